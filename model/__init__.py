@@ -1,0 +1,1 @@
+"""RNNsearch: text to tensors, network, search, training, checkpoint, SavedModel."""

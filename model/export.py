@@ -1,0 +1,63 @@
+"""Writes the best checkpoint as the next version of a SavedModel that takes and gives text.
+
+    serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
+
+Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
+recipe lies in the version's assets. A version appears whole: it is written under a name that a server
+passes over, then renamed.
+
+    python -m model.export --work work/bible
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import tensorflow as tf
+
+from model.checkpoint import load_best
+from model.subwords import load_subwords
+from model.translator import Translator
+from recipes import schema
+from recipes.errors import run_command
+from recipes.files import replacing, write_json
+from recipes.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from recipes.stages import EXPORT, resolved_recipe
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m model.export", description=__doc__.split("\n")[0])
+    parser.add_argument("--work", type=Path, required=True, help="work directory, with a finished training")
+    work = WorkDirectory(parser.parse_args(arguments).work)
+    print(f"exported {export(work, resolved_recipe(work))}")
+
+
+def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
+    """Writes the next version and returns its directory. Raises UserError where nothing is trained."""
+    subwords = load_subwords(work, recipe.subwords.joint)
+    exported = Exported(Translator(load_best(work, recipe, subwords), subwords, recipe.search), work.recipe)
+    number = max(work.versions(), default=0) + 1
+    with replacing(work.version(number)) as temporary:
+        tf.saved_model.save(exported, str(temporary), signatures={SIGNATURE: exported.serve})
+        relative = work.provenance(number).relative_to(work.version(number))
+        write_json(temporary / relative, {"made_from": EXPORT.made_from(recipe, work), "tensorflow": tf.__version__})
+    return work.version(number)
+
+
+class Exported(tf.Module):
+    """The translator behind the signature, with the recipe as an asset."""
+
+    def __init__(self, translator: Translator, recipe: Path):
+        super().__init__()
+        self.translator = translator
+        self.recipe = tf.saved_model.Asset(str(recipe))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=TEXT_INPUT)])
+    def serve(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        translated = self.translator.translate(text)
+        return {TRANSLATION_OUTPUT: translated.text, SCORE_OUTPUT: translated.score}
+
+
+if __name__ == "__main__":
+    run_command(main)

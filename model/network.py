@@ -1,0 +1,115 @@
+"""The whole network: embeddings, encoder, decoder and read-out, for both architectures of the paper.
+
+    rnnsearch   bidirectional encoder, attention decoder             (sections 3.1 and 3.2)
+    rnnencdec   forward encoder, its last state the only context     (section 2.2; the baseline)
+
+Training asks for the logits of whole target sentences (``call``); search asks for one word at a time
+(``read``, ``initial_state``, ``step``). Both go through the same equations.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from model.attention import EXCLUDED
+from model.decoder import Annotated, AttentionDecoder, FixedContextDecoder, InitialState, Summarized
+from model.encoder import BidirectionalEncoder, ForwardEncoder
+from model.initialization import Initializers
+from model.readout import Readout
+from recipes import schema
+from recipes.layout import PADDING_ID
+
+Source = Annotated | Summarized
+
+
+class Next(NamedTuple):
+    """One target position in search.
+
+    logits: [batch, vocabulary]; state: s_i, [batch, decoder units]; alignment: [batch, source length], all
+    zero where the architecture has none.
+    """
+
+    logits: tf.Tensor
+    state: tf.Tensor
+    alignment: tf.Tensor
+
+
+class Network(keras.Model):
+    """RNNsearch or RNNencdec with the sizes of ``settings``; every weight is made here, from ``seed``."""
+
+    def __init__(self, settings: schema.Model, source_vocabulary: int, target_vocabulary: int, seed: int):
+        super().__init__(name=settings.architecture)
+        self.settings = settings
+        initializers = Initializers(settings.initialization, seed)
+        words, decoder_units = settings.embedding_units, settings.decoder_units
+        self.source_embeddings = self._embeddings("source_embeddings", source_vocabulary, initializers)
+        self.target_embeddings = self._embeddings("target_embeddings", target_vocabulary, initializers)
+        if settings.architecture == "rnnsearch":
+            self.encoder = BidirectionalEncoder(words, settings.encoder_units, initializers)
+            context_units = 2 * settings.encoder_units
+            self.decoder = AttentionDecoder(words, context_units, decoder_units, settings.alignment_units, initializers)
+        else:
+            self.encoder = ForwardEncoder(words, settings.encoder_units, initializers)
+            context_units = settings.encoder_units
+            self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers)
+        self.initial = InitialState(settings.encoder_units, decoder_units, initializers)
+        self.readout = Readout(
+            decoder_units, words, context_units, settings.readout_units, target_vocabulary, initializers
+        )
+        self.dropout = keras.layers.Dropout(settings.dropout, seed=seed)
+        self.built = True
+
+    def call(self, source: tf.Tensor, target: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Logits [target length, batch, vocabulary] of every target word given those before it.
+
+        source, target: int32 [batch, length], ending in END_ID and padded with PADDING_ID.
+        """
+        read = self.read(source, training)
+        words = tf.transpose(target)
+        previous = self._embedded(tf.concat([tf.fill(tf.shape(words[:1]), PADDING_ID), words[:-1]], axis=0))
+        previous = self.dropout(previous, training=training)
+        decoded = self.decoder.run(read, previous)
+        maxout = self.readout.maxout(self._readout_state(decoded), previous, decoded.contexts)
+        return self.readout.logits(self.dropout(maxout, training=training))
+
+    def read(self, source: tf.Tensor, training: bool = False) -> Source:
+        """What the decoder sees of the sentences ``source``, int32 [batch, source length]."""
+        mask = tf.not_equal(source, PADDING_ID)
+        embeddings = tf.gather(tf.convert_to_tensor(self.source_embeddings), source)
+        embeddings = self.dropout(embeddings, training=training)
+        if isinstance(self.encoder, ForwardEncoder):
+            summary = self.encoder.summarize(embeddings, mask)
+            return Summarized(summary, self.initial.of(summary))
+        annotations, backward_at_first = self.encoder.annotate(embeddings, mask)
+        exclusion = EXCLUDED * (1 - tf.cast(mask, annotations.dtype))
+        projected = self.decoder.attention.project(annotations)
+        return Annotated(annotations, projected, exclusion, self.initial.of(backward_at_first))
+
+    def step(self, read: Source, state: tf.Tensor, previous: tf.Tensor, source_length: tf.Tensor) -> Next:
+        """The next target word after ``state`` [batch, decoder units] and the words ``previous`` int32 [batch].
+
+        PADDING_ID as the previous word stands for the sentence's beginning. Of ``source_length`` columns is
+        the alignment of an architecture that has none.
+        """
+        words = self._embedded(previous)
+        decoded = self.decoder.step(read, state, words)
+        maxout = self.readout.maxout(self._readout_state(decoded), words, decoded.contexts)
+        alignment = decoded.alignment
+        if alignment is None:
+            alignment = tf.zeros([tf.shape(previous)[0], source_length])
+        return Next(self.readout.logits(maxout), decoded.states, alignment)
+
+    def _embedded(self, previous: tf.Tensor) -> tf.Tensor:
+        """Embeddings of target words; the beginning of a sentence, PADDING_ID, is zero, as E y_0 in the paper."""
+        words = tf.gather(tf.convert_to_tensor(self.target_embeddings), previous)
+        return words * tf.cast(tf.not_equal(previous, PADDING_ID), words.dtype)[..., None]
+
+    def _readout_state(self, decoded):  # type: ignore[no-untyped-def]
+        return decoded.states if self.settings.readout_state == "current" else decoded.before
+
+    def _embeddings(self, name: str, vocabulary: int, initializers: Initializers) -> keras.Variable:
+        shape = (vocabulary, self.settings.embedding_units)
+        return self.add_weight(shape=shape, initializer=initializers.embedding, name=name)

@@ -1,0 +1,29 @@
+"""The dev and test sets as text: what is translated, and what people translated it to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from recipes.layout import SOURCE_TEXT, TARGET_TEXT, WorkDirectory
+
+
+class References(NamedTuple):
+    """Sentences and their reference translations, in the order of the shards."""
+
+    sources: list[str]
+    targets: list[str]
+
+
+def read_references(work: WorkDirectory, manifest: Mapping, split: str) -> References:
+    """The text of the split "dev" or "test"."""
+    names = sorted(name for name in manifest["shards"] if name.startswith(f"{split}-"))
+    records = tf.data.TFRecordDataset([str(work.data / name) for name in names], compression_type="GZIP")
+    sources, targets = [], []
+    for record in records.as_numpy_iterator():
+        feature = tf.train.Example.FromString(record).features.feature
+        sources.append(feature[SOURCE_TEXT].bytes_list.value[0].decode())
+        targets.append(feature[TARGET_TEXT].bytes_list.value[0].decode())
+    return References(sources, targets)

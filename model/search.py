@@ -1,0 +1,226 @@
+"""Finding the translation: greedy and beam search, batched, as TensorFlow graphs.
+
+Beam search is the paper's authors': a beam of k hypotheses; those that end are set aside and the beam
+narrows by as many, until k have ended. A hypothesis' score is log p / length^a, its length counted with
+the end of sentence, so that a = 0 is the plain probability and a = 1 the mean over the words. At a
+sentence's longest length only the end of sentence may follow, so every hypothesis is a whole sentence.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from model.network import Network
+from recipes.layout import END_ID, PADDING_ID
+
+IMPOSSIBLE = -float("inf")
+
+
+class Hypotheses(NamedTuple):
+    """The k best translations of every sentence, best first.
+
+    words: int32 [batch, k, length], END_ID at the end, then PADDING_ID; scores: float32 [batch, k],
+    minus infinity where there are fewer than k; alignment: float32 [batch, k, length, source length],
+    a row for every word, zero in padding.
+    """
+
+    words: tf.Tensor
+    scores: tf.Tensor
+    alignment: tf.Tensor
+
+
+def greedy_search(
+    network: Network, source: tf.Tensor, longest: tf.Tensor, length_normalization: float = 1.0
+) -> Hypotheses:
+    """The likeliest word at every step. source: int32 [batch, source length]; longest: int32 [batch], ≥ 1."""
+    read = network.read(source)
+    batch, source_length = source.shape[0] or tf.shape(source)[0], tf.shape(source)[1]
+    limit = tf.reduce_max(longest)
+
+    def unfinished(step, previous, state, log_probability, ended, lengths, words, alignment):  # type: ignore[no-untyped-def]
+        return (step < limit) & ~tf.reduce_all(ended)
+
+    def advance(step, previous, state, log_probability, ended, lengths, words, alignment):  # type: ignore[no-untyped-def]
+        following = network.step(read, state, previous, source_length)
+        log_p = _allowed(tf.nn.log_softmax(following.logits), step, longest)
+        word = tf.where(ended, PADDING_ID, tf.argmax(log_p, axis=1, output_type=tf.int32))
+        gain = tf.gather(log_p, word, axis=1, batch_dims=1)
+        live = ~ended
+        return (
+            step + 1,
+            word,
+            following.state,
+            log_probability + tf.where(live, gain, 0.0),
+            ended | (word == END_ID),
+            lengths + tf.cast(live, tf.int32),
+            words.write(step, word),
+            alignment.write(step, following.alignment * tf.cast(live, tf.float32)[:, None]),
+        )
+
+    start = tf.fill([batch], PADDING_ID)
+    _, _, _, log_probability, _, lengths, words, alignment = tf.while_loop(
+        unfinished,
+        advance,
+        (
+            0,
+            start,
+            read.initial_state,
+            tf.zeros([batch]),
+            tf.fill([batch], False),
+            tf.zeros([batch], tf.int32),
+            _history(tf.int32, limit, [None]),
+            _history(tf.float32, limit, [None, None]),
+        ),
+    )
+    return Hypotheses(
+        tf.transpose(_rows(words, lengths))[:, None],
+        (log_probability / _power(lengths, length_normalization))[:, None],
+        tf.transpose(_rows(alignment, lengths), [1, 0, 2])[:, None],
+    )
+
+
+def beam_search(
+    network: Network, source: tf.Tensor, longest: tf.Tensor, beam_size: int, length_normalization: float = 1.0
+) -> Hypotheses:
+    """The ``beam_size`` best hypotheses. source: int32 [batch, source length]; longest: int32 [batch], ≥ 1."""
+    k = beam_size
+    batch, source_length = source.shape[0] or tf.shape(source)[0], tf.shape(source)[1]
+    limit = tf.reduce_max(longest)
+    read = tf.nest.map_structure(lambda tensor: tf.repeat(tensor, k, axis=0), network.read(source))
+    beam_longest = tf.repeat(longest, k)
+
+    def unfinished(step, beam, ended, history):  # type: ignore[no-untyped-def]
+        return (step < limit) & tf.reduce_any(beam.log_probability > IMPOSSIBLE)
+
+    def advance(step, beam, ended, history):  # type: ignore[no-untyped-def]
+        following = network.step(read, beam.state, tf.reshape(beam.words, [-1]), source_length)
+        log_p = _allowed(tf.nn.log_softmax(following.logits), step, beam_longest)
+        vocabulary = tf.shape(log_p)[1]
+        totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [batch, k, vocabulary])
+        best, index = tf.math.top_k(tf.reshape(totals, [batch, -1]), k)
+        parents, words = index // vocabulary, index % vocabulary
+
+        wanted = tf.range(k)[None, :] < k - ended.count()[:, None]
+        best = tf.where(wanted, best, IMPOSSIBLE)
+        ends = (words == END_ID) & (best > IMPOSSIBLE)
+        ended = ended.with_new(tf.where(ends, best / _power(step + 1, length_normalization), IMPOSSIBLE), step)
+
+        flat_parents = tf.reshape(parents + k * tf.range(batch)[:, None], [-1])
+        beam = Beam(words, tf.where(ends, IMPOSSIBLE, best), tf.gather(following.state, flat_parents))
+        alignment = tf.reshape(tf.gather(following.alignment, flat_parents), [batch, k, source_length])
+        return step + 1, beam, ended, history.write(step, words, parents, alignment)
+
+    nothing = tf.fill([batch, k], IMPOSSIBLE)
+    first = tf.concat([tf.zeros([batch, 1]), nothing[:, 1:]], axis=1)
+    _, _, ended, history = tf.while_loop(
+        unfinished,
+        advance,
+        (
+            0,
+            Beam(tf.fill([batch, k], PADDING_ID), first, read.initial_state),
+            Ended(nothing, tf.zeros([batch, k], tf.int32), tf.zeros([batch, k], tf.int32)),
+            History(
+                _history(tf.int32, limit, [None, k]),
+                _history(tf.int32, limit, [None, k]),
+                _history(tf.float32, limit, [None, k, None]),
+            ),
+        ),
+    )
+    return _traced_back(ended, history)
+
+
+class Beam(NamedTuple):
+    """The hypotheses still growing: last words and log p [batch, k] (minus infinity: none), states [batch * k, units]."""
+
+    words: tf.Tensor
+    log_probability: tf.Tensor
+    state: tf.Tensor
+
+
+class Ended(NamedTuple):
+    """The k best hypotheses that have ended, [batch, k] each: score, and at which step and beam slot each ended."""
+
+    scores: tf.Tensor
+    steps: tf.Tensor
+    slots: tf.Tensor
+
+    def count(self) -> tf.Tensor:
+        """How many have ended, [batch]."""
+        return tf.reduce_sum(tf.cast(self.scores > IMPOSSIBLE, tf.int32), axis=1)
+
+    def with_new(self, scores: tf.Tensor, step: tf.Tensor) -> Ended:
+        """Joined by those of ``scores`` [batch, k] that are possible, which end at ``step``."""
+        k = self.scores.shape[1]
+        slots = tf.broadcast_to(tf.range(k), tf.shape(scores))
+        best, index = tf.math.top_k(tf.concat([self.scores, scores], axis=1), k)
+        steps = tf.concat([self.steps, tf.fill(tf.shape(slots), step)], axis=1)
+        return Ended(
+            best,
+            tf.gather(steps, index, axis=1, batch_dims=1),
+            tf.gather(tf.concat([self.slots, slots], axis=1), index, axis=1, batch_dims=1),
+        )
+
+
+class History(NamedTuple):
+    """For every step and beam slot: the word, the slot it continues, and its alignment."""
+
+    words: tf.TensorArray
+    parents: tf.TensorArray
+    alignment: tf.TensorArray
+
+    def write(self, step: tf.Tensor, words: tf.Tensor, parents: tf.Tensor, alignment: tf.Tensor) -> History:
+        return History(
+            self.words.write(step, words), self.parents.write(step, parents), self.alignment.write(step, alignment)
+        )
+
+
+def _traced_back(ended: Ended, history: History) -> Hypotheses:
+    """Follows every ended hypothesis from its last word to its first."""
+    length = tf.reduce_max(tf.where(ended.scores > IMPOSSIBLE, ended.steps, -1)) + 1
+
+    def back(step, slots, words, alignment):  # type: ignore[no-untyped-def]
+        slots = tf.where(step == ended.steps, ended.slots, slots)
+        within = (step <= ended.steps) & (ended.scores > IMPOSSIBLE)
+        word = tf.gather(history.words.read(step), slots, axis=1, batch_dims=1)
+        row = tf.gather(history.alignment.read(step), slots, axis=1, batch_dims=1)
+        words = words.write(step, tf.where(within, word, PADDING_ID))
+        alignment = alignment.write(step, row * tf.cast(within, tf.float32)[:, :, None])
+        slots = tf.gather(history.parents.read(step), slots, axis=1, batch_dims=1)
+        return step - 1, slots, words, alignment
+
+    k = ended.scores.shape[1]
+    _, _, words, alignment = tf.while_loop(
+        lambda step, *_: step >= 0,
+        back,
+        (
+            length - 1,
+            tf.zeros_like(ended.slots),
+            _history(tf.int32, length, [None, k]),
+            _history(tf.float32, length, [None, k, None]),
+        ),
+    )
+    return Hypotheses(
+        tf.transpose(words.stack(), [1, 2, 0]), ended.scores, tf.transpose(alignment.stack(), [1, 2, 0, 3])
+    )
+
+
+def _allowed(log_p: tf.Tensor, step: tf.Tensor, longest: tf.Tensor) -> tf.Tensor:
+    """``log_p`` [batch, vocabulary] without padding, and at the longest length without all but the end."""
+    vocabulary = tf.range(tf.shape(log_p)[1])
+    last = (step + 1 >= longest)[:, None]
+    return tf.where((vocabulary == PADDING_ID) | (last & (vocabulary != END_ID)), IMPOSSIBLE, log_p)
+
+
+def _power(length: tf.Tensor, exponent: float) -> tf.Tensor:
+    return tf.cast(length, tf.float32) ** exponent
+
+
+def _history(dtype: tf.DType, length: tf.Tensor, shape: list[int | None]) -> tf.TensorArray:
+    return tf.TensorArray(dtype, length, element_shape=shape, clear_after_read=False)
+
+
+def _rows(array: tf.TensorArray, lengths: tf.Tensor) -> tf.Tensor:
+    """The steps of ``array`` that were written: as many as the longest of ``lengths``."""
+    return array.gather(tf.range(tf.reduce_max(lengths)))

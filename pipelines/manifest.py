@@ -1,0 +1,120 @@
+"""What the preparation job says about its result: ``manifest.json`` and the lines it ends with."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from pipelines.buckets import Buckets
+from pipelines.cleaning import NOT_UTF8
+from pipelines.encoding import BucketReport
+from pipelines.subwords import load_subwords
+from recipes.files import sha256_of
+from recipes.layout import SPLITS, WorkDirectory
+
+
+def build_manifest(
+    buckets: Buckets,
+    reports: Sequence[BucketReport],
+    output: WorkDirectory,
+    made_from: Mapping[str, Any],
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """The manifest of the shards in ``output.data``, to be written last.
+
+    ``pairs.read`` is the sum of all kept and all rejected pairs; ``tokens`` are subwords, and
+    ``lengths`` are numbers of pairs by the subwords of their longer side, end of sentence not counted.
+    """
+    return {
+        "made_from": made_from,
+        "pairs": {
+            "read": sum(index.lines for index in buckets.indexes),
+            "kept": {split: sum(report.kept for report in reports if report.split == split) for split in SPLITS},
+            "rejected": dict(sum((Counter(report.rejected) for report in reports), Counter[str]()).most_common()),
+        },
+        "inputs": list(_inputs(buckets, made_from)),
+        "subwords": _subwords(buckets, output),
+        "shards": {report.shard: report.sha256 for report in reports},
+        "tokens": {
+            split: {
+                "source": sum(report.source_tokens for report in reports if report.split == split),
+                "target": sum(report.target_tokens for report in reports if report.split == split),
+            }
+            for split in SPLITS
+        },
+        "lengths": {"train": _lengths(reports)},
+        "versions": {
+            "python": platform.python_version(),
+            "apache-beam": version("apache-beam"),
+            "sentencepiece": version("sentencepiece"),
+        },
+        "seconds": dict(seconds),
+    }
+
+
+def summary(manifest: Mapping[str, Any], work: WorkDirectory) -> str:
+    """The lines a person reads when the job is done."""
+    pairs = manifest["pairs"]
+    seconds = sum(manifest["seconds"].values())
+    kept = ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())
+    rejected = ", ".join(f"{count:,} {reason}" for reason, count in pairs["rejected"].items())
+    return (
+        f"read {pairs['read']:,} pairs in {seconds:.0f} s ({pairs['read'] / seconds:,.0f} pairs/s): "
+        f"kept {kept}; rejected {rejected or 'none'}\n"
+        f"shards, subwords, rejected pairs: {work.data}"
+    )
+
+
+def first_undecodable(buckets: Buckets, reports: Sequence[BucketReport]) -> str | None:
+    """A warning about the pairs that are not UTF-8, naming the first of them; None where there are none."""
+    found = [
+        (SPLITS.index(buckets.origin(report.split).split), *report.not_utf8)
+        for report in reports
+        if report.not_utf8 is not None
+    ]
+    if not found:
+        return None
+    _, line, file = min(found)
+    count = sum(report.rejected[NOT_UTF8] for report in reports if NOT_UTF8 in report.rejected)
+    return (
+        f"{file} line {line} is not UTF-8, as the first of {count:,} such pairs; they are rejected "
+        "(convert the file with iconv -t UTF-8 to keep them)"
+    )
+
+
+def _inputs(buckets: Buckets, made_from: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for index in buckets.indexes:
+        for side, path, entry in zip(
+            ("source", "target"),
+            (index.files.source, index.files.target),
+            made_from["corpus"][index.split],
+            strict=True,
+        ):
+            yield {
+                "split": index.split,
+                "side": side,
+                "path": str(path),
+                "sha256": entry["sha256"],
+                "lines": index.lines,
+            }
+
+
+def _subwords(buckets: Buckets, output: WorkDirectory) -> dict[str, Any]:
+    joint = buckets.recipe.subwords.joint
+    paths = {side: output.subword_model(side, joint) for side in ("source", "target")}
+    return {
+        "joint": joint,
+        "vocabulary": {side: load_subwords(path).vocab_size() for side, path in paths.items()},
+        "files": {path.name: sha256_of(path) for path in paths.values()},
+    }
+
+
+def _lengths(reports: Sequence[BucketReport]) -> dict[str, int]:
+    lengths: Counter[str] = Counter()
+    for report in reports:
+        if report.split == "train":
+            lengths.update(report.lengths)
+    return {length: lengths[length] for length in sorted(lengths, key=int)}

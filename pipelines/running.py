@@ -1,0 +1,137 @@
+"""How the project's Beam jobs run: their flags, their progress, and their errors in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.runner import create_runner
+
+from pipelines.worker import worker_processes
+from recipes.errors import UserError, explain
+from recipes.progress import progress_bar
+
+LOCAL_RUNNER = "FnApiRunner"
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def pipeline_options(flags: Sequence[str]) -> PipelineOptions:
+    """Beam's options from its flags; without ``--runner`` the job runs on this machine.
+
+    The local runner is named always: Beam's default, and its DirectRunner, would first try to download
+    the binary of another one. Raises UserError for a flag's wrong value, a runner that there is not, or
+    a flag that the local runner does not know.
+    """
+    options = PipelineOptions(list(flags))
+    standard = options.view_as(StandardOptions)
+    unknown = _unknown_flags(options)
+    if standard.runner is None or standard.runner.lower() in ("direct", "directrunner"):
+        standard.runner = LOCAL_RUNNER
+    try:
+        create_runner(standard.runner)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UserError(f"--runner={standard.runner}: {' '.join(str(error).split())}") from error
+    if unknown and standard.runner == LOCAL_RUNNER:
+        raise UserError(f"neither this command nor Beam's local runner has a flag --{unknown[0]}; see --help")
+    return options
+
+
+def run_pipeline(pipeline: beam.Pipeline) -> None:
+    """Runs the pipeline to its end. A UserError raised in a worker comes out as itself."""
+    # Beam would print the traceback of every error in a worker, which then comes here anyway.
+    with _logging_at("apache_beam", logging.CRITICAL), worker_processes(pipeline):
+        try:
+            pipeline.run().wait_until_finish()
+        except Exception as error:
+            if str(error).startswith("KeyboardInterrupt"):
+                raise KeyboardInterrupt from error
+            if sentence := _user_sentence(error):
+                raise UserError(sentence) from error
+            raise
+
+
+@contextlib.contextmanager
+def explained_errors() -> Iterator[None]:
+    """For the body of a DoFn: what the disk or the file system has against it becomes a UserError.
+
+    Beam hands on an exception's type and text only, and an OSError's sentence needs more than those.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(explain(error)) from error
+
+
+class Progress:
+    """Units of work finished by workers of any process, noted in a file that the main process looks at."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def add(self, units: int) -> None:
+        """Called by a worker when it has finished ``units`` more."""
+        with self._path.open("ab") as file:
+            file.write(b"%d\n" % units)
+
+    @contextlib.contextmanager
+    def shown(self, total: int, description: str, unit: str) -> Iterator[None]:
+        """Shows a bar of what was added since, while the body runs."""
+        self._path.write_bytes(b"")
+        finished = threading.Event()
+        with progress_bar(total, description, unit) as bar:
+
+            def watch() -> None:
+                while not finished.wait(_SECONDS_BETWEEN_LOOKS):
+                    look()
+
+            def look() -> None:
+                # A bundle that Beam tried twice counts twice.
+                bar.update(min(total, sum(map(int, self._path.read_bytes().split()))) - bar.n)
+
+            watcher = threading.Thread(target=watch, daemon=True)
+            watcher.start()
+            try:
+                yield
+            finally:
+                finished.set()
+                watcher.join()
+            look()
+
+
+def _unknown_flags(options: PipelineOptions) -> list[str]:
+    """The flags that Beam would leave out with a warning; runners on a cluster may know more of them than Beam."""
+    said = io.StringIO()
+    try:
+        # For one wrong value argparse prints all of Beam's two hundred flags.
+        with _logging_at("apache_beam", logging.CRITICAL), contextlib.redirect_stderr(said):
+            everything = options.get_all_options(retain_unknown_options=True)
+            return sorted(everything.keys() - options.get_all_options().keys())
+    except SystemExit as error:
+        raise UserError(said.getvalue().strip().splitlines()[-1].partition("error: ")[2]) from error
+
+
+def _user_sentence(error: Exception) -> str | None:
+    """The sentence of the UserError within ``error``, as a runner may have wrapped it, if there is one."""
+    text = str(error) if isinstance(error, UserError) else ""
+    if not text:
+        wrapped = re.findall(r"UserError: (.+)", str(error))
+        text = wrapped[-1] if wrapped else ""
+    return text.partition(" [while running")[0].strip() or None
+
+
+@contextlib.contextmanager
+def _logging_at(name: str, level: int) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

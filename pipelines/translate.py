@@ -1,0 +1,161 @@
+"""Batch translation, as a Beam job: a text file in, its translation out, line for line.
+
+    lines ──► chunks ──► translate, one file a chunk ──► joined in order, renamed
+
+A chunk is translated by the exported model inside the worker, or by a running server. A line in is a
+line out on any runner, blank lines included; they stay blank.
+
+    python -m pipelines.translate --work work/bible --input article.en --output article.fr
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.corpus import FileIndex, index_file, read_lines
+from pipelines.running import Progress, explained_errors, pipeline_options, run_pipeline
+from recipes.errors import UserError, run_command
+from recipes.files import remove, replacing
+from recipes.layout import SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+
+CHUNK_LINES = 500
+BATCH_SENTENCES = 32
+
+Translate = Callable[[list[str]], list[str]]
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """An exported version, loaded in the worker."""
+
+    path: Path
+
+    def open(self) -> Translate:
+        # Loaded by the workers only: the job itself, and one that asks a server, needs no TensorFlow.
+        import tensorflow as tf  # noqa: PLC0415
+        import tensorflow_text  # noqa: F401, PLC0415
+
+        model = tf.saved_model.load(str(self.path))
+        signature = model.signatures[SIGNATURE]
+
+        def translate(sentences: list[str]) -> list[str]:
+            outputs = signature(**{TEXT_INPUT: tf.constant(sentences)})[TRANSLATION_OUTPUT]
+            # The signature's functions live only as long as the model they were loaded with.
+            assert model is not None
+            return [text.decode() for text in outputs.numpy()]
+
+        return translate
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, asked over gRPC."""
+
+    address: str
+
+    def open(self) -> Translate:
+        from serving.client import Translator  # noqa: PLC0415
+
+        translator = Translator(self.address)
+        return lambda sentences: [translation.text for translation in translator.translate_many(sentences)]
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.translate",
+        description="Translates a text file line for line; other flags go to Beam.",
+    )
+    parser.add_argument("--work", type=Path, required=True, help="work directory with an exported model")
+    parser.add_argument("--input", type=Path, required=True, help="text to translate, plain or .gz, UTF-8")
+    parser.add_argument("--output", type=Path, required=True, help="where the translation goes")
+    parser.add_argument("--server", metavar="HOST:PORT", help="let this server translate, not the exported model")
+    options, flags = parser.parse_known_args(arguments)
+    work = WorkDirectory(options.work)
+    if options.server:
+        engine: SavedModel | Server = Server(options.server)
+    elif versions := work.versions():
+        engine = SavedModel(work.version(versions[-1]))
+    else:
+        raise UserError(f"{work.export} holds no exported model; make one with make train WORK={work.root}")
+    lines = translate_file(options.input, options.output, engine, pipeline_options(flags))
+    print(f"translated {lines:,} lines into {options.output}")
+
+
+def translate_file(source: Path, output: Path, engine: SavedModel | Server, options: PipelineOptions) -> int:
+    """Translates ``source`` into ``output`` and gives the number of lines. Raises UserError if there is no such file."""
+    if not source.is_file():
+        raise UserError(f"{source}: no such file to translate")
+    index = index_file(source, CHUNK_LINES)
+    parts = output.with_name(f".{output.name}.parts")
+    remove(parts)
+    try:
+        parts.mkdir(parents=True)
+        progress = Progress(parts / "progress")
+        pipeline = beam.Pipeline(options=options)
+        (
+            pipeline
+            | "chunks" >> beam.Create(range(len(index.chunks)))
+            | "spread" >> beam.Reshuffle()
+            | "translate" >> beam.ParDo(TranslateChunk(index, parts, engine, progress))
+        )
+        with progress.shown(index.lines, "translating", "line"):
+            run_pipeline(pipeline)
+        with replacing(output) as temporary, temporary.open("wb") as joined:
+            for number in range(len(index.chunks)):
+                with _part(parts, number).open("rb") as part:
+                    shutil.copyfileobj(part, joined)
+    finally:
+        remove(parts)
+    return index.lines
+
+
+class TranslateChunk(beam.DoFn):
+    """Number of a chunk → nothing: translates the chunk's lines and writes them to its part file."""
+
+    def __init__(self, index: FileIndex, parts: Path, engine: SavedModel | Server, progress: Progress):
+        self._index, self._parts, self._engine, self._progress = index, parts, engine, progress
+
+    def setup(self) -> None:
+        self._translate = self._engine.open()
+
+    def process(self, number: int) -> None:
+        with explained_errors():
+            # Bytes that are not UTF-8 become U+FFFD: a line must go on to be a line.
+            lines = [line.decode(errors="replace").strip() for line in read_lines(self._index, number)]
+            translations = translate_lines(lines, self._translate, self._progress.add)
+            with replacing(_part(self._parts, number)) as temporary:
+                temporary.write_text("".join(line + "\n" for line in translations), encoding="utf-8")
+
+
+def translate_lines(lines: Sequence[str], translate: Translate, done: Callable[[int], None]) -> list[str]:
+    """The translation of every line, in order; lines of like lengths go together, blank ones stay blank.
+
+    ``done`` is told the number of lines whenever some are finished.
+    """
+    translations = [""] * len(lines)
+    filled = sorted((index for index, line in enumerate(lines) if line), key=lambda index: len(lines[index]))
+    done(len(lines) - len(filled))
+    for begin in range(0, len(filled), BATCH_SENTENCES):
+        indices = filled[begin : begin + BATCH_SENTENCES]
+        for index, text in zip(indices, translate([lines[index] for index in indices]), strict=True):
+            translations[index] = text
+        done(len(indices))
+    return translations
+
+
+def _part(parts: Path, number: int) -> Path:
+    return parts / f"{number:06d}"
+
+
+if __name__ == "__main__":
+    # Workers unpickle the DoFn by its module's name, which is not __main__ there.
+    from pipelines.translate import main
+
+    run_command(main)

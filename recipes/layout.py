@@ -1,0 +1,138 @@
+"""What the packages must agree on, said once: the files of a work directory, the features of a record,
+the ids every vocabulary begins with, and the names of the exported model's signature.
+
+``pipelines`` writes what ``model`` reads, ``model`` writes what ``serving`` loads; they do not import
+one another and meet only in the files named here:
+
+    corpus/          the fetched corpus, where the recipe fetches one: train.<language>, corpus.json
+    data/            {train,dev,test}-NNNNN-of-NNNNN.tfrecord.gz, the subword model(s),
+                     rejected/NNNNN-of-NNNNN.jsonl.gz, and last manifest.json
+    training/        checkpoints/, best/ (the weights of the best dev BLEU), tensorboard/,
+                     history.jsonl, and last training.json
+    evaluation/      test.hypotheses.txt, and last scores.json
+    export/N/        SavedModel versions; TensorFlow Serving's model_base_path is export/
+
+A stage writes its mark (manifest.json, training.json, scores.json, a version's provenance.json) last:
+a directory without it is unfinished work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SPLITS = ("train", "dev", "test")
+
+# The features of a tf.train.Example in a shard.
+SOURCE = "source"  # int64 list: subword ids, without the end-of-sentence id
+TARGET = "target"  # int64 list: likewise
+SOURCE_TEXT = "source_text"  # bytes: the cleaned sentence, UTF-8
+TARGET_TEXT = "target_text"  # bytes: likewise
+FILE = "file"  # bytes: base name of the source file the pair came from
+LINE = "line"  # int64: its line there, the first is 1
+
+# The ids that every vocabulary begins with.
+PADDING_ID = 0
+END_ID = 1
+UNKNOWN_ID = 2
+
+# The exported model, as TensorFlow Serving shows it.
+MODEL_NAME = "rnnsearch"
+SIGNATURE = "serving_default"
+TEXT_INPUT = "text"  # string [batch]: source sentences
+TRANSLATION_OUTPUT = "translation"  # string [batch]
+SCORE_OUTPUT = "score"  # float32 [batch]: length-normalised log-probability
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """File name of one shard: ``train-00003-of-00008.tfrecord.gz``."""
+    return f"{split}-{index:05d}-of-{count:05d}.tfrecord.gz"
+
+
+@dataclass(frozen=True)
+class WorkDirectory:
+    """Every path below one ``work/<recipe>`` directory."""
+
+    root: Path
+
+    @property
+    def recipe(self) -> Path:
+        return self.root / "recipe.yaml"
+
+    @property
+    def corpus(self) -> Path:
+        return self.root / "corpus"
+
+    @property
+    def corpus_mark(self) -> Path:
+        return self.corpus / "corpus.json"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def manifest(self) -> Path:
+        return self.data / "manifest.json"
+
+    @property
+    def rejected(self) -> Path:
+        return self.data / "rejected"
+
+    def subword_model(self, side: str, joint: bool) -> Path:
+        """The SentencePiece model of ``side`` ("source" or "target"); one file for both if ``joint``."""
+        return self.data / ("subwords.model" if joint else f"subwords.{side}.model")
+
+    @property
+    def training(self) -> Path:
+        return self.root / "training"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.training / "checkpoints"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        return self.training / "best"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.training / "tensorboard"
+
+    @property
+    def history(self) -> Path:
+        """JSON Lines, one evaluation a line: step, epoch, loss, dev_bleu, seconds."""
+        return self.training / "history.jsonl"
+
+    @property
+    def training_mark(self) -> Path:
+        return self.training / "training.json"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.root / "evaluation"
+
+    @property
+    def scores(self) -> Path:
+        return self.evaluation / "scores.json"
+
+    @property
+    def hypotheses(self) -> Path:
+        return self.evaluation / "test.hypotheses.txt"
+
+    @property
+    def export(self) -> Path:
+        return self.root / "export"
+
+    def versions(self) -> list[int]:
+        """The exported versions, oldest first."""
+        if not self.export.is_dir():
+            return []
+        return sorted(int(path.name) for path in self.export.iterdir() if path.name.isdigit())
+
+    def version(self, number: int) -> Path:
+        return self.export / str(number)
+
+    def provenance(self, number: int) -> Path:
+        """The mark of an exported version; TensorFlow Serving ignores what it does not know in assets.extra."""
+        return self.version(number) / "assets.extra" / "provenance.json"

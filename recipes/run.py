@@ -1,0 +1,89 @@
+"""The whole road: resolves a recipe into a work directory and makes every stage that is not current.
+
+    python -m recipes.run --work work/bible --recipe bible [--until prepare] [-- flags for Beam]
+
+Each stage is also a command of its own (``python -m model.train --work …``) that runs unconditionally.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import time
+from pathlib import Path
+from typing import Any
+
+from recipes.errors import UserError, run_command
+from recipes.layout import WorkDirectory
+from recipes.schema import Recipe, load_recipe, save_recipe
+from recipes.stages import FETCH, PREPARE, STAGES, resolved_recipe
+from recipes.summary import print_summary
+
+
+def main(arguments: list[str]) -> None:
+    options, beam_flags = _parse(arguments)
+    work = WorkDirectory(options.work)
+    recipe = load_recipe(options.recipe, _overrides(options))
+    if not work.recipe.is_file() or resolved_recipe(work) != recipe:
+        save_recipe(recipe, work.recipe)
+    names = [stage.name for stage in STAGES]
+    ran = make_stages(recipe, work, names[: names.index(options.until) + 1], beam_flags)
+    if not ran:
+        print(f"{work.root} is up to date: nothing to do (make summary shows its figures)")
+    elif options.until == names[-1]:
+        print_summary(recipe, work)
+
+
+def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], beam_flags: list[str]) -> list[str]:
+    """Makes the stages of these names that are not current, in the order of the road; gives those it made."""
+    made = []
+    for stage in STAGES:
+        if stage.name not in names or (stage is FETCH and not recipe.corpus.bible):
+            continue
+        reason = stage.stale_because(recipe, work)
+        if reason is None:
+            continue
+        print(f"== {stage.name}: {reason}", flush=True)
+        began = time.monotonic()
+        flags = beam_flags if stage is PREPARE else []
+        # By name and only now: a stage that is current costs nothing, not even the import of TensorFlow.
+        importlib.import_module(stage.module).main(["--work", str(work.root), *flags])
+        print(f"== {stage.name}: done in {time.monotonic() - began:.0f} s", flush=True)
+        made.append(stage.name)
+    return made
+
+
+def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(prog="python -m recipes.run", description=__doc__.split("\n")[0])
+    parser.add_argument("--work", type=Path, required=True, help="work directory; made if it does not exist")
+    parser.add_argument("--recipe", default="bible", help="name of a recipe, or path of a .yaml file")
+    parser.add_argument(
+        "--until", choices=[stage.name for stage in STAGES], default=STAGES[-1].name, help="last stage to make"
+    )
+    for split in ("train", "dev", "test"):
+        for side in ("source", "target"):
+            parser.add_argument(f"--{split}-{side}", metavar="FILE", help=f"{side} side of the {split} corpus")
+    if "--" in arguments:
+        cut = arguments.index("--")
+        return parser.parse_args(arguments[:cut]), arguments[cut + 1 :]
+    return parser.parse_args(arguments), []
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """The corpus given on the command line, in the form of a recipe; files of one's own replace a fetched corpus."""
+    corpus: dict[str, Any] = {}
+    for split in ("train", "dev", "test"):
+        source, target = getattr(options, f"{split}_source"), getattr(options, f"{split}_target")
+        if bool(source) != bool(target):
+            missing = "target" if source else "source"
+            raise UserError(f"the {split} corpus has no {missing} side; give both files")
+        if source:
+            corpus[split] = {"source": source, "target": target}
+    if "train" in corpus:
+        corpus["bible"] = None
+        corpus["source_language"], corpus["target_language"] = "source", "target"
+    return {"corpus": corpus} if corpus else {}
+
+
+if __name__ == "__main__":
+    run_command(main)

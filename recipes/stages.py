@@ -1,0 +1,120 @@
+"""The stages of the road, and what each one's result was made from.
+
+Every stage writes, into the mark it leaves when complete, ``made_from``: the settings it read and the
+SHA-256 of the files it read. A stage is current while that equals what it would be made from now, so
+that after a change only the stages downstream of it run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recipes.errors import UserError
+from recipes.files import read_json, sha256_of
+from recipes.layout import WorkDirectory
+from recipes.schema import FilePair, Recipe, check_recipe
+
+MadeFrom = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the road: the module that makes it, and where it leaves its mark."""
+
+    name: str
+    module: str
+    made_from: Callable[[Recipe, WorkDirectory], MadeFrom]
+    mark: Callable[[WorkDirectory], Path]
+
+    def stale_because(self, recipe: Recipe, work: WorkDirectory) -> str | None:
+        """Why the stage must run, or None while its result is current."""
+        mark = read_json(self.mark(work))
+        if mark is None:
+            return "not made yet"
+        return _difference(mark["made_from"], self.made_from(recipe, work))
+
+
+def corpus_files(recipe: Recipe, work: WorkDirectory) -> dict[str, FilePair]:
+    """The files the splits are read from: "train" always, "dev" and "test" where they are given.
+
+    Raises UserError if the recipe names no corpus, or a file does not exist.
+    """
+    corpus = recipe.corpus
+    train = corpus.train
+    if corpus.bible:
+        train = FilePair(
+            source=work.corpus / f"train.{corpus.source_language}", target=work.corpus / f"train.{corpus.target_language}"
+        )
+    if train is None:
+        raise UserError(f"recipe {recipe.name} names no corpus; give one with SRC=… TGT=…, or as corpus.train in the recipe")
+    files = {"train": train}
+    files.update({split: pair for split, pair in (("dev", corpus.dev), ("test", corpus.test)) if pair})
+    for split, pair in files.items():
+        for path in (pair.source, pair.target):
+            if not path.is_file():
+                raise UserError(f"{split} corpus {path}: no such file")
+    return files
+
+
+def resolved_recipe(work: WorkDirectory) -> Recipe:
+    """The recipe written into a work directory. Raises UserError where there is none."""
+    if not work.recipe.is_file():
+        raise UserError(f"{work.root} holds no run (no {work.recipe.name}); make one with make train WORK={work.root}")
+    return check_recipe(yaml.safe_load(work.recipe.read_text(encoding="utf-8")), str(work.recipe))
+
+
+def _fetch_made_from(recipe: Recipe, _: WorkDirectory) -> MadeFrom:
+    return {"corpus.bible": recipe.corpus.model_dump(mode="json")["bible"]}
+
+
+def _prepare_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
+    settings = recipe.model_dump(mode="json", include={"cleaning", "split", "subwords", "shards"})
+    files = corpus_files(recipe, work)
+    return {**settings, "corpus": {split: [_file(pair.source), _file(pair.target)] for split, pair in files.items()}}
+
+
+def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
+    settings = recipe.model_dump(mode="json", include={"model", "training"})
+    manifest = read_json(work.manifest) or {}
+    return {**settings, "shards": manifest.get("shards"), "subwords": manifest.get("subwords")}
+
+
+def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
+    settings = recipe.model_dump(mode="json", include={"search"})
+    return {**settings, "weights": (read_json(work.training_mark) or {}).get("weights")}
+
+
+def _file(path: Path) -> dict[str, str]:
+    return {"name": path.name, "sha256": sha256_of(path)}
+
+
+def _latest_provenance(work: WorkDirectory) -> Path:
+    return work.provenance(max(work.versions(), default=0))
+
+
+def _difference(before: MadeFrom, now: MadeFrom) -> str | None:
+    """The first key in which the two differ, in words."""
+    for key in [*now, *(key for key in before if key not in now)]:
+        old, new = before.get(key), now.get(key)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            inner = next(name for name in [*new, *old] if old.get(name) != new.get(name))
+            if isinstance(new.get(inner), (str, int, float, bool)) and inner in old:
+                return f"{key}.{inner} changed from {old[inner]} to {new[inner]}"
+            return f"{key}.{inner} changed"
+        return f"{key} changed"
+    return None
+
+
+FETCH = Stage("fetch", "pipelines.fetch", _fetch_made_from, lambda work: work.corpus_mark)
+PREPARE = Stage("prepare", "pipelines.prepare", _prepare_made_from, lambda work: work.manifest)
+TRAIN = Stage("train", "model.train", _train_made_from, lambda work: work.training_mark)
+EVALUATE = Stage("evaluate", "model.evaluate", _evaluate_made_from, lambda work: work.scores)
+EXPORT = Stage("export", "model.export", _evaluate_made_from, _latest_provenance)
+STAGES = (FETCH, PREPARE, TRAIN, EVALUATE, EXPORT)

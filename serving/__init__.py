@@ -1,0 +1,1 @@
+"""Serving the exported model: a stand-in for TensorFlow Serving, and a client that works with both."""

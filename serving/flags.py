@@ -1,0 +1,150 @@
+"""The command line of TensorFlow Serving's ``tensorflow_model_server``, as far as the stand-in has it.
+
+Names and defaults are those of model_servers/main.cc and server.h. Flags of the real server that are not
+implemented are known by name, so that a command line written for it still starts the stand-in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+_THREADS = 4 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+_NOT_IMPLEMENTED = (
+    "allow_version_labels_for_unavailable_models",
+    "batching_parameters_file",
+    "enable_batching",
+    "enable_grpc_healthcheck_service",
+    "enable_model_warmup",
+    "enable_per_model_batching_parameters",
+    "enable_profiler",
+    "enable_serialization_as_tensor_content",
+    "enable_signature_method_name_check",
+    "flush_filesystem_caches",
+    "grpc_channel_arguments",
+    "grpc_socket_path",
+    "mixed_precision",
+    "model_config_file",
+    "model_config_file_poll_wait_seconds",
+    "monitoring_config_file",
+    "num_load_threads",
+    "num_request_iterations_for_warmup",
+    "num_tflite_interpreters_per_pool",
+    "num_tflite_pools",
+    "num_unload_threads",
+    "per_process_gpu_memory_fraction",
+    "platform_config_file",
+    "prefer_tflite_model",
+    "remove_unused_fields_from_bundle_metagraph",
+    "rest_api_enable_cors_support",
+    "saved_model_tags",
+    "skip_initialize_tpu",
+    "ssl_config_file",
+    "tensorflow_inter_op_parallelism",
+    "tensorflow_intra_op_parallelism",
+    "tensorflow_session_config_file",
+    "tensorflow_session_parallelism",
+    "thread_pool_factory_config_file",
+    "use_alts_credentials",
+    "version",
+    "xla_cpu_compilation_enabled",
+    "xla_gpu_compilation_enabled",
+)
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What a server is told on its command line; a field has the name of its flag."""
+
+    model_base_path: Path
+    model_name: str = "default"
+    host: str = "localhost"
+    port: int = 8500
+    rest_api_port: int = 0
+    rest_api_timeout_in_ms: int = 30_000
+    grpc_max_threads: int = _THREADS
+    rest_api_num_threads: int = _THREADS
+    file_system_poll_wait_seconds: int = 1
+    max_num_load_retries: int = 5
+    load_retry_interval_micros: int = 60_000_000
+
+
+def parse_flags(arguments: Sequence[str]) -> Flags:
+    """The flags in ``arguments``, as ``--port=8500`` or ``--port 8500``.
+
+    A known flag that is not implemented is named on standard error and ignored; an unknown one, or a value
+    out of range, ends the process with the usage.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m serving.server",
+        description="A stand-in for TensorFlow Serving's tensorflow_model_server: same services, same flags.",
+        epilog="Other flags of the real server are named in a warning and ignored.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_flags(parser)
+    for name in _NOT_IMPLEMENTED:
+        # "?" because a boolean flag may stand without a value.
+        parser.add_argument(f"--{name}", nargs="?", action=_Ignored, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.rest_api_port and options.rest_api_port == options.port:
+        parser.error(f"--rest_api_port and --port are both {options.port}; give them different ports")
+    return Flags(**{field.name: getattr(options, field.name) for field in fields(Flags)})
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    def add(name: str, convert: Any, text: str) -> None:
+        default = next((field.default for field in fields(Flags) if field.name == name), None)
+        parser.add_argument(f"--{name}", type=convert, default=default, help=text)
+
+    parser.add_argument("--model_base_path", type=Path, required=True, help="directory of the model's versions")
+    add("model_name", str, "the name requests call it by")
+    add("host", str, "address to listen on; not a flag of the real server, which listens on every address")
+    add("port", _port, "gRPC port; 0 takes a free one")
+    add("rest_api_port", _port, "REST port; 0 is off")
+    add("rest_api_timeout_in_ms", _positive, "time limit of a REST request")
+    add("grpc_max_threads", _positive, "gRPC calls answered at once")
+    add("rest_api_num_threads", _positive, "REST requests answered at once")
+    add("file_system_poll_wait_seconds", int, "seconds between two looks for versions; 0 looks once, negative never")
+    add("max_num_load_retries", _not_negative, "further attempts at a version that does not load")
+    add("load_retry_interval_micros", int, "microseconds between them; negative does not wait")
+
+
+class _Ignored(argparse.Action):
+    """A flag of the real server that this one does not have."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        print(f"warning: {option_string} is not implemented by the stand-in server; it is ignored", file=sys.stderr)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is no port; ports go from 0 to 65535")
+    return port
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def _not_negative(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is negative")
+    return number

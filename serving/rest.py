@@ -1,0 +1,184 @@
+"""The REST API of TensorFlow Serving, on waitress.
+
+    POST /v1/models/NAME[/versions/N|/labels/L]:predict
+    GET  /v1/models/NAME[/versions/N|/labels/L]            states of the versions
+    GET  /v1/models/NAME[/versions/N|/labels/L]/metadata   signatures
+
+Protocol: TensorFlow Serving's docs (api_rest.md), http_rest_api_handler.cc and http_rest_api_util.cc.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from grpc import StatusCode
+from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from waitress import create_server, wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Request, Response
+
+from recipes.errors import UserError
+from serving.json_request import fill_predict_request
+from serving.json_response import error_json, prediction_json
+from serving.metadata import SIGNATURE_DEF, get_model_metadata, get_model_status
+from serving.models import ModelManager
+from serving.predict import DEFAULT_SIGNATURE, predict
+from serving.status import StatusError, invalid_argument, not_implemented
+
+_MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_POST = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE | re.ASCII)
+_GET = re.compile(_MODEL + r"(?:/(?P<subresource>metadata))?", re.IGNORECASE | re.ASCII)
+
+_HTTP_STATUS = {
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.FAILED_PRECONDITION: 400,
+    StatusCode.OUT_OF_RANGE: 400,
+    StatusCode.UNAUTHENTICATED: 401,
+    StatusCode.PERMISSION_DENIED: 403,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.ALREADY_EXISTS: 409,
+    StatusCode.ABORTED: 409,
+    StatusCode.RESOURCE_EXHAUSTED: 429,
+    StatusCode.CANCELLED: 499,
+    StatusCode.UNIMPLEMENTED: 501,
+    StatusCode.UNAVAILABLE: 503,
+    StatusCode.DEADLINE_EXCEEDED: 504,
+}
+
+_LOOP_SECONDS = 0.1  # how soon the server notices that it should stop
+
+
+def application(models: ModelManager, timeout: float) -> Callable[..., Any]:
+    """The WSGI application; a prediction that takes longer than ``timeout`` seconds is DEADLINE_EXCEEDED."""
+
+    @Request.application
+    def answer(request: Request) -> Response:
+        if not request.path.lower().startswith("/v1/"):
+            return NotFound().get_response(request)
+        try:
+            return Response(_answer(models, request, timeout), content_type="application/json")
+        except StatusError as error:
+            status = _HTTP_STATUS.get(error.code, 500)
+            return Response(error_json(error.message), status, content_type="application/json")
+
+    return answer
+
+
+class RestServer:
+    """The REST API on one port, in a thread of its own."""
+
+    def __init__(self, models: ModelManager, host: str, port: int, threads: int, timeout: float):
+        """Binds the port. Raises UserError where it is taken. For the arguments see ``application``."""
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is no news under load
+        self._sockets: dict[int, Any] = {}
+        try:
+            self._server = create_server(
+                application(models, timeout),
+                map=self._sockets,
+                host=host,
+                port=port,
+                threads=threads,
+                ident="",
+                connection_limit=1000,
+            )
+        except OSError as error:
+            reason = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
+            raise UserError(
+                f"the REST port {port} on {host} cannot be opened: {reason}; choose another --rest_api_port"
+            ) from error
+        self._stop_by: float | None = None
+        self._thread = threading.Thread(target=self._serve, name="rest")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Takes no new connections, and returns when the requests under way are answered or the time is up."""
+        self._stop_by = time.monotonic() + grace_seconds
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while self._stop_by is None:
+            self._poll()
+        for listener in [entry for entry in self._sockets.values() if isinstance(entry, BaseWSGIServer)]:
+            wasyncore.dispatcher.close(listener)  # not its own close, which also closes what wakes this loop
+        while self._is_busy() and time.monotonic() < self._stop_by:
+            self._poll()
+        self._server.task_dispatcher.shutdown(timeout=_LOOP_SECONDS)
+        wasyncore.close_all(self._sockets)
+
+    def _poll(self) -> None:
+        wasyncore.loop(timeout=_LOOP_SECONDS, use_poll=True, map=self._sockets, count=1)
+
+    def _is_busy(self) -> bool:
+        """Whether a request is unanswered, or an answer not sent to its end."""
+        channels = [entry for entry in self._sockets.values() if isinstance(entry, HTTPChannel)]
+        return any(channel.requests or channel.total_outbufs_len for channel in channels)
+
+
+def _answer(models: ModelManager, request: Request, timeout: float) -> bytes:
+    pattern = {"POST": _POST, "GET": _GET}.get(request.method)
+    matched = pattern.fullmatch(request.path) if pattern else None
+    if matched is None:
+        raise invalid_argument(f"Malformed request: {request.method} {request.path}")
+    parts = matched.groupdict()
+    spec = ModelSpec(name=parts["name"])
+    if parts["version"]:
+        if int(parts["version"]) >= 2**63:
+            raise invalid_argument(f"Failed to convert version: {parts['version']} to numeric.")
+        spec.version.value = int(parts["version"])
+    if parts["label"]:
+        spec.version_label = parts["label"]
+    if request.method == "POST":
+        if parts["method"] == "predict":
+            return _predict(models, spec, request.get_data(), timeout)
+        raise not_implemented(parts["method"].capitalize())
+    if parts["subresource"]:
+        return _metadata(models, spec)
+    return _json(get_model_status(models, GetModelStatusRequest(model_spec=spec))).encode()
+
+
+def _predict(models: ModelManager, spec: ModelSpec, body: bytes, timeout: float) -> bytes:
+    def find_inputs(signature_name: str) -> dict[str, TensorInfo]:
+        name = signature_name or DEFAULT_SIGNATURE
+        with models.lease(spec) as (_, model):
+            if name not in model.signatures:
+                raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
+            return dict(model.signatures[name].inputs)
+
+    request = PredictRequest(model_spec=spec)
+    row_format = fill_predict_request(body, request, find_inputs)
+    return prediction_json(predict(models, request, timeout), row_format)
+
+
+def _metadata(models: ModelManager, spec: ModelSpec) -> bytes:
+    """Any's own JSON would wrap the signatures; TensorFlow Serving puts the two parts together itself."""
+    answer = get_model_metadata(models, GetModelMetadataRequest(model_spec=spec, metadata_field=[SIGNATURE_DEF]))
+    signatures = SignatureDefMap()
+    answer.metadata[SIGNATURE_DEF].Unpack(signatures)
+    parts = {
+        "model_spec": json.loads(_json(answer.model_spec)),
+        "metadata": {SIGNATURE_DEF: json.loads(_json(signatures))},
+    }
+    return json.dumps(parts, indent=1).encode()
+
+
+def _json(message: Message) -> str:
+    return json_format.MessageToJson(
+        message, indent=1, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )

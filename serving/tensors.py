@@ -1,0 +1,65 @@
+"""TensorProto to NumPy and back, in the fields TensorFlow Serving uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+
+# The typed field of a TensorProto for each dtype; the dtypes absent here cannot be sent.
+_FIELDS = {
+    tf.float32: "float_val",
+    tf.float64: "double_val",
+    tf.int8: "int_val",
+    tf.int16: "int_val",
+    tf.int32: "int_val",
+    tf.uint8: "int_val",
+    tf.uint16: "int_val",
+    tf.uint32: "uint32_val",
+    tf.int64: "int64_val",
+    tf.uint64: "uint64_val",
+    tf.bool: "bool_val",
+    tf.string: "string_val",
+    tf.half: "half_val",
+    tf.bfloat16: "half_val",
+    tf.complex64: "scomplex_val",
+    tf.complex128: "dcomplex_val",
+}
+
+# Where TensorFlow Serving's name of a dtype is not TensorFlow's.
+_NAMES = {tf.float32: "float", tf.float64: "double", tf.half: "half"}
+
+
+def dtype_name(dtype: int) -> str:
+    """The name that TensorFlow Serving's messages give the DataType number ``dtype``: ``float``, ``string``…"""
+    known = tf.as_dtype(dtype)
+    return _NAMES.get(known, known.name)
+
+
+def array_of(tensor: TensorProto) -> np.ndarray:
+    """The value of ``tensor``. Raises ValueError where fields and shape do not describe one."""
+    try:
+        return tf.make_ndarray(tensor)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
+def tensor_of(array: np.ndarray, dtype: int) -> TensorProto:
+    """``array`` as a TensorProto with the typed field of ``dtype`` filled, never ``tensor_content``."""
+    tensor = TensorProto(dtype=dtype)
+    tensor.tensor_shape.dim.extend(type(tensor.tensor_shape).Dim(size=size) for size in array.shape)
+    field = _FIELDS[tf.as_dtype(dtype)]
+    getattr(tensor, field).extend(_values(array.ravel(), field))
+    return tensor
+
+
+def _values(flat: np.ndarray, field: str) -> list[Any]:
+    if field == "half_val":
+        flat = flat.view(np.uint16)
+    if field in ("scomplex_val", "dcomplex_val"):
+        flat = flat.view(flat.real.dtype)
+    if field == "string_val":
+        return [value.encode() if isinstance(value, str) else value for value in flat.tolist()]
+    return flat.tolist()

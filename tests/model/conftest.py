@@ -1,0 +1,62 @@
+"""Small networks and batches for the tests of the model; two logical CPU devices, so that replicas can be tested."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.network import Network
+from recipes import schema
+from recipes.layout import END_ID, PADDING_ID
+
+SOURCE_VOCABULARY, TARGET_VOCABULARY = 13, 11
+ARCHITECTURES = list(itertools.product(["rnnsearch", "rnnencdec"], ["current", "previous"]))
+
+if not tf.config.get_visible_devices("GPU"):
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def small_network(architecture: str = "rnnsearch", readout_state: str = "current", seed: int = 3, **more) -> Network:  # type: ignore[no-untyped-def]
+    """A network with a different size for everything, and weights large enough to matter."""
+    settings = schema.Model.model_validate(
+        {
+            "architecture": architecture,
+            "readout_state": readout_state,
+            "embedding_units": 5,
+            "encoder_units": 4,
+            "decoder_units": 6,
+            "alignment_units": 7,
+            "readout_units": 3,
+            "dropout": 0.0,
+            **more,
+        }
+    )
+    network = Network(settings, SOURCE_VOCABULARY, TARGET_VOCABULARY, seed)
+    random = np.random.default_rng(seed)
+    for variable in network.trainable_variables:
+        variable.assign(random.normal(0, 0.5, variable.shape))
+    return network
+
+
+def padded(sentences: list[list[int]]) -> tf.Tensor:
+    """int32 [batch, length]."""
+    return tf.ragged.constant(sentences, dtype=tf.int32).to_tensor(PADDING_ID)
+
+
+def random_pairs(count: int, seed: int = 5) -> list[tuple[list[int], list[int]]]:
+    """Sentence pairs of subword ids of many lengths, each ending in END_ID."""
+    random = np.random.default_rng(seed)
+
+    def sentence(vocabulary: int) -> list[int]:
+        return [int(word) for word in random.integers(2, vocabulary, random.integers(0, 8))] + [END_ID]
+
+    return [(sentence(SOURCE_VOCABULARY), sentence(TARGET_VOCABULARY)) for _ in range(count)]
+
+
+@pytest.fixture(params=ARCHITECTURES, ids="-".join)
+def network(request: pytest.FixtureRequest) -> Network:
+    return small_network(*request.param)

@@ -1,0 +1,123 @@
+"""The paper's equations in plain NumPy, float64, one sentence at a time: what the network is held against.
+
+Written from appendix A of the paper, with no code in common with ``model``. Weights are those of a
+``Network``, taken by their names.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from model.network import Network
+
+Weights = dict[str, np.ndarray]
+
+
+def variables_of(network: Network) -> dict[str, keras.Variable]:
+    """Every variable of the network under the name that the equations below use."""
+    variables = {
+        "source_embeddings": network.source_embeddings,
+        "target_embeddings": network.target_embeddings,
+        "initial.kernel": network.initial.kernel,
+        "initial.bias": network.initial.bias,
+        "context": network.decoder.context_kernel,
+    }
+    layers = {"forward": network.encoder.forward, "decoder": network.decoder.gru, "readout": network.readout}
+    if network.settings.architecture == "rnnsearch":
+        layers |= {"backward": network.encoder.backward, "attention": network.decoder.attention}
+    for name, layer in layers.items():
+        variables |= {f"{name}.{variable.name}": variable for variable in layer.trainable_variables}
+    return variables
+
+
+def weights_of(network: Network) -> Weights:
+    """The values of ``variables_of``, as float64."""
+    return {name: variable.numpy().astype(np.float64) for name, variable in variables_of(network).items()}
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(x - x.max())
+    return exponentials / exponentials.sum()
+
+
+def gru(w: Weights, name: str, state: np.ndarray, word: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+    """A.1.1: the next state; with a context, A.1.2's."""
+    n = len(state)
+    outside = word @ w[f"{name}.kernel"] + w[f"{name}.bias"]
+    if context is not None:
+        outside = outside + context @ w["context"]
+    gates = w[f"{name}.recurrent_gates"]
+    z = sigmoid(outside[:n] + state @ gates[:, :n])
+    r = sigmoid(outside[n : 2 * n] + state @ gates[:, n:])
+    candidate = np.tanh(outside[2 * n :] + (r * state) @ w[f"{name}.recurrent_candidate"])
+    return (1 - z) * state + z * candidate
+
+
+def attention(w: Weights, state: np.ndarray, annotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A.1.2: context and alignment for the state s_{i-1}."""
+    energies = [
+        w["attention.vector"]
+        @ np.tanh(
+            state @ w["attention.state_kernel"] + h @ w["attention.annotation_kernel"] + w["attention.bias"]
+        )
+        for h in annotations
+    ]
+    alignment = softmax(np.array(energies))
+    return sum(weight * h for weight, h in zip(alignment, annotations, strict=True)), alignment
+
+
+def logits(
+    w: Weights, source: list[int], target: list[int], readout_state: str, attentive: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of every word of ``target`` given those before it, and the alignment (zeros without attention)."""
+    words = [w["source_embeddings"][word] for word in source]
+    n = w["forward.recurrent_candidate"].shape[0]
+    forward, state = [], np.zeros(n)
+    for word in words:
+        state = gru(w, "forward", state, word)
+        forward.append(state)
+    first = forward[-1]
+    if attentive:
+        backward, state = [], np.zeros(n)
+        for word in reversed(words):
+            state = gru(w, "backward", state, word)
+            backward.insert(0, state)
+        first = backward[0]
+        annotations = np.array([np.concatenate(both) for both in zip(forward, backward, strict=True)])
+    state = np.tanh(first @ w["initial.kernel"] + w["initial.bias"])
+    rows, alignments = [], []
+    previous = np.zeros(w["target_embeddings"].shape[1])
+    for word in target:
+        before = state
+        if attentive:
+            context, alignment = attention(w, before, annotations)
+        else:
+            context, alignment = first, np.zeros(len(source))
+        state = gru(w, "decoder", before, previous, context)
+        pieces = (
+            (state if readout_state == "current" else before) @ w["readout.state_kernel"]
+            + previous @ w["readout.embedding_kernel"]
+            + context @ w["readout.context_kernel"]
+            + w["readout.bias"]
+        )
+        maxout = pieces.reshape(2, -1).max(axis=0)
+        rows.append(maxout @ w["readout.vocabulary_kernel"] + w["readout.vocabulary_bias"])
+        alignments.append(alignment)
+        previous = w["target_embeddings"][word]
+    return np.array(rows), np.array(alignments)
+
+
+def negative_log_likelihood(
+    w: Weights, pairs: list[tuple[list[int], list[int]]], readout_state: str, attentive: bool
+) -> float:
+    """Sum over the words of all pairs of -log p, in nats."""
+    total = 0.0
+    for source, target in pairs:
+        rows, _ = logits(w, source, target, readout_state, attentive)
+        total -= sum(np.log(softmax(row)[word]) for row, word in zip(rows, target, strict=True))
+    return total

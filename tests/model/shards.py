@@ -1,0 +1,87 @@
+"""Prepared data for the tests of training, written without the preparation job: numbers in English and French."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import sentencepiece
+import tensorflow as tf
+
+from recipes import schema
+from recipes.files import write_json
+from recipes.layout import (
+    END_ID,
+    FILE,
+    LINE,
+    PADDING_ID,
+    SOURCE,
+    SOURCE_TEXT,
+    TARGET,
+    TARGET_TEXT,
+    UNKNOWN_ID,
+    WorkDirectory,
+    shard_name,
+)
+from recipes.schema import save_recipe
+from tests.numbers_corpus import english, french
+
+VOCABULARY = 90
+
+
+def write_data(root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 20, test: int = 20) -> WorkDirectory:
+    """A work directory with recipe.yaml and data/ as the preparation job would leave them."""
+    work = WorkDirectory(root)
+    save_recipe(recipe, work.recipe)
+    work.data.mkdir(parents=True)
+    numbers = random.Random(7).sample(range(10_000), train + dev + test)
+    pairs = [(english(number), french(number)) for number in numbers]
+    splits = {"train": pairs[:train], "dev": pairs[train : train + dev], "test": pairs[train + dev :]}
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=(text for pair in splits["train"] for text in pair),
+        model_prefix=str(work.data / "subwords"),
+        vocab_size=VOCABULARY,
+        pad_id=PADDING_ID,
+        eos_id=END_ID,
+        unk_id=UNKNOWN_ID,
+        bos_id=-1,
+        num_threads=1,
+        minloglevel=2,
+    )
+    subwords = sentencepiece.SentencePieceProcessor(model_file=str(work.data / "subwords.model"))
+    lengths: Counter[str] = Counter()
+    shards = []
+    for split, members in splits.items():
+        count = 3 if split == "train" else 1
+        for index in range(count):
+            shards.append(shard_name(split, index, count))
+            with tf.io.TFRecordWriter(str(work.data / shards[-1]), "GZIP") as writer:
+                for line, (source, target) in enumerate(members[index::count], 1):
+                    ids = subwords.encode(source), subwords.encode(target)
+                    if split == "train":
+                        lengths[str(max(map(len, ids)))] += 1
+                    writer.write(_example(*ids, source, target, line).SerializeToString())
+    write_json(
+        work.manifest,
+        {"lengths": {"train": lengths}, "shards": dict.fromkeys(shards, "0"), "subwords": {"joint": True}},
+    )
+    return work
+
+
+def _example(source: list[int], target: list[int], source_text: str, target_text: str, line: int) -> tf.train.Example:
+    def integers(values: list[int]) -> tf.train.Feature:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    def text(value: str) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
+
+    feature = {
+        SOURCE: integers(source),
+        TARGET: integers(target),
+        SOURCE_TEXT: text(source_text),
+        TARGET_TEXT: text(target_text),
+        FILE: text("numbers.en"),
+        LINE: integers([line]),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature))

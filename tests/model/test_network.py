@@ -1,0 +1,160 @@
+"""The network against the paper's equations in NumPy float64: values, gradients, padding, one word at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.attention import attend
+from model.gru import GRU
+from model.initialization import Initializers
+from model.loss import summed_cross_entropy
+from model.network import Network
+from recipes import schema
+from recipes.layout import PADDING_ID
+from tests.model import reference
+from tests.model.conftest import TARGET_VOCABULARY, padded, random_pairs, small_network
+
+
+def attentive(network: Network) -> bool:
+    return network.settings.architecture == "rnnsearch"
+
+
+def test_gru_step_is_the_papers() -> None:
+    network = small_network()
+    weights = reference.weights_of(network)
+    random = np.random.default_rng(0)
+    state, word = random.normal(size=(2, 4)), random.normal(size=(2, 5))
+    gru = network.encoder.forward
+    result = gru.step(tf.constant(state, tf.float32), gru.gate_inputs(tf.constant(word, tf.float32)))
+    expected = [reference.gru(weights, "forward", *both) for both in zip(state, word, strict=True)]
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+def test_attention_is_the_papers() -> None:
+    network = small_network()
+    weights = reference.weights_of(network)
+    random = np.random.default_rng(1)
+    state, annotations = random.normal(size=6), random.normal(size=(5, 8))
+    layer = network.decoder.attention
+    batch = tf.constant(annotations[None], tf.float32)
+    query = tf.matmul(tf.constant(state[None], tf.float32), tf.convert_to_tensor(layer.state_kernel))
+    attended = attend(query, batch, layer.project(batch), tf.zeros([1, 5]), tf.convert_to_tensor(layer.vector))
+    context, alignment = reference.attention(weights, state, annotations)
+    np.testing.assert_allclose(attended.context[0], context, atol=1e-5)
+    np.testing.assert_allclose(attended.alignment[0], alignment, atol=1e-5)
+
+
+def test_logits_of_padded_batch_are_those_of_each_sentence(network: Network) -> None:
+    pairs = random_pairs(12)
+    weights = reference.weights_of(network)
+    sources, targets = zip(*pairs, strict=True)
+    logits = network(padded(list(sources)), padded(list(targets)))
+    for index, (source, target) in enumerate(pairs):
+        expected, _ = reference.logits(weights, source, target, network.settings.readout_state, attentive(network))
+        np.testing.assert_allclose(logits[: len(target), index], expected, atol=1e-5)
+
+
+def test_word_by_word_is_the_whole_sentence(network: Network) -> None:
+    pairs = random_pairs(6)
+    weights = reference.weights_of(network)
+    for source, target in pairs:
+        logits, alignments = reference.logits(
+            weights, source, target, network.settings.readout_state, attentive(network)
+        )
+        read = network.read(padded([source]))
+        state, previous = read.initial_state, PADDING_ID
+        for word, row, alignment in zip(target, logits, alignments, strict=True):
+            following = network.step(read, state, tf.constant([previous]), len(source))
+            np.testing.assert_allclose(following.logits[0], row, atol=1e-5)
+            np.testing.assert_allclose(following.alignment[0], alignment, atol=1e-5)
+            state, previous = following.state, word
+
+
+def test_gradients_are_those_of_the_equations(network: Network) -> None:
+    """Along a random direction of every weight, against central differences of the float64 equations."""
+    pairs = random_pairs(5, seed=8)
+    sources, targets = (padded(list(side)) for side in zip(*pairs, strict=True))
+    variables, weights = reference.variables_of(network), reference.weights_of(network)
+    assert len(variables) == len(network.trainable_variables)
+    with tf.GradientTape() as tape:
+        loss, words = summed_cross_entropy(network(sources, targets, training=True), targets, 0.0)
+    gradients = tape.gradient(loss, [variable.value for variable in variables.values()])
+    state, random = network.settings.readout_state, np.random.default_rng(2)
+    assert float(words) == sum(len(target) for _, target in pairs)
+    np.testing.assert_allclose(
+        loss, reference.negative_log_likelihood(weights, pairs, state, attentive(network)), rtol=1e-5
+    )
+    for (name, value), gradient in zip(weights.items(), gradients, strict=True):
+        direction = random.normal(size=value.shape)
+        step = 1e-5
+        ahead, behind = (
+            reference.negative_log_likelihood(
+                {**weights, name: value + sign * step * direction}, pairs, state, attentive(network)
+            )
+            for sign in (1, -1)
+        )
+        slope = np.sum(np.asarray(tf.convert_to_tensor(gradient), np.float64) * direction)
+        np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("architecture", ["rnnsearch", "rnnencdec"])
+def test_gradient_flows_to_every_weight(architecture: str) -> None:
+    """With the initial weights, not those of these tests: nothing may begin so that it can never be learnt."""
+    settings = schema.Model.model_validate({"architecture": architecture, "embedding_units": 8, "dropout": 0.1})
+    network = Network(settings, 13, 11, seed=1)
+    sources, targets = (padded(list(side)) for side in zip(*random_pairs(8), strict=True))
+    with tf.GradientTape() as tape:
+        loss, _ = summed_cross_entropy(network(sources, targets, training=True), targets, 0.1)
+    gradients = tape.gradient(loss, [variable.value for variable in network.trainable_variables])
+    for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
+        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, variable.path
+
+
+def test_dropout_is_only_in_training() -> None:
+    network = small_network(dropout=0.5)
+    source, target = padded([[3, 4, 1]]), padded([[5, 6, 1]])
+    np.testing.assert_array_equal(network(source, target), network(source, target))
+    assert np.abs(network(source, target, training=True) - network(source, target, training=True)).max() > 0.01
+
+
+def test_paper_initialization() -> None:
+    """B.1: orthogonal recurrent matrices, W_a and U_a within 0.001, v_a and biases 0, the rest within 0.01."""
+    settings = schema.Model.model_validate({"initialization": "paper", "encoder_units": 40, "decoder_units": 60})
+    network = Network(settings, 200, 300, seed=1)
+    weights = reference.weights_of(network)
+    for gru, units in (("forward", 40), ("backward", 40), ("decoder", 60)):
+        gates = weights[f"{gru}.recurrent_gates"]
+        for matrix in (gates[:, :units], gates[:, units:], weights[f"{gru}.recurrent_candidate"]):
+            np.testing.assert_allclose(matrix @ matrix.T, np.eye(units), atol=1e-5)
+    for name in ("attention.vector", *(name for name in weights if name.endswith("bias"))):
+        assert not weights[name].any(), name
+    for name in ("attention.state_kernel", "attention.annotation_kernel"):
+        assert weights[name].std() == pytest.approx(0.001, rel=0.1)
+    for name in ("source_embeddings", "context", "initial.kernel", "forward.kernel", "readout.vocabulary_kernel"):
+        assert weights[name].std() == pytest.approx(0.01, rel=0.1), name
+
+
+def test_every_weight_has_random_numbers_of_its_own() -> None:
+    first, second = (GRU(6, 6, initializers, "gru") for initializers in [Initializers("glorot", seed=1)] * 2)
+    assert np.abs(first.kernel.numpy() - second.kernel.numpy()).max() > 0.01
+    blocks = np.split(first.kernel.numpy(), 3, axis=1)
+    assert np.abs(blocks[0] - blocks[1]).max() > 0.01
+    again = GRU(6, 6, Initializers("glorot", seed=1), "gru")
+    np.testing.assert_array_equal(first.kernel.numpy(), again.kernel.numpy())
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy(smoothing: float) -> None:
+    random = np.random.default_rng(4)
+    target = [[3, 4, 1], [1]]
+    logits = random.normal(size=(3, 2, TARGET_VOCABULARY))
+    total, words = summed_cross_entropy(tf.constant(logits, tf.float32), padded(target), smoothing)
+    expected = 0.0
+    for sentence, column in zip(target, logits.transpose(1, 0, 2), strict=True):
+        for word, row in zip(sentence, column[: len(sentence)], strict=True):
+            log_p = np.log(reference.softmax(row))
+            expected -= (1 - smoothing) * log_p[word] + smoothing * log_p.mean()
+    assert float(words) == 4
+    assert float(total) == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,165 @@
+"""Search against exhaustive enumeration and against a plain Python beam, on toy models and real networks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.decoder import Summarized
+from model.network import Network, Next
+from model.search import Hypotheses, beam_search, greedy_search
+from recipes.layout import END_ID, PADDING_ID
+from tests.model.conftest import padded, random_pairs
+
+LONGEST = 4
+WORDS = (2, 3, 4)
+VOCABULARY = 5  # padding, end, and the three words
+
+
+class Toy:
+    """A model that gives any distribution after any prefix: a table, looked up by the prefix as a number."""
+
+    def __init__(self, seed: int, sentences: int):
+        prefixes = VOCABULARY**LONGEST
+        table = np.random.default_rng(seed).normal(0, 2, (sentences, prefixes, VOCABULARY))
+        self.table = table.astype(np.float32)
+
+    def read(self, source: tf.Tensor) -> Summarized:
+        """The 'state' is the prefix so far, base VOCABULARY; the 'context' which sentence it is."""
+        sentence = tf.cast(tf.range(tf.shape(source)[0])[:, None], tf.float32)
+        return Summarized(sentence, tf.zeros_like(sentence))
+
+    def step(self, read: Summarized, state: tf.Tensor, previous: tf.Tensor, source_length: tf.Tensor) -> Next:
+        sentence = tf.cast(read.context[:, 0], tf.int32)
+        prefix = tf.cast(state[:, 0], tf.int32) * VOCABULARY + previous
+        logits = tf.gather_nd(tf.constant(self.table), tf.stack([sentence, prefix], axis=1))
+        alignment = tf.one_hot(previous % source_length, source_length)
+        return Next(logits, tf.cast(prefix, tf.float32)[:, None], alignment)
+
+    def log_p(self, sentence: int, prefix: tuple[int, ...]) -> np.ndarray:
+        """log p of every next word after ``prefix``; padding cannot follow."""
+        number = 0
+        for word in (PADDING_ID, *prefix):
+            number = number * VOCABULARY + word
+        row = self.table[sentence, number].astype(np.float64)
+        log_p = row - np.log(np.exp(row - row.max()).sum()) - row.max()
+        log_p[PADDING_ID] = -math.inf
+        return log_p
+
+
+def every_sentence(toy: Toy, sentence: int, longest: int, exponent: float) -> list[tuple[float, tuple[int, ...]]]:
+    """(score, words) of all whole sentences of at most ``longest`` words, best first."""
+    scored = []
+    for length in range(1, longest + 1):
+        for words in itertools.product(WORDS, repeat=length - 1):
+            whole = (*words, END_ID)
+            log_p = sum(toy.log_p(sentence, whole[:i])[word] for i, word in enumerate(whole))
+            scored.append((log_p / length**exponent, whole))
+    return sorted(scored, reverse=True)
+
+
+def plain_beam(toy: Toy, sentence: int, longest: int, k: int, exponent: float) -> list[tuple[float, tuple[int, ...]]]:
+    """The search that model.search documents, hypothesis by hypothesis."""
+    alive: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    ended: list[tuple[float, tuple[int, ...]]] = []
+    for step in range(1, longest + 1):
+        allowed = (END_ID,) if step == longest else (END_ID, *WORDS)
+        grown = [
+            (log_p + toy.log_p(sentence, words)[word], (*words, word)) for log_p, words in alive for word in allowed
+        ]
+        best = sorted(grown, reverse=True)[: k - len(ended)]
+        ended += [(log_p / step**exponent, words) for log_p, words in best if words[-1] == END_ID]
+        alive = [(log_p, words) for log_p, words in best if words[-1] != END_ID]
+    return sorted(ended, reverse=True)
+
+
+def found(hypotheses: Hypotheses, sentence: int) -> list[tuple[float, tuple[int, ...]]]:
+    """(score, words) of the hypotheses there are for one sentence."""
+    rows = zip(hypotheses.scores[sentence].numpy(), hypotheses.words[sentence].numpy(), strict=True)
+    return [(float(score), tuple(int(w) for w in words if w != PADDING_ID)) for score, words in rows if score > -math.inf]
+
+
+def assert_same(ours: list[Any], theirs: list[Any]) -> None:
+    assert [words for _, words in ours] == [words for _, words in theirs]
+    np.testing.assert_allclose([score for score, _ in ours], [score for score, _ in theirs], rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0])
+def test_wide_beam_finds_what_enumeration_finds(seed: int, exponent: float) -> None:
+    toy, longest = Toy(seed, sentences=3), tf.constant([3, 1, 3])
+    hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, 40, exponent)
+    for sentence in range(3):
+        assert_same(found(hypotheses, sentence), every_sentence(toy, sentence, int(longest[sentence]), exponent))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_narrow_beam_is_the_plain_one(seed: int, k: int) -> None:
+    toy, longest = Toy(seed, sentences=4), tf.constant([4, 2, 3, 4])
+    hypotheses = beam_search(toy, tf.fill([4, 2], END_ID), longest, k, 0.7)
+    for sentence in range(4):
+        assert_same(found(hypotheses, sentence), plain_beam(toy, sentence, int(longest[sentence]), k, 0.7))
+
+
+def test_alignment_follows_the_hypothesis() -> None:
+    """The toy attends to the previous word modulo the source's length, so the rows are known from the words."""
+    toy = Toy(1, sentences=2)
+    hypotheses = beam_search(toy, tf.fill([2, 3], END_ID), tf.constant([4, 3]), 4, 1.0)
+    for sentence, beam in itertools.product(range(2), range(4)):
+        words = [int(word) for word in hypotheses.words[sentence, beam]]
+        length = words.index(END_ID) + 1
+        previous = [PADDING_ID, *words][:length]
+        expected = np.zeros((len(words), 3))
+        expected[range(length), [word % 3 for word in previous]] = 1
+        np.testing.assert_array_equal(hypotheses.alignment[sentence, beam], expected)
+
+
+def searcher(network: Network, k: int) -> Callable[[list[list[int]]], Hypotheses]:
+    """Beam search with ``network``, greedy search where k is 0, as one graph for any batch."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)])
+    def search(source: tf.Tensor, longest: tf.Tensor) -> Hypotheses:
+        return beam_search(network, source, longest, k) if k else greedy_search(network, source, longest)
+
+    return lambda sources: search(padded(sources), tf.constant([2 * len(source) + 3 for source in sources]))
+
+
+def test_beam_of_one_is_greedy(network: Network) -> None:
+    sources = [source for source, _ in random_pairs(20)]
+    greedy, beam = searcher(network, 0)(sources), searcher(network, 1)(sources)
+    np.testing.assert_array_equal(greedy.words, beam.words)
+    np.testing.assert_allclose(greedy.scores, beam.scores, rtol=1e-5)
+    np.testing.assert_allclose(greedy.alignment, beam.alignment, atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [0, 1, 4])
+def test_padding_never_changes_a_result(network: Network, k: int) -> None:
+    sources = [source for source, _ in random_pairs(12, seed=9)]
+    search = searcher(network, k)
+    together = search(sources)
+    for index, source in enumerate(sources):
+        alone = search([source])
+        length = alone.words.shape[2]
+        np.testing.assert_array_equal(together.words[index, :, :length], alone.words[0])
+        assert not together.words[index, :, length:].numpy().any()
+        np.testing.assert_allclose(together.scores[index], alone.scores[0], rtol=1e-5)
+        np.testing.assert_allclose(together.alignment[index, :, :length, : len(source)], alone.alignment[0], atol=1e-5)
+        assert not together.alignment[index, :, :, len(source) :].numpy().any()
+
+
+def test_scores_are_those_of_the_words(network: Network) -> None:
+    """The score of a hypothesis is what the network gives its words when it is told to say them."""
+    sources = [source for source, _ in random_pairs(5)]
+    hypotheses = searcher(network, 3)(sources)
+    for index, source in enumerate(sources):
+        for score, words in found(hypotheses, index):
+            log_p = tf.nn.log_softmax(network(padded([source]), padded([list(words)])))[:, 0]
+            chosen = sum(float(log_p[i, word]) for i, word in enumerate(words))
+            assert score == pytest.approx(chosen / len(words), rel=1e-4)

@@ -1,0 +1,151 @@
+"""Subwords in the graph, text to text, evaluation, and the exported SavedModel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sacrebleu
+import sentencepiece
+import tensorflow as tf
+import yaml
+
+from model.checkpoint import load_best
+from model.evaluate import evaluate
+from model.export import export
+from model.network import Network
+from model.references import read_references
+from model.subwords import Subwords, load_subwords
+from model.train import train
+from model.translator import Translator, translate_all
+from recipes import schema
+from recipes.errors import UserError
+from recipes.files import read_json
+from recipes.layout import END_ID, PADDING_ID, WorkDirectory
+from recipes.schema import load_recipe
+from tests.model.shards import write_data
+from tests.numbers_corpus import english
+
+RECIPE = load_recipe("tiny", {"training": {"epochs": 2}, "search": {"batch_sentences": 7}})
+TEXTS = [english(number) for number in (3, 71, 1234, 9876, 500)]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+    work = write_data(tmp_path_factory.mktemp("run"), RECIPE)
+    train(work, RECIPE)
+    return work
+
+
+def untrained(work: WorkDirectory, beam_size: int = 3) -> Translator:
+    subwords = load_subwords(work, joint=True)
+    network = Network(RECIPE.model, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
+    return Translator(network, subwords, RECIPE.search.model_copy(update={"beam_size": beam_size}))
+
+
+def test_ids_are_sentencepieces(work: WorkDirectory) -> None:
+    path = work.subword_model("source", joint=True)
+    subwords, reference = Subwords(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
+    texts = [*TEXTS, "", "  two   hundred ", "Übermut 漢字 \u2028"]
+    ids, lengths = subwords.ids(tf.constant(texts))
+    for row, length, text in zip(ids.numpy(), lengths.numpy(), texts, strict=True):
+        expected = [*reference.encode(text), END_ID]
+        assert list(row) == expected + [PADDING_ID] * (len(row) - len(expected))
+        assert length == len(expected) - 1
+    assert [text.decode() for text in subwords.texts(ids).numpy()] == [
+        reference.decode(reference.encode(text)) for text in texts
+    ]
+    assert subwords.vocabulary == reference.vocab_size()
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_translation_alone_is_that_in_a_batch(work: WorkDirectory, beam_size: int) -> None:
+    translator = untrained(work, beam_size)
+    together = translator.translate(tf.constant(TEXTS))
+    for index, text in enumerate(TEXTS):
+        alone = translator.translate(tf.constant([text]))
+        assert alone.text[0] == together.text[index]
+        np.testing.assert_allclose(alone.score[0], together.score[index], rtol=1e-5)
+
+
+def test_blank_text_has_an_empty_translation(work: WorkDirectory) -> None:
+    translator = untrained(work)
+    translated = translator.translate(tf.constant(["", TEXTS[0], " \t "]))
+    assert [text == b"" for text in translated.text.numpy()] == [True, False, True]
+    assert [score == 0 for score in translated.score.numpy()] == [True, False, True]
+
+
+def test_translate_all_keeps_the_order(work: WorkDirectory) -> None:
+    translator = untrained(work)
+    texts = [english(number) for number in range(0, 9999, 700)]
+    for text, (translation, score) in zip(texts, translate_all(translator, texts), strict=True):
+        alone = translator.translate(tf.constant([text]))
+        assert translation == alone.text[0].numpy().decode()
+        assert score == pytest.approx(float(alone.score[0]), rel=1e-5)
+
+
+def test_evaluation_scores_the_plain_text(work: WorkDirectory) -> None:
+    scores = evaluate(work, RECIPE)
+    assert scores == read_json(work.scores)
+    test = read_references(work, read_json(work.manifest), "test")
+    translations = work.hypotheses.read_text(encoding="utf-8").splitlines()
+    assert len(translations) == len(test.sources) == scores["sentences"] == 20
+    bleu = sacrebleu.corpus_bleu(translations, [test.targets])
+    assert scores["bleu"]["score"] == pytest.approx(bleu.score)
+    assert scores["bleu"]["signature"] == f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{sacrebleu.__version__}"
+    assert scores["chrf"]["score"] == pytest.approx(sacrebleu.corpus_chrf(translations, [test.targets]).score)
+    for sample in scores["samples"]:
+        assert translations[test.sources.index(sample["source"])] == sample["translation"]
+
+
+def test_exported_model_translates_as_the_checkpoint(work: WorkDirectory) -> None:
+    path = export(work, RECIPE)
+    assert path == work.version(1)
+    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
+    (text,) = signature.structured_input_signature[1].values()
+    assert (text.name, text.dtype, text.shape.as_list()) == ("text", tf.string, [None])
+    given = signature(text=tf.constant(TEXTS))
+    assert sorted(given) == ["score", "translation"]
+    subwords = load_subwords(work, joint=True)
+    from_checkpoint = Translator(_best(work), subwords, RECIPE.search).translate(tf.constant(TEXTS))
+    np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
+    np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
+
+
+def test_exported_model_carries_its_recipe(work: WorkDirectory) -> None:
+    path = export(work, RECIPE)
+    with (path / "assets" / "recipe.yaml").open(encoding="utf-8") as file:
+        assert schema.Recipe.model_validate(yaml.safe_load(file)) == RECIPE
+
+
+def test_every_export_is_a_new_version(work: WorkDirectory) -> None:
+    before = work.versions()
+    assert export(work, RECIPE) == work.version(max(before) + 1)
+    assert [entry.name for entry in work.export.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_failed_export_leaves_no_version(work: WorkDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = work.versions()
+
+    def full_disk(_: object, path: str, **__: object) -> None:
+        Path(path).mkdir()
+        (Path(path) / "saved_model.pb").write_bytes(b"half")
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(tf.saved_model, "save", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        export(work, RECIPE)
+    assert work.versions() == before
+    assert {entry.name for entry in work.export.iterdir()} == {str(version) for version in before}
+
+
+def test_nothing_trained_is_a_sentence(tmp_path: Path) -> None:
+    work = write_data(tmp_path / "run", RECIPE, train=60, dev=5, test=5)
+    for command in (evaluate, export):
+        with pytest.raises(UserError, match="holds no finished training; make one with make train"):
+            command(work, RECIPE)
+
+
+def _best(work: WorkDirectory) -> Network:
+    return load_best(work, RECIPE, load_subwords(work, joint=True))

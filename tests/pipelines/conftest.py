@@ -1,0 +1,70 @@
+"""Small corpora of the tests' own writing, in work directories of their own."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipes.files import sha256_of
+from recipes.layout import WorkDirectory
+from recipes.schema import FilePair, check_recipe, save_recipe
+from tests.numbers_corpus import write_corpus
+
+
+def write_lines(path: Path, lines: Sequence[str | bytes]) -> Path:
+    """Writes lines, each ended by a line feed; compressed if the name ends in .gz."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines)
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+    return path
+
+
+def write_pair(directory: Path, source: Sequence[str | bytes], target: Sequence[str | bytes]) -> FilePair:
+    """Writes both sides of a corpus into a directory."""
+    return FilePair(
+        source=write_lines(directory / "text.en", source), target=write_lines(directory / "text.fr", target)
+    )
+
+
+def new_work(root: Path, files: FilePair | None, /, **settings: Any) -> WorkDirectory:
+    """A work directory with a recipe for a corpus of a few hundred pairs; ``settings`` are laid over it, by section."""
+    defaults: dict[str, Any] = {
+        "name": "test",
+        "corpus": {"train": files.model_dump() if files else None},
+        "split": {"dev_pairs": 30, "test_pairs": 40},
+        "subwords": {"vocabulary": 60},
+        "shards": 3,
+    }
+    for section, values in settings.items():
+        below = defaults.get(section)
+        defaults[section] = {**below, **values} if isinstance(below, Mapping) else values
+    work = WorkDirectory(root)
+    save_recipe(check_recipe(defaults, "recipe"), work.recipe)
+    return work
+
+
+def hashes(work: WorkDirectory) -> dict[str, str]:
+    """SHA-256 of every file of ``data/`` but the manifest, which tells the time."""
+    files = sorted(path for path in work.data.rglob("*") if path.is_file() and path != work.manifest)
+    return {str(path.relative_to(work.data)): sha256_of(path) for path in files}
+
+
+def rejected_pairs(work: WorkDirectory) -> list[dict[str, Any]]:
+    """All of ``rejected/``, by line."""
+    pairs = []
+    for path in work.rejected.iterdir():
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            pairs += [json.loads(line) for line in file]
+    return sorted(pairs, key=lambda pair: (pair["file"], pair["line"]))
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> FilePair:
+    """400 numbers in English and French words."""
+    source, target = write_corpus(tmp_path / "numbers", 400)
+    return FilePair(source=source, target=target)
