@@ -46,17 +46,24 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
 
 
 class Exported(tf.Module):
-    """The translator behind the signature, with the recipe as an asset."""
+    """The translator behind the signature, with its weights and subwords, and the recipe as an asset.
+
+    The weights are named one by one: a Keras layer would save a copy of each, and a server's session
+    would fill the copies and leave the weights that the graph reads without a value.
+    """
 
     def __init__(self, translator: Translator, recipe: Path):
         super().__init__()
-        self.translator = translator
+        self.weights = [weight.value for weight in translator.network.trainable_variables]
+        self.subwords = [translator.source_subwords, translator.target_subwords]
         self.recipe = tf.saved_model.Asset(str(recipe))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=TEXT_INPUT)])
-    def serve(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        translated = self.translator.translate(text)
-        return {TRANSLATION_OUTPUT: translated.text, SCORE_OUTPUT: translated.score}
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=TEXT_INPUT)])
+        def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            translated = translator.translate(text)
+            return {TRANSLATION_OUTPUT: translated.text, SCORE_OUTPUT: translated.score}
+
+        self.serve = serve
 
 
 if __name__ == "__main__":

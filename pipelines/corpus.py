@@ -83,7 +83,7 @@ def index_pair(
 ) -> PairIndex:
     """Counts the lines of both files and finds where every ``chunk_pairs``-th begins.
 
-    ``advance`` is told the bytes read as reading goes on (decompressed ones, of a .gz file).
+    ``advance`` is told the bytes read as reading goes on, of a .gz file those on the disk.
     Raises UserError if a .gz file is damaged, or the two files differ in their number of lines.
     """
     source, target = (index_file(path, chunk_pairs, advance) for path in (files.source, files.target))
@@ -142,6 +142,7 @@ def index_file(path: Path, chunk_lines: int, advance: Callable[[int], object] = 
     with _open(path) as file:
         position = file.tell()
         offsets = [position]
+        on_disk = 0
         while block := _read(file, path, _BYTES_AT_A_TIME):
             newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
             # Chunks end with the lines chunk_lines, 2 chunk_lines, …: the first of those here is newlines[first].
@@ -150,7 +151,8 @@ def index_file(path: Path, chunk_lines: int, advance: Callable[[int], object] = 
             lines += len(newlines)
             position += len(block)
             last = block[-1:]
-            advance(len(block))
+            advance(_tell_on_disk(file) - on_disk)
+            on_disk = _tell_on_disk(file)
     if last != b"\n":
         lines += 1
     if position > offsets[-1]:
@@ -181,6 +183,11 @@ def _open(path: Path) -> BinaryIO:
     if _read(file, path, len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
         file.seek(0)
     return file
+
+
+def _tell_on_disk(file: BinaryIO) -> int:
+    raw = file.fileobj if isinstance(file, gzip.GzipFile) else file
+    return cast(BinaryIO, raw).tell()
 
 
 def _read(file: BinaryIO, path: Path, size: int) -> bytes:

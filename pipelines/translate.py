@@ -11,10 +11,15 @@ line out on any runner, blank lines included; they stay blank.
 from __future__ import annotations
 
 import argparse
+import functools
+import gzip
+import importlib
 import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -24,6 +29,7 @@ from pipelines.running import Progress, explained_errors, pipeline_options, run_
 from recipes.errors import UserError, run_command
 from recipes.files import remove, replacing
 from recipes.layout import SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from serving.client import Translator
 
 CHUNK_LINES = 500
 BATCH_SENTENCES = 32
@@ -38,20 +44,11 @@ class SavedModel:
     path: Path
 
     def open(self) -> Translate:
-        # Loaded by the workers only: the job itself, and one that asks a server, needs no TensorFlow.
-        import tensorflow as tf  # noqa: PLC0415
-        import tensorflow_text  # noqa: F401, PLC0415
-
-        model = tf.saved_model.load(str(self.path))
-        signature = model.signatures[SIGNATURE]
-
-        def translate(sentences: list[str]) -> list[str]:
-            outputs = signature(**{TEXT_INPUT: tf.constant(sentences)})[TRANSLATION_OUTPUT]
-            # The signature's functions live only as long as the model they were loaded with.
-            assert model is not None
-            return [text.decode() for text in outputs.numpy()]
-
-        return translate
+        # Imported by the workers only: a job that asks a server needs no TensorFlow. The text operators
+        # of the graph are there once tensorflow_text is.
+        tf = importlib.import_module("tensorflow")
+        importlib.import_module("tensorflow_text")
+        return functools.partial(_call, tf, tf.saved_model.load(str(self.path)))
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,6 @@ class Server:
     address: str
 
     def open(self) -> Translate:
-        from serving.client import Translator  # noqa: PLC0415
-
         translator = Translator(self.address)
         return lambda sentences: [translation.text for translation in translator.translate_many(sentences)]
 
@@ -92,11 +87,11 @@ def translate_file(source: Path, output: Path, engine: SavedModel | Server, opti
     """Translates ``source`` into ``output`` and gives the number of lines. Raises UserError if there is no such file."""
     if not source.is_file():
         raise UserError(f"{source}: no such file to translate")
-    index = index_file(source, CHUNK_LINES)
     parts = output.with_name(f".{output.name}.parts")
     remove(parts)
     try:
         parts.mkdir(parents=True)
+        index = index_file(_unpacked(source, parts), CHUNK_LINES)
         progress = Progress(parts / "progress")
         pipeline = beam.Pipeline(options=options)
         (
@@ -148,6 +143,24 @@ def translate_lines(lines: Sequence[str], translate: Translate, done: Callable[[
             translations[index] = text
         done(len(indices))
     return translations
+
+
+def _call(tf: Any, model: Any, sentences: list[str]) -> list[str]:
+    """The loaded model's translation of some sentences; holding the model, for its signature alone does not."""
+    outputs = model.signatures[SIGNATURE](**{TEXT_INPUT: tf.constant(sentences)})
+    return [text.decode() for text in outputs[TRANSLATION_OUTPUT].numpy()]
+
+
+def _unpacked(source: Path, directory: Path) -> Path:
+    """``source`` itself, or its text in ``directory`` where it is compressed and could only be read from its beginning."""
+    if source.suffix != ".gz":
+        return source
+    try:
+        with gzip.open(source) as packed, (directory / "input").open("wb") as text:
+            shutil.copyfileobj(packed, text)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{source} is damaged or not a gzip file ({error}); fetch it anew") from error
+    return directory / "input"
 
 
 def _part(parts: Path, number: int) -> Path:

@@ -7,6 +7,7 @@ A module's ``main`` raises ``UserError`` with a sentence that names the thing an
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 import traceback
@@ -30,7 +31,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, PermissionError):
         return f"no permission for {error.filename}; change its mode or choose another WORK directory"
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+        return f"{error.filename}: {error.strerror}; check the path"
     return f"{type(error).__name__}: {error} (a fault of the project; --debug shows where)"
 
 
@@ -45,6 +46,10 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
     debug = "--debug" in argv
     try:
         main([argument for argument in argv if argument != "--debug"])
+    except BrokenPipeError:
+        # Who read our output has gone (`… | head`): nothing to say, and nowhere to say it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()

@@ -81,12 +81,13 @@ def test_chunks_do_not_depend_on_the_size_of_a_read(tmp_path: Path, monkeypatch:
     assert index_file(path, 8) == whole
 
 
-def test_progress_adds_up_to_the_size(tmp_path: Path) -> None:
-    path = tmp_path / "text"
-    path.write_bytes(b"one\ntwo\n")
+@pytest.mark.parametrize("text", [b"one\ntwo\n", b"\xef\xbb\xbfone", gzip.compress(b"one\ntwo\n" * 999)])
+def test_progress_adds_up_to_the_size_on_disk(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / ("text.gz" if text.startswith(b"\x1f") else "text")
+    path.write_bytes(text)
     seen: list[int] = []
     index_file(path, 1, seen.append)
-    assert sum(seen) == 8
+    assert sum(seen) == len(text)
 
 
 def test_unequal_sides_name_both_files_and_counts(tmp_path: Path) -> None:

@@ -47,12 +47,17 @@ def run(work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000) -> dict[str
 
 
 def records(work: WorkDirectory, split: str) -> list[dict[str, Any]]:
-    """The records of a split as TensorFlow reads them, shard by shard."""
-    found = []
+    """The records of a split as TensorFlow reads them, shard by shard: ids as lists, text as bytes."""
+    found: list[dict[str, Any]] = []
     for path in sorted(work.data.glob(f"{split}-*.tfrecord.gz")):
-        for record in tf.data.TFRecordDataset(str(path), compression_type="GZIP"):
-            parsed = tf.io.parse_single_example(record, FEATURES)
-            found.append({name: value.numpy() for name, value in parsed.items()})
+        shard = list(tf.data.TFRecordDataset(str(path), compression_type="GZIP", buffer_size=1 << 18))
+        if shard:
+            parsed = tf.io.parse_example(tf.stack(shard), FEATURES)
+            columns = {
+                name: values.to_list() if isinstance(values, tf.RaggedTensor) else values.numpy().tolist()
+                for name, values in parsed.items()
+            }
+            found += [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return found
 
 
@@ -60,7 +65,7 @@ def records(work: WorkDirectory, split: str) -> list[dict[str, Any]]:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     """A corpus with one pair for every reason to reject, prepared once."""
     directory = tmp_path_factory.mktemp("prepared")
-    source = [
+    source: list[str | bytes] = [
         *SOURCES,
         " seven ",
         "",
@@ -71,7 +76,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
         "five\u2028 \x0bfive",
         " ".join(SOURCES[200:212]),
     ]
-    target = [
+    target: list[str | bytes] = [
         *TARGETS,
         "sept\r",
         "rien",
@@ -95,12 +100,12 @@ def test_tensorflow_reads_the_records(prepared: WorkDirectory) -> None:
     sources, targets = [*SOURCES, *[""] * 6, "five five"], [*TARGETS, *[""] * 6, "cinq cinq"]
     every = [record for split in SPLITS for record in records(prepared, split)]
     for record in every:
-        line = int(record[LINE])
+        line = record[LINE]
         assert record[SOURCE_TEXT].decode() == sources[line - 1]
         assert record[TARGET_TEXT].decode() == targets[line - 1]
         assert record[FILE] == b"text.en"
-        assert list(record[SOURCE]) == subwords.encode(record[SOURCE_TEXT].decode())
-        assert subwords.decode([int(number) for number in record[TARGET]]) == record[TARGET_TEXT].decode()
+        assert record[SOURCE] == subwords.encode(record[SOURCE_TEXT].decode())
+        assert subwords.decode(record[TARGET]) == record[TARGET_TEXT].decode()
     assert sorted(record[LINE] for record in every) == [*range(1, 301), 307]
 
 
@@ -167,7 +172,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, seed=st.integers(0, 5), deduplicate=st.booleans(), chunk_pairs=st.sampled_from([7, 64, 1000]))
 def test_every_pair_read_is_kept_or_rejected_once(
     rows: list[tuple[int, Any, int]], seed: int, deduplicate: bool, chunk_pairs: int
@@ -191,7 +196,7 @@ def test_every_pair_read_is_kept_or_rejected_once(
         rejected = rejected_pairs(work)
     assert pairs["read"] == len(source) == sum(pairs["kept"].values()) + sum(pairs["rejected"].values())
     assert {split: len(found) for split, found in kept.items()} == pairs["kept"]
-    lines = [int(record[LINE]) for found in kept.values() for record in found] + [pair["line"] for pair in rejected]
+    lines = [record[LINE] for found in kept.values() for record in found] + [pair["line"] for pair in rejected]
     assert sorted(lines) == list(range(1, len(source) + 1))
     texts = {split: [(record[SOURCE_TEXT], record[TARGET_TEXT]) for record in found] for split, found in kept.items()}
     sources = [{text for text, _ in found} for found in texts.values()]
@@ -206,7 +211,7 @@ def test_of_equal_pairs_the_first_line_is_kept(tmp_path: Path) -> None:
     source, target = [*SOURCES, *SOURCES, *SOURCES], [*TARGETS, *TARGETS, *TARGETS]
     work = new_work(tmp_path / "work", write_pair(tmp_path, source, target))
     assert run(work, chunk_pairs=50)["pairs"]["rejected"] == {"duplicate": 600}
-    lines = [int(record[LINE]) for split in SPLITS for record in records(work, split)]
+    lines = [record[LINE] for split in SPLITS for record in records(work, split)]
     assert sorted(lines) == list(range(1, 301))
 
 
@@ -215,7 +220,7 @@ def test_shards_are_the_same_bytes_however_they_are_made(tmp_path: Path, numbers
     work = new_work(tmp_path / "work", numbers)
     run(work)
     expected = hashes(work)
-    for chunk_pairs in (1000, 77):
+    for chunk_pairs in (10_000, 77):
         run(work, chunk_pairs=chunk_pairs)
         assert hashes(work) == expected
     run(
@@ -226,7 +231,7 @@ def test_shards_are_the_same_bytes_however_they_are_made(tmp_path: Path, numbers
         chunk_pairs=50,
     )
     assert hashes(work) == expected
-    # Same names inside a .gz directory, so that provenance differs by the suffix alone.
+    # The name of the file is in every record, so that these are the same but for that.
     compressed = [tmp_path / f"{path.name}.gz" for path in (numbers.source, numbers.target)]
     for path, packed in zip((numbers.source, numbers.target), compressed, strict=True):
         packed.write_bytes(gzip.compress(path.read_bytes()))
@@ -234,7 +239,7 @@ def test_shards_are_the_same_bytes_however_they_are_made(tmp_path: Path, numbers
     run(from_gz, chunk_pairs=70)
     for split in SPLITS:
         plain = [{**record, FILE: b"numbers.en.gz"} for record in records(work, split)]
-        assert str(plain) == str(records(from_gz, split))
+        assert records(from_gz, split) == plain
 
 
 def test_the_seed_decides_what_is_split_off(tmp_path: Path, numbers: FilePair) -> None:
@@ -268,7 +273,7 @@ def test_a_model_for_each_side(tmp_path: Path, numbers: FilePair, kind: str) -> 
     models = {side: load_subwords(work.subword_model(side, joint=False)) for side in (SOURCE, TARGET)}
     for record in records(work, "test"):
         for side, text in ((SOURCE, SOURCE_TEXT), (TARGET, TARGET_TEXT)):
-            assert list(record[side]) == models[side].encode(record[text].decode())
+            assert record[side] == models[side].encode(record[text].decode())
 
 
 def test_subwords_are_learnt_from_the_sample_only(tmp_path: Path, numbers: FilePair) -> None:
@@ -289,7 +294,7 @@ def test_more_shards_than_pairs_are_all_there(tmp_path: Path) -> None:
     )
     manifest = run(work)
     assert len(manifest["shards"]) == 52
-    assert manifest["pairs"]["kept"]["train"] == len(records(work, "train"))
+    assert sum(manifest["pairs"]["kept"].values()) == 60
 
 
 CASES = {
@@ -447,7 +452,7 @@ def test_an_interrupted_command_leaves_nothing_that_looks_complete(
     work = new_work(tmp_path / "work", numbers)
     with subprocess.Popen(command(work, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        said = []
+        said: list[str] = []
         for line in process.stderr:
             if line.startswith("cleaning: 0/") and not said[-1].startswith("cleaning"):
                 process.send_signal(sent)

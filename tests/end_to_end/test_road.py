@@ -1,0 +1,132 @@
+"""The whole road on ``tiny``, as a user goes it: corpus files in, a translation over gRPC and a batch job out."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sacrebleu
+import tensorflow as tf
+
+from model.checkpoint import load_best
+from model.subwords import load_subwords
+from model.translator import Translator as CheckpointTranslator
+from pipelines.translate import main as translate
+from recipes.files import read_json
+from recipes.layout import WorkDirectory
+from recipes.stages import resolved_recipe
+from serving.client import Translator
+from tests.numbers_corpus import english, french, write_corpus
+
+ENVIRONMENT = {**os.environ, "CI": "true", "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
+
+
+def run_road(root: Path, *arguments: str) -> str:
+    """``recipes.run`` in a process of its own; gives what it printed."""
+    command = [sys.executable, "-m", "recipes.run", "--work", str(root / "run"), "--recipe", "tiny"]
+    corpus = ["--train-source", str(root / "numbers.en"), "--train-target", str(root / "numbers.fr")]
+    done = subprocess.run([*command, *corpus, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("road")
+    write_corpus(root, pairs=3000)
+    return root
+
+
+@pytest.fixture(scope="module")
+def first_run(root: Path) -> str:
+    return run_road(root)
+
+
+@pytest.fixture(scope="module")
+def work(root: Path, first_run: str) -> WorkDirectory:
+    assert "test BLEU" in first_run
+    return WorkDirectory(root / "run")
+
+
+@pytest.fixture(scope="module")
+def server(work: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The stand-in as ``make serve`` starts it; gives its gRPC address."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(2)]
+        port, rest_port = (taken.getsockname()[1] for taken in sockets)
+    command = [sys.executable, "-m", "serving.serve", "--work", str(work.root)]
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--port", str(port), "--rest_api_port", str(rest_port)],
+            env=ENVIRONMENT,
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            with Translator(f"localhost:{port}") as translator:
+                translator.wait_until_ready(60)
+            yield f"localhost:{port}"
+        finally:
+            process.terminate()
+            assert process.wait(40) == 0, log.read_text()
+
+
+def test_the_road_ends_with_a_model_that_translates(work: WorkDirectory, first_run: str) -> None:
+    scores, manifest = read_json(work.scores), read_json(work.manifest)
+    assert scores["bleu"]["score"] > 60
+    assert manifest["pairs"]["read"] == 3000
+    for words in ("pairs read", "3,000", "dev BLEU", scores["bleu"]["signature"], "sample 3", "make serve WORK="):
+        assert words in first_run
+
+
+def test_grpc_gives_what_the_checkpoint_gives(work: WorkDirectory, server: str) -> None:
+    recipe = resolved_recipe(work)
+    subwords = load_subwords(work, recipe.subwords.joint)
+    checkpoint = CheckpointTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
+    texts = [english(number) for number in range(7, 9999, 487)]
+    expected = checkpoint.translate(tf.constant(texts))
+    with Translator(server) as translator:
+        given = translator.translate_many(texts)
+    assert [translation.text for translation in given] == [text.decode() for text in expected.text.numpy()]
+    assert [translation.score for translation in given] == pytest.approx(expected.score.numpy().tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
+def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory, server: str, tmp_path: Path) -> None:
+    """1,203 lines in three chunks, blank ones among them, no line feed at the end; from .gz as from plain text."""
+    numbers = [None if index % 50 == 0 else (index * 37) % 10_000 for index in range(1203)]
+    text = "\n".join("" if number is None else english(number) for number in numbers)
+    plain, packed = tmp_path / "in.en", tmp_path / "in.en.gz"
+    plain.write_text(text, encoding="utf-8")
+    packed.write_bytes(gzip.compress(text.encode()))
+    output = tmp_path / "out.fr"
+    source = plain if by_server else packed
+    flags = ["--server", server] if by_server else []
+    translate(["--work", str(work.root), "--input", str(source), "--output", str(output), *flags])
+    lines = output.read_text(encoding="utf-8").split("\n")
+    assert lines.pop() == ""
+    assert len(lines) == len(numbers)
+    assert [line == "" for line in lines] == [number is None for number in numbers]
+    filled = [(line, french(number)) for line, number in zip(lines, numbers, strict=True) if number is not None]
+    translations, references = zip(*filled, strict=True)
+    assert sacrebleu.corpus_bleu(list(translations), [list(references)]).score > 60
+    assert {entry.name for entry in tmp_path.iterdir()} == {"in.en", "in.en.gz", "out.fr"}
+
+
+def test_a_second_run_does_nothing_and_says_so(root: Path, work: WorkDirectory) -> None:
+    assert "is up to date: nothing to do" in run_road(root)
+
+
+def test_client_command_line(server: str) -> None:
+    lines = f"{english(1234)}\n\n{english(56)}\n"
+    command = [sys.executable, "-m", "serving.client", "--server", server]
+    done = subprocess.run(command, input=lines, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert [bool(line) for line in done.stdout.splitlines()] == [True, False, True]

@@ -1,0 +1,99 @@
+"""Recipes: what is accepted, what is refused and in which words, and that they come back as they were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from recipes.errors import UserError
+from recipes.layout import WorkDirectory
+from recipes.schema import describe_settings, load_recipe, named_recipes, save_recipe
+from recipes.stages import resolved_recipe
+
+
+@pytest.mark.parametrize("name", named_recipes())
+def test_every_recipe_of_the_project_is_valid_and_comes_back(name: str, tmp_path: Path) -> None:
+    work = WorkDirectory(tmp_path)
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    save_recipe(recipe, work.recipe)
+    assert resolved_recipe(work) == recipe
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ({"modle": {}}, "recipe bible.yaml: unknown key modle; did you mean model?"),
+        ({"training": {"learning_rat": 1}}, "unknown key training.learning_rat; did you mean training.learning_rate?"),
+        ({"training": {"dropout": 0.1}}, "unknown key training.dropout; did you mean model.dropout?"),
+        ({"corpus": {"train": {"sorce": "a", "target": "b"}}}, "did you mean corpus.train.source?"),
+        ({"model": {"dropout": 1.5}}, "model.dropout should be less than 1 (it is 1.5)"),
+        ({"model": {"architecture": "transformer"}}, "should be 'rnnsearch' or 'rnnencdec' (it is 'transformer')"),
+        ({"training": {"batch_pairs": 80}}, "training: give either batch_tokens or batch_pairs"),
+        ({"corpus": {"train": {"source": "a", "target": "b"}}}, "bible and train are both given; keep one of them"),
+    ],
+)
+def test_a_wrong_setting_is_named(overrides: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_recipe("bible", overrides)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("- a\n- b\n", "is not a mapping of settings"), ("a: [1\n", "is not YAML")],
+)
+def test_a_file_that_is_no_recipe(content: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=sentence):
+        load_recipe(str(path))
+
+
+def test_a_recipe_of_ones_own_has_the_name_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("search: {beam_size: 2}\n", encoding="utf-8")
+    recipe = load_recipe(str(path))
+    assert (recipe.name, recipe.search.beam_size) == ("mine", 2)
+
+
+def test_there_is_no_such_recipe() -> None:
+    with pytest.raises(UserError, match="there is no recipe 'bibel'; give one of bible, multi30k"):
+        load_recipe("bibel")
+    with pytest.raises(UserError, match="no such file"):
+        load_recipe("nowhere/recipe.yaml")
+
+
+def test_recipes_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        load_recipe("bible").model.dropout = 0.5
+
+
+def test_every_setting_is_described() -> None:
+    settings = {key: description for key, _, description in describe_settings()}
+    assert {"model.decoder_units", "training.clip_norm", "corpus.bible.source", "shards"} <= settings.keys()
+    assert all(settings.values())
+
+
+def test_paper_recipes_have_the_papers_figures() -> None:
+    """Appendix A.2.3 and B.2; they differ in the architecture only."""
+    search, encdec = load_recipe("rnnsearch-50"), load_recipe("rnnencdec-50")
+    model = search.model
+    assert (model.encoder_units, model.decoder_units, model.alignment_units) == (1000, 1000, 1000)
+    assert (model.embedding_units, model.readout_units) == (620, 500)
+    assert (search.subwords.vocabulary, search.subwords.type, search.subwords.joint) == (30_000, "word", False)
+    assert search.cleaning.max_words == 50
+    training = search.training
+    assert (training.optimizer, training.clip_norm, training.batch_pairs, training.sorted_batches) == (
+        "adadelta",
+        1,
+        80,
+        20,
+    )
+    same = {"name", "model"}
+    assert search.model_dump(exclude=same) == encdec.model_dump(exclude=same)
+    assert search.model.model_copy(update={"architecture": "rnnencdec"}) == encdec.model

@@ -1,0 +1,161 @@
+"""Which stages run again after which change; how results are written; how commands end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipes.errors import UserError, explain
+from recipes.files import read_json, replacing, write_json
+from recipes.layout import WorkDirectory
+from recipes.run import main
+from recipes.schema import Recipe, load_recipe
+from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, STAGES, TRAIN
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> dict[str, Any]:
+    paths = {side: tmp_path / f"mine.{side}" for side in ("source", "target")}
+    for path in paths.values():
+        path.write_text("one\ntwo\n", encoding="utf-8")
+    return {"train": {side: str(path) for side, path in paths.items()}}
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> WorkDirectory:
+    return WorkDirectory(tmp_path / "work")
+
+
+def recipe_with(corpus: dict[str, Any], **changes: Any) -> Recipe:
+    return load_recipe("tiny", {"corpus": corpus, **changes})
+
+
+def finish_all(recipe: Recipe, work: WorkDirectory) -> None:
+    """Leaves the marks that the stages leave, with what each hands to the next."""
+    write_json(work.manifest, {"made_from": PREPARE.made_from(recipe, work), "shards": {"s": "1"}, "subwords": {}})
+    write_json(work.training_mark, {"made_from": TRAIN.made_from(recipe, work), "weights": "w"})
+    write_json(work.scores, {"made_from": EVALUATE.made_from(recipe, work)})
+    write_json(work.provenance(1), {"made_from": EXPORT.made_from(recipe, work)})
+
+
+def stale(recipe: Recipe, work: WorkDirectory) -> dict[str, str]:
+    reasons = {stage.name: stage.stale_because(recipe, work) for stage in STAGES if stage is not FETCH}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, Any], work: WorkDirectory) -> None:
+    recipe = recipe_with(corpus)
+    assert stale(recipe, work) == dict.fromkeys(("prepare", "train", "evaluate", "export"), "not made yet")
+    finish_all(recipe, work)
+    assert stale(recipe, work) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"search": {"beam_size": 2}}, {"evaluate", "export"}),
+        ({"model": {"dropout": 0.5}}, {"train"}),
+        ({"training": {"epochs": 1}}, {"train"}),
+        ({"cleaning": {"max_words": 9}}, {"prepare"}),
+        ({"subwords": {"vocabulary": 50}}, {"prepare"}),
+    ],
+)
+def test_a_changed_setting_makes_its_own_stage_stale(
+    change: dict[str, Any], expected: set[str], corpus: dict[str, Any], work: WorkDirectory
+) -> None:
+    finish_all(recipe_with(corpus), work)
+    assert set(stale(recipe_with(corpus, **change), work)) == expected
+
+
+def test_the_reason_names_the_setting(corpus: dict[str, Any], work: WorkDirectory) -> None:
+    finish_all(recipe_with(corpus), work)
+    changed = recipe_with(corpus, search={"beam_size": 2})
+    assert stale(changed, work)["export"] == "search.beam_size changed from 3 to 2"
+
+
+def test_a_stage_hands_its_change_to_the_next(corpus: dict[str, Any], work: WorkDirectory) -> None:
+    recipe = recipe_with(corpus)
+    finish_all(recipe, work)
+    write_json(work.manifest, {**read_json(work.manifest), "shards": {"s": "2"}})
+    assert set(stale(recipe, work)) == {"train"}
+    write_json(work.training_mark, {"made_from": TRAIN.made_from(recipe, work), "weights": "others"})
+    assert set(stale(recipe, work)) == {"evaluate", "export"}
+
+
+def test_a_changed_corpus_makes_the_preparation_stale(corpus: dict[str, Any], work: WorkDirectory) -> None:
+    recipe = recipe_with(corpus)
+    finish_all(recipe, work)
+    Path(corpus["train"]["source"]).write_text("one\nzwei\n", encoding="utf-8")
+    assert set(stale(recipe, work)) == {"prepare"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--recipe", "tiny"], "recipe tiny names no corpus; give one with SRC=… TGT=…"),
+        (["--recipe", "tiny", "--train-source", "a"], "the train corpus has no target side; give both files"),
+        (["--recipe", "tiny", "--train-source", "no.a", "--train-target", "no.b"], "train corpus no.a: no such file"),
+    ],
+)
+def test_a_corpus_that_is_not_there(arguments: list[str], sentence: str, work: WorkDirectory) -> None:
+    with pytest.raises(UserError) as error:
+        main(["--work", str(work.root), *arguments])
+    assert sentence in str(error.value)
+
+
+def test_a_work_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    """A file where the directory should be: refused to every user, root as well."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    command = [sys.executable, "-m", "recipes.run", "--work", str(tmp_path / "file" / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"error: {tmp_path / 'file' / 'run'}: Not a directory; check the path\n"
+
+
+def test_debug_shows_where(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "recipes.run", "--work", str(tmp_path), "--recipe", "nonesuch", "--debug"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: there is no recipe 'nonesuch'")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x"), "the disk is full while writing x; make room"),
+        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "x"), "no permission for x; change its mode"),
+        (KeyboardInterrupt(), "interrupted; what was finished is kept"),
+        (ZeroDivisionError("division by zero"), "a fault of the project; --debug shows where"),
+    ],
+)
+def test_errors_are_sentences(error: BaseException, sentence: str) -> None:
+    assert sentence in explain(error)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_a_result_appears_whole_or_not_at_all(kind: type[BaseException], tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "result"
+    with replacing(path) as temporary:
+        temporary.write_text("first", encoding="utf-8")
+    with pytest.raises(kind), replacing(path) as temporary:
+        temporary.write_text("hal", encoding="utf-8")
+        raise kind
+    assert path.read_text(encoding="utf-8") == "first"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_directory_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "result"
+    for names in (("a", "b"), ("c",)):
+        with replacing(path) as temporary:
+            temporary.mkdir()
+            for name in names:
+                (temporary / name).touch()
+    assert [entry.name for entry in path.iterdir()] == ["c"]
