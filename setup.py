@@ -5,7 +5,7 @@ from setuptools import setup
 setup(
     name="rnnsearch",
     version="0.1.0",
-    description="From a raw parallel corpus to a translation answered over gRPC: Beam, Keras RNNsearch, TensorFlow Serving",
+    description="From a raw parallel corpus to a translation over gRPC: Beam, Keras RNNsearch, TensorFlow Serving",
     python_requires=">=3.10,<3.13",
     packages=["recipes", "pipelines", "model", "serving"],
     package_data={"recipes": ["*.yaml"]},

@@ -29,7 +29,9 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
-        self._bar.set_postfix_str(f"loss {logs['loss']:.3f}, {logs['target_words_per_second']:.0f} words/s", refresh=False)
+        self._bar.set_postfix_str(
+            f"loss {logs['loss']:.3f}, {logs['target_words_per_second']:.0f} words/s", refresh=False
+        )
         self._bar.update()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

@@ -54,8 +54,10 @@ class TrainingState:
     def save(self) -> None:
         self._newest.save(checkpoint_number=self.step)
 
-    def save_best(self, bleu: float) -> None:
-        """Keeps the present weights as the best, in place of those before."""
+    def keep_best(self, bleu: float) -> None:
+        """Keeps the present weights in place of the best so far, if ``bleu``, their dev BLEU, is better."""
+        if bleu <= float(self.best_bleu):
+            return
         self.best_bleu.assign(bleu)
         self.best_step.assign(self.step)
         self._best.save(checkpoint_number=self.step)

@@ -9,6 +9,7 @@ Both run over a whole target sentence at once in training (``run``) and word by 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -160,7 +161,9 @@ def attentive_recurrence(
     """
 
     @tf.custom_gradient
-    def run(gate_inputs: tf.Tensor, source: Annotated, weights: LoopWeights):  # noqa: ANN202
+    def run(
+        gate_inputs: tf.Tensor, source: Annotated, weights: LoopWeights
+    ) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
         length = tf.shape(gate_inputs)[0]
         units = weights.recurrent_candidate.shape[0]
         annotation_units, alignment_units = source.annotations.shape[2], source.projected.shape[2]
@@ -170,7 +173,11 @@ def attentive_recurrence(
             values = _step(source, state, inputs.read(step), weights)
             decoded, gru, hidden = values
             saved = (decoded.states, decoded.contexts, decoded.alignment, gru.gates, gru.candidate, hidden)
-            return step + 1, decoded.states, *(array.write(step, value) for array, value in zip(arrays, saved, strict=True))
+            return (
+                step + 1,
+                decoded.states,
+                *(array.write(step, value) for array, value in zip(arrays, saved, strict=True)),
+            )
 
         arrays = (
             growing(length, units),
@@ -187,8 +194,14 @@ def attentive_recurrence(
         def gradients(d_states: tf.Tensor, d_contexts: tf.Tensor, _: Any) -> tuple[Any, ...]:
             before = tf.concat([source.initial_state[None], states[:-1]], axis=0)
             local = LocalGradients(*map(by_step, local_gradients(before, gates, candidates)))
-            gates_transposed, candidate_transposed, context_transposed, query_transposed = map(tf.transpose, weights[:4])
-            d_states_outside, d_contexts_outside, alignments = by_step(d_states), by_step(d_contexts), by_step(alignment)
+            gates_transposed, candidate_transposed, context_transposed, query_transposed = map(
+                tf.transpose, weights[:4]
+            )
+            d_states_outside, d_contexts_outside, alignments = (
+                by_step(d_states),
+                by_step(d_contexts),
+                by_step(alignment),
+            )
 
             def backward_step(step, d_state, d_projected, d_vector, d_inputs, d_contexts, d_queries):  # type: ignore[no-untyped-def]
                 now = length - 1 - step

@@ -1,6 +1,6 @@
 """Translates the test set with the best checkpoint and scores it with sacreBLEU, on plain text.
 
-    python -m model.evaluate --work work/bible
+python -m model.evaluate --work work/bible
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> dict:
     test = read_references(work, manifest, "test")
     began = time.monotonic()
     with progress_bar(len(test.sources), "translating test", "sentence") as bar:
-        translations = [text for text, _ in translate_all(Translator(network, subwords, recipe.search), test.sources, bar)]
+        translations = [
+            text for text, _ in translate_all(Translator(network, subwords, recipe.search), test.sources, bar)
+        ]
     seconds = time.monotonic() - began
     with replacing(work.hypotheses) as temporary:
         temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")

@@ -15,7 +15,8 @@ automatic differentiation would add up one small product a step.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -131,7 +132,7 @@ def recurrence(
     @tf.custom_gradient
     def run(
         gate_inputs: tf.Tensor, initial_state: tf.Tensor, recurrent_gates: tf.Tensor, recurrent_candidate: tf.Tensor
-    ):  # noqa: ANN202
+    ) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
         length = tf.shape(gate_inputs)[0]
         units = recurrent_candidate.shape[0]
         inputs = by_step(gate_inputs)

@@ -9,7 +9,7 @@ Training asks for the logits of whole target sentences (``call``); search asks f
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -47,6 +47,9 @@ class Network(keras.Model):
         words, decoder_units = settings.embedding_units, settings.decoder_units
         self.source_embeddings = self._embeddings("source_embeddings", source_vocabulary, initializers)
         self.target_embeddings = self._embeddings("target_embeddings", target_vocabulary, initializers)
+        # Each decoder takes what its own encoder gives, which a common type could not say.
+        self.encoder: Any
+        self.decoder: Any
         if settings.architecture == "rnnsearch":
             self.encoder = BidirectionalEncoder(words, settings.encoder_units, initializers)
             context_units = 2 * settings.encoder_units
@@ -61,6 +64,8 @@ class Network(keras.Model):
         )
         self.dropout = keras.layers.Dropout(settings.dropout, seed=seed)
         self.built = True
+        # What Keras callbacks set to end a training.
+        self.stop_training = False
 
     def call(self, source: tf.Tensor, target: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits [target length, batch, vocabulary] of every target word given those before it.

@@ -5,7 +5,8 @@
     p(y_i | ...) = softmax(W_o t_i)
 
 The paper takes the larger of neighbours, u_{i,2j-1} and u_{i,2j}; with the columns of U_o, V_o and C_o in
-another order that is the same model, and halves are quicker to compare. It disagrees with itself on the state: s_i in equation 4, s_{i-1} in appendix A.2.2; the caller chooses.
+another order that is the same model, and halves are quicker to compare. It disagrees with itself on the
+state: s_i in equation 4, s_{i-1} in appendix A.2.2; the caller chooses.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Readout(keras.layers.Layer):
         self.context_kernel = kernel(context_units, 2 * units, "context_kernel")
         self.bias = self.add_weight(shape=(2 * units,), initializer=initializers.bias, name="bias")
         self.vocabulary_kernel = kernel(units, vocabulary, "vocabulary_kernel")
-        self.vocabulary_bias = self.add_weight(shape=(vocabulary,), initializer=initializers.bias, name="vocabulary_bias")
+        self.vocabulary_bias = self.add_weight(
+            shape=(vocabulary,), initializer=initializers.bias, name="vocabulary_bias"
+        )
 
     def maxout(self, states: tf.Tensor, embeddings: tf.Tensor, contexts: tf.Tensor) -> tf.Tensor:
         """t: [..., units], of any leading shape that the three share; ``contexts`` may broadcast against it."""

@@ -102,7 +102,7 @@ def beam_search(
         best, index = tf.math.top_k(tf.reshape(totals, [batch, -1]), k)
         parents, words = index // vocabulary, index % vocabulary
 
-        wanted = tf.range(k)[None, :] < k - ended.count()[:, None]
+        wanted = tf.range(k)[None, :] < k - ended.number()[:, None]
         best = tf.where(wanted, best, IMPOSSIBLE)
         ends = (words == END_ID) & (best > IMPOSSIBLE)
         ended = ended.with_new(tf.where(ends, best / _power(step + 1, length_normalization), IMPOSSIBLE), step)
@@ -132,7 +132,11 @@ def beam_search(
 
 
 class Beam(NamedTuple):
-    """The hypotheses still growing: last words and log p [batch, k] (minus infinity: none), states [batch * k, units]."""
+    """The hypotheses still growing.
+
+    words: the last of each, [batch, k]; log_probability: [batch, k], minus infinity where there is none;
+    state: [batch * k, units].
+    """
 
     words: tf.Tensor
     log_probability: tf.Tensor
@@ -146,7 +150,7 @@ class Ended(NamedTuple):
     steps: tf.Tensor
     slots: tf.Tensor
 
-    def count(self) -> tf.Tensor:
+    def number(self) -> tf.Tensor:
         """How many have ended, [batch]."""
         return tf.reduce_sum(tf.cast(self.scores > IMPOSSIBLE, tf.int32), axis=1)
 

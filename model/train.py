@@ -74,10 +74,11 @@ def train(work: WorkDirectory, recipe: schema.Recipe, callbacks: tuple[keras.cal
     ours = (Progress(step, last_step), History(work, step), TensorBoard(work))
     watchers = keras.callbacks.CallbackList([*ours, *callbacks], model=network)
 
-    network.stop_training = False
     watchers.on_train_begin()
     began, saved, meter = time.monotonic() - float(state.seconds), time.monotonic(), Meter()
-    while step < last_step and not network.stop_training and not state.out_of_patience(settings.patience * evaluate_every):
+    while (
+        step < last_step and not network.stop_training and not state.out_of_patience(settings.patience * evaluate_every)
+    ):
         loss, words = (float(value) for value in update(*next(batches)))
         step += 1
         if not math.isfinite(loss):
@@ -85,14 +86,20 @@ def train(work: WorkDirectory, recipe: schema.Recipe, callbacks: tuple[keras.cal
             raise UserError(f"the loss became {loss} at step {step}; lower training.learning_rate and train again")
         state.step.assign(step)
         meter.add(loss, words)
-        logs = {**meter.averages(), "step": step, "epoch": step / epoch_steps, "learning_rate": float(optimizer.learning_rate)}
+        logs = {
+            **meter.averages(),
+            "step": step,
+            "epoch": step / epoch_steps,
+            "learning_rate": float(optimizer.learning_rate),
+        }
         watchers.on_train_batch_end(step, logs)
         evaluate_now = step % evaluate_every == 0 or step == last_step
         if evaluate_now:
             bleu = dev_bleu(greedy, dev)
-            if bleu > float(state.best_bleu):
-                state.save_best(bleu)
-            watchers.on_epoch_end(step // evaluate_every, {**logs, "dev_bleu": bleu, "seconds": time.monotonic() - began})
+            state.keep_best(bleu)
+            watchers.on_epoch_end(
+                step // evaluate_every, {**logs, "dev_bleu": bleu, "seconds": time.monotonic() - began}
+            )
             meter = Meter()
         if evaluate_now or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
             state.seconds.assign(time.monotonic() - began)
@@ -101,16 +108,7 @@ def train(work: WorkDirectory, recipe: schema.Recipe, callbacks: tuple[keras.cal
     watchers.on_train_end()
 
     state.restore_best(network)
-    result = {
-        "made_from": TRAIN.made_from(recipe, work),
-        "weights": digest_of(network),
-        "parameters": network.count_params(),
-        "steps": step,
-        "best_step": int(state.best_step),
-        "best_dev_bleu": float(state.best_bleu),
-        "seconds": round(float(state.seconds), 1),
-    }
-    write_json(work.training_mark, result)
+    leave_mark(work, recipe, network, state)
     return network
 
 
@@ -191,6 +189,20 @@ def dev_bleu(translator: Translator, dev: References) -> float:
     """sacreBLEU's BLEU of the dev set, 0 to 100."""
     translations = [text for text, _ in translate_all(translator, dev.sources)]
     return sacrebleu.corpus_bleu(translations, [dev.targets]).score
+
+
+def leave_mark(work: WorkDirectory, recipe: schema.Recipe, network: Network, state: TrainingState) -> None:
+    """Writes training.json: the training is complete, with ``network`` holding its best weights."""
+    result = {
+        "made_from": TRAIN.made_from(recipe, work),
+        "weights": digest_of(network),
+        "parameters": network.count_params(),
+        "steps": int(state.step),
+        "best_step": int(state.best_step),
+        "best_dev_bleu": float(state.best_bleu),
+        "seconds": round(float(state.seconds), 1),
+    }
+    write_json(work.training_mark, result)
 
 
 def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:

@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> None:
 
 
 def translate_file(source: Path, output: Path, engine: SavedModel | Server, options: PipelineOptions) -> int:
-    """Translates ``source`` into ``output`` and gives the number of lines. Raises UserError if there is no such file."""
+    """Translates ``source`` into ``output`` and gives its number of lines. Raises UserError if it is not there."""
     if not source.is_file():
         raise UserError(f"{source}: no such file to translate")
     parts = output.with_name(f".{output.name}.parts")
@@ -152,7 +152,7 @@ def _call(tf: Any, model: Any, sentences: list[str]) -> list[str]:
 
 
 def _unpacked(source: Path, directory: Path) -> Path:
-    """``source`` itself, or its text in ``directory`` where it is compressed and could only be read from its beginning."""
+    """``source`` itself, or its text in ``directory``: a compressed file could only be read from its beginning."""
     if source.suffix != ".gz":
         return source
     try:

@@ -42,6 +42,7 @@ def progress_bar(total: int, description: str, unit: str, **options: Any) -> tqd
         file=_Lines(sys.stderr),
         mininterval=SECONDS_BETWEEN_LINES,
         maxinterval=SECONDS_BETWEEN_LINES,
-        bar_format="{desc}: {n_fmt}/{total_fmt} {unit} {percentage:.0f}% [{elapsed}, {remaining} left, {rate_fmt}{postfix}]",
+        bar_format="{desc}: {n_fmt}/{total_fmt} {unit} {percentage:.0f}% "
+        "[{elapsed}, {remaining} left, {rate_fmt}{postfix}]",
         **options,
     )

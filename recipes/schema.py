@@ -158,7 +158,9 @@ class Recipe(Section):
 
 def named_recipes() -> list[str]:
     """The names of the recipes that come with the project."""
-    return sorted(file.name[: -len(".yaml")] for file in resources.files("recipes").iterdir() if file.name.endswith(".yaml"))
+    return sorted(
+        file.name[: -len(".yaml")] for file in resources.files("recipes").iterdir() if file.name.endswith(".yaml")
+    )
 
 
 def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -171,7 +173,8 @@ def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
     if path.suffix not in (".yaml", ".yml"):
         if name_or_path not in named_recipes():
             raise UserError(
-                f"there is no recipe {name_or_path!r}; give one of {', '.join(named_recipes())}, or a path ending in .yaml"
+                f"there is no recipe {name_or_path!r}; "
+                f"give one of {', '.join(named_recipes())}, or a path ending in .yaml"
             )
         path = Path(str(resources.files("recipes").joinpath(f"{name_or_path}.yaml")))
     if not path.is_file():

@@ -48,10 +48,13 @@ def corpus_files(recipe: Recipe, work: WorkDirectory) -> dict[str, FilePair]:
     train = corpus.train
     if corpus.bible:
         train = FilePair(
-            source=work.corpus / f"train.{corpus.source_language}", target=work.corpus / f"train.{corpus.target_language}"
+            source=work.corpus / f"train.{corpus.source_language}",
+            target=work.corpus / f"train.{corpus.target_language}",
         )
     if train is None:
-        raise UserError(f"recipe {recipe.name} names no corpus; give one with SRC=… TGT=…, or as corpus.train in the recipe")
+        raise UserError(
+            f"recipe {recipe.name} names no corpus; give one with SRC=… TGT=…, or as corpus.train in the recipe"
+        )
     files = {"train": train}
     files.update({split: pair for split, pair in (("dev", corpus.dev), ("test", corpus.test)) if pair})
     for split, pair in files.items():

@@ -52,7 +52,10 @@ def _rows(
     return [
         ("pairs read", f"{pairs['read']:,}"),
         ("pairs kept", ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())),
-        ("pairs rejected", ", ".join(f"{count:,} {reason}" for reason, count in pairs["rejected"].items() if count) or "0"),
+        (
+            "pairs rejected",
+            ", ".join(f"{count:,} {reason}" for reason, count in pairs["rejected"].items() if count) or "0",
+        ),
         ("tokens", f"{tokens['source']:,} source, {tokens['target']:,} target subwords to train on"),
         ("parameters", f"{training['parameters']:,}"),
         ("steps", f"{training['steps']:,}, the best at {training['best_step']:,}"),

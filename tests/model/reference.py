@@ -6,6 +6,8 @@ Written from appendix A of the paper, with no code in common with ``model``. Wei
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -23,7 +25,11 @@ def variables_of(network: Network) -> dict[str, keras.Variable]:
         "initial.bias": network.initial.bias,
         "context": network.decoder.context_kernel,
     }
-    layers = {"forward": network.encoder.forward, "decoder": network.decoder.gru, "readout": network.readout}
+    layers: dict[str, Any] = {
+        "forward": network.encoder.forward,
+        "decoder": network.decoder.gru,
+        "readout": network.readout,
+    }
     if network.settings.architecture == "rnnsearch":
         layers |= {"backward": network.encoder.backward, "attention": network.decoder.attention}
     for name, layer in layers.items():
@@ -62,9 +68,7 @@ def attention(w: Weights, state: np.ndarray, annotations: np.ndarray) -> tuple[n
     """A.1.2: context and alignment for the state s_{i-1}."""
     energies = [
         w["attention.vector"]
-        @ np.tanh(
-            state @ w["attention.state_kernel"] + h @ w["attention.annotation_kernel"] + w["attention.bias"]
-        )
+        @ np.tanh(state @ w["attention.state_kernel"] + h @ w["attention.annotation_kernel"] + w["attention.bias"])
         for h in annotations
     ]
     alignment = softmax(np.array(energies))
@@ -83,10 +87,11 @@ def logits(
         forward.append(state)
     first = forward[-1]
     if attentive:
-        backward, state = [], np.zeros(n)
+        backward: list[np.ndarray] = []
+        state = np.zeros(n)
         for word in reversed(words):
             state = gru(w, "backward", state, word)
-            backward.insert(0, state)
+            backward = [state, *backward]
         first = backward[0]
         annotations = np.array([np.concatenate(both) for both in zip(forward, backward, strict=True)])
     state = np.tanh(first @ w["initial.kernel"] + w["initial.bias"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,4 +96,4 @@ def test_bucket_lengths_rise_gently_past_the_longest(longest: int) -> None:
     lengths = bucket_lengths(longest)
     assert lengths == sorted(set(lengths))
     assert lengths[-1] >= longest
-    assert all(after <= max(before + 4, before * 1.125 + 4) for before, after in zip(lengths, lengths[1:], strict=False))
+    assert all(after <= max(before + 4, before * 1.125 + 4) for before, after in itertools.pairwise(lengths))

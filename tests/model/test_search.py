@@ -53,6 +53,11 @@ class Toy:
         return log_p
 
 
+def _toy(seed: int, sentences: int) -> Any:
+    """A Toy where a Network is asked for: search needs no more of one than Toy has."""
+    return Toy(seed, sentences)
+
+
 def every_sentence(toy: Toy, sentence: int, longest: int, exponent: float) -> list[tuple[float, tuple[int, ...]]]:
     """(score, words) of all whole sentences of at most ``longest`` words, best first."""
     scored = []
@@ -82,7 +87,9 @@ def plain_beam(toy: Toy, sentence: int, longest: int, k: int, exponent: float) -
 def found(hypotheses: Hypotheses, sentence: int) -> list[tuple[float, tuple[int, ...]]]:
     """(score, words) of the hypotheses there are for one sentence."""
     rows = zip(hypotheses.scores[sentence].numpy(), hypotheses.words[sentence].numpy(), strict=True)
-    return [(float(score), tuple(int(w) for w in words if w != PADDING_ID)) for score, words in rows if score > -math.inf]
+    return [
+        (float(score), tuple(int(w) for w in words if w != PADDING_ID)) for score, words in rows if score > -math.inf
+    ]
 
 
 def assert_same(ours: list[Any], theirs: list[Any]) -> None:
@@ -93,7 +100,7 @@ def assert_same(ours: list[Any], theirs: list[Any]) -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0])
 def test_wide_beam_finds_what_enumeration_finds(seed: int, exponent: float) -> None:
-    toy, longest = Toy(seed, sentences=3), tf.constant([3, 1, 3])
+    toy, longest = _toy(seed, sentences=3), tf.constant([3, 1, 3])
     hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, 40, exponent)
     for sentence in range(3):
         assert_same(found(hypotheses, sentence), every_sentence(toy, sentence, int(longest[sentence]), exponent))
@@ -102,7 +109,7 @@ def test_wide_beam_finds_what_enumeration_finds(seed: int, exponent: float) -> N
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_narrow_beam_is_the_plain_one(seed: int, k: int) -> None:
-    toy, longest = Toy(seed, sentences=4), tf.constant([4, 2, 3, 4])
+    toy, longest = _toy(seed, sentences=4), tf.constant([4, 2, 3, 4])
     hypotheses = beam_search(toy, tf.fill([4, 2], END_ID), longest, k, 0.7)
     for sentence in range(4):
         assert_same(found(hypotheses, sentence), plain_beam(toy, sentence, int(longest[sentence]), k, 0.7))
@@ -110,7 +117,7 @@ def test_narrow_beam_is_the_plain_one(seed: int, k: int) -> None:
 
 def test_alignment_follows_the_hypothesis() -> None:
     """The toy attends to the previous word modulo the source's length, so the rows are known from the words."""
-    toy = Toy(1, sentences=2)
+    toy = _toy(1, sentences=2)
     hypotheses = beam_search(toy, tf.fill([2, 3], END_ID), tf.constant([4, 3]), 4, 1.0)
     for sentence, beam in itertools.product(range(2), range(4)):
         words = [int(word) for word in hypotheses.words[sentence, beam]]

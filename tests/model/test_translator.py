@@ -93,7 +93,9 @@ def test_evaluation_scores_the_plain_text(work: WorkDirectory) -> None:
     assert len(translations) == len(test.sources) == scores["sentences"] == 20
     bleu = sacrebleu.corpus_bleu(translations, [test.targets])
     assert scores["bleu"]["score"] == pytest.approx(bleu.score)
-    assert scores["bleu"]["signature"] == f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{sacrebleu.__version__}"
+    assert (
+        scores["bleu"]["signature"] == f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{sacrebleu.__version__}"
+    )
     assert scores["chrf"]["score"] == pytest.approx(sacrebleu.corpus_chrf(translations, [test.targets]).score)
     for sample in scores["samples"]:
         assert translations[test.sources.index(sample["source"])] == sample["translation"]

@@ -70,7 +70,7 @@ def test_there_is_no_such_recipe() -> None:
 
 def test_recipes_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        load_recipe("bible").model.dropout = 0.5
+        load_recipe("bible").model.__setattr__("dropout", 0.5)
 
 
 def test_every_setting_is_described() -> None:
