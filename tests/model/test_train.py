@@ -61,7 +61,7 @@ def test_stopped_and_gone_on_with_is_never_stopped(tmp_path: Path, monkeypatch: 
     expected = train(whole, recipe)
     steps = read_json(whole.training_mark)["steps"]
     stopped = write_data(tmp_path / "stopped", recipe)
-    for step in (3, 9, steps - 2):
+    for step in (3, steps - 2):
         with pytest.raises(KeyboardInterrupt):
             train(stopped, recipe, callbacks=(StopAt(step),))
         assert not stopped.training_mark.exists()

@@ -109,8 +109,8 @@ def test_exported_model_translates_as_the_checkpoint(work: WorkDirectory) -> Non
     assert (text.name, text.dtype, text.shape.as_list()) == ("text", tf.string, [None])
     given = signature(text=tf.constant(TEXTS))
     assert sorted(given) == ["score", "translation"]
-    subwords = load_subwords(work, joint=True)
-    from_checkpoint = Translator(_best(work), subwords, RECIPE.search).translate(tf.constant(TEXTS))
+    translator = Translator(_best(work), load_subwords(work, joint=True), RECIPE.search)
+    from_checkpoint = translator.translate(tf.constant(TEXTS))
     np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
     np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
 
