@@ -36,7 +36,8 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     table = Table(title=f"{recipe.name} in {work.root}", title_justify="left", show_header=False)
     for name, value in _rows(manifest, training, scores, history, work):
         table.add_row(name, value, end_section=name in ("tokens", "trained for", "chrF", "sample 3"))
-    Console().print(table)
+    # Sentences may hold square brackets, which rich would take for its own.
+    Console(markup=False).print(table)
 
 
 def _rows(
