@@ -25,7 +25,6 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, done: int, total: int):
         super().__init__()
         self._bar = progress_bar(total, "training", "step", initial=done)
-        self._best = -1.0
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         logs = logs or {}

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from model.attention import EXCLUDED
-from model.decoder import Annotated, AttentionDecoder, FixedContextDecoder, InitialState, Summarized
+from model.decoder import Annotated, AttentionDecoder, Decoded, FixedContextDecoder, InitialState, Summarized
 from model.encoder import BidirectionalEncoder, ForwardEncoder
 from model.initialization import Initializers
 from model.readout import Readout
@@ -112,7 +112,7 @@ class Network(keras.Model):
         words = tf.gather(tf.convert_to_tensor(self.target_embeddings), previous)
         return words * tf.cast(tf.not_equal(previous, PADDING_ID), words.dtype)[..., None]
 
-    def _readout_state(self, decoded):  # type: ignore[no-untyped-def]
+    def _readout_state(self, decoded: Decoded) -> tf.Tensor:
         return decoded.states if self.settings.readout_state == "current" else decoded.before
 
     def _embeddings(self, name: str, vocabulary: int, initializers: Initializers) -> keras.Variable:

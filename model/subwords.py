@@ -36,10 +36,6 @@ class Subwords(tf.Module):
         words = tf.ragged.boolean_mask(ids, (ids != PADDING_ID) & (ids != END_ID))
         return self._tokenizer.detokenize(words)
 
-    def pieces(self, ids: tf.Tensor) -> tf.Tensor:
-        """The subwords themselves: string, of the shape of ``ids``."""
-        return self._tokenizer.id_to_string(ids)
-
 
 def load_subwords(work: WorkDirectory, joint: bool) -> tuple[Subwords, Subwords]:
     """The subwords of the source and of the target side; the same object where they are joint."""
