@@ -35,7 +35,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
-        self._bar.write(f"step {logs['step']}: loss {logs['loss']:.3f}, dev BLEU {logs['dev_bleu']:.2f} (greedy)")
+        self._bar.write(f"step {logs['step']:.0f}: loss {logs['loss']:.3f}, dev BLEU {logs['dev_bleu']:.2f} (greedy)")
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self._bar.close()

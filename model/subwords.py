@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_text
 
 from recipes.errors import UserError
+from recipes.files import sha256_of
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 
 
@@ -18,7 +19,10 @@ class Subwords(tf.Module):
         super().__init__()
         if not path.is_file():
             raise UserError(f"{path}: no such subword model; prepare the corpus first (make prepare)")
-        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=path.read_bytes())
+        # TensorFlow shares the tokenizers of one name among all SavedModels that a process loads, and the
+        # default name is the same for all: the second would silently be the first.
+        name = f"subwords_{sha256_of(path)}"
+        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=path.read_bytes(), name=name)
 
     @property
     def vocabulary(self) -> int:

@@ -25,8 +25,10 @@ def explain(error: BaseException) -> str:
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; what was finished is kept, run the same command again to go on"
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        where = f" while writing {error.filename}" if error.filename else ""
+    # By its text: TensorFlow has errors of its own for files, with the system's words in them.
+    if os.strerror(errno.ENOSPC) in str(error):
+        filename = getattr(error, "filename", None)
+        where = f" while writing {filename}" if filename else ""
         return f"the disk is full{where}; make room and run the same command again"
     if isinstance(error, PermissionError):
         return f"no permission for {error.filename}; change its mode or choose another WORK directory"

@@ -19,13 +19,17 @@ from model.references import read_references
 from model.subwords import Subwords, load_subwords
 from model.train import train
 from model.translator import Translator, translate_all
+from pipelines import prepare
+from pipelines.running import pipeline_options
 from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json
-from recipes.layout import END_ID, PADDING_ID, WorkDirectory
-from recipes.schema import load_recipe
+from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID, WorkDirectory
+from recipes.schema import FilePair, load_recipe
+from recipes.stages import resolved_recipe
 from tests.model.shards import write_data
-from tests.numbers_corpus import english
+from tests.numbers_corpus import english, write_corpus
+from tests.pipelines.conftest import new_work
 
 RECIPE = load_recipe("tiny", {"training": {"epochs": 2}, "search": {"batch_sentences": 7}})
 TEXTS = [english(number) for number in (3, 71, 1234, 9876, 500)]
@@ -147,6 +151,41 @@ def test_nothing_trained_is_a_sentence(tmp_path: Path) -> None:
     for command in (evaluate, export):
         with pytest.raises(UserError, match="holds no finished training; make one with make train"):
             command(work, RECIPE)
+
+
+def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
+    """Whole words for subwords, with another model for either side, from the preparation job to the SavedModel."""
+    files = FilePair(**dict(zip(("source", "target"), write_corpus(tmp_path, pairs=600), strict=True)))
+    work = new_work(
+        tmp_path / "run",
+        files,
+        subwords={"type": "word", "joint": False, "vocabulary": 70},
+        model=RECIPE.model.model_dump(),
+        training={"batch_tokens": 1000, "epochs": 1, "max_steps": 4},
+    )
+    recipe = resolved_recipe(work)
+    prepare.prepare(recipe, work, pipeline_options([]))
+    network = train(work, recipe)
+    source, target = load_subwords(work, joint=False)
+    processors = [
+        sentencepiece.SentencePieceProcessor(model_file=str(work.subword_model(side, joint=False)))
+        for side in ("source", "target")
+    ]
+    # "nine thousand" are words of the model, "quintillion" is of neither.
+    texts = ["nine thousand", "quintillion", "one quintillion two", ""]
+    for subwords, processor in zip((source, target), processors, strict=True):
+        ids, lengths = subwords.ids(tf.constant(texts))
+        assert [list(row[:length]) for row, length in zip(ids.numpy(), lengths.numpy(), strict=True)] == [
+            processor.encode(text) for text in texts
+        ]
+    assert UNKNOWN_ID not in processors[0].encode(texts[0])
+    assert processors[0].encode(texts[2]).count(UNKNOWN_ID) == 1
+    exported = tf.saved_model.load(str(export(work, recipe)))
+    given = exported.signatures["serving_default"](text=tf.constant(texts))
+    translator = Translator(network, (source, target), recipe.search)
+    from_checkpoint = translator.translate(tf.constant(texts))
+    np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
+    np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
 
 
 def _best(work: WorkDirectory) -> Network:
