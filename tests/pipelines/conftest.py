@@ -10,10 +10,16 @@ from typing import Any
 
 import pytest
 
+from pipelines import prepare
+from pipelines.running import pipeline_options
 from recipes.files import sha256_of
 from recipes.layout import WorkDirectory
 from recipes.schema import FilePair, check_recipe, save_recipe
-from tests.numbers_corpus import write_corpus
+from recipes.stages import resolved_recipe
+from tests.numbers_corpus import english, french, write_corpus
+
+SOURCES = [english(number) for number in range(300)]
+TARGETS = [french(number) for number in range(300)]
 
 
 def write_lines(path: Path, lines: Sequence[str | bytes]) -> Path:
@@ -46,6 +52,11 @@ def new_work(root: Path, files: FilePair | None, /, **settings: Any) -> WorkDire
     work = WorkDirectory(root)
     save_recipe(check_recipe(defaults, "recipe"), work.recipe)
     return work
+
+
+def run(work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000) -> dict[str, Any]:
+    """Prepares a work directory's corpus with flags for Beam; gives the manifest."""
+    return prepare.prepare(resolved_recipe(work), work, pipeline_options(flags), chunk_pairs)
 
 
 def hashes(work: WorkDirectory) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def test_unequal_sides_name_both_files_and_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-9], lambda data: b"plain text", lambda data: data[:30] + b"!" * 30]
 )
-def test_a_damaged_gz_file_is_named(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_gz_file_is_named(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "a.en.gz"
     path.write_bytes(damage(gzip.compress(bytes(range(256)) * 9)))
     with pytest.raises(UserError, match=r"a\.en\.gz is damaged or not a gzip file"):

@@ -1,14 +1,10 @@
-"""The whole preparation: what comes out, that it always comes out the same, and what is said when it cannot."""
+"""The whole preparation: what comes out, and that it always comes out the same."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -19,16 +15,14 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines import encoding, prepare
-from pipelines.running import pipeline_options
+from pipelines import prepare
 from pipelines.subwords import load_subwords
-from recipes.errors import UserError
 from recipes.files import read_json, sha256_of
 from recipes.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET, TARGET_TEXT, WorkDirectory
 from recipes.schema import FilePair
 from recipes.stages import PREPARE, resolved_recipe
-from tests.numbers_corpus import english, french
-from tests.pipelines.conftest import hashes, new_work, rejected_pairs, write_pair
+from tests.numbers_corpus import english
+from tests.pipelines.conftest import SOURCES, TARGETS, hashes, new_work, rejected_pairs, run, write_pair
 
 FEATURES = {
     SOURCE: tf.io.RaggedFeature(tf.int64),
@@ -38,12 +32,6 @@ FEATURES = {
     FILE: tf.io.FixedLenFeature([], tf.string),
     LINE: tf.io.FixedLenFeature([], tf.int64),
 }
-SOURCES = [english(number) for number in range(300)]
-TARGETS = [french(number) for number in range(300)]
-
-
-def run(work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000) -> dict[str, Any]:
-    return prepare.prepare(resolved_recipe(work), work, pipeline_options(flags), chunk_pairs)
 
 
 def records(work: WorkDirectory, split: str) -> list[dict[str, Any]]:
@@ -295,172 +283,6 @@ def test_more_shards_than_pairs_are_all_there(tmp_path: Path) -> None:
     manifest = run(work)
     assert len(manifest["shards"]) == 52
     assert sum(manifest["pairs"]["kept"].values()) == 60
-
-
-CASES = {
-    "empty corpus": ([], [], {}, r"train corpus .*text\.en has no lines"),
-    "unequal sides": (["a", "b"], ["a"], {}, r"text\.en has 2 lines but .*text\.fr has 1;"),
-    "all rejected": (
-        ["a"] * 100,
-        ["b c " * 9] * 99 + [""],
-        {},
-        r"nothing is left of .*text\.en after cleaning: 99 of 100 pairs are rejected as length_ratio; "
-        r"see cleaning\.max_length_ratio in the recipe",
-    ),
-    "smaller than the split": (
-        SOURCES[:70],
-        TARGETS[:70],
-        {},
-        r"text\.en has 70 lines, and split\.dev_pairs=30 and split\.test_pairs=40 would leave none to train on",
-    ),
-    "no dev pairs": (
-        SOURCES,
-        TARGETS,
-        {"split": {"dev_pairs": 1, "seed": 3}},
-        r"split\.dev_pairs=1 gave no dev pairs; raise it",
-    ),
-    "no training pairs": (
-        ["one"] * 100,
-        ["un"] * 100,
-        {"split": {"dev_pairs": 98, "test_pairs": 1}},
-        r"no training pairs are left of .*: the split left none; lower split\.dev_pairs",
-    ),
-    "all too many subwords": (
-        SOURCES[110:],
-        TARGETS[110:],
-        {"subwords": {"max_length": 1}},
-        r"no training pairs are left: all are longer than subwords\.max_length=1 allows",
-    ),
-    "vocabulary too large": (
-        SOURCES,
-        TARGETS,
-        {"subwords": {"vocabulary": 99_999}},
-        r"subwords\.vocabulary is 99999, but the corpus allows \d+ at most",
-    ),
-}
-
-
-@pytest.mark.parametrize(("source", "target", "changes", "sentence"), CASES.values(), ids=CASES)
-def test_what_cannot_be_prepared_is_said_in_a_sentence(
-    tmp_path: Path, source: list[str], target: list[str], changes: dict[str, Any], sentence: str
-) -> None:
-    """And the data of the run before stays as it was."""
-    work = new_work(tmp_path / "work", write_pair(tmp_path, source, target), **changes)
-    work.data.mkdir()
-    work.manifest.write_text("{}")
-    with pytest.raises(UserError, match=sentence) as error:
-        run(work)
-    assert "\n" not in str(error.value)
-    assert sorted(path.name for path in work.root.iterdir()) == ["data", "recipe.yaml"]
-    assert [path.name for path in work.data.iterdir()] == ["manifest.json"]
-
-
-def test_empty_dev_files_are_named(tmp_path: Path, numbers: FilePair) -> None:
-    dev = write_pair(tmp_path / "dev", ["", "one"], ["un", ""])
-    work = new_work(tmp_path / "work", numbers, corpus={"dev": dev.model_dump()})
-    with pytest.raises(UserError, match=r"no pair of the dev corpus .*text\.en can be used: 2 of 2 .* empty"):
-        run(work)
-
-
-def test_a_work_directory_that_cannot_be_written(tmp_path: Path, numbers: FilePair) -> None:
-    work = new_work(tmp_path / "work", numbers)
-    work.root.chmod(0o500)
-    try:
-        if os.access(work.root, os.W_OK):
-            pytest.skip("needs a user who is not root, to whom every directory can be written")
-        with pytest.raises(PermissionError, match=str(work.root)):
-            run(work)
-    finally:
-        work.root.chmod(0o700)
-
-
-@pytest.mark.parametrize("mode", ["in_memory", "multi_processing"])
-def test_an_error_in_a_worker_comes_out_as_its_sentence(
-    tmp_path: Path, numbers: FilePair, monkeypatch: pytest.MonkeyPatch, mode: str
-) -> None:
-    """The file is cut short after it was indexed, which only a worker can notice."""
-    work = new_work(tmp_path / "work", numbers)
-    check = prepare._check_size
-
-    def cut(*arguments: Any) -> None:
-        check(*arguments)
-        numbers.target.write_bytes(b"un\n")
-
-    monkeypatch.setattr(prepare, "_check_size", cut)
-    with pytest.raises(UserError) as error:
-        run(work, f"--direct_running_mode={mode}")
-    assert str(error.value) == "a corpus file changed while it was read; run the same command again"
-    assert not work.data.exists()
-
-
-def test_a_full_disk_in_a_worker_is_said_in_a_sentence(
-    tmp_path: Path, numbers: FilePair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device", "train-00000-of-00003.tfrecord.gz")
-
-    monkeypatch.setattr(encoding, "write_shard", full)
-    work = new_work(tmp_path / "work", numbers)
-    with pytest.raises(
-        UserError, match=r"^the disk is full while writing train-00000-of-00003\.tfrecord\.gz; make room"
-    ):
-        run(work)
-    assert sorted(path.name for path in work.root.iterdir()) == ["recipe.yaml"]
-
-
-@pytest.mark.parametrize(
-    ("flags", "sentence"),
-    [
-        (["--runner=NoSuchRunner"], "--runner=NoSuchRunner: "),
-        (["--direct_num_wrokers=2"], "a flag --direct_num_wrokers"),
-        (["--direct_running_mode=psychic"], "argument --direct_running_mode: invalid choice"),
-    ],
-)
-def test_wrong_flags_for_beam(flags: list[str], sentence: str) -> None:
-    with pytest.raises(UserError, match=sentence):
-        pipeline_options(flags)
-
-
-def test_what_is_not_utf8_is_warned_of(tmp_path: Path, numbers: FilePair, capsys: pytest.CaptureFixture[str]) -> None:
-    with numbers.source.open("ab") as file:
-        file.write(b"\xff one\n\xff two\n")
-    with numbers.target.open("ab") as file:
-        file.write(b"un\ndeux\n")
-    run(new_work(tmp_path / "work", numbers))
-    warning = capsys.readouterr().err.strip().splitlines()[-1]
-    assert warning.startswith("warning: numbers.en line 401 is not UTF-8, as the first of 2 such pairs")
-
-
-def command(work: WorkDirectory, *flags: str) -> list[str]:
-    return [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root), *flags]
-
-
-def test_the_command_ends_in_a_sentence_and_an_exit_code(tmp_path: Path) -> None:
-    work = new_work(tmp_path / "work", FilePair(source=tmp_path / "none.en", target=tmp_path / "none.fr"))
-    result = subprocess.run(command(work), capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert result.stderr.strip() == f"error: train corpus {tmp_path / 'none.en'}: no such file"
-    assert result.stdout == ""
-
-
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_command_leaves_nothing_that_looks_complete(
-    tmp_path: Path, numbers: FilePair, sent: signal.Signals
-) -> None:
-    """SIGINT goes to one process, SIGTERM to one with workers that are just starting."""
-    flags = [] if sent == signal.SIGINT else ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    work = new_work(tmp_path / "work", numbers)
-    with subprocess.Popen(command(work, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        said: list[str] = []
-        for line in process.stderr:
-            if line.startswith("cleaning: 0/") and not said[-1].startswith("cleaning"):
-                process.send_signal(sent)
-            said.append(line)
-        assert process.wait() == 130
-    assert said[-1].startswith("error: interrupted")
-    assert "Traceback" not in "".join(said)
-    assert sorted(path.name for path in work.root.iterdir()) == ["recipe.yaml"]
 
 
 def test_the_command_says_what_it_did(tmp_path: Path, numbers: FilePair, capsys: pytest.CaptureFixture[str]) -> None:
