@@ -15,7 +15,8 @@ from typing import Any
 
 from recipes.errors import UserError, run_command
 from recipes.layout import WorkDirectory
-from recipes.schema import Recipe, load_recipe, save_recipe
+from recipes.loading import load_recipe, save_recipe
+from recipes.schema import Recipe
 from recipes.stages import FETCH, PREPARE, STAGES, resolved_recipe
 from recipes.summary import print_summary
 

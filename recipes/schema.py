@@ -1,23 +1,15 @@
 """The settings of a run: every key a recipe may have, its unit and its default.
 
-A recipe is a YAML file; ``load_recipe`` reads and checks it. Whatever a recipe leaves out has the
+A recipe is a YAML file; ``recipes.loading`` reads and checks it. Whatever a recipe leaves out has the
 default below, and a key that is not below is an error that names the nearest one that is.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-
-from recipes.errors import UserError
-from recipes.files import replacing
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -33,36 +25,148 @@ class BibleEditions(Section):
     target: str = Field("l", description="edition (bbName) on the target side; l is French")
 
 
-class FilePair(Section):
-    """Two files, one sentence a line, line n of one the translation of line n of the other; plain or .gz."""
-
-    source: Path = Field(description="path of the source side")
-    target: Path = Field(description="path of the target side")
+Format = Literal["lines", "tsv", "csv", "jsonl", "parquet", "tmx", "xliff", "po", "sqlite"]
 
 
-class Corpus(Section):
-    """Where the sentence pairs come from: ``bible`` is fetched, ``train`` are files of your own."""
+class PairFiles(Section):
+    """Sentence pairs in two files, line n of one the translation of line n of the other, or in one file with both
+    sides. A path may also be a URL: https:// is fetched, gs://, s3:// and hdfs:// are read where they are."""
 
-    source_language: str = Field("source", description="name of the source language, used in file names")
-    target_language: str = Field("target", description="name of the target language, used in file names")
-    bible: BibleEditions | None = Field(None, description="editions to fetch; or give train")
-    train: FilePair | None = Field(None, description="line-aligned files; or give bible")
-    dev: FilePair | None = Field(None, description="files to tune on; default: split off train by hash")
-    test: FilePair | None = Field(None, description="files to test on; default: split off train by hash")
+    source: str | None = Field(None, description="path of the source side, a sentence a line; plain, .gz, .zst or .xz")
+    target: str | None = Field(None, description="path of the target side, likewise")
+    file: str | None = Field(None, description="path of one file with both sides; or give source and target")
+    format: Format | None = Field(None, description="format of the file or files; default: by the ending of the name")
+    source_field: str | None = Field(
+        None, description="column (name, or number from 1), JSON key or TMX language of the source side"
+    )
+    target_field: str | None = Field(None, description="likewise of the target side")
+    query: str | None = Field(None, description="SELECT of two columns, source and target, from an SQLite file")
+    sha256: tuple[str, ...] = Field(
+        (), description="SHA-256 of what is fetched: of file, or of source and target, in hexadecimal"
+    )
 
     @model_validator(mode="after")
-    def _one_origin(self) -> Corpus:
-        if self.bible and self.train:
-            raise ValueError("bible and train are both given; keep one of them")
+    def _one_or_two_files(self) -> PairFiles:
+        if (self.source is None) != (self.target is None):
+            raise ValueError(f"there is no {'source' if self.source is None else 'target'}; give both sides")
+        if self.file is not None and self.source is not None:
+            raise ValueError("file, and source and target, are both given; keep one of them")
+        return self
+
+
+class TrainingCorpus(PairFiles):
+    """One corpus to train on: files of your own, or one that is fetched."""
+
+    name: str = Field("", description="name of the corpus in counts and reports; default: after its file")
+    bible: BibleEditions | None = Field(None, description="editions to fetch; or give files")
+    mtdata: str | None = Field(None, description="identifier in the index of mtdata to fetch; or give files")
+    weight: float = Field(1.0, gt=0, description="how often each pair is written; 0.5 is every other, chosen by hash")
+    tag: str | None = Field(None, description="a symbol put before every source sentence, such as <ted>")
+    cleaning: dict[str, Any] = Field({}, description="settings of the section cleaning that differ for this corpus")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, settings: Any) -> Any:
+        if not isinstance(settings, dict) or settings.get("name"):
+            return settings
+        path = settings.get("file") or settings.get("source")
+        if isinstance(path, str):
+            return {**settings, "name": path.rpartition("/")[2].split(".")[0] or "corpus"}
+        return {**settings, "name": str(settings.get("mtdata") or "bible")}
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> TrainingCorpus:
+        origins = [key for key in ("source", "file", "bible", "mtdata") if getattr(self, key) is not None]
+        if not origins:
+            raise ValueError("it names no sentence pairs; give source and target, or file, bible or mtdata")
+        if len(origins) > 1:
+            raise ValueError(f"{' and '.join(origins)} are both given; keep one of them")
+        if not re.fullmatch(r"[\w.-]+", self.name):
+            raise ValueError(f"name {self.name!r} may have letters, digits, dots, hyphens and underscores only")
+        return self
+
+
+def _listed(settings: Any) -> Any:
+    return [settings] if isinstance(settings, dict) else settings
+
+
+class Corpora(Section):
+    """Where the sentence pairs come from."""
+
+    source_language: str = Field("source", description="source language, best as ISO 639-1 code (en); used in names")
+    target_language: str = Field("target", description="target language, likewise")
+    train: Annotated[tuple[TrainingCorpus, ...], BeforeValidator(_listed)] = Field(
+        (), description="the corpora to train on, one or several"
+    )
+    dev: PairFiles | None = Field(None, description="files to tune on; default: split off train by hash")
+    test: PairFiles | None = Field(None, description="files to test on; default: split off train by hash")
+
+    @model_validator(mode="after")
+    def _every_name_once(self) -> Corpora:
+        names = [corpus.name for corpus in self.train]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"two corpora are named {twice}; give one of them another name")
         return self
 
 
 class Cleaning(Section):
-    """Which pairs of the corpus are kept. Files given as dev or test are kept whole."""
+    """What is repaired in the sentences of the training corpora, and which pairs are kept.
 
-    max_words: int = Field(100, ge=1, description="most words (separated by white space) on either side")
-    max_length_ratio: float = Field(9.0, ge=1, description="most characters of one side per character of the other")
-    deduplicate: bool = Field(True, description="keep one of several pairs equal on both sides")
+    A limit of null turns its rule off. Files given as dev or test are kept whole.
+    """
+
+    normalize_unicode: bool = Field(True, description="canonical composition (NFC); no invisible or control characters")
+    fix_mojibake: bool = Field(True, description="text that was decoded in the wrong character set, mended by ftfy")
+    unescape_html: bool = Field(True, description="&amp;, &#233; and the like become characters")
+    normalize_punctuation: bool = Field(
+        False, description="punctuation as Moses normalises it; what is translated later must be put through the same"
+    )
+    strip_list_marks: bool = Field(True, description="a dash or bullet that only one side begins with is removed")
+    remove_patterns: tuple[str, ...] = Field((), description="regular expressions whose matches are removed")
+
+    min_words: int | None = Field(1, ge=1, description="fewest words (separated by white space) on either side")
+    max_words: int | None = Field(100, ge=1, description="most words on either side")
+    max_characters: int | None = Field(None, ge=1, description="most characters on either side")
+    max_length_ratio: float | None = Field(
+        9.0, ge=1, description="most characters of a side per character of the other"
+    )
+    max_word_length: int | None = Field(150, ge=1, description="most characters of a word")
+    min_letters: float | None = Field(0.5, ge=0, le=1, description="least share of letters in what is not white space")
+    source_script: str | None = Field(None, description="Unicode script of the source side (Latin, Cyrillic, Han …)")
+    target_script: str | None = Field(None, description="Unicode script of the target side")
+    min_script: float | None = Field(1.0, ge=0, le=1, description="least share of letters in that script")
+    max_identical: int | None = Field(0, ge=0, description="most characters of a pair with two equal sides")
+    max_similarity: float | None = Field(
+        0.9, ge=0, le=1, description="most similarity of the sides: 1 less edits (Levenshtein) per character"
+    )
+    min_numbers: float | None = Field(0.5, ge=0, le=1, description="least share of numbers that both sides have")
+    max_unmatched_links: int | None = Field(
+        0, ge=0, description="most URLs, e-mail addresses and placeholders (%s, {0}) that only one side has"
+    )
+    max_html_tags: int | None = Field(0, ge=0, description="most HTML or XML tags on either side")
+    min_terminal_punctuation: float | None = Field(
+        -2.0, le=0, description="least score of sentence ends: -log(1 + difference + those above one on each side)"
+    )
+    max_repetition: int | None = Field(2, ge=0, description="most times in a row that words follow themselves")
+    max_sentence_difference: int | None = Field(None, ge=0, description="most sentences that one side has more")
+    blocked_words: str | None = Field(None, description="path of a file of words or phrases, one a line")
+    max_blocked_words: int | None = Field(0, ge=0, description="most of them in a pair")
+    blocked_patterns: tuple[str, ...] = Field((), description="regular expressions that no side may match")
+    max_blocked_patterns: int | None = Field(0, ge=0, description="most of them that a pair may match")
+
+    duplicates: Literal["exact", "letters"] | None = Field(
+        "exact",
+        description="of pairs equal on both sides one is kept; letters: equal save case and punctuation",
+    )
+    max_translations: int | None = Field(None, ge=1, description="most pairs with the same source sentence")
+    max_sources: int | None = Field(None, ge=1, description="most pairs with the same target sentence")
+    max_near_duplicates: float | None = Field(
+        None, gt=0, le=1, description="most similarity of two pairs: Jaccard index of their letter 5-grams, by MinHash"
+    )
+    remove_overlap: bool = Field(
+        True, description="drop training pairs with a sentence of dev or test on either side, letter case aside"
+    )
 
 
 class Split(Section):
@@ -81,6 +185,8 @@ class Subwords(Section):
     joint: bool = Field(True, description="one model for both languages, or one for each")
     sample_pairs: int = Field(500_000, ge=1, description="most training pairs the model is learnt from, chosen by hash")
     max_length: int = Field(100, ge=1, description="most subwords on either side of a training pair")
+    byte_fallback: bool = Field(False, description="characters outside the vocabulary become bytes instead of UNK")
+    symbols: tuple[str, ...] = Field((), description="strings that are one subword always; tags of corpora are too")
 
 
 class Model(Section):
@@ -146,7 +252,7 @@ class Recipe(Section):
     """A whole run."""
 
     name: str = Field(description="name of the run; its work directory is work/<name>")
-    corpus: Corpus = Corpus()
+    corpus: Corpora = Corpora()
     cleaning: Cleaning = Cleaning()
     split: Split = Split()
     subwords: Subwords = Subwords()
@@ -155,107 +261,6 @@ class Recipe(Section):
     training: Training = Training(batch_tokens=4000)
     search: Search = Search()
 
-
-def named_recipes() -> list[str]:
-    """The names of the recipes that come with the project."""
-    return sorted(
-        file.name[: -len(".yaml")] for file in resources.files("recipes").iterdir() if file.name.endswith(".yaml")
-    )
-
-
-def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """Reads a recipe by name (``bible``) or by path (``my/recipe.yaml``).
-
-    ``overrides`` are laid over the file's keys, section by section, before they are checked.
-    Raises UserError where there is no such recipe, or it is not YAML, or a setting is wrong.
-    """
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        if name_or_path not in named_recipes():
-            raise UserError(
-                f"there is no recipe {name_or_path!r}; "
-                f"give one of {', '.join(named_recipes())}, or a path ending in .yaml"
-            )
-        path = Path(str(resources.files("recipes").joinpath(f"{name_or_path}.yaml")))
-    if not path.is_file():
-        raise UserError(f"recipe {path}: no such file")
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"recipe {path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(settings, dict):
-        raise UserError(f"recipe {path} is not a mapping of settings; see recipes/bible.yaml for one")
-    settings.setdefault("name", path.stem)
-    return check_recipe(_laid_over(settings, overrides or {}), f"recipe {path.name}")
-
-
-def check_recipe(settings: Mapping[str, Any], origin: str) -> Recipe:
-    """The recipe that ``settings`` describe; ``origin`` names them in the UserError for a wrong one."""
-    try:
-        return Recipe.model_validate(settings)
-    except ValidationError as error:
-        raise UserError(f"{origin}: " + "; ".join(_sentence(problem) for problem in error.errors())) from error
-
-
-def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Writes the recipe with every default filled in."""
-    with replacing(path) as temporary:
-        temporary.write_text(
-            yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
-
-
-def describe_settings() -> list[tuple[str, str, str]]:
-    """Every setting as (dotted key, default, description with its unit), in the order of a recipe."""
-    return list(_settings_of(Recipe, ""))
-
-
-def _settings_of(section: type[BaseModel], prefix: str) -> Any:
-    for name, field in section.model_fields.items():
-        inner = _section_of(field)
-        if inner is not None:
-            yield from _settings_of(inner, f"{prefix}{name}.")
-        else:
-            default = "required" if field.is_required() else str(field.default)
-            yield f"{prefix}{name}", default, field.description or ""
-
-
-def _section_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The section a field holds, also where it may be left out (``Section | None``)."""
-    for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
-
-
-def _laid_over(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(settings)
-    for key, value in overrides.items():
-        below = merged.get(key)
-        merged[key] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _sentence(problem: Any) -> str:
-    """What is wrong with one setting, and for an unknown key the nearest known one."""
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}{_suggestion(location)}"
-    if problem["type"] == "missing":
-        return f"{key} is required"
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{key} {message} (it is {problem['input']!r})" if problem["type"] != "value_error" else f"{key}: {message}"
-
-
-def _suggestion(location: list[str]) -> str:
-    section: type[BaseModel] = Recipe
-    for part in location[:-1]:
-        section = _section_of(section.model_fields[part]) or section
-    siblings = difflib.get_close_matches(location[-1], section.model_fields, n=1)
-    everywhere = [key for key, _, _ in describe_settings()]
-    elsewhere = [key for key in everywhere if key.rpartition(".")[2] == location[-1]]
-    nearest = [".".join([*location[:-1], siblings[0]])] if siblings else elsewhere
-    if not nearest:
-        nearest = difflib.get_close_matches(".".join(location), everywhere, n=1, cutoff=0)
-    return f"; did you mean {nearest[0]}?"
+    def cleaning_of(self, corpus: TrainingCorpus) -> Cleaning:
+        """The cleaning of one corpus: the recipe's, and what the corpus has of its own."""
+        return Cleaning.model_validate({**self.cleaning.model_dump(), **corpus.cleaning})

@@ -17,7 +17,8 @@ import yaml
 from recipes.errors import UserError
 from recipes.files import read_json, sha256_of
 from recipes.layout import WorkDirectory
-from recipes.schema import FilePair, Recipe, check_recipe
+from recipes.loading import check_recipe
+from recipes.schema import FilePair, Recipe
 
 MadeFrom = dict[str, Any]
 

@@ -24,7 +24,7 @@ from recipes.layout import (
     WorkDirectory,
     shard_name,
 )
-from recipes.schema import save_recipe
+from recipes.loading import save_recipe
 from tests.numbers_corpus import english, french
 
 VOCABULARY = 90

@@ -15,7 +15,7 @@ from model.batches import batches_per_epoch, bucket_lengths, training_batches
 from recipes import schema
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
-from recipes.schema import load_recipe
+from recipes.loading import load_recipe
 from tests.model.shards import write_data
 
 BY_TOKENS = schema.Training(batch_tokens=200)

@@ -20,7 +20,7 @@ from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import WorkDirectory
-from recipes.schema import load_recipe
+from recipes.loading import load_recipe
 from recipes.stages import TRAIN
 from tests.model.conftest import padded, random_pairs, small_network
 from tests.model.shards import write_data

@@ -25,7 +25,8 @@ from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID, WorkDirectory
-from recipes.schema import FilePair, load_recipe
+from recipes.loading import load_recipe
+from recipes.schema import FilePair
 from recipes.stages import resolved_recipe
 from tests.model.shards import write_data
 from tests.numbers_corpus import english, write_corpus

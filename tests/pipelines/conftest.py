@@ -14,7 +14,8 @@ from pipelines import prepare
 from pipelines.running import pipeline_options
 from recipes.files import sha256_of
 from recipes.layout import WorkDirectory
-from recipes.schema import FilePair, check_recipe, save_recipe
+from recipes.loading import check_recipe, save_recipe
+from recipes.schema import FilePair
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french, write_corpus
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.cleaning import RULES, SETTING_OF_REASON, rejection, repaired
-from recipes.schema import Cleaning, describe_settings
+from recipes.loading import describe_settings
+from recipes.schema import Cleaning
 
 SETTINGS = Cleaning.model_validate({"max_words": 3, "max_length_ratio": 2.0})
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from pipelines import translate
 from recipes import run
 from recipes.errors import explain
-from recipes.schema import load_recipe, save_recipe
+from recipes.loading import load_recipe, save_recipe
 from tests.numbers_corpus import write_corpus
 
 SETTINGS = {"split": {"dev_pairs": 20, "test_pairs": 30}, "training": {"epochs": 1}}

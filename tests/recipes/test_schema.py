@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
-from recipes.schema import describe_settings, load_recipe, named_recipes, save_recipe
+from recipes.loading import describe_settings, load_recipe, named_recipes, save_recipe
 from recipes.stages import resolved_recipe
 
 

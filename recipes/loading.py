@@ -1,0 +1,139 @@
+"""Reading and writing recipes: files, overrides of the command line, and what is wrong in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from recipes.errors import UserError
+from recipes.files import replacing
+from recipes.schema import Cleaning, Recipe
+
+
+def named_recipes() -> list[str]:
+    """The names of the recipes that come with the project."""
+    return sorted(
+        file.name[: -len(".yaml")] for file in resources.files("recipes").iterdir() if file.name.endswith(".yaml")
+    )
+
+
+def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """Reads a recipe by name (``bible``) or by path (``my/recipe.yaml``).
+
+    ``overrides`` are laid over the file's keys, section by section, before they are checked.
+    Raises UserError where there is no such recipe, or it is not YAML, or a setting is wrong.
+    """
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        if name_or_path not in named_recipes():
+            raise UserError(
+                f"there is no recipe {name_or_path!r}; "
+                f"give one of {', '.join(named_recipes())}, or a path ending in .yaml"
+            )
+        path = Path(str(resources.files("recipes").joinpath(f"{name_or_path}.yaml")))
+    if not path.is_file():
+        raise UserError(f"recipe {path}: no such file")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"recipe {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"recipe {path} is not a mapping of settings; see recipes/bible.yaml for one")
+    settings.setdefault("name", path.stem)
+    return check_recipe(_laid_over(settings, overrides or {}), f"recipe {path.name}")
+
+
+def check_recipe(settings: Mapping[str, Any], origin: str) -> Recipe:
+    """The recipe that ``settings`` describe; ``origin`` names them in the UserError for a wrong one."""
+    with _explained(origin, ()):
+        recipe = Recipe.model_validate(settings)
+    for number, corpus in enumerate(recipe.corpus.train):
+        with _explained(origin, ("corpus", "train", str(number), "cleaning")):
+            recipe.cleaning_of(corpus)
+    return recipe
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Writes the recipe with every default filled in."""
+    with replacing(path) as temporary:
+        temporary.write_text(
+            yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+
+
+def describe_settings() -> list[tuple[str, str, str]]:
+    """Every setting as (dotted key, default, description with its unit), in the order of a recipe."""
+    return list(_settings_of(Recipe, ""))
+
+
+@contextlib.contextmanager
+def _explained(origin: str, section: Sequence[str]) -> Iterator[None]:
+    """Makes a UserError of what is wrong with the settings of a section, given by the keys that lead to it."""
+    try:
+        yield
+    except ValidationError as error:
+        problems = [_sentence({**problem, "loc": (*section, *problem["loc"])}) for problem in error.errors()]
+        raise UserError(f"{origin}: {'; '.join(problems)}") from error
+
+
+def _settings_of(section: type[BaseModel], prefix: str) -> Any:
+    for name, field in section.model_fields.items():
+        inner = _section_of(field)
+        if inner is not None:
+            yield from _settings_of(inner, f"{prefix}{name}.")
+        else:
+            default = "required" if field.is_required() else str(field.default)
+            yield f"{prefix}{name}", default, field.description or ""
+
+
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The section a field holds, also where it may be left out or there are several (``tuple[Section, ...]``)."""
+    for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _laid_over(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(settings)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        merged[key] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _sentence(problem: Any) -> str:
+    """What is wrong with one setting, and for an unknown key the nearest known one."""
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key}{_suggestion(location)}"
+    if problem["type"] == "missing":
+        return f"{key} is required"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{key} {message} (it is {problem['input']!r})" if problem["type"] != "value_error" else f"{key}: {message}"
+
+
+def _suggestion(location: list[str]) -> str:
+    section: type[BaseModel] = Recipe
+    for part in location[:-1]:
+        # A corpus has a number there, which is no key, and settings of the section cleaning.
+        if part == "cleaning":
+            section = Cleaning
+        elif not part.isdigit():
+            section = _section_of(section.model_fields[part]) or section
+    siblings = difflib.get_close_matches(location[-1], section.model_fields, n=1)
+    everywhere = [key for key, _, _ in describe_settings()]
+    elsewhere = [key for key in everywhere if key.rpartition(".")[2] == location[-1]]
+    nearest = [".".join([*location[:-1], siblings[0]])] if siblings else elsewhere
+    if not nearest:
+        nearest = difflib.get_close_matches(".".join(location), everywhere, n=1, cutoff=0)
+    return f"; did you mean {nearest[0]}?"
