@@ -1,161 +1,255 @@
-"""The first Beam job: the corpus's lines in, cleaned sentence pairs out, one sorted file a bucket.
+"""The second Beam job: the corpora's lines in, cleaned sentence pairs out, one sorted file a bucket.
 
-    block ──► clean, hash, one batch a bucket ──► GroupByKey(bucket) ──► deduplicate, sort, write
+    chunk ──► read ──► repair, apply the rules, hash ─┬─ batches of pairs ────────────────────────► GroupByKey(bucket)
+                                                      ├─ sources of given dev and test ───────────►    │
+                                                      └─ keys of targets ──► GroupByKey ──► drops ►    ▼
+                                                                     leave out duplicates and overlap, sort, write
 
 Beam shuffles batches of pairs, pickled: each pair as an element would cost several times its own work.
 """
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import pickle
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines.blocks import JudgedBlock, judged
 from pipelines.buckets import Assignment, Buckets, Pair, Rejected
-from pipelines.cleaning import DUPLICATE, NOT_UTF8, rejection, repaired
-from pipelines.corpus import Chunk, PairBlock, read_chunk, read_compressed
+from pipelines.cleaning import DUPLICATE, OVERLAP, UNDERSAMPLED, Rejection
+from pipelines.corpus import Chunk, PairBlock, read_chunk
+from pipelines.duplicates import TARGET_KEYS, Drop, beyond_translations, target_drops, without_copies
+from pipelines.indexing import Indexes
 from pipelines.running import explained_errors, run_pipeline
-from recipes.schema import FilePair
+from pipelines.sentences import Sentences
+from recipes.corpora import Corpus
+
+_BATCHES, _HELD_OUT, _TARGETS, _DROPS = "batches", "held_out", "targets", "drops"
 
 
-def clean_into_buckets(buckets: Buckets, options: PipelineOptions, chunk_pairs: int) -> None:
+def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOptions) -> None:
     """Runs the job; afterwards every bucket's kept and rejected pairs are in its files."""
-    chunks = [chunk for index in buckets.indexes for chunk in index.chunks]
-    compressed = [(index.split, index.files) for index in buckets.indexes if index.compressed]
     pipeline = beam.Pipeline(options=options)
-    blocks = []
-    if chunks:
-        blocks.append(
-            pipeline
-            | "chunks" >> beam.Create(chunks)
-            | "spread" >> beam.Reshuffle()
-            | "read" >> beam.ParDo(ReadChunk())
-        )
-    if compressed:
-        files = pipeline | "compressed" >> beam.Create(compressed)
-        blocks.append(
-            files | "read through" >> beam.ParDo(ReadCompressed(chunk_pairs)) | "spread blocks" >> beam.Reshuffle()
-        )
-    # A Flatten of one collection would still write all blocks out before they are cleaned.
-    every_block = blocks[0] if len(blocks) == 1 else tuple(blocks) | beam.Flatten()
+    cleaned = (
+        pipeline
+        | "corpora" >> beam.Create(list(buckets.corpora))
+        | "chunks" >> beam.ParDo(ListChunks(indexes))
+        | "spread" >> beam.Reshuffle()
+        | "read" >> beam.ParDo(ReadChunk())
+        | "clean" >> beam.ParDo(CleanBlock(buckets)).with_outputs(_BATCHES, _HELD_OUT, _TARGETS)
+    )
+    drops = cleaned[_TARGETS] | "same target" >> beam.GroupByKey() | "drop" >> beam.ParDo(FindDrops(buckets))
     (
-        every_block
-        | "clean" >> beam.ParDo(CleanBlock(buckets)).with_output_types(tuple[int, bytes])
-        | "bucket" >> beam.GroupByKey()
+        {_BATCHES: cleaned[_BATCHES], _HELD_OUT: cleaned[_HELD_OUT], _DROPS: drops}
+        | "bucket" >> beam.CoGroupByKey()
         | "write" >> beam.ParDo(WriteBucket(buckets))
     )
-    with buckets.progress.shown(sum(index.lines for index in buckets.indexes), "cleaning", "pairs"):
+    with buckets.progress.shown(sum(buckets.pairs), "cleaning", "pairs"):
         run_pipeline(pipeline)
 
 
+class ListChunks(beam.DoFn):
+    """Corpus → its chunks."""
+
+    def __init__(self, indexes: Indexes):
+        self._indexes = indexes
+
+    def process(self, corpus: Corpus) -> Iterator[Chunk]:
+        with explained_errors():
+            yield from self._indexes.read(corpus).chunks(corpus.number)
+
+
 class ReadChunk(beam.DoFn):
-    """Chunk of plain files → block."""
+    """Chunk → block."""
 
     def process(self, chunk: Chunk) -> Iterator[PairBlock]:
         with explained_errors():
             yield read_chunk(chunk)
 
 
-class ReadCompressed(beam.DoFn):
-    """(split, files) → blocks, by one worker from beginning to end."""
-
-    def __init__(self, chunk_pairs: int):
-        self._chunk_pairs = chunk_pairs
-
-    def process(self, element: tuple[str, FilePair]) -> Iterator[PairBlock]:
-        with explained_errors():
-            yield from read_compressed(*element, self._chunk_pairs)
-
-
 class CleanBlock(beam.DoFn):
-    """Block → (bucket, pickled batch of kept and rejected pairs): repairs, applies the rules, assigns."""
+    """Block → (bucket, batch of kept and rejected pairs), and what must be known of other pairs to leave out some.
+
+    Of given dev and test pairs, (bucket, digests of their sources) for the bucket in which pairs to train on
+    with the same source are; of all kept pairs, (part, ``TARGET_KEYS``) where they are asked for.
+    """
+
+    def __init__(self, buckets: Buckets):
+        self._buckets = buckets
+        self._assignment = Assignment(buckets)
+        cleaning = buckets.recipe.cleaning
+        self._letters = cleaning.duplicates == "letters"
+        self._targets = cleaning.remove_overlap or cleaning.max_sources is not None
+
+    def process(self, block: PairBlock) -> Iterator[beam.pvalue.TaggedOutput]:
+        corpus = self._buckets.corpora[block.corpus]
+        with explained_errors():
+            pairs = judged(block, corpus)
+        source_digests = self._assignment.digests(pairs.source.letter_keys())
+        target_digests = self._assignment.digests(pairs.target.letter_keys())
+        places = self._places(pairs, source_digests, target_digests)
+        buckets = self._assignment.buckets(source_digests)
+        if corpus.split != "train":
+            yield from _held_out(pairs, source_digests, buckets)
+            # Files given as dev or test are one bucket, kept whole and in the order of their lines.
+            buckets = np.full(len(pairs), self._buckets.of_split(corpus.split)[0])
+            places = [line.to_bytes(16, "big") for line in pairs.lines]
+        if self._targets:
+            yield from self._target_keys(pairs, target_digests, places, buckets)
+        for bucket, batch in _batches(pairs, places, buckets).items():
+            yield beam.pvalue.TaggedOutput(_BATCHES, (bucket, pickle.dumps(batch)))
+        with explained_errors():
+            self._buckets.progress.add(len(pairs))
+
+    def _places(self, pairs: JudgedBlock, source_digests: list[bytes], target_digests: list[bytes]) -> list[bytes]:
+        """A digest of every pair: of its letters, where pairs with the same ones are copies, or else of its text."""
+        if self._letters:
+            both = zip(source_digests, target_digests, strict=True)
+            return self._assignment.digests(source + target for source, target in both)
+        texts = zip(pairs.source.texts, pairs.target.texts, strict=True)
+        return self._assignment.digests(f"{source}\n{target}".encode() for source, target in texts)
+
+    def _target_keys(
+        self, pairs: JudgedBlock, digests: list[bytes], places: list[bytes], buckets: npt.NDArray[np.int64]
+    ) -> Iterator[beam.pvalue.TaggedOutput]:
+        shards = self._buckets.recipe.shards
+        keys = np.zeros(len(pairs), TARGET_KEYS)
+        keys["target"], keys["place"] = _first_halves(digests), _first_halves(places)
+        keys["corpus"], keys["line"], keys["bucket"] = pairs.corpus.number, pairs.lines, buckets
+        keys["held_out"] = buckets >= shards
+        keys = keys[pairs.kept]
+        parts = keys["target"] % np.uint64(shards)
+        for part in np.unique(parts).tolist():
+            yield beam.pvalue.TaggedOutput(_TARGETS, (part, keys[parts == part].tobytes()))
+
+
+class FindDrops(beam.DoFn):
+    """(part, ``TARGET_KEYS``) → (bucket, pairs that it must leave out because of their targets)."""
+
+    def __init__(self, buckets: Buckets):
+        self._cleaning = buckets.recipe.cleaning
+
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+        keys = np.frombuffer(b"".join(element[1]), TARGET_KEYS)
+        drops: dict[int, list[Drop]] = defaultdict(list)
+        for bucket, drop in target_drops(keys, self._cleaning.remove_overlap, self._cleaning.max_sources):
+            drops[bucket].append(drop)
+        for bucket, of_bucket in drops.items():
+            yield bucket, pickle.dumps(of_bucket)
+
+
+class WriteBucket(beam.DoFn):
+    """(bucket, all that is known of its pairs) → nothing: leaves out what must be, sorts, writes the bucket's files."""
 
     def __init__(self, buckets: Buckets):
         self._buckets = buckets
         self._assignment = Assignment(buckets)
 
-    def process(self, block: PairBlock) -> Iterator[tuple[int, bytes]]:
-        for bucket, batch in self._batches(block).items():
-            yield bucket, pickle.dumps(batch)
-        with explained_errors():
-            self._buckets.progress.add(block.pairs)
-
-    def _batches(self, block: PairBlock) -> dict[int, tuple[list[Pair], list[Rejected]]]:
-        """The pairs of a block that are kept and that are rejected, by bucket."""
-        batches: dict[int, tuple[list[Pair], list[Rejected]]] = {}
-        # Files given as dev or test are one bucket, kept whole and in the order of their lines.
-        given = self._buckets.is_given(block.split)
-        own_bucket = self._buckets.of_split(block.split)[0]
-        settings = None if given else self._buckets.recipe.cleaning
-        assignment = self._assignment
-        file = block.files.source.name
-        for line, (source, target, undecodable) in enumerate(_sentences(block), block.first_line):
-            bucket = own_bucket if given else assignment.bucket(source)
-            kept, rejected = batches.setdefault(bucket, ([], []))
-            if undecodable:
-                rejected.append(Rejected(line, NOT_UTF8, undecodable, source, target))
-            elif reason := rejection(source, target, settings):
-                rejected.append(Rejected(line, reason, file, source, target))
-            else:
-                order = line if given else assignment.order(source, target)
-                kept.append(Pair(order, source, target, line))
-        return batches
-
-
-class WriteBucket(beam.DoFn):
-    """(bucket, pickled batches) → nothing: deduplicates, sorts, writes the bucket's files."""
-
-    def __init__(self, buckets: Buckets):
-        self._buckets = buckets
-
-    def process(self, element: tuple[int, Iterable[bytes]]) -> None:
-        bucket, batches = element
+    def process(self, element: tuple[int, Mapping[str, Iterable[bytes]]]) -> None:
+        bucket, inputs = element
         kept: list[Pair] = []
         rejected: list[Rejected] = []
-        for batch in batches:
-            some_kept, some_rejected = pickle.loads(batch)
-            kept += some_kept
-            rejected += some_rejected
+        for batch in map(pickle.loads, inputs[_BATCHES]):
+            kept += itertools.starmap(Pair, batch[0])
+            rejected += map(Rejected._make, batch[1])
         kept.sort()
         split = self._buckets.split(bucket)
-        if self._buckets.recipe.cleaning.deduplicate and not self._buckets.is_given(split):
-            file = self._buckets.origin(split).files.source.name
-            kept, copies = without_duplicates(kept)
-            rejected += [Rejected(copy.line, DUPLICATE, file, copy.source, copy.target) for copy in copies]
+        if not self._buckets.is_given(split):
+            held_out = {digest for digests in inputs[_HELD_OUT] for digest in pickle.loads(digests)}
+            drops = [drop for of_bucket in inputs[_DROPS] for drop in pickle.loads(of_bucket)]
+            kept = self._chosen(kept, rejected, held_out if split == "train" else set(), drops)
+        if split == "train":
+            kept = self._weighted(kept, rejected)
         rejected.sort()
         with explained_errors():
             self._buckets.write(bucket, kept, rejected)
 
+    def _chosen(
+        self, kept: list[Pair], rejected: list[Rejected], held_out: set[bytes], drops: list[Drop]
+    ) -> list[Pair]:
+        """The pairs that stay beside the others; those that do not go to ``rejected``."""
+        cleaning = self._buckets.recipe.cleaning
+        if cleaning.remove_overlap and held_out:
+            digests = self._assignment.digests(Sentences([pair.source for pair in kept]).letter_keys())
+            overlapping = (pair for pair, digest in zip(kept, digests, strict=True) if digest in held_out)
+            kept = self._without(
+                kept, rejected, [Drop(pair.corpus, pair.line, Rejection(OVERLAP)) for pair in overlapping]
+            )
+        if cleaning.duplicates:
+            kept, copies = without_copies(kept)
+            rejected += [self._rejected(copy, Rejection(DUPLICATE)) for copy in copies]
+        kept = self._without(kept, rejected, drops)
+        if cleaning.max_translations is not None:
+            kept = self._without(kept, rejected, list(beyond_translations(kept, cleaning.max_translations)))
+        return kept
 
-def without_duplicates(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Of sorted pairs, the first of every run of equal ones (its smallest line), and the others."""
-    firsts: list[Pair] = []
-    copies: list[Pair] = []
-    for pair in pairs:
-        equal = firsts and firsts[-1].source == pair.source and firsts[-1].target == pair.target
-        (copies if equal else firsts).append(pair)
-    return firsts, copies
+    def _without(self, kept: list[Pair], rejected: list[Rejected], drops: list[Drop]) -> list[Pair]:
+        """The pairs that are not to be dropped; those that are go to ``rejected``."""
+        if not drops:
+            return kept
+        found = {(drop.corpus, drop.line): drop.rejection for drop in drops}
+        stay = []
+        for pair in kept:
+            rejection = found.get((pair.corpus, pair.line))
+            if rejection is None:
+                stay.append(pair)
+            else:
+                rejected.append(self._rejected(pair, rejection))
+        return stay
+
+    def _weighted(self, kept: list[Pair], rejected: list[Rejected]) -> list[Pair]:
+        """Every pair as many times as its corpus's weight says; what is over whole times is decided by its place."""
+        if all(corpus.weight == 1 for corpus in self._buckets.corpora):
+            return kept
+        written = []
+        for pair in kept:
+            weight = self._buckets.corpora[pair.corpus].weight
+            share = int.from_bytes(pair.place[-8:], "big") / 2**64
+            times = int(weight) + (share < weight % 1)
+            if not times:
+                rejected.append(self._rejected(pair, Rejection(UNDERSAMPLED, round(share, 4), weight)))
+            written += [
+                pair._replace(place=self._assignment.copy(pair.place, copy), copy=copy) for copy in range(times)
+            ]
+        return sorted(written)
+
+    def _rejected(self, pair: Pair, rejection: Rejection) -> Rejected:
+        file = self._buckets.corpora[pair.corpus].file_name
+        return Rejected(pair.corpus, pair.line, *rejection, file, pair.source, pair.target)
 
 
-def _sentences(block: PairBlock) -> Iterator[tuple[str, str, str]]:
-    """Repaired source and target of every pair, and the base name of the file whose line is not UTF-8, or ""."""
-    for source, target in zip(*block.lines(), strict=True):
-        try:
-            yield repaired(source.decode()), repaired(target.decode()), ""
-        except UnicodeDecodeError:
-            wrong = block.files.target if _is_utf8(source) else block.files.source
-            yield repaired(_readable(source)), repaired(_readable(target)), wrong.name
+def _held_out(
+    pairs: JudgedBlock, digests: list[bytes], buckets: npt.NDArray[np.int64]
+) -> Iterator[beam.pvalue.TaggedOutput]:
+    of_bucket = defaultdict(list)
+    for place in pairs.kept.tolist():
+        of_bucket[int(buckets[place])].append(digests[place])
+    for bucket, found in of_bucket.items():
+        yield beam.pvalue.TaggedOutput(_HELD_OUT, (bucket, pickle.dumps(found)))
 
 
-def _is_utf8(line: bytes) -> bool:
-    with contextlib.suppress(UnicodeDecodeError):
-        line.decode()
-        return True
-    return False
+def _batches(
+    pairs: JudgedBlock, places: list[bytes], buckets: npt.NDArray[np.int64]
+) -> dict[int, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]]:
+    """The pairs that are kept and that are rejected, as bare tuples, by bucket."""
+    batches: dict[int, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]] = defaultdict(lambda: ([], []))
+    corpus = pairs.corpus
+    columns = zip(buckets.tolist(), places, pairs.lines, pairs.source.texts, pairs.target.texts, strict=True)
+    for (bucket, place, line, source, target), rejection in zip(columns, pairs.rejections, strict=True):
+        if rejection is None:
+            batches[bucket][0].append((place, corpus.number, line, source, target))
+        else:
+            file = pairs.files.get(line - pairs.lines[0], corpus.file_name)
+            batches[bucket][1].append((corpus.number, line, *rejection, file, source, target))
+    return batches
 
 
-def _readable(line: bytes) -> str:
-    return line.decode(errors="backslashreplace")
+def _first_halves(digests: list[bytes]) -> npt.NDArray[np.uint64]:
+    return np.frombuffer(b"".join(digests), "<u8")[::2]

@@ -1,23 +1,27 @@
 """Where every sentence pair goes: a bucket is what becomes one shard.
 
-Which bucket a pair goes to is decided by a hash of its source sentence alone, so that no sentence is in
-two splits and all copies of a pair meet in one bucket; a hash of the whole pair is its place there, which
-is the shuffle. Nothing depends on the order in which workers finish. The first Beam job
-(``pipelines.bucketing``) writes the buckets' files, the second (``pipelines.encoding``) reads them.
+Which bucket a pair goes to is decided by a hash of the letters of its source sentence alone, so that no
+sentence is in two splits, whatever its case and punctuation, and all copies of a pair meet in one bucket; a
+hash of the whole pair is its place there, which is the shuffle. Nothing depends on the order in which workers
+finish. The second Beam job (``pipelines.bucketing``) writes the buckets' files, the third
+(``pipelines.encoding``) reads them.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.corpus import PairIndex
+import numpy as np
+import numpy.typing as npt
+
 from pipelines.running import Progress
+from recipes.corpora import Corpus
 from recipes.files import read_json, replacing, write_json
 from recipes.layout import SPLITS
 from recipes.schema import Recipe
@@ -27,19 +31,27 @@ _PAIRS_AT_A_TIME = 4096
 
 
 class Pair(NamedTuple):
-    """A kept pair. As a tuple it sorts by its place, with equal pairs side by side in the order of their lines."""
+    """A kept pair. As a tuple it sorts by its place, a digest, with equal pairs side by side in their order.
 
-    order: int
+    ``copy`` counts the times the same pair has been written before, where its corpus has a weight.
+    """
+
+    place: bytes
+    corpus: int
+    line: int
     source: str
     target: str
-    line: int
+    copy: int = 0
 
 
 class Rejected(NamedTuple):
-    """A rejected pair, and the file (base name) and line to look at; as a tuple it sorts by line."""
+    """A rejected pair: where it was, why, and what its rule measured against its limit; it sorts by where it was."""
 
+    corpus: int
     line: int
     reason: str
+    value: float | None
+    limit: float | None
     file: str
     source: str
     target: str
@@ -49,12 +61,14 @@ class Rejected(NamedTuple):
 class Buckets:
     """The buckets of one run, and their files in ``directory``.
 
-    The first ``recipe.shards`` buckets are the training split's; dev and test have one each.
+    The first ``recipe.shards`` buckets are the training split's; dev and test have one each. ``pairs`` is the
+    number of pairs of every corpus.
     """
 
     directory: Path
     recipe: Recipe
-    indexes: list[PairIndex]
+    corpora: Sequence[Corpus]
+    pairs: Sequence[int]
 
     def __len__(self) -> int:
         return self.recipe.shards + 2
@@ -69,14 +83,13 @@ class Buckets:
         bucket = self.recipe.shards + SPLITS.index(split) - 1
         return range(bucket, bucket + 1)
 
-    def origin(self, split: str) -> PairIndex:
-        """The files that the pairs of a split come from: its own, or those of the training split."""
-        of_split = {index.split: index for index in self.indexes}
-        return of_split.get(split, of_split["train"])
-
     def is_given(self, split: str) -> bool:
         """Whether the split is kept as the user gave it: dev or test, with files of its own."""
-        return split != "train" and self.origin(split).split == split
+        return split != "train" and any(corpus.split == split for corpus in self.corpora)
+
+    def pairs_of(self, split: str) -> int:
+        """The number of pairs in the corpora of a split."""
+        return sum(pairs for corpus, pairs in zip(self.corpora, self.pairs, strict=True) if corpus.split == split)
 
     @property
     def progress(self) -> Progress:
@@ -85,10 +98,11 @@ class Buckets:
     def write(self, bucket: int, kept: list[Pair], rejected: list[Rejected]) -> None:
         """Writes a bucket's pairs, each list in its order, and their counts."""
         with replacing(self._rejected(bucket)) as path:
-            path.write_bytes(pickle.dumps(rejected))
+            path.write_bytes(pickle.dumps(list(map(tuple, rejected))))
         with replacing(self._kept(bucket)) as path, path.open("wb") as file:
             for begin in range(0, len(kept), _PAIRS_AT_A_TIME):
-                pickle.dump(kept[begin : begin + _PAIRS_AT_A_TIME], file)
+                # As bare tuples: the name of their class would be written and looked up for every one.
+                pickle.dump(list(map(tuple, kept[begin : begin + _PAIRS_AT_A_TIME])), file)
         reasons = Counter(pair.reason for pair in rejected)
         write_json(self._counts(bucket), {"kept": len(kept), "rejected": reasons})
 
@@ -104,12 +118,12 @@ class Buckets:
             return
         with self._kept(bucket).open("rb") as file:
             while file.peek(1):
-                yield pickle.load(file)
+                yield list(map(Pair._make, pickle.load(file)))
 
     def read_rejected(self, bucket: int) -> list[Rejected]:
         """The rejected pairs of a bucket in order."""
         path = self._rejected(bucket)
-        return pickle.loads(path.read_bytes()) if path.exists() else []
+        return list(map(Rejected._make, pickle.loads(path.read_bytes()))) if path.exists() else []
 
     def _kept(self, bucket: int) -> Path:
         return self.directory / f"{bucket:05d}.kept"
@@ -122,29 +136,31 @@ class Buckets:
 
 
 class Assignment:
-    """Bucket and order of the pairs from the training files, by hash under the recipe's seed."""
+    """Bucket and place of the pairs, by hash under the recipe's seed."""
 
     def __init__(self, buckets: Buckets):
         split = buckets.recipe.split
         self._key = str(split.seed).encode()
         self._shards = buckets.recipe.shards
-        lines = max(1, buckets.origin("train").lines)
+        pairs = max(1, buckets.pairs_of("train"))
         dev = 0 if buckets.is_given("dev") else split.dev_pairs
         test = 0 if buckets.is_given("test") else split.test_pairs
-        self._dev_below = dev * _HASHES // lines
-        self._test_below = (dev + test) * _HASHES // lines
+        self._dev_below = min(dev * _HASHES // pairs, _HASHES - 1)
+        self._test_below = min((dev + test) * _HASHES // pairs, _HASHES - 1)
 
-    def bucket(self, source: str) -> int:
-        """The bucket of a pair: one half of the hash decides on the split, the other on the shard."""
-        digest = blake2b(source.encode(), digest_size=16, key=self._key).digest()
-        place = int.from_bytes(digest[:8], "little")
-        if place < self._dev_below:
-            return self._shards
-        if place < self._test_below:
-            return self._shards + 1
-        return int.from_bytes(digest[8:], "little") % self._shards
+    def digests(self, texts: Iterable[bytes]) -> list[bytes]:
+        """A digest of 16 bytes of every text."""
+        key = self._key
+        return [blake2b(text, digest_size=16, key=key).digest() for text in texts]
 
-    def order(self, source: str, target: str) -> int:
-        """The place of a pair within its bucket."""
-        digest = blake2b(f"{source}\n{target}".encode(), digest_size=8, key=self._key).digest()
-        return int.from_bytes(digest, "little")
+    def buckets(self, digests: Sequence[bytes]) -> npt.NDArray[np.int64]:
+        """The buckets of source sentences with these digests: one half decides on the split, the other on the shard."""
+        halves = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)
+        shard = (halves[:, 1] % np.uint64(self._shards)).astype(np.int64)
+        dev, test = self._shards, self._shards + 1
+        split_off = np.where(halves[:, 0] < np.uint64(self._dev_below), dev, test)
+        return np.where(halves[:, 0] < np.uint64(self._test_below), split_off, shard)
+
+    def copy(self, place: bytes, number: int) -> bytes:
+        """The place of a further copy of a pair."""
+        return self.digests([place + number.to_bytes(4, "big")])[0]

@@ -1,30 +1,25 @@
-"""Reads a line-aligned pair of files in blocks of about 10,000 sentence pairs, in parallel where that can be.
+"""Reads line-aligned files in blocks of about 10,000 sentence pairs, every block by itself.
 
-A plain file is indexed once by its newlines (``index_pair``); every chunk of the index can then be read
-by itself (``read_chunk``), by any worker and in any order. A ``.gz`` file cannot be entered in its middle:
-one reader goes through the pair (``read_compressed``). Both give the same ``PairBlock``.
+A file is indexed once by its newlines (``index_file``, ``index_pair``); every chunk of the index can then be
+read by any worker and in any order (``read_chunk``, ``read_lines``). Compressed files and other formats
+cannot be entered in their middle: ``pipelines.indexing`` unpacks them first.
 
 Lines end at a line feed and nowhere else. ``str.splitlines`` also ends them at U+2028, U+0085 and six
 other characters, each of which would put the two sides out of step. A carriage return before the line
 feed stays in the line here, and goes with the white space in cleaning.
-
-``index_file`` and ``read_lines`` are the same for one file by itself.
 """
 
 from __future__ import annotations
 
-import gzip
 import itertools
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 
 from recipes.errors import UserError
-from recipes.schema import FilePair
 
 CHUNK_PAIRS = 10_000
 _BYTES_AT_A_TIME = 1 << 22
@@ -32,10 +27,21 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Where a block of pairs lies in two plain files: ``*_bytes`` are the first byte and the one past the last."""
+class FilePair:
+    """Two plain files, line n of one the translation of line n of the other."""
 
-    split: str
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Where a block of pairs lies in two files: ``*_bytes`` are the first byte and the one past the last.
+
+    ``corpus`` is the number of the corpus, ``first_line`` the line of its first pair, from 1.
+    """
+
+    corpus: int
     files: FilePair
     first_line: int
     pairs: int
@@ -47,8 +53,7 @@ class Chunk:
 class PairBlock:
     """Consecutive pairs as the files have them: whole lines, each with its line feed save perhaps the last."""
 
-    split: str
-    files: FilePair
+    corpus: int
     first_line: int
     pairs: int
     source: bytes
@@ -60,70 +65,8 @@ class PairBlock:
 
 
 @dataclass(frozen=True)
-class PairIndex:
-    """What one pass over a pair of files found: its number of lines, and chunks unless it is compressed."""
-
-    split: str
-    files: FilePair
-    lines: int
-    chunks: list[Chunk]
-
-    @property
-    def compressed(self) -> bool:
-        return is_compressed(self.files)
-
-
-def is_compressed(files: FilePair) -> bool:
-    """Whether the pair must be read from beginning to end, because a side is a .gz file."""
-    return any(path.suffix == ".gz" for path in (files.source, files.target))
-
-
-def index_pair(
-    split: str, files: FilePair, chunk_pairs: int = CHUNK_PAIRS, advance: Callable[[int], object] = lambda size: None
-) -> PairIndex:
-    """Counts the lines of both files and finds where every ``chunk_pairs``-th begins.
-
-    ``advance`` is told the bytes read as reading goes on, of a .gz file those on the disk.
-    Raises UserError if a .gz file is damaged, or the two files differ in their number of lines.
-    """
-    source, target = (index_file(path, chunk_pairs, advance) for path in (files.source, files.target))
-    if source.lines != target.lines:
-        raise UserError(
-            f"{files.source} has {source.lines:,} lines but {files.target} has {target.lines:,}; "
-            "line n of one must be the translation of line n of the other"
-        )
-    chunks = []
-    if not is_compressed(files):
-        for number, (source_bytes, target_bytes) in enumerate(zip(source.chunks, target.chunks, strict=True)):
-            pairs = source.lines_of(number)
-            chunks.append(Chunk(split, files, number * chunk_pairs + 1, pairs, source_bytes, target_bytes))
-    return PairIndex(split, files, source.lines, chunks)
-
-
-def read_chunk(chunk: Chunk) -> PairBlock:
-    """Reads one chunk of plain files. Raises UserError if they are shorter than when they were indexed."""
-    source = _read_range(chunk.files.source, *chunk.source_bytes)
-    target = _read_range(chunk.files.target, *chunk.target_bytes)
-    return PairBlock(chunk.split, chunk.files, chunk.first_line, chunk.pairs, source, target)
-
-
-def read_compressed(split: str, files: FilePair, chunk_pairs: int = CHUNK_PAIRS) -> Iterator[PairBlock]:
-    """Reads a pair from beginning to end, either side plain or .gz, in blocks of ``chunk_pairs``.
-
-    The pair has been indexed before, so that both sides are whole and equally long.
-    """
-    with _open(files.source) as source, _open(files.target) as target:
-        for first_line in itertools.count(1, chunk_pairs):
-            lines = list(itertools.islice(source, chunk_pairs))
-            if not lines:
-                return
-            block = b"".join(lines), b"".join(itertools.islice(target, chunk_pairs))
-            yield PairBlock(split, files, first_line, len(lines), *block)
-
-
-@dataclass(frozen=True)
 class FileIndex:
-    """One file's number of lines, and the range of bytes (decompressed ones) of every chunk of them."""
+    """One file's number of lines, and the range of bytes of every chunk of them."""
 
     path: Path
     lines: int
@@ -135,15 +78,51 @@ class FileIndex:
         return min(self.chunk_lines, self.lines - chunk * self.chunk_lines)
 
 
+@dataclass(frozen=True)
+class PairIndex:
+    """The indexes of both files of a pair, which have the same number of lines."""
+
+    source: FileIndex
+    target: FileIndex
+
+    @property
+    def lines(self) -> int:
+        return self.source.lines
+
+    def chunks(self, corpus: int) -> Iterator[Chunk]:
+        """The chunks, which belong to the corpus of that number."""
+        files = FilePair(self.source.path, self.target.path)
+        for number, (source, target) in enumerate(zip(self.source.chunks, self.target.chunks, strict=True)):
+            first_line = number * self.source.chunk_lines + 1
+            yield Chunk(corpus, files, first_line, self.source.lines_of(number), source, target)
+
+
+def index_pair(
+    files: FilePair, chunk_pairs: int = CHUNK_PAIRS, advance: Callable[[int], object] = lambda size: None
+) -> PairIndex:
+    """Counts the lines of both files and finds where every ``chunk_pairs``-th begins.
+
+    ``advance`` is told the bytes read as reading goes on. Raises UserError if the files differ in their
+    number of lines.
+    """
+    source, target = (index_file(path, chunk_pairs, advance) for path in (files.source, files.target))
+    if source.lines != target.lines:
+        raise UserError(
+            f"{files.source} has {source.lines:,} lines but {files.target} has {target.lines:,}; "
+            "line n of one must be the translation of line n of the other"
+        )
+    return PairIndex(source, target)
+
+
 def index_file(path: Path, chunk_lines: int, advance: Callable[[int], object] = lambda size: None) -> FileIndex:
-    """Counts the lines of a plain or .gz file and finds its chunks, in one pass. Raises UserError for a damaged .gz."""
+    """Counts the lines of a file and finds its chunks, in one pass."""
     lines = 0
     last = b"\n"
     with _open(path) as file:
         position = file.tell()
         offsets = [position]
-        on_disk = 0
-        while block := _read(file, path, _BYTES_AT_A_TIME):
+        advance(position)
+        while block := file.read(_BYTES_AT_A_TIME):
             newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
             # Chunks end with the lines chunk_lines, 2 chunk_lines, …: the first of those here is newlines[first].
             first = chunk_lines - 1 - lines % chunk_lines
@@ -151,8 +130,7 @@ def index_file(path: Path, chunk_lines: int, advance: Callable[[int], object] = 
             lines += len(newlines)
             position += len(block)
             last = block[-1:]
-            advance(_tell_on_disk(file) - on_disk)
-            on_disk = _tell_on_disk(file)
+            advance(len(block))
     if last != b"\n":
         lines += 1
     if position > offsets[-1]:
@@ -160,8 +138,15 @@ def index_file(path: Path, chunk_lines: int, advance: Callable[[int], object] = 
     return FileIndex(path, lines, chunk_lines, list(itertools.pairwise(offsets)))
 
 
+def read_chunk(chunk: Chunk) -> PairBlock:
+    """Reads one chunk of both files."""
+    source = _read_range(chunk.files.source, *chunk.source_bytes)
+    target = _read_range(chunk.files.target, *chunk.target_bytes)
+    return PairBlock(chunk.corpus, chunk.first_line, chunk.pairs, source, target)
+
+
 def read_lines(index: FileIndex, chunk: int) -> list[bytes]:
-    """The lines of one chunk, without their line feeds. A .gz file is decompressed from its beginning to get there."""
+    """The lines of one chunk, without their line feeds. Raises UserError if the file has changed since indexing."""
     begin, end = index.chunks[chunk]
     return split_lines(_read_range(index.path, begin, end), index.lines_of(chunk))
 
@@ -178,28 +163,14 @@ def split_lines(text: bytes, count: int) -> list[bytes]:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Opens a plain or .gz file for its bytes, after the byte order mark if there is one."""
-    file = cast(BinaryIO, gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb"))
-    if _read(file, path, len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
+    """Opens a file for its bytes, after the byte order mark if there is one."""
+    file = path.open("rb")
+    if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
         file.seek(0)
     return file
 
 
-def _tell_on_disk(file: BinaryIO) -> int:
-    raw = file.fileobj if isinstance(file, gzip.GzipFile) else file
-    return cast(BinaryIO, raw).tell()
-
-
-def _read(file: BinaryIO, path: Path, size: int) -> bytes:
-    try:
-        return file.read(size)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(
-            f"{path} is damaged or not a gzip file ({error}); fetch it anew, or unpack it yourself"
-        ) from error
-
-
 def _read_range(path: Path, begin: int, end: int) -> bytes:
-    with _open(path) as file:
+    with path.open("rb") as file:
         file.seek(begin)
-        return _read(file, path, end - begin)
+        return file.read(end - begin)

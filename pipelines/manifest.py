@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -31,11 +31,20 @@ def build_manifest(
     return {
         "made_from": made_from,
         "pairs": {
-            "read": sum(index.lines for index in buckets.indexes),
-            "kept": {split: sum(report.kept for report in reports if report.split == split) for split in SPLITS},
-            "rejected": dict(sum((Counter(report.rejected) for report in reports), Counter[str]()).most_common()),
+            "read": sum(buckets.pairs),
+            "kept": {split: sum(_kept(reports, split).values()) for split in SPLITS},
+            "rejected": dict(_rejected(reports, None).most_common()),
         },
-        "inputs": list(_inputs(buckets, made_from)),
+        "records": {split: sum(report.records for report in reports if report.split == split) for split in SPLITS},
+        "corpora": {
+            corpus.name: {
+                "read": pairs,
+                "kept": {split: _kept(reports, split)[corpus.name] for split in SPLITS},
+                "rejected": dict(_rejected(reports, corpus.name).most_common()),
+            }
+            for corpus, pairs in zip(buckets.corpora, buckets.pairs, strict=True)
+        },
+        "inputs": _inputs(made_from, buckets),
         "subwords": _subwords(buckets, output),
         "shards": {report.shard: report.sha256 for report in reports},
         "tokens": {
@@ -68,38 +77,36 @@ def summary(manifest: Mapping[str, Any], work: WorkDirectory) -> str:
     )
 
 
-def first_undecodable(buckets: Buckets, reports: Sequence[BucketReport]) -> str | None:
+def first_undecodable(reports: Sequence[BucketReport]) -> str | None:
     """A warning about the pairs that are not UTF-8, naming the first of them; None where there are none."""
-    found = [
-        (SPLITS.index(buckets.origin(report.split).split), *report.not_utf8)
-        for report in reports
-        if report.not_utf8 is not None
-    ]
+    found = [report.not_utf8 for report in reports if report.not_utf8 is not None]
     if not found:
         return None
     _, line, file = min(found)
-    count = sum(report.rejected[NOT_UTF8] for report in reports if NOT_UTF8 in report.rejected)
     return (
-        f"{file} line {line} is not UTF-8, as the first of {count:,} such pairs; they are rejected "
-        "(convert the file with iconv -t UTF-8 to keep them)"
+        f"{file} line {line} is not UTF-8, as the first of {_rejected(reports, None)[NOT_UTF8]:,} such pairs; they are "
+        "rejected (convert the file with iconv -t UTF-8 to keep them)"
     )
 
 
-def _inputs(buckets: Buckets, made_from: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for index in buckets.indexes:
-        for side, path, entry in zip(
-            ("source", "target"),
-            (index.files.source, index.files.target),
-            made_from["corpus"][index.split],
-            strict=True,
-        ):
-            yield {
-                "split": index.split,
-                "side": side,
-                "path": str(path),
-                "sha256": entry["sha256"],
-                "lines": index.lines,
-            }
+def _kept(reports: Sequence[BucketReport], split: str) -> Counter[str]:
+    """The pairs of a split that are kept, by corpus."""
+    return sum((Counter(report.kept) for report in reports if report.split == split), Counter[str]())
+
+
+def _rejected(reports: Sequence[BucketReport], corpus: str | None) -> Counter[str]:
+    """The pairs of a corpus, or of all of them, that are rejected, by reason."""
+    every = ((name, counts) for report in reports for name, counts in report.rejected.items())
+    return sum((Counter(counts) for name, counts in every if corpus in (None, name)), Counter[str]())
+
+
+def _inputs(made_from: Mapping[str, Any], buckets: Buckets) -> list[dict[str, Any]]:
+    """The files that were read, each with its path here and what it was known by."""
+    return [
+        {"corpus": corpus.name, "split": corpus.split, "path": path, "pairs": pairs, **known}
+        for corpus, pairs in zip(buckets.corpora, buckets.pairs, strict=True)
+        for path, known in zip(corpus.paths, made_from["corpora"][corpus.name]["files"], strict=True)
+    ]
 
 
 def _subwords(buckets: Buckets, output: WorkDirectory) -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""Prepares a corpus for training: ``python -m pipelines.prepare --work work/<recipe>``.
+"""Prepares the corpora of a recipe for training: ``python -m pipelines.prepare --work work/<recipe>``.
 
-    index the files ──► Beam: clean, split, deduplicate, shuffle into buckets ──► learn the subwords
-    ──► Beam: encode the buckets as TFRecord shards ──► manifest.json
+    index ──► clean: repair, judge, split, deduplicate, shuffle into buckets ──► learn the subwords
+    ──► encode the buckets as TFRecord shards ──► manifest.json
 
-All of ``data/`` is made in a directory beside it and takes its place when complete: until then, and for
-good where anything fails, the ``data/`` of an earlier run stays as it was. Flags that this command does
-not know are Beam's: ``--direct_running_mode=multi_processing --direct_num_workers=2`` uses two cores.
+Indexing, cleaning and encoding are Beam jobs. Each step leaves its result in a directory of ``intermediate/``
+and is not done again while what it was made from stays the same: after an interruption, or a change of
+settings that only later steps read, the preparation goes on from there. ``data/`` takes its place when
+complete: until then, and for good where anything fails, the ``data/`` of an earlier run stays as it was.
+Flags that this command does not know are Beam's: ``--direct_running_mode=multi_processing
+--direct_num_workers=2`` uses two cores.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import argparse
 import contextlib
 import heapq
 import itertools
+import shutil
 import sys
 import time
 from collections import Counter
@@ -27,17 +31,19 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.bucketing import clean_into_buckets
 from pipelines.buckets import Buckets, Pair
 from pipelines.cleaning import SETTING_OF_REASON
-from pipelines.corpus import CHUNK_PAIRS, PairIndex, index_pair
-from pipelines.encoding import BucketReport, encode_buckets
+from pipelines.corpus import CHUNK_PAIRS
+from pipelines.encoding import encode_buckets, read_reports
+from pipelines.indexing import Indexes, index_corpora
 from pipelines.manifest import build_manifest, first_undecodable, summary
 from pipelines.running import pipeline_options
+from pipelines.steps import forget, made_once
 from pipelines.subwords import train_subwords
+from recipes.corpora import corpora, read_as
 from recipes.errors import UserError, run_command
-from recipes.files import remove, write_json
+from recipes.files import remove, replacing, write_json
 from recipes.layout import SPLITS, WorkDirectory
-from recipes.progress import progress_bar
-from recipes.schema import FilePair, Recipe
-from recipes.stages import PREPARE, corpus_files, resolved_recipe
+from recipes.schema import Recipe
+from recipes.stages import PREPARE, resolved_recipe
 
 
 def main(arguments: list[str]) -> None:
@@ -59,48 +65,43 @@ def main(arguments: list[str]) -> None:
 def prepare(
     recipe: Recipe, work: WorkDirectory, options: PipelineOptions, chunk_pairs: int = CHUNK_PAIRS
 ) -> dict[str, Any]:
-    """Makes ``work.data`` from the recipe's corpus and returns its manifest.
+    """Makes ``work.data`` from the recipe's corpora and returns its manifest.
 
-    The same corpus and recipe give the same bytes in every shard, whatever ``options`` and
-    ``chunk_pairs``. Raises UserError where the corpus or the disk does not allow it.
+    The same corpora and recipe give the same bytes in every shard, whatever ``options`` and
+    ``chunk_pairs``. Raises UserError where a corpus or the disk does not allow it.
     """
     seconds: dict[str, float] = {}
-    files = corpus_files(recipe, work)
     made_from = PREPARE.made_from(recipe, work)
+    every = corpora(recipe, work)
     with _timed(seconds, "index"):
-        indexes = _index(files, chunk_pairs)
-        _check_size(recipe, indexes)
-    with _staging(work) as staging:
-        buckets = Buckets(staging.root / "buckets", recipe, indexes)
-        buckets.directory.mkdir()
-        with _timed(seconds, "clean"):
-            clean_into_buckets(buckets, options, chunk_pairs)
-        kept = _check_cleaned(buckets)
-        with _timed(seconds, "subwords"):
-            _learn_subwords(buckets, staging)
-        with _timed(seconds, "encode"):
-            reports = encode_buckets(buckets, staging, options, kept)
-        _check_encoded(reports, recipe)
-        manifest = build_manifest(buckets, reports, staging, made_from, seconds)
-        write_json(staging.manifest, manifest)
-    if undecodable := first_undecodable(buckets, reports):
+        indexes = Indexes(work.intermediate / "index")
+        pairs = made_once(
+            indexes.directory,
+            [[read_as(corpus) for corpus in every], chunk_pairs],
+            lambda: index_corpora(every, indexes, options, chunk_pairs),
+        )
+        buckets = Buckets(work.intermediate / "clean", recipe, every, pairs)
+        _check_size(buckets)
+    with _timed(seconds, "clean"):
+        # All but the settings that only the later steps read.
+        cleaned_from = {key: value for key, value in made_from.items() if key != "subwords"}
+        kept = made_once(buckets.directory, cleaned_from, lambda: _clean(buckets, indexes, options))
+    with _timed(seconds, "subwords"):
+        models = WorkDirectory(work.intermediate / "subwords")
+        made_once(models.root, made_from, lambda: _learn_subwords(buckets, models))
+    with _timed(seconds, "encode"):
+        output = WorkDirectory(work.intermediate / "encode")
+        made_once(output.root, made_from, lambda: _encode(buckets, models, output, options, kept))
+        reports = read_reports(buckets, output)
+    manifest = build_manifest(buckets, reports, output, made_from, seconds)
+    write_json(output.manifest, manifest)
+    forget(output.root)
+    with replacing(work.data) as data:
+        output.data.rename(data)
+    remove(output.root)
+    if undecodable := first_undecodable(reports):
         print(f"warning: {undecodable}", file=sys.stderr)
     return manifest
-
-
-@contextlib.contextmanager
-def _staging(work: WorkDirectory) -> Iterator[WorkDirectory]:
-    """A work directory inside ``work`` to make the data in; its ``data`` becomes that of ``work`` on success."""
-    staging = WorkDirectory(work.root / ".preparing")
-    remove(staging.root)
-    staging.data.mkdir(parents=True)
-    try:
-        yield staging
-        if work.data.exists():
-            work.data.rename(staging.root / "before")
-        staging.data.rename(work.data)
-    finally:
-        remove(staging.root)
 
 
 @contextlib.contextmanager
@@ -110,35 +111,23 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = round(time.monotonic() - begin, 2)
 
 
-def _index(files: dict[str, FilePair], chunk_pairs: int) -> list[PairIndex]:
-    size = sum(path.stat().st_size for pair in files.values() for path in (pair.source, pair.target))
-    with progress_bar(size, "indexing", "B", unit_scale=True) as bar:
-        indexes = [index_pair(split, pair, chunk_pairs, bar.update) for split, pair in files.items()]
-    for index in indexes:
-        if not index.lines:
-            raise UserError(
-                f"{index.split} corpus {index.files.source} has no lines; give files with one sentence a line"
-            )
-    return indexes
-
-
-def _check_size(recipe: Recipe, indexes: list[PairIndex]) -> None:
-    """Raises UserError if what is to be split off for dev and test is the whole corpus."""
-    given = [index.split for index in indexes]
-    wanted = {split: _wanted(recipe, split) for split in ("dev", "test") if split not in given}
-    lines, source = indexes[0].lines, indexes[0].files.source
-    if sum(wanted.values()) >= lines:
-        settings = " and ".join(f"split.{split}_pairs={pairs}" for split, pairs in wanted.items())
+def _check_size(buckets: Buckets) -> None:
+    """Raises UserError if what is to be split off for dev and test is all there is."""
+    wanted = {split: _wanted(buckets, split) for split in ("dev", "test") if not buckets.is_given(split)}
+    pairs = buckets.pairs_of("train")
+    if sum(wanted.values()) >= pairs:
+        settings = " and ".join(f"split.{split}_pairs={number}" for split, number in wanted.items())
         raise UserError(
-            f"{source} has {lines:,} lines, and {settings} would leave none to train on; "
+            f"{_named(buckets, 'train')} has {pairs:,} lines, and {settings} would leave none to train on; "
             "lower them, or give a larger corpus"
         )
 
 
-def _check_cleaned(buckets: Buckets) -> int:
-    """The number of pairs kept. Raises UserError if a split has none."""
-    source = buckets.origin("train").files.source
+def _clean(buckets: Buckets, indexes: Indexes, options: PipelineOptions) -> int:
+    """Fills the buckets; gives the number of pairs kept. Raises UserError if a split has none."""
+    clean_into_buckets(buckets, indexes, options)
     total, reasons = buckets.counts(range(len(buckets)))
+    source = _named(buckets, "train")
     if not total:
         raise UserError(f"nothing is left of {source} after cleaning: {_most_frequent(reasons)}")
     for split in SPLITS:
@@ -148,23 +137,36 @@ def _check_cleaned(buckets: Buckets) -> int:
         if split == "train":
             raise UserError(f"no training pairs are left of {source}: {_most_frequent(reasons)}")
         if buckets.is_given(split):
-            given = buckets.origin(split).files.source
-            raise UserError(f"no pair of the {split} corpus {given} can be used: {_most_frequent(reasons)}")
+            raise UserError(
+                f"no pair of the {split} corpus {_named(buckets, split)} can be used: {_most_frequent(reasons)}"
+            )
         raise UserError(
-            f"{source} is too small: split.{split}_pairs={_wanted(buckets.recipe, split)} gave no {split} pairs; "
+            f"{source} is too small: split.{split}_pairs={_wanted(buckets, split)} gave no {split} pairs; "
             f"raise it, or give {split} files"
         )
     return total
 
 
-def _check_encoded(reports: list[BucketReport], recipe: Recipe) -> None:
-    if not any(report.kept for report in reports if report.split == "train"):
-        limit = f"subwords.max_length={recipe.subwords.max_length}"
+def _named(buckets: Buckets, split: str) -> str:
+    """The corpus of a split in words: its first file, and how many there are more."""
+    paths = [corpus.paths[0] for corpus in buckets.corpora if corpus.split == split]
+    return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+
+
+def _encode(
+    buckets: Buckets, models: WorkDirectory, output: WorkDirectory, options: PipelineOptions, pairs: int
+) -> None:
+    """Writes the shards. Raises UserError if there is nothing to train on."""
+    shutil.copytree(models.data, output.data, dirs_exist_ok=True)
+    encode_buckets(buckets, output, options, pairs)
+    if not any(report.records for report in read_reports(buckets, output) if report.split == "train"):
+        limit = f"subwords.max_length={buckets.recipe.subwords.max_length}"
         raise UserError(f"no training pairs are left: all are longer than {limit} allows; raise it")
 
 
-def _wanted(recipe: Recipe, split: str) -> int:
-    return recipe.split.dev_pairs if split == "dev" else recipe.split.test_pairs
+def _wanted(buckets: Buckets, split: str) -> int:
+    of_split = buckets.recipe.split
+    return of_split.dev_pairs if split == "dev" else of_split.test_pairs
 
 
 def _most_frequent(reasons: Counter[str]) -> str:
@@ -177,16 +179,17 @@ def _most_frequent(reasons: Counter[str]) -> str:
     return f"{pairs:,} of {reasons.total():,} pairs are rejected as {reason}{see}"
 
 
-def _learn_subwords(buckets: Buckets, staging: WorkDirectory) -> None:
+def _learn_subwords(buckets: Buckets, models: WorkDirectory) -> None:
     settings = buckets.recipe.subwords
+    tags = sorted({corpus.tag for corpus in buckets.corpora if corpus.tag})
     print(f"learning {settings.vocabulary:,} subwords ({settings.type})", file=sys.stderr, flush=True)
     if settings.joint:
         both = itertools.chain.from_iterable((pair.source, pair.target) for pair in _sample(buckets))
-        train_subwords(both, settings, staging.subword_model("source", joint=True))
+        train_subwords(both, settings, models.subword_model("source", joint=True), tags)
         return
     for side in ("source", "target"):
         sentences = map(attrgetter(side), _sample(buckets))
-        train_subwords(sentences, settings, staging.subword_model(side, joint=False))
+        train_subwords(sentences, settings, models.subword_model(side, joint=False), tags)
 
 
 def _sample(buckets: Buckets) -> Iterator[Pair]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -25,8 +25,8 @@ from recipes.schema import Subwords
 _MAX_SENTENCE_BYTES = 1 << 16
 
 
-def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path) -> None:
-    """Learns a model from ``sentences`` and writes it to ``path``.
+def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tags: Sequence[str] = ()) -> None:
+    """Learns a model from ``sentences`` and writes it to ``path``; ``tags`` are symbols beside the recipe's.
 
     The same sentences in the same order give the same bytes. Raises UserError where the sentences do
     not allow a vocabulary of the size set.
@@ -46,6 +46,8 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path) -> 
                 eos_id=END_ID,
                 unk_id=UNKNOWN_ID,
                 bos_id=-1,
+                byte_fallback=settings.byte_fallback,
+                user_defined_symbols=[*settings.symbols, *tags],
                 max_sentence_length=_MAX_SENTENCE_BYTES,
                 # More threads change the result from run to run.
                 num_threads=1,

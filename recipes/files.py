@@ -20,13 +20,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    before = path.with_name(f".{path.name}.{os.getpid()}.before")
     try:
         yield temporary
         if temporary.is_dir() and path.is_dir():
-            shutil.rmtree(path)
+            # A directory cannot take the place of another, and removing that one may take a while.
+            path.rename(before)
         temporary.replace(path)
     finally:
         remove(temporary)
+        remove(before)
 
 
 def remove(path: Path) -> None:

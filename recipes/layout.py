@@ -5,6 +5,7 @@ the ids every vocabulary begins with, and the names of the exported model's sign
 one another and meet only in the files named here:
 
     corpus/          the fetched corpus, where the recipe fetches one: train.<language>, corpus.json
+    intermediate/    what the steps of the preparation leave to one another; may be deleted at any time
     data/            {train,dev,test}-NNNNN-of-NNNNN.tfrecord.gz, the subword model(s),
                      rejected/NNNNN-of-NNNNN.jsonl.gz, and last manifest.json
     training/        checkpoints/, best/ (the weights of the best dev BLEU), tensorboard/,
@@ -66,6 +67,10 @@ class WorkDirectory:
     @property
     def corpus_mark(self) -> Path:
         return self.corpus / "corpus.json"
+
+    @property
+    def intermediate(self) -> Path:
+        return self.root / "intermediate"
 
     @property
     def data(self) -> Path:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import time
 from pathlib import Path
 from typing import Any
 
+from recipes.corpora import to_fetch
 from recipes.errors import UserError, run_command
 from recipes.layout import WorkDirectory
 from recipes.loading import load_recipe, save_recipe
@@ -39,7 +41,7 @@ def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], beam_flag
     """Makes the stages of these names that are not current, in the order of the road; gives those it made."""
     made = []
     for stage in STAGES:
-        if stage.name not in names or (stage is FETCH and not recipe.corpus.bible):
+        if stage.name not in names or (stage is FETCH and not to_fetch(recipe)):
             continue
         reason = stage.stale_because(recipe, work)
         if reason is None:
@@ -81,9 +83,15 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         if source:
             corpus[split] = {"source": source, "target": target}
     if "train" in corpus:
-        corpus["bible"] = None
-        corpus["source_language"], corpus["target_language"] = "source", "target"
+        corpus["source_language"] = _language(corpus["train"]["source"], "source")
+        corpus["target_language"] = _language(corpus["train"]["target"], "target")
     return {"corpus": corpus} if corpus else {}
+
+
+def _language(path: str, otherwise: str) -> str:
+    """The language that the name of a file ends with (corpus.en, corpus.en.gz), or ``otherwise``."""
+    found = re.search(r"\.([a-z]{2,3})(?:\.(?:gz|zst|xz))?$", path)
+    return found[1] if found and found[1] not in ("txt", "gz", "zst", "xz", "src", "tgt", "trg") else otherwise
 
 
 if __name__ == "__main__":

@@ -54,6 +54,10 @@ class PairFiles(Section):
         return self
 
 
+# Settings of the section cleaning that are not about single pairs.
+_BETWEEN_PAIRS = {"duplicates", "max_translations", "max_sources", "max_near_duplicates", "remove_overlap"}
+
+
 class TrainingCorpus(PairFiles):
     """One corpus to train on: files of your own, or one that is fetched."""
 
@@ -81,8 +85,14 @@ class TrainingCorpus(PairFiles):
             raise ValueError("it names no sentence pairs; give source and target, or file, bible or mtdata")
         if len(origins) > 1:
             raise ValueError(f"{' and '.join(origins)} are both given; keep one of them")
-        if not re.fullmatch(r"[\w.-]+", self.name):
-            raise ValueError(f"name {self.name!r} may have letters, digits, dots, hyphens and underscores only")
+        if not re.fullmatch(r"[\w.-]+", self.name) or self.name in ("dev", "test"):
+            raise ValueError(
+                f"name {self.name!r} must be of letters, digits, dots, hyphens and underscores, and not dev or test"
+            )
+        if between := sorted(_BETWEEN_PAIRS & self.cleaning.keys()):
+            raise ValueError(
+                f"cleaning.{between[0]} is about the pairs of all corpora; give it in the section cleaning"
+            )
         return self
 
 

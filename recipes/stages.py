@@ -14,13 +14,17 @@ from typing import Any
 
 import yaml
 
+from recipes.corpora import corpora, fingerprint, to_fetch
 from recipes.errors import UserError
-from recipes.files import read_json, sha256_of
+from recipes.files import read_json
 from recipes.layout import WorkDirectory
 from recipes.loading import check_recipe
-from recipes.schema import FilePair, Recipe
+from recipes.schema import Recipe
 
 MadeFrom = dict[str, Any]
+
+# The settings of a corpus that decide what is fetched.
+_ORIGIN = {"source", "target", "file", "sha256", "bible", "mtdata"}
 
 
 @dataclass(frozen=True)
@@ -40,31 +44,6 @@ class Stage:
         return _difference(mark["made_from"], self.made_from(recipe, work))
 
 
-def corpus_files(recipe: Recipe, work: WorkDirectory) -> dict[str, FilePair]:
-    """The files the splits are read from: "train" always, "dev" and "test" where they are given.
-
-    Raises UserError if the recipe names no corpus, or a file does not exist.
-    """
-    corpus = recipe.corpus
-    train = corpus.train
-    if corpus.bible:
-        train = FilePair(
-            source=work.corpus / f"train.{corpus.source_language}",
-            target=work.corpus / f"train.{corpus.target_language}",
-        )
-    if train is None:
-        raise UserError(
-            f"recipe {recipe.name} names no corpus; give one with SRC=… TGT=…, or as corpus.train in the recipe"
-        )
-    files = {"train": train}
-    files.update({split: pair for split, pair in (("dev", corpus.dev), ("test", corpus.test)) if pair})
-    for split, pair in files.items():
-        for path in (pair.source, pair.target):
-            if not path.is_file():
-                raise UserError(f"{split} corpus {path}: no such file")
-    return files
-
-
 def resolved_recipe(work: WorkDirectory) -> Recipe:
     """The recipe written into a work directory. Raises UserError where there is none."""
     if not work.recipe.is_file():
@@ -73,13 +52,14 @@ def resolved_recipe(work: WorkDirectory) -> Recipe:
 
 
 def _fetch_made_from(recipe: Recipe, _: WorkDirectory) -> MadeFrom:
-    return {"corpus.bible": recipe.corpus.model_dump(mode="json")["bible"]}
+    languages = {"source": recipe.corpus.source_language, "target": recipe.corpus.target_language}
+    fetched = {name: files.model_dump(mode="json", include=_ORIGIN) for name, files in to_fetch(recipe).items()}
+    return {**fetched, "languages": languages}
 
 
 def _prepare_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
-    settings = recipe.model_dump(mode="json", include={"cleaning", "split", "subwords", "shards"})
-    files = corpus_files(recipe, work)
-    return {**settings, "corpus": {split: [_file(pair.source), _file(pair.target)] for split, pair in files.items()}}
+    settings = recipe.model_dump(mode="json", include={"split", "subwords", "shards"})
+    return {**settings, "corpora": {corpus.name: fingerprint(corpus) for corpus in corpora(recipe, work)}}
 
 
 def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
@@ -91,10 +71,6 @@ def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
 def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"search"})
     return {**settings, "weights": (read_json(work.training_mark) or {}).get("weights")}
-
-
-def _file(path: Path) -> dict[str, str]:
-    return {"name": path.name, "sha256": sha256_of(path)}
 
 
 def _latest_provenance(work: WorkDirectory) -> Path:

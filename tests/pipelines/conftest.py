@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from pipelines import prepare
+from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
-from recipes.files import sha256_of
+from recipes.files import remove, sha256_of
 from recipes.layout import WorkDirectory
 from recipes.loading import check_recipe, save_recipe
-from recipes.schema import FilePair
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french, write_corpus
 
@@ -42,7 +42,9 @@ def new_work(root: Path, files: FilePair | None, /, **settings: Any) -> WorkDire
     """A work directory with a recipe for a corpus of a few hundred pairs; ``settings`` are laid over it, by section."""
     defaults: dict[str, Any] = {
         "name": "test",
-        "corpus": {"train": files.model_dump() if files else None},
+        "corpus": {"train": as_settings(files) if files else []},
+        # Of numbers in two languages, some are the same word.
+        "cleaning": {"max_identical": None, "max_similarity": None},
         "split": {"dev_pairs": 30, "test_pairs": 40},
         "subwords": {"vocabulary": 60},
         "shards": 3,
@@ -55,8 +57,14 @@ def new_work(root: Path, files: FilePair | None, /, **settings: Any) -> WorkDire
     return work
 
 
+def as_settings(files: FilePair) -> dict[str, str]:
+    """Two files as a recipe names them."""
+    return {"source": str(files.source), "target": str(files.target)}
+
+
 def run(work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000) -> dict[str, Any]:
-    """Prepares a work directory's corpus with flags for Beam; gives the manifest."""
+    """Prepares a work directory's corpus from the beginning, with flags for Beam; gives the manifest."""
+    remove(work.intermediate)
     return prepare.prepare(resolved_recipe(work), work, pipeline_options(flags), chunk_pairs)
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from pipelines import encoding, prepare
+from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
-from recipes.schema import FilePair
-from tests.pipelines.conftest import SOURCES, TARGETS, new_work, run, write_pair
+from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, new_work, run, write_pair
 
 CASES = {
     "empty corpus": ([], [], {}, r"train corpus .*text\.en has no lines"),
@@ -73,13 +73,12 @@ def test_what_cannot_be_prepared_is_said_in_a_sentence(
     with pytest.raises(UserError, match=sentence) as error:
         run(work)
     assert "\n" not in str(error.value)
-    assert sorted(path.name for path in work.root.iterdir()) == ["data", "recipe.yaml"]
     assert [path.name for path in work.data.iterdir()] == ["manifest.json"]
 
 
 def test_empty_dev_files_are_named(tmp_path: Path, numbers: FilePair) -> None:
     dev = write_pair(tmp_path / "dev", ["", "one"], ["un", ""])
-    work = new_work(tmp_path / "work", numbers, corpus={"dev": dev.model_dump()})
+    work = new_work(tmp_path / "work", numbers, corpus={"dev": as_settings(dev)})
     with pytest.raises(UserError, match=r"no pair of the dev corpus .*text\.en can be used: 2 of 2 .* empty"):
         run(work)
 
@@ -137,7 +136,7 @@ def test_a_full_disk_in_a_worker_is_said_in_a_sentence(
         UserError, match=r"^the disk is full while writing train-00000-of-00003\.tfrecord\.gz; make room"
     ):
         run(work)
-    assert sorted(path.name for path in work.root.iterdir()) == ["recipe.yaml"]
+    assert not work.data.exists()
 
 
 @pytest.mark.parametrize(
@@ -188,4 +187,4 @@ def test_an_interrupted_command_leaves_nothing_that_looks_complete(
         assert process.wait() == 130
     assert said[-1].startswith("error: interrupted")
     assert "Traceback" not in "".join(said)
-    assert sorted(path.name for path in work.root.iterdir()) == ["recipe.yaml"]
+    assert not work.data.exists()

@@ -1,57 +1,130 @@
-"""The rules, each at its threshold, and the properties that hold for any text."""
+"""The rules, each at its limit, and the properties that hold for any text."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.cleaning import RULES, SETTING_OF_REASON, rejection, repaired
+from pipelines.cleaning import RULES, SETTING_OF_REASON, Rejection, rejections
+from pipelines.sentences import Sentences
 from recipes.loading import describe_settings
 from recipes.schema import Cleaning
 
-SETTINGS = Cleaning.model_validate({"max_words": 3, "max_length_ratio": 2.0})
+NOTHING = {rule.setting: None for rule in RULES}
+LINK = "see https://example.org/a for 20 %"
+
+
+def judged(source: str, target: str, **settings: Any) -> Rejection | None:
+    """What is found wrong with a pair under one rule, all others off."""
+    return rejections(Sentences([source]), Sentences([target]), Cleaning.model_validate({**NOTHING, **settings}))[0]
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "reason"),
+    ("reason", "settings", "kept", "rejected", "value"),
     [
-        ("a b c", "d e f", None),
-        ("", "d", "empty"),
-        ("a", "", "empty"),
-        ("a b c d", "e f g h", "too_long"),
-        ("a b c", "d e f g", "too_long"),
-        ("aa", "bbbb", None),
-        ("aa", "bbbbb", "length_ratio"),
-        ("aaaaa", "bb", "length_ratio"),
-        ("", "a b c d", "empty"),
+        ("too_short", {"min_words": 2}, ("a b", "c d"), ("a b", "c"), 1),
+        ("too_long", {"max_words": 3}, ("a b c", "d e f"), ("a b c", "d e f g"), 4),
+        ("too_many_characters", {"max_characters": 3}, ("abc", "d f"), ("abcd", "e"), 4),
+        ("length_ratio", {"max_length_ratio": 2}, ("aa", "bbbb"), ("bbbbb", "aa"), 2.5),
+        ("long_word", {"max_word_length": 4}, ("aaaa b", "b"), ("b", "b aaaaa b"), 5),
+        ("few_letters", {"min_letters": 0.5}, ("ab 12", "x"), ("x", "ab 123"), 0.4),
+        ("other_script", {"min_script": 0.5, "source_script": "Latin"}, ("ab мы, 1", "мы"), ("a мы", "a"), 0.3333),
+        ("other_script", {"min_script": 1, "target_script": "Cyrillic"}, ("ab", "да 1!"), ("ab", "да x"), 0.6667),
+        ("identical", {"max_identical": 3}, ("Abc", "aBC"), ("Abcd", "aBCD"), 4),
+        ("similar", {"max_similarity": 0.5}, ("abcd", "abxy"), ("abcd", "abcy"), 0.75),
+        ("numbers_differ", {"min_numbers": 0.5}, ("20 or 30", "20"), ("20 or 30", "20 40 50"), 0.4),
+        ("numbers_differ", {"min_numbers": 1}, ("1,234 and 3.5", "1 234 et 3,5"), ("15 men", "quinze"), 0),
+        ("numbers_differ", {"min_numbers": 1}, ("12 men", "douze"), ("the 013th", "14"), 0),
+        ("links_differ", {"max_unmatched_links": 0}, (LINK, LINK), (LINK, LINK.replace("/a", "/b")), 2),
+        ("links_differ", {"max_unmatched_links": 1}, ("a@b.com", "x"), ("a@b.com www.x.org", "x"), 2),
+        ("links_differ", {"max_unmatched_links": 0}, ("50% of {0}", "{0} x"), ("%s of {name}", "{nom}"), 3),
+        ("html_tags", {"max_html_tags": 0}, ("a < b > c", "<3"), ("a", "<b>a</b>"), 2),
+        ("terminal_punctuation", {"min_terminal_punctuation": -1.5}, ("a.", "b"), ("a. b. c.", "d"), -1.7918),
+        ("repetition", {"max_repetition": 2}, ("a b a b a b", "x"), ("x", "ha ha ha ha"), 3),
+        ("sentences_differ", {"max_sentence_difference": 1}, ("A. B.", "C."), ("A. B? C!", "3.5"), 3),
     ],
 )
-def test_rules_at_their_thresholds(source: str, target: str, reason: str | None) -> None:
-    assert rejection(source, target, SETTINGS) == reason
+def test_a_rule_at_its_limit(
+    reason: str, settings: dict[str, Any], kept: tuple[str, str], rejected: tuple[str, str], value: float
+) -> None:
+    assert judged(*kept, **settings) is None
+    found = judged(*rejected, **settings)
+    assert found is not None
+    assert found.reason == reason
+    assert found.value == pytest.approx(value, abs=1e-4)
+    (limit,) = (settings[rule.setting] for rule in RULES if rule.reason == reason)
+    assert found.limit == limit
 
 
-@given(st.text(), st.text())
-def test_given_sets_lose_only_empty_pairs(source: str, target: str) -> None:
-    assert rejection(source, target, None) == (None if source and target else "empty")
+def test_words_that_are_blocked(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("damn\n\n two  words \n", encoding="utf-8")
+    settings = {"blocked_words": str(path), "max_blocked_words": 0}
+    assert judged("goddamned", "two  other words", **settings) is None
+    assert judged("Oh, DAMN!", "TWO words", **settings) == Rejection("blocked_words", 2, 0)
 
 
-@given(st.text(), st.text())
-def test_rules_treat_both_sides_alike(source: str, target: str) -> None:
-    source, target = repaired(source), repaired(target)
-    assert rejection(source, target, SETTINGS) == rejection(target, source, SETTINGS)
+def test_patterns_that_are_blocked() -> None:
+    settings = {"blocked_patterns": [r"^\W", r"\bISBN\b"], "max_blocked_patterns": 1}
+    assert judged("- a", "b", **settings) is None
+    assert judged("- a", "ISBN 3", **settings) == Rejection("blocked_patterns", 2, 1)
 
 
-@given(st.text())
-def test_a_repaired_sentence_is_one_line_with_single_spaces(text: str) -> None:
-    sentence = repaired(text)
-    assert repaired(sentence) == sentence == sentence.strip()
-    assert "  " not in sentence
-    assert len(sentence.splitlines()) <= 1
-    assert "".join(sentence.split()) == "".join(text.split())
+def test_the_first_rule_that_is_broken_is_the_reason() -> None:
+    found = judged("a b c d e", "x", max_words=3, max_characters=2)
+    assert found == Rejection("too_long", 5, 3)
+
+
+def test_a_side_with_nothing_is_empty_whatever_the_rules() -> None:
+    assert judged("", "x") == judged("x", "") == Rejection("empty")
+    assert rejections(Sentences(["", "a"]), Sentences(["b", "c"]), None) == [Rejection("empty"), None]
+
+
+SENTENCES = st.text(max_size=40).map(lambda text: " ".join(text.split()))
+PAIRS = st.lists(st.tuples(SENTENCES, SENTENCES), max_size=6)
+STRICT = Cleaning.model_validate(
+    {"max_words": 3, "max_length_ratio": 1.5, "max_repetition": 0, "max_characters": 20, "max_sentence_difference": 0}
+)
+
+
+@given(PAIRS)
+def test_a_pair_is_judged_the_same_in_any_block(pairs: list[tuple[str, str]]) -> None:
+    together = rejections(Sentences([s for s, _ in pairs]), Sentences([t for _, t in pairs]), STRICT)
+    assert together == [rejections(Sentences([s]), Sentences([t]), STRICT)[0] for s, t in pairs]
+
+
+@given(PAIRS)
+def test_rules_treat_both_sides_alike(pairs: list[tuple[str, str]]) -> None:
+    source, target = Sentences([s for s, _ in pairs]), Sentences([t for _, t in pairs])
+    assert rejections(source, target, STRICT) == rejections(target, source, STRICT)
+
+
+@given(PAIRS)
+def test_what_is_measured_is_beyond_the_limit_where_and_only_where_a_pair_is_rejected(
+    pairs: list[tuple[str, str]],
+) -> None:
+    source, target = Sentences([s for s, _ in pairs]), Sentences([t for _, t in pairs])
+    limits = {rule: limit for rule in RULES if (limit := rule.limit(STRICT)) is not None}
+    measured = {rule: rule.measure(source, target, STRICT) for rule in limits}
+    for place, found in enumerate(rejections(source, target, STRICT)):
+        broken = [rule.reason for rule, limit in limits.items() if rule.broken(measured[rule], limit)[place]]
+        if found is None:
+            assert not broken
+        elif found.reason != "empty":
+            assert found.reason == broken[0]
 
 
 def test_every_reason_names_a_setting_that_there_is() -> None:
-    known = {key for key, _, _ in describe_settings()} | {""}
-    assert set(SETTING_OF_REASON.values()) <= known
-    assert {rule.reason for rule in RULES} <= set(SETTING_OF_REASON)
+    settings = {key for key, _, _ in describe_settings()}
+    assert {setting for setting in SETTING_OF_REASON.values() if setting} <= settings
+    assert {rule.reason for rule in RULES} <= SETTING_OF_REASON.keys()
+
+
+def test_every_limit_has_one_rule() -> None:
+    limits = [key.removeprefix("cleaning.") for key, _, _ in describe_settings() if key.startswith("cleaning.m")]
+    between_pairs = ["max_translations", "max_sources", "max_near_duplicates"]
+    assert sorted(rule.setting for rule in RULES) == sorted(set(limits) - set(between_pairs))

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines import prepare
+from pipelines.corpus import FilePair
 from pipelines.subwords import load_subwords
 from recipes.files import read_json, sha256_of
 from recipes.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET, TARGET_TEXT, WorkDirectory
-from recipes.schema import FilePair
 from recipes.stages import PREPARE, resolved_recipe
 from tests.numbers_corpus import english
-from tests.pipelines.conftest import SOURCES, TARGETS, hashes, new_work, rejected_pairs, run, write_pair
+from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
 
 FEATURES = {
     SOURCE: tf.io.RaggedFeature(tf.int64),
@@ -93,7 +93,7 @@ def test_tensorflow_reads_the_records(prepared: WorkDirectory) -> None:
         assert record[TARGET_TEXT].decode() == targets[line - 1]
         assert record[FILE] == b"text.en"
         assert record[SOURCE] == subwords.encode(record[SOURCE_TEXT].decode())
-        assert subwords.decode(record[TARGET]) == record[TARGET_TEXT].decode()
+        assert record[TARGET] == subwords.encode(record[TARGET_TEXT].decode())
     assert sorted(record[LINE] for record in every) == [*range(1, 301), 307]
 
 
@@ -130,17 +130,19 @@ def test_the_manifest_agrees_with_the_files(prepared: WorkDirectory) -> None:
     assert len(manifest["shards"]) == 3 + 1 + 1
     assert manifest["subwords"]["vocabulary"] == {"source": 60, "target": 60}
     assert manifest["subwords"]["files"] == {"subwords.model": sha256_of(prepared.data / "subwords.model")}
-    assert [(entry["split"], entry["side"], entry["lines"]) for entry in manifest["inputs"]] == [
-        ("train", "source", 308),
-        ("train", "target", 308),
+    assert [(entry["corpus"], entry["split"], entry["name"], entry["pairs"]) for entry in manifest["inputs"]] == [
+        ("text", "train", "text.en", 308),
+        ("text", "train", "text.fr", 308),
     ]
+    assert manifest["records"] == manifest["pairs"]["kept"]
+    assert manifest["corpora"] == {"text": manifest["pairs"]}
     for entry in manifest["inputs"]:
         assert entry["sha256"] == sha256_of(Path(entry["path"]))
     assert PREPARE.stale_because(resolved_recipe(prepared), prepared) is None
 
 
 def test_nothing_else_is_left_behind(prepared: WorkDirectory) -> None:
-    assert sorted(path.name for path in prepared.root.iterdir()) == ["data", "recipe.yaml"]
+    assert sorted(path.name for path in prepared.root.iterdir()) == ["data", "intermediate", "recipe.yaml"]
     assert {path.name for path in prepared.data.iterdir()} == {
         *read_json(prepared.manifest)["shards"],
         "subwords.model",
@@ -161,9 +163,14 @@ ROWS = st.lists(
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rows=ROWS, seed=st.integers(0, 5), deduplicate=st.booleans(), chunk_pairs=st.sampled_from([7, 64, 1000]))
+@given(
+    rows=ROWS,
+    seed=st.integers(0, 5),
+    duplicates=st.sampled_from([None, "exact", "letters"]),
+    chunk_pairs=st.sampled_from([7, 64, 1000]),
+)
 def test_every_pair_read_is_kept_or_rejected_once(
-    rows: list[tuple[int, Any, int]], seed: int, deduplicate: bool, chunk_pairs: int
+    rows: list[tuple[int, Any, int]], seed: int, duplicates: str | None, chunk_pairs: int
 ) -> None:
     """And no source sentence is in two splits, and duplicates are gone, whatever the corpus."""
     source: list[Any] = list(SOURCES)
@@ -176,7 +183,7 @@ def test_every_pair_read_is_kept_or_rejected_once(
         work = new_work(
             Path(directory) / "work",
             files,
-            cleaning={"deduplicate": deduplicate},
+            cleaning={"duplicates": duplicates},
             split={"dev_pairs": 40, "seed": seed},
         )
         pairs = run(work, chunk_pairs=chunk_pairs)["pairs"]
@@ -189,7 +196,7 @@ def test_every_pair_read_is_kept_or_rejected_once(
     texts = {split: [(record[SOURCE_TEXT], record[TARGET_TEXT]) for record in found] for split, found in kept.items()}
     sources = [{text for text, _ in found} for found in texts.values()]
     assert len(set.union(*sources)) == sum(map(len, sources))
-    if deduplicate:
+    if duplicates:
         assert all(count == 1 for found in texts.values() for count in Counter(found).values())
     else:
         assert "duplicate" not in pairs["rejected"]
@@ -243,7 +250,7 @@ def test_dev_and_test_files_are_kept_whole_and_in_order(tmp_path: Path, numbers:
     source = ["two", "one", "two", "word " * 300, "x" * 90, "", "three"]
     target = ["deux", "un", "deux", "mot", "y", "vide", "trois"]
     dev, test = write_pair(tmp_path / "dev", source, target), write_pair(tmp_path / "test", source[:3], target[:3])
-    corpus = {"dev": dev.model_dump(), "test": test.model_dump()}
+    corpus = {"dev": as_settings(dev), "test": as_settings(test)}
     work = new_work(tmp_path / "work", numbers, corpus=corpus, subwords={"vocabulary": 60, "max_length": 100})
     manifest = run(work, chunk_pairs=2)
     assert [record[LINE] for record in records(work, "dev")] == [1, 2, 3, 4, 5, 7]
@@ -287,11 +294,11 @@ def test_more_shards_than_pairs_are_all_there(tmp_path: Path) -> None:
 
 def test_the_command_says_what_it_did(tmp_path: Path, numbers: FilePair, capsys: pytest.CaptureFixture[str]) -> None:
     work = new_work(tmp_path / "work", numbers)
-    # What an earlier run that was killed left is cleared away.
-    shutil.copytree(numbers.source.parent, work.root / ".preparing")
+    # What an earlier run of other settings left half done is cleared away.
+    shutil.copytree(numbers.source.parent, work.intermediate / "clean")
     prepare.main(["--work", str(work.root), "--direct_num_workers=1"])
     out = capsys.readouterr().out
     kept = json.loads(work.manifest.read_text())["pairs"]["kept"]
     assert out.startswith("read 400 pairs in ")
     assert f"kept {kept['train']} train, {kept['dev']} dev, {kept['test']} test; rejected none" in out
-    assert sorted(path.name for path in work.root.iterdir()) == ["data", "recipe.yaml"]
+    assert sorted(path.name for path in work.root.iterdir()) == ["data", "intermediate", "recipe.yaml"]

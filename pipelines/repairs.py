@@ -1,0 +1,112 @@
+"""What is mended in every sentence of the training corpora before the rules of ``pipelines.cleaning`` look at it.
+
+Each repair is a setting of the recipe's section ``cleaning``. Most blocks of sentences need few of them: a
+repair is tried on single sentences only where a fast search through the whole block finds a sign of need.
+The last one, that white space is single spaces and none at the ends, is always made.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+import ftfy
+import numpy as np
+
+from recipes.schema import Cleaning
+
+# Characters that are written nowhere: controls, soft hyphen, marks of direction, byte order marks, non-characters.
+# Controls that Python takes for white space are left to it, and so are the joiners that Persian and Indic words need.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\u200b]"
+)
+_CHARACTER = re.compile(r"\S")
+_ENTITY = re.compile(r"&(?:#|[A-Za-z])")
+# Hyphens and dashes, bullets, squares, asterisk.
+_LIST_MARK = re.compile(r"[-\u2010-\u2014\u2022\u2023\u25a0\u25aa\u25cf\u25e6\u00b7*]\s+(?=\S)")
+
+
+def _mojibake_sign() -> re.Pattern[str]:
+    """Two characters in a row that may be two bytes of a UTF-8 character, read in one of the common one-byte sets."""
+    charsets = ("latin-1", "cp1252", "cp1251", "cp437")
+    first = "".join(bytes(range(0xC2, 0xF5)).decode(charset, "ignore") for charset in charsets)
+    second = "".join(bytes(range(0x80, 0xC0)).decode(charset, "ignore") for charset in charsets)
+    return re.compile(f"[{re.escape(first)}][{re.escape(second)}]")
+
+
+_MOJIBAKE = _mojibake_sign()
+
+
+def repaired(texts: list[str], settings: Cleaning | None, language: str) -> list[str]:
+    """The sentences of one side as they are kept; ``settings`` is None for those that only get their white space."""
+    if settings is not None:
+        for sign, repair in _repairs(settings, language):
+            for place in _places(sign, texts):
+                texts[place] = repair(texts[place])
+        if settings.normalize_unicode:
+            texts = [unicodedata.normalize("NFC", text) for text in texts]
+    return [" ".join(text.split()) for text in texts]
+
+
+def without_lone_list_marks(sources: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
+    """Takes away the dash or bullet at the beginning of a sentence whose translation begins with none."""
+    for place, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        # Nearly all sentences begin with a letter.
+        if source[:1].isalpha() and target[:1].isalpha():
+            continue
+        marks = _LIST_MARK.match(source), _LIST_MARK.match(target)
+        if marks[0] and not marks[1]:
+            sources[place] = source[marks[0].end() :]
+        elif marks[1] and not marks[0]:
+            targets[place] = target[marks[1].end() :]
+    return sources, targets
+
+
+def _repairs(settings: Cleaning, language: str) -> list[tuple[re.Pattern[str], Callable[[str], str]]]:
+    """The repairs of a recipe: the sign that a sentence needs it, and the repair."""
+    repairs: list[tuple[re.Pattern[str], Callable[[str], str]]] = []
+    if settings.fix_mojibake:
+        repairs.append((_MOJIBAKE, ftfy.fix_encoding))
+    if settings.unescape_html:
+        repairs.append((_ENTITY, _unescape))
+    if settings.normalize_unicode:
+        repairs.append((_INVISIBLE, _without_invisible))
+    if settings.normalize_punctuation:
+        repairs.append((_CHARACTER, _punctuation_normalizer(language)))
+    for pattern in settings.remove_patterns:
+        sign = re.compile(pattern, re.MULTILINE)
+        repairs.append((sign, functools.partial(sign.sub, "")))
+    return repairs
+
+
+def _places(sign: re.Pattern[str], texts: Sequence[str]) -> list[int]:
+    """The places of the sentences in which the pattern is found."""
+    joined = "\n".join(texts)
+    found = np.fromiter((match.start() for match in sign.finditer(joined)), np.int64)
+    if not len(found):
+        return []
+    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
+    places: list[int] = np.unique(np.searchsorted(ends, found, side="right")).tolist()
+    return places
+
+
+def _unescape(text: str) -> str:
+    # An entity may stand for a line feed, and a sentence is one line.
+    return html.unescape(text).replace("\n", " ")
+
+
+def _without_invisible(text: str) -> str:
+    # SentencePiece takes a space of no width for a space as well.
+    return _INVISIBLE.sub("", text.replace("\u200b", " "))
+
+
+@functools.cache
+def _punctuation_normalizer(language: str) -> Callable[[str], str]:
+    # Its import takes a while, and few recipes ask for it.
+    from sacremoses import MosesPunctNormalizer  # noqa: PLC0415
+
+    normalize: Callable[[str], str] = MosesPunctNormalizer(lang=language).normalize
+    return normalize

@@ -1,0 +1,153 @@
+"""The corpora of a recipe as they are read: which files, what is special about each, and what they are known by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recipes.errors import UserError
+from recipes.files import sha256_of
+from recipes.layout import WorkDirectory
+from recipes.schema import Cleaning, PairFiles, Recipe, TrainingCorpus
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One corpus: its place among all of the recipe, and its files where they are now.
+
+    ``cleaning`` is None for the files given as dev or test, which are kept whole.
+    """
+
+    number: int
+    split: str
+    name: str
+    files: PairFiles
+    source_language: str
+    target_language: str
+    cleaning: Cleaning | None = None
+    weight: float = 1.0
+    tag: str | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """Its files, one or two."""
+        return paths_of(self.files)
+
+    @property
+    def file_name(self) -> str:
+        """The base name that records and rejected pairs say they come from."""
+        return base_name(self.paths[0])
+
+
+def corpora(recipe: Recipe, work: WorkDirectory) -> list[Corpus]:
+    """The corpora of a recipe: those to train on in their order, then dev and test where they are given.
+
+    Raises UserError if the recipe names none to train on, or a file does not exist.
+    """
+    corpus = recipe.corpus
+    if not corpus.train:
+        raise UserError(
+            f"recipe {recipe.name} names no corpus; give one with SRC=… TGT=…, or as corpus.train in the recipe"
+        )
+    languages = corpus.source_language, corpus.target_language
+    found = []
+    for number, train in enumerate(corpus.train):
+        files = fetched_files(train, train.name, recipe, work)
+        cleaning = recipe.cleaning_of(train)
+        found.append(Corpus(number, "train", train.name, files, *languages, cleaning, train.weight, train.tag))
+    for split, given in (("dev", corpus.dev), ("test", corpus.test)):
+        if given:
+            found.append(Corpus(len(found), split, split, fetched_files(given, split, recipe, work), *languages))
+    for each in found:
+        for path in each.paths:
+            _check(path, each)
+    return found
+
+
+def to_fetch(recipe: Recipe) -> dict[str, PairFiles]:
+    """What must be fetched before it can be read, by name of the corpus or split."""
+    named: dict[str, PairFiles | None] = {corpus.name: corpus for corpus in recipe.corpus.train}
+    named |= {"dev": recipe.corpus.dev, "test": recipe.corpus.test}
+    return {name: files for name, files in named.items() if files and is_fetched(files)}
+
+
+def is_fetched(files: PairFiles) -> bool:
+    """Whether the files come from elsewhere: a package, mtdata's index, or an address on the web."""
+    if isinstance(files, TrainingCorpus) and (files.bible or files.mtdata):
+        return True
+    return any(map(is_on_the_web, paths_of(files)))
+
+
+def fetched_files(files: PairFiles, name: str, recipe: Recipe, work: WorkDirectory) -> PairFiles:
+    """The same files where fetching puts them: in the corpus's own directory."""
+    directory = work.corpus / name
+    if not is_fetched(files):
+        return files
+    if isinstance(files, TrainingCorpus) and (files.bible or files.mtdata):
+        languages = recipe.corpus.source_language, recipe.corpus.target_language
+        source, target = (str(directory / f"{name}.{language}") for language in languages)
+        return PairFiles(source=source, target=target, format="lines")
+    moved = {
+        key: str(directory / base_name(path))
+        for key in ("source", "target", "file")
+        if (path := getattr(files, key)) and is_on_the_web(path)
+    }
+    return files.model_copy(update=moved)
+
+
+def paths_of(files: PairFiles) -> list[str]:
+    """The paths that are given: source and target, or file."""
+    return [path for path in (files.source, files.target, files.file) if path is not None]
+
+
+def base_name(path: str) -> str:
+    """The last part of a path or URL."""
+    return path.split("?", maxsplit=1)[0].rstrip("/").rpartition("/")[2]
+
+
+def is_on_the_web(path: str) -> bool:
+    """Whether a path is a URL that is fetched before it is read."""
+    return path.startswith(("http://", "https://"))
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URL (gs://…) and not a file of this machine."""
+    return "://" in path
+
+
+def fingerprint(corpus: Corpus) -> dict[str, Any]:
+    """What a corpus is known by: if any of it changes, whatever was made from it is out of date."""
+    blocked = corpus.cleaning.blocked_words if corpus.cleaning else None
+    return {
+        **read_as(corpus),
+        "weight": corpus.weight,
+        "tag": corpus.tag,
+        "cleaning": corpus.cleaning.model_dump(mode="json") if corpus.cleaning else None,
+        "blocked_words": _file(blocked) if blocked else None,
+    }
+
+
+def read_as(corpus: Corpus) -> dict[str, Any]:
+    """The part of a corpus's fingerprint that reading it depends on."""
+    settings = corpus.files.model_dump(include={"format", "source_field", "target_field", "query"})
+    languages = [corpus.source_language, corpus.target_language]
+    return {"split": corpus.split, "files": [_file(path) for path in corpus.paths], "languages": languages, **settings}
+
+
+def _file(path: str) -> dict[str, Any]:
+    if not is_remote(path):
+        return {"name": base_name(path), "sha256": sha256_of(Path(path))}
+    # Beam's import takes seconds, and reading the whole file from far away longer still.
+    from apache_beam.io.filesystems import FileSystems  # noqa: PLC0415
+
+    found = FileSystems.match([path])[0].metadata_list
+    if not found:
+        raise UserError(f"corpus {path}: no such file")
+    return {"name": path, "size": found[0].size_in_bytes, "updated": found[0].last_updated_in_seconds}
+
+
+def _check(path: str, corpus: Corpus) -> None:
+    if not is_remote(path) and not Path(path).is_file():
+        reason = "is a directory; name a file" if Path(path).is_dir() else "no such file"
+        raise UserError(f"{corpus.split} corpus {path}: {reason}")

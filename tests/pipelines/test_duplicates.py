@@ -1,0 +1,76 @@
+"""Which of like pairs are kept, against the rule said in the plainest way."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.buckets import Pair
+from pipelines.cleaning import OVERLAP, SOURCES, TRANSLATIONS, Rejection
+from pipelines.duplicates import TARGET_KEYS, Drop, beyond_translations, target_drops, without_copies
+
+# (target, place): pairs with the same place are copies and have the same target.
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=25)
+
+
+def keys_of(rows: list[tuple[int, int, bool]]) -> np.ndarray:
+    """Line n is row n; of every third row the corpus is the second."""
+    return np.array(
+        [(t, 10 * t + p, n % 3 // 2, n, 7 if held_out else 1, held_out) for n, (t, p, held_out) in enumerate(rows)],
+        TARGET_KEYS,
+    )
+
+
+@given(ROWS, st.integers(1, 3), st.randoms(use_true_random=False))
+def test_target_drops(rows: list[tuple[int, int, bool]], most: int, random: object) -> None:
+    keys = keys_of(rows)
+    shuffled = keys[np.random.default_rng(random.randint(0, 99)).permutation(len(keys))]  # type: ignore[attr-defined]
+    found = {(drop.corpus, drop.line): drop.rejection for _, drop in target_drops(shuffled, True, most)}
+    held_out = {t for t, _, is_held_out in rows if is_held_out}
+    expected: dict[tuple[int, int], Rejection] = {}
+    seen: dict[int, list[int]] = {}
+    for key in sorted(keys.tolist(), key=lambda key: (key[2], key[3])):
+        target, place, corpus, line, _, is_held_out = key
+        if is_held_out:
+            continue
+        places = seen.setdefault(target, [])
+        if target in held_out:
+            expected[corpus, line] = Rejection(OVERLAP)
+        elif place not in places:
+            places.append(place)
+            if len(places) > most:
+                expected[corpus, line] = Rejection(SOURCES, len(places), most)
+    assert found == expected
+
+
+@given(ROWS)
+def test_nothing_is_dropped_that_was_not_asked_for(rows: list[tuple[int, int, bool]]) -> None:
+    assert list(target_drops(keys_of(rows), False, None)) == []
+    assert {drop.rejection.reason for _, drop in target_drops(keys_of(rows), True, None)} <= {OVERLAP}
+
+
+def test_a_drop_goes_to_the_bucket_of_its_pair() -> None:
+    keys = np.array([(5, 1, 0, 3, 4, False), (5, 2, 0, 2, 9, True)], TARGET_KEYS)
+    assert list(target_drops(keys, True, None)) == [(4, Drop(0, 3, Rejection(OVERLAP)))]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1)), max_size=20))
+def test_the_first_of_every_run_of_copies_stays(rows: list[tuple[int, int]]) -> None:
+    pairs = sorted(Pair(bytes([place]), corpus, line, "s", "t") for line, (place, corpus) in enumerate(rows))
+    kept, copies = without_copies(pairs)
+    assert sorted(kept + copies) == pairs
+    assert Counter(pair.place for pair in kept) == dict.fromkeys({pair.place for pair in pairs}, 1)
+    for copy in copies:
+        (first,) = (pair for pair in kept if pair.place == copy.place)
+        assert (first.corpus, first.line) < (copy.corpus, copy.line)
+
+
+def test_further_translations_of_a_sentence_are_those_later_in_the_corpora() -> None:
+    texts = [("Yes!", "Oui"), ("yes", "Si"), ("No", "Non"), ("YES.", "Ouais")]
+    pairs = [Pair(bytes([9 - line]), line % 2, line, source, target) for line, (source, target) in enumerate(texts)]
+    found = list(beyond_translations(sorted(pairs), 1))
+    assert sorted(found) == [Drop(1, 1, Rejection(TRANSLATIONS, 2, 1)), Drop(1, 3, Rejection(TRANSLATIONS, 3, 1))]
+    assert list(beyond_translations(pairs, 3)) == []
