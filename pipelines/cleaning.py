@@ -21,6 +21,7 @@ import regex
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
+from pipelines.languages import is_known, language_scores
 from pipelines.sentences import DIGIT, LETTER, MARKUP, SPACE, TERMINAL, Column, Sentences
 from recipes.schema import Cleaning
 
@@ -185,6 +186,14 @@ def sentence_difference(source: Sentences, target: Sentences, _: Cleaning) -> Co
     return np.abs(source.sentence_ends() - target.sentence_ends()).astype(float)
 
 
+def language(source: Sentences, target: Sentences, _: Cleaning) -> Column:
+    """How near each side is to its language, for the one that is farther: see ``pipelines.languages``."""
+    scores = [
+        np.array(language_scores(side.texts, side.language)) for side in (source, target) if is_known(side.language)
+    ]
+    return np.minimum.reduce(scores) if scores else np.ones(len(source))
+
+
 def blocked_words(source: Sentences, target: Sentences, settings: Cleaning) -> Column:
     """Words and phrases of the user's list on both sides."""
     pattern = _pattern_of_words(str(settings.blocked_words))
@@ -257,6 +266,7 @@ RULES = (
     ),
     Rule("repetition", "most", "max_repetition", _larger(repetition), f"{_OPUSFILTER} RepetitionFilter"),
     Rule("sentences_differ", "most", "max_sentence_difference", sentence_difference, "none: off by default"),
+    Rule("other_language", "least", "min_language", language, f"{_MOZILLA}; limit by our own comparison"),
     Rule("blocked_words", "most", "max_blocked_words", blocked_words, f"{_BICLEANER} obscenity", ("blocked_words",)),
     Rule(
         "blocked_patterns",

