@@ -29,9 +29,11 @@ from pipelines.duplicates import TARGET_KEYS, Drop, beyond_translations, target_
 from pipelines.indexing import Indexes
 from pipelines.running import explained_errors, run_pipeline
 from pipelines.sentences import Sentences
+from pipelines.statistics import added, likest_languages, statistics_of
 from recipes.corpora import Corpus
 
-_BATCHES, _HELD_OUT, _TARGETS, _DROPS = "batches", "held_out", "targets", "drops"
+# What the parts of the job hand to one another.
+BATCHES, HELD_OUT, TARGETS, DROPS, STATISTICS = "batches", "held_out", "targets", "drops", "statistics"
 
 
 def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOptions) -> None:
@@ -43,11 +45,16 @@ def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOpti
         | "chunks" >> beam.ParDo(ListChunks(indexes))
         | "spread" >> beam.Reshuffle()
         | "read" >> beam.ParDo(ReadChunk())
-        | "clean" >> beam.ParDo(CleanBlock(buckets)).with_outputs(_BATCHES, _HELD_OUT, _TARGETS)
+        | "clean" >> beam.ParDo(CleanBlock(buckets)).with_outputs(BATCHES, HELD_OUT, TARGETS, STATISTICS)
     )
-    drops = cleaned[_TARGETS] | "same target" >> beam.GroupByKey() | "drop" >> beam.ParDo(FindDrops(buckets))
+    drops = cleaned[TARGETS] | "same target" >> beam.GroupByKey() | "drop" >> beam.ParDo(FindDrops(buckets))
     (
-        {_BATCHES: cleaned[_BATCHES], _HELD_OUT: cleaned[_HELD_OUT], _DROPS: drops}
+        cleaned[STATISTICS]
+        | "same corpus" >> beam.GroupByKey()
+        | "write statistics" >> beam.ParDo(WriteStatistics(buckets))
+    )
+    (
+        {BATCHES: cleaned[BATCHES], HELD_OUT: cleaned[HELD_OUT], DROPS: drops}
         | "bucket" >> beam.CoGroupByKey()
         | "write" >> beam.ParDo(WriteBucket(buckets))
     )
@@ -77,8 +84,9 @@ class ReadChunk(beam.DoFn):
 class CleanBlock(beam.DoFn):
     """Block → (bucket, batch of kept and rejected pairs), and what must be known of other pairs to leave out some.
 
-    Of given dev and test pairs, (bucket, digests of their sources) for the bucket in which pairs to train on
-    with the same source are; of all kept pairs, (part, ``TARGET_KEYS``) where they are asked for.
+    And statistics of all pairs as they were read, by corpus. Of given dev and test pairs, (bucket, digests of
+    their sources) for the bucket in which pairs to train on with the same source are; of all kept pairs, (part,
+    ``TARGET_KEYS``) where they are asked for.
     """
 
     def __init__(self, buckets: Buckets):
@@ -104,7 +112,11 @@ class CleanBlock(beam.DoFn):
         if self._targets:
             yield from self._target_keys(pairs, target_digests, places, buckets)
         for bucket, batch in _batches(pairs, places, buckets).items():
-            yield beam.pvalue.TaggedOutput(_BATCHES, (bucket, pickle.dumps(batch)))
+            yield beam.pvalue.TaggedOutput(BATCHES, (bucket, pickle.dumps(batch)))
+        statistics = statistics_of(pairs.source, pairs.target)
+        if corpus.cleaning and corpus.cleaning.min_language is not None:
+            statistics |= likest_languages(pairs.source, pairs.target)
+        yield beam.pvalue.TaggedOutput(STATISTICS, (corpus.number, pickle.dumps(statistics)))
         with explained_errors():
             self._buckets.progress.add(len(pairs))
 
@@ -127,7 +139,7 @@ class CleanBlock(beam.DoFn):
         keys = keys[pairs.kept]
         parts = keys["target"] % np.uint64(shards)
         for part in np.unique(parts).tolist():
-            yield beam.pvalue.TaggedOutput(_TARGETS, (part, keys[parts == part].tobytes()))
+            yield beam.pvalue.TaggedOutput(TARGETS, (part, keys[parts == part].tobytes()))
 
 
 class FindDrops(beam.DoFn):
@@ -145,6 +157,18 @@ class FindDrops(beam.DoFn):
             yield bucket, pickle.dumps(of_bucket)
 
 
+class WriteStatistics(beam.DoFn):
+    """(number of a corpus, statistics of its blocks) → nothing: writes their sum."""
+
+    def __init__(self, buckets: Buckets):
+        self._buckets = buckets
+
+    def process(self, element: tuple[int, Iterable[bytes]]) -> None:
+        number, statistics = element
+        with explained_errors():
+            self._buckets.write_statistics(number, added(map(pickle.loads, statistics)))
+
+
 class WriteBucket(beam.DoFn):
     """(bucket, all that is known of its pairs) → nothing: leaves out what must be, sorts, writes the bucket's files."""
 
@@ -156,14 +180,14 @@ class WriteBucket(beam.DoFn):
         bucket, inputs = element
         kept: list[Pair] = []
         rejected: list[Rejected] = []
-        for batch in map(pickle.loads, inputs[_BATCHES]):
+        for batch in map(pickle.loads, inputs[BATCHES]):
             kept += itertools.starmap(Pair, batch[0])
             rejected += map(Rejected._make, batch[1])
         kept.sort()
         split = self._buckets.split(bucket)
         if not self._buckets.is_given(split):
-            held_out = {digest for digests in inputs[_HELD_OUT] for digest in pickle.loads(digests)}
-            drops = [drop for of_bucket in inputs[_DROPS] for drop in pickle.loads(of_bucket)]
+            held_out = {digest for digests in inputs[HELD_OUT] for digest in pickle.loads(digests)}
+            drops = [drop for of_bucket in inputs[DROPS] for drop in pickle.loads(of_bucket)]
             kept = self._chosen(kept, rejected, held_out if split == "train" else set(), drops)
         if split == "train":
             kept = self._weighted(kept, rejected)
@@ -232,7 +256,7 @@ def _held_out(
     for place in pairs.kept.tolist():
         of_bucket[int(buckets[place])].append(digests[place])
     for bucket, found in of_bucket.items():
-        yield beam.pvalue.TaggedOutput(_HELD_OUT, (bucket, pickle.dumps(found)))
+        yield beam.pvalue.TaggedOutput(HELD_OUT, (bucket, pickle.dumps(found)))
 
 
 def _batches(

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.running import Progress
+from pipelines.statistics import Statistics
 from recipes.corpora import Corpus
 from recipes.files import read_json, replacing, write_json
 from recipes.layout import SPLITS
@@ -112,6 +113,16 @@ class Buckets:
         rejected = sum((Counter(count["rejected"]) for count in counts), Counter[str]())
         return sum(count["kept"] for count in counts), rejected
 
+    def write_statistics(self, corpus: int, statistics: Statistics) -> None:
+        """Writes the statistics of a corpus as it was read."""
+        with replacing(self._statistics(corpus)) as path:
+            path.write_bytes(pickle.dumps(statistics))
+
+    def read_statistics(self, corpus: int) -> Statistics:
+        """The statistics of a corpus as it was read."""
+        statistics: Statistics = pickle.loads(self._statistics(corpus).read_bytes())
+        return statistics
+
     def read_kept(self, bucket: int) -> Iterator[list[Pair]]:
         """The kept pairs of a bucket in order, some thousands at a time; none where no pair went to it."""
         if not self._kept(bucket).exists():
@@ -124,6 +135,9 @@ class Buckets:
         """The rejected pairs of a bucket in order."""
         path = self._rejected(bucket)
         return list(map(Rejected._make, pickle.loads(path.read_bytes()))) if path.exists() else []
+
+    def _statistics(self, corpus: int) -> Path:
+        return self.directory / f"{corpus:03d}.statistics"
 
     def _kept(self, bucket: int) -> Path:
         return self.directory / f"{bucket:05d}.kept"

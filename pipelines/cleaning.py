@@ -21,7 +21,6 @@ import regex
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from pipelines.languages import is_known, language_scores
 from pipelines.sentences import DIGIT, LETTER, MARKUP, SPACE, TERMINAL, Column, Sentences
 from recipes.schema import Cleaning
 
@@ -188,10 +187,10 @@ def sentence_difference(source: Sentences, target: Sentences, _: Cleaning) -> Co
 
 def language(source: Sentences, target: Sentences, _: Cleaning) -> Column:
     """How near each side is to its language, for the one that is farther: see ``pipelines.languages``."""
-    scores = [
-        np.array(language_scores(side.texts, side.language)) for side in (source, target) if is_known(side.language)
-    ]
-    return np.minimum.reduce(scores) if scores else np.ones(len(source))
+    sides = [side for side in (source, target) if side.has_known_language]
+    if not sides:
+        return np.ones(len(source))
+    return np.minimum.reduce([np.array([score for _, score in side.likeness]) for side in sides])
 
 
 def blocked_words(source: Sentences, target: Sentences, settings: Cleaning) -> Column:

@@ -7,43 +7,23 @@ a bundle that had to be tried again would count twice.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections import Counter
+import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines.bucket_report import BucketReport
 from pipelines.buckets import Buckets, Pair, Rejected
-from pipelines.cleaning import NOT_UTF8, TOO_MANY_SUBWORDS, Rejection
+from pipelines.cleaning import TOO_MANY_SUBWORDS, Rejection
 from pipelines.running import explained_errors, run_pipeline
-from pipelines.shards import encoded_example, write_shard, writing_gzip
+from pipelines.shards import EncodedPair, encoded_example, write_shard, writing_gzip
 from pipelines.subwords import load_subwords
 from recipes.corpora import Corpus
-from recipes.files import read_json, sha256_of, write_json
+from recipes.files import replacing, sha256_of
 from recipes.layout import WorkDirectory, shard_name
-
-
-@dataclass
-class BucketReport:
-    """What became of one bucket. ``lengths``: pairs by the number of subwords on their longer side."""
-
-    split: str
-    shard: str
-    sha256: str = ""
-    # Pairs, and how often they are written where their corpora have weights.
-    kept: dict[str, int] = field(default_factory=dict)
-    records: int = 0
-    # By corpus and reason.
-    rejected: dict[str, dict[str, int]] = field(default_factory=dict)
-    source_tokens: int = 0
-    target_tokens: int = 0
-    lengths: dict[str, int] = field(default_factory=dict)
-    # Corpus, line and base name of the file of the first pair that is not UTF-8.
-    not_utf8: tuple[int, int, str] | None = None
 
 
 def encode_buckets(buckets: Buckets, output: WorkDirectory, options: PipelineOptions, pairs: int) -> None:
@@ -61,7 +41,7 @@ def encode_buckets(buckets: Buckets, output: WorkDirectory, options: PipelineOpt
 
 def read_reports(buckets: Buckets, output: WorkDirectory) -> list[BucketReport]:
     """The reports of all buckets, in their order."""
-    return [BucketReport(**read_json(_report(output, bucket))) for bucket in range(len(buckets))]
+    return [pickle.loads(_report(output, bucket).read_bytes()) for bucket in range(len(buckets))]
 
 
 class EncodeBucket(beam.DoFn):
@@ -70,6 +50,8 @@ class EncodeBucket(beam.DoFn):
     def __init__(self, buckets: Buckets, output: WorkDirectory):
         self._buckets = buckets
         self._output = output
+        self._names = [corpus.name for corpus in buckets.corpora]
+        self._files = [corpus.file_name for corpus in buckets.corpora]
 
     def process(self, bucket: int) -> None:
         if _report(self._output, bucket).exists():
@@ -82,43 +64,36 @@ class EncodeBucket(beam.DoFn):
             shard = self._output.data / report.shard
             write_shard(self._records(bucket, report, rejected), shard)
             report.sha256 = sha256_of(shard)
-            counts = Counter((self._buckets.corpora[pair.corpus].name, pair.reason) for pair in rejected)
-            for (corpus, reason), count in counts.items():
-                report.rejected.setdefault(corpus, {})[reason] = count
-            report.not_utf8 = next(
-                ((pair.corpus, pair.line, pair.file) for pair in rejected if pair.reason == NOT_UTF8), None
-            )
-            self._write_rejected(sorted(rejected), bucket)
-            write_json(_report(self._output, bucket), dataclasses.asdict(report))
+            rejected.sort()
+            report.count_rejected(rejected, self._names)
+            self._write_rejected(rejected, bucket)
+            with replacing(_report(self._output, bucket)) as path:
+                path.write_bytes(pickle.dumps(report))
 
     def _records(self, bucket: int, report: BucketReport, rejected: list[Rejected]) -> Iterator[bytes]:
-        """The records of a bucket; what is too long goes to ``rejected``, and everything is counted in ``report``."""
+        """The records of a bucket, which ``report`` counts; what is too long goes to ``rejected``."""
         joint, limit = self._buckets.recipe.subwords.joint, self._buckets.recipe.subwords.max_length
         source_model = load_subwords(self._output.subword_model("source", joint))
         target_model = load_subwords(self._output.subword_model("target", joint))
-        lengths: Counter[int] = Counter()
-        kept: Counter[str] = Counter()
-        for pairs in self._buckets.read_kept(bucket):
-            tagged = [_tagged(pair, self._buckets.corpora[pair.corpus]) for pair in pairs]
-            sources = source_model.encode([pair.source for pair in tagged], num_threads=1)
-            targets = target_model.encode([pair.target for pair in tagged], num_threads=1)
-            for pair, source, target in zip(tagged, sources, targets, strict=True):
-                corpus = self._buckets.corpora[pair.corpus]
-                length = max(len(source), len(target))
-                # A translation is asked for every dev and test sentence, however long.
-                if length > limit and report.split == "train":
-                    if not pair.copy:
-                        rejected.append(_too_long(pair, length, limit, corpus))
-                    continue
-                kept[corpus.name] += not pair.copy
-                report.records += 1
-                report.source_tokens += len(source)
-                report.target_tokens += len(target)
-                lengths[length] += 1
-                yield encoded_example(pair, source, target, corpus.file_name)
-            self._buckets.progress.add(len(pairs))
-        report.kept = dict(kept)
-        report.lengths = {str(length): lengths[length] for length in sorted(lengths)}
+        corpora = self._buckets.corpora
+        for read in self._buckets.read_kept(bucket):
+            pairs = [_tagged(pair, corpora[pair.corpus]) for pair in read]
+            sources = source_model.encode([pair.source for pair in pairs], num_threads=1)
+            targets = target_model.encode([pair.target for pair in pairs], num_threads=1)
+            encoded = [EncodedPair(*each) for each in zip(pairs, sources, targets, strict=True)]
+            # A translation is asked for every dev and test sentence, however long.
+            if report.split == "train":
+                rejected += (self._too_long(each) for each in encoded if each.length > limit and not each.pair.copy)
+                encoded = [each for each in encoded if each.length <= limit]
+            report.count_records(encoded, self._names)
+            for each in encoded:
+                yield encoded_example(each, self._files[each.pair.corpus])
+            self._buckets.progress.add(len(read))
+
+    def _too_long(self, encoded: EncodedPair) -> Rejected:
+        pair, limit = encoded.pair, self._buckets.recipe.subwords.max_length
+        rejection = Rejection(TOO_MANY_SUBWORDS, encoded.length, limit)
+        return Rejected(pair.corpus, pair.line, *rejection, self._files[pair.corpus], pair.source, pair.target)
 
     def _write_rejected(self, rejected: list[Rejected], bucket: int) -> None:
         path = self._output.rejected / f"{bucket:05d}-of-{len(self._buckets):05d}.jsonl.gz"
@@ -133,10 +108,5 @@ def _tagged(pair: Pair, corpus: Corpus) -> Pair:
     return pair._replace(source=f"{corpus.tag} {pair.source}") if corpus.tag else pair
 
 
-def _too_long(pair: Pair, length: int, limit: int, corpus: Corpus) -> Rejected:
-    rejection = Rejection(TOO_MANY_SUBWORDS, length, limit)
-    return Rejected(pair.corpus, pair.line, *rejection, corpus.file_name, pair.source, pair.target)
-
-
 def _report(output: WorkDirectory, bucket: int) -> Path:
-    return output.root / "reports" / f"{bucket:05d}.json"
+    return output.root / "reports" / f"{bucket:05d}.report"

@@ -22,22 +22,22 @@ def is_known(language: str) -> bool:
     return _CODES.get(language, language) in eldc.LANGUAGES
 
 
-def language_scores(texts: Sequence[str], language: str) -> list[float]:
-    """For every sentence its score in the language, for each of the score in the one it is likest: 1 if that is it.
+def likeness(texts: Sequence[str], language: str) -> list[tuple[str, float]]:
+    """For every sentence the language it is likest to, and its score in ``language`` for each of the score in that.
 
-    A sentence shorter than ``SHORTEST`` characters is not judged, nor one without letters, and has 1.
+    A sentence shorter than ``SHORTEST`` characters is not judged, nor one without letters: "" and 1.
     """
     code = _CODES.get(language, language)
-    scores = []
+    found = []
     for text in texts:
-        score = 1.0
-        if len(text) >= SHORTEST:
-            # A text ends for it at the first NUL.
-            found = _detector().detect_details(text.replace("\0", " ")).scores
-            best = max(found.values(), default=0.0)
-            score = found.get(code, 0.0) / best if best else 1.0
-        scores.append(score)
-    return scores
+        if len(text) < SHORTEST:
+            found.append(("", 1.0))
+            continue
+        # A text ends for eldc at the first NUL.
+        detected = _detector().detect_details(text.replace("\0", " "))
+        best = max(detected.scores.values(), default=0.0)
+        found.append((detected.language, detected.scores.get(code, 0.0) / best) if best else ("", 1.0))
+    return found
 
 
 @cache

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from pipelines.bucket_report import BucketReport
 from pipelines.buckets import Buckets
 from pipelines.cleaning import NOT_UTF8
-from pipelines.encoding import BucketReport
 from pipelines.subwords import load_subwords
 from recipes.files import sha256_of
 from recipes.layout import SPLITS, WorkDirectory
@@ -25,8 +25,10 @@ def build_manifest(
 ) -> dict[str, Any]:
     """The manifest of the shards in ``output.data``, to be written last.
 
-    ``pairs.read`` is the sum of all kept and all rejected pairs; ``tokens`` are subwords, and
-    ``lengths`` are numbers of pairs by the subwords of their longer side, end of sentence not counted.
+    ``pairs.read`` is the sum of all kept and all rejected pairs; ``records`` are what is written of the kept
+    ones. ``tokens`` are subwords, ``unknown`` those that are not in the vocabulary, ``words`` are separated by
+    white space, and ``lengths`` are numbers of records by the subwords of their longer side, end of sentence
+    not counted.
     """
     return {
         "made_from": made_from,
@@ -47,13 +49,9 @@ def build_manifest(
         "inputs": _inputs(made_from, buckets),
         "subwords": _subwords(buckets, output),
         "shards": {report.shard: report.sha256 for report in reports},
-        "tokens": {
-            split: {
-                "source": sum(report.source_tokens for report in reports if report.split == split),
-                "target": sum(report.target_tokens for report in reports if report.split == split),
-            }
-            for split in SPLITS
-        },
+        "tokens": {split: _sum(report.subwords for report in reports if report.split == split) for split in SPLITS},
+        "words": {split: _sum(report.words for report in reports if report.split == split) for split in SPLITS},
+        "unknown": {split: _sum(report.unknown for report in reports if report.split == split) for split in SPLITS},
         "lengths": {"train": _lengths(reports)},
         "versions": {
             "python": platform.python_version(),
@@ -91,13 +89,23 @@ def first_undecodable(reports: Sequence[BucketReport]) -> str | None:
 
 def _kept(reports: Sequence[BucketReport], split: str) -> Counter[str]:
     """The pairs of a split that are kept, by corpus."""
-    return sum((Counter(report.kept) for report in reports if report.split == split), Counter[str]())
+    return sum((report.kept for report in reports if report.split == split), Counter[str]())
 
 
 def _rejected(reports: Sequence[BucketReport], corpus: str | None) -> Counter[str]:
     """The pairs of a corpus, or of all of them, that are rejected, by reason."""
-    every = ((name, counts) for report in reports for name, counts in report.rejected.items())
-    return sum((Counter(counts) for name, counts in every if corpus in (None, name)), Counter[str]())
+    total: Counter[str] = Counter()
+    for report in reports:
+        for (name, reason), count in report.rejected.items():
+            if corpus in (None, name):
+                total[reason] += count
+    return total
+
+
+def _sum(counts: Iterable[Counter[str]]) -> dict[str, int]:
+    """The sum of counts of both sides."""
+    total = sum(counts, Counter[str]())
+    return {side: total[side] for side in ("source", "target")}
 
 
 def _inputs(made_from: Mapping[str, Any], buckets: Buckets) -> list[dict[str, Any]]:
@@ -120,8 +128,5 @@ def _subwords(buckets: Buckets, output: WorkDirectory) -> dict[str, Any]:
 
 
 def _lengths(reports: Sequence[BucketReport]) -> dict[str, int]:
-    lengths: Counter[str] = Counter()
-    for report in reports:
-        if report.split == "train":
-            lengths.update(report.lengths)
-    return {length: lengths[length] for length in sorted(lengths, key=int)}
+    lengths = sum((report.lengths for report in reports if report.split == "train"), Counter[int]())
+    return {str(length): lengths[length] for length in sorted(lengths)}

@@ -88,7 +88,7 @@ def prepare(
         kept = made_once(buckets.directory, cleaned_from, lambda: _clean(buckets, indexes, options))
     with _timed(seconds, "subwords"):
         models = WorkDirectory(work.intermediate / "subwords")
-        made_once(models.root, made_from, lambda: _learn_subwords(buckets, models))
+        made_once(models.root, made_from, lambda: learn_subwords(buckets, models))
     with _timed(seconds, "encode"):
         output = WorkDirectory(work.intermediate / "encode")
         made_once(output.root, made_from, lambda: _encode(buckets, models, output, options, kept))
@@ -179,7 +179,8 @@ def _most_frequent(reasons: Counter[str]) -> str:
     return f"{pairs:,} of {reasons.total():,} pairs are rejected as {reason}{see}"
 
 
-def _learn_subwords(buckets: Buckets, models: WorkDirectory) -> None:
+def learn_subwords(buckets: Buckets, models: WorkDirectory) -> None:
+    """Learns the recipe's subword models from a sample of what is in the buckets, into ``models.data``."""
     settings = buckets.recipe.subwords
     tags = sorted({corpus.tag for corpus in buckets.corpora if corpus.tag})
     print(f"learning {settings.vocabulary:,} subwords ({settings.type})", file=sys.stderr, flush=True)

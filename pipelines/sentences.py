@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from pipelines.languages import is_known, likeness
+
 LETTER, DIGIT, TERMINAL, SPACE, MARKUP = 1, 2, 4, 8, 16
 # What may begin a link, a placeholder or a tag, or be in the middle of one.
 _MARKUP_CHARACTERS = "@<{%$/"
@@ -49,6 +51,16 @@ class Sentences:
         ends = np.flatnonzero(self._classes & SPACE | (self._codes == _NEWLINE))
         lengths = np.diff(ends, prepend=-1) - 1
         return np.maximum.reduceat(lengths, self._first_words) if len(lengths) else lengths
+
+    @property
+    def has_known_language(self) -> bool:
+        """Whether ``likeness`` can be told."""
+        return is_known(self.language)
+
+    @cached_property
+    def likeness(self) -> list[tuple[str, float]]:
+        """Every sentence's likest language and likeness to its own: see ``pipelines.languages``."""
+        return likeness(self.texts, self.language)
 
     def count(self, kind: int) -> npt.NDArray[np.int64]:
         """How many characters of a class every sentence has."""
@@ -146,13 +158,12 @@ def _class_table() -> npt.NDArray[np.uint8]:
 @cache
 def _table_of(pattern: str, version1: bool = False) -> npt.NDArray[np.bool_]:
     """For every character whether the pattern matches it."""
-    table = np.zeros(_TABLE_SIZE, bool)
-    every = "".join(chr(code) for code in range(_TABLE_SIZE - 1) if not 0xD800 <= code < 0xE000)
     try:
-        matches = regex.findall(pattern, every, flags=regex.V1 if version1 else 0)
+        matches = regex.findall(pattern, _every_character(), flags=regex.V1 if version1 else 0)
     except regex.error as error:
         raise ValueError(str(error)) from error
-    table[[ord(character) for character in matches]] = True
+    table = np.zeros(_TABLE_SIZE, bool)
+    table[np.frombuffer("".join(matches).encode("utf-32-le"), "<u4")] = True
     return table
 
 
@@ -160,11 +171,17 @@ def _table_of(pattern: str, version1: bool = False) -> npt.NDArray[np.bool_]:
 def _lower_table() -> npt.NDArray[np.uint32]:
     """Every character's lower case, where that is one character."""
     table = np.arange(_TABLE_SIZE, dtype=np.uint32)
-    for code in range(_TABLE_SIZE - 1):
-        lower = chr(code).lower()
+    for character in regex.findall(r"\p{Changes_When_Lowercased}", _every_character()):
+        lower = character.lower()
         if len(lower) == 1:
-            table[code] = ord(lower)
+            table[ord(character)] = ord(lower)
     return table
+
+
+def _every_character() -> str:
+    """Those that the tables are about, save halves of surrogate pairs, which are none."""
+    codes = np.concatenate((np.arange(0xD800), np.arange(0xE000, _TABLE_SIZE - 1))).astype("<u4")
+    return codes.tobytes().decode("utf-32-le")
 
 
 _powers_cache = np.ones(1, np.uint64)
