@@ -124,9 +124,9 @@ class CleanBlock(beam.DoFn):
         """A digest of every pair: of its letters, where pairs with the same ones are copies, or else of its text."""
         if self._letters:
             both = zip(source_digests, target_digests, strict=True)
-            return self._assignment.digests(source + target for source, target in both)
+            return self._assignment.digests(f"{source.hex()}{target.hex()}" for source, target in both)
         texts = zip(pairs.source.texts, pairs.target.texts, strict=True)
-        return self._assignment.digests(f"{source}\n{target}".encode() for source, target in texts)
+        return self._assignment.digests(f"{source}\n{target}" for source, target in texts)
 
     def _target_keys(
         self, pairs: JudgedBlock, digests: list[bytes], places: list[bytes], buckets: npt.NDArray[np.int64]

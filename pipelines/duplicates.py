@@ -46,7 +46,7 @@ def without_copies(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
 def beyond_translations(pairs: Sequence[Pair], most: int) -> Iterator[Drop]:
     """The pairs that come, in the order of the corpora, after ``most`` others with the same source sentence."""
     keys = Sentences([pair.source for pair in pairs]).letter_keys()
-    seen: dict[bytes, int] = {}
+    seen: dict[str, int] = {}
     for key, pair in sorted(zip(keys, pairs, strict=True), key=lambda item: (item[1].corpus, item[1].line)):
         seen[key] = seen.get(key, 0) + 1
         if seen[key] > most:

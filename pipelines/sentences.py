@@ -31,6 +31,7 @@ class Sentences:
     def __init__(self, texts: Sequence[str], language: str = ""):
         self.texts = texts
         self.language = language
+        self._counts: dict[int, npt.NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -64,7 +65,9 @@ class Sentences:
 
     def count(self, kind: int) -> npt.NDArray[np.int64]:
         """How many characters of a class every sentence has."""
-        return self._sum(self._classes & kind != 0)
+        if kind not in self._counts:
+            self._counts[kind] = self._sum(self._classes & kind != 0)
+        return self._counts[kind]
 
     def letters_of(self, script: str) -> npt.NDArray[np.int64]:
         """How many letters of a Unicode script every sentence has. Raises ValueError for an unknown script."""
@@ -86,15 +89,15 @@ class Sentences:
             np.maximum.at(found, line[: len(runs)][runs >= period], runs[runs >= period] // period)
         return found
 
-    def letter_keys(self) -> list[bytes]:
-        """Every sentence's letters and digits in lower case, UTF-32, or all of it where it has none."""
+    def letter_keys(self) -> list[str]:
+        """Every sentence's letters and digits in lower case, or all of it where it has none."""
         kept = self._classes & (LETTER | DIGIT) != 0
+        letters = _lower_table()[self._codes[kept]].astype("<u4").tobytes().decode("utf-32-le")
         counts = self._sum(kept)
-        letters = _lower_table()[self._codes[kept]].astype("<u4").tobytes()
-        ends = np.cumsum(counts) * 4
+        ends = np.cumsum(counts).tolist()
         return [
-            letters[end - 4 * count : end] if count else text.encode("utf-32-le")
-            for text, end, count in zip(self.texts, ends.tolist(), counts.tolist(), strict=True)
+            letters[end - count : end] if count else text
+            for text, end, count in zip(self.texts, ends, counts.tolist(), strict=True)
         ]
 
     def _sum(self, per_character: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
