@@ -22,14 +22,14 @@ road := $(run) recipes.run --work '$(WORK)' --recipe '$(RECIPE)' $(corpus) $(deb
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help environment train prepare evaluate export summary serve translate test lint format clean
+.PHONY: help environment train prepare clean-report evaluate export summary serve translate test lint format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@echo 'RECIPE=name or file.yaml ($(RECIPE))   WORK=work directory ($(WORK))   DEBUG=1 shows tracebacks'
 	@echo 'SRC= TGT=  DEV_SRC= DEV_TGT=  TEST_SRC= TEST_TGT=   a corpus of your own, one sentence a line, plain or .gz'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 environment: $(ready) ## make .venv from setup.py and constraints.txt
 
@@ -44,6 +44,10 @@ train: $(ready) ## corpus, preparation, training, evaluation and SavedModel: wha
 
 prepare: $(ready) ## the TFRecord shards only; BEAM='--runner=…' passes flags to Beam
 	@$(road) --until prepare $(if $(BEAM),-- $(BEAM))
+
+clean-report: $(ready) ## what every cleaning rule would take from the corpus, as a page; nothing is rejected
+	@$(road) --until fetch
+	@$(run) pipelines.clean_report --work '$(WORK)' $(debug) $(BEAM)
 
 evaluate: $(ready) ## up to the test scores
 	@$(road) --until evaluate

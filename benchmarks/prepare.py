@@ -132,7 +132,6 @@ def measure(way: str, work: WorkDirectory) -> None:
     seconds: dict[str, list[float]] = {}
     options = pipeline_options(WAYS[way] or [])
     plain = WAYS[way] is None
-    indexes.directory.mkdir(parents=True)
     with timed(seconds, "index"):
         pairs = plain_index(every, indexes) if plain else index_corpora(every, indexes, options, CHUNK_PAIRS)
     buckets = Buckets(work.intermediate / "clean", recipe, every, pairs)
@@ -164,6 +163,7 @@ def cpu_seconds() -> float:
 
 def plain_index(every: Sequence[Corpus], indexes: Indexes) -> list[int]:
     """The first job without Beam."""
+    indexes.directory.mkdir(parents=True)
     index = IndexCorpus(indexes, CHUNK_PAIRS)
     for corpus in every:
         index.process(corpus)

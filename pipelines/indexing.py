@@ -19,7 +19,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.corpus import FilePair, PairIndex, index_pair
 from pipelines.formats import format_of, read_pairs
 from pipelines.running import Progress, explained_errors, run_pipeline
-from recipes.corpora import Corpus, is_remote
+from pipelines.steps import made_once
+from recipes.corpora import Corpus, is_remote, read_as
 from recipes.errors import UserError
 from recipes.files import replacing
 
@@ -54,7 +55,12 @@ class Indexes:
 
 
 def index_corpora(corpora: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, chunk_pairs: int) -> list[int]:
-    """Runs the job; gives the number of pairs of every corpus. Raises UserError where one has none."""
+    """Runs the job once; gives the number of pairs of every corpus. Raises UserError where one has none."""
+    made_from = [[read_as(corpus) for corpus in corpora], chunk_pairs]
+    return made_once(indexes.directory, made_from, lambda: _run(corpora, indexes, options, chunk_pairs))
+
+
+def _run(corpora: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, chunk_pairs: int) -> list[int]:
     pipeline = beam.Pipeline(options=options)
     (
         pipeline

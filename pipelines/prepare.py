@@ -35,10 +35,11 @@ from pipelines.corpus import CHUNK_PAIRS
 from pipelines.encoding import encode_buckets, read_reports
 from pipelines.indexing import Indexes, index_corpora
 from pipelines.manifest import build_manifest, first_undecodable, summary
+from pipelines.report import render_report
 from pipelines.running import pipeline_options
 from pipelines.steps import forget, made_once
 from pipelines.subwords import train_subwords
-from recipes.corpora import corpora, read_as
+from recipes.corpora import corpora
 from recipes.errors import UserError, run_command
 from recipes.files import remove, replacing, write_json
 from recipes.layout import SPLITS, WorkDirectory
@@ -75,11 +76,7 @@ def prepare(
     every = corpora(recipe, work)
     with _timed(seconds, "index"):
         indexes = Indexes(work.intermediate / "index")
-        pairs = made_once(
-            indexes.directory,
-            [[read_as(corpus) for corpus in every], chunk_pairs],
-            lambda: index_corpora(every, indexes, options, chunk_pairs),
-        )
+        pairs = index_corpora(every, indexes, options, chunk_pairs)
         buckets = Buckets(work.intermediate / "clean", recipe, every, pairs)
         _check_size(buckets)
     with _timed(seconds, "clean"):
@@ -94,6 +91,8 @@ def prepare(
         made_once(output.root, made_from, lambda: _encode(buckets, models, output, options, kept))
         reports = read_reports(buckets, output)
     manifest = build_manifest(buckets, reports, output, made_from, seconds)
+    # Written before the manifest, the mark of a complete directory.
+    output.report.write_text(render_report(buckets, reports, manifest), encoding="utf-8")
     write_json(output.manifest, manifest)
     forget(output.root)
     with replacing(work.data) as data:

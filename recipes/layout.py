@@ -7,7 +7,7 @@ one another and meet only in the files named here:
     corpus/          the fetched corpus, where the recipe fetches one: train.<language>, corpus.json
     intermediate/    what the steps of the preparation leave to one another; may be deleted at any time
     data/            {train,dev,test}-NNNNN-of-NNNNN.tfrecord.gz, the subword model(s),
-                     rejected/NNNNN-of-NNNNN.jsonl.gz, and last manifest.json
+                     rejected/NNNNN-of-NNNNN.jsonl.gz, report.html, and last manifest.json
     training/        checkpoints/, best/ (the weights of the best dev BLEU), tensorboard/,
                      history.jsonl, and last training.json
     evaluation/      test.hypotheses.txt, and last scores.json
@@ -73,12 +73,22 @@ class WorkDirectory:
         return self.root / "intermediate"
 
     @property
+    def clean_report(self) -> Path:
+        """What every cleaning rule would take, as a page."""
+        return self.root / "clean-report.html"
+
+    @property
     def data(self) -> Path:
         return self.root / "data"
 
     @property
     def manifest(self) -> Path:
         return self.data / "manifest.json"
+
+    @property
+    def report(self) -> Path:
+        """What the preparation took and left, as a page."""
+        return self.data / "report.html"
 
     @property
     def rejected(self) -> Path:

@@ -1,0 +1,104 @@
+"""``report.html``: what the preparation took and what it left, on one page that needs nothing beside it."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+
+from pipelines import pictures
+from pipelines.bucket_report import SAMPLES, BucketReport, samples
+from pipelines.buckets import Buckets, Pair, Rejected
+from pipelines.cleaning import SETTING_OF_REASON
+from pipelines.statistics import Statistics, added
+from recipes.layout import SPLITS
+
+_SIDES = ("source", "target")
+
+
+def render_report(buckets: Buckets, reports: Sequence[BucketReport], manifest: Mapping[str, Any]) -> str:
+    """The page, from the counts of all buckets and the manifest."""
+    before = added(buckets.read_statistics(corpus.number) for corpus in buckets.corpora if corpus.split == "train")
+    after = added(report.statistics for report in reports if not buckets.is_given(report.split))
+    environment = Environment(loader=PackageLoader("pipelines", "."), autoescape=True, trim_blocks=True)
+    pairs = manifest["pairs"]
+    return environment.get_template("report.html.j2").render(
+        title=f"Preparation of {buckets.recipe.name}",
+        summary=(
+            f"{pairs['read']:,} pairs read; "
+            + ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())
+            + f" kept; {sum(pairs['rejected'].values()):,} rejected, all of them in rejected/."
+        ),
+        waterfall=pictures.waterfall(pairs["read"], _in_order(pairs["rejected"]), sum(pairs["kept"].values())),
+        corpora=list(manifest["corpora"]),
+        rows=list(_rows(manifest)),
+        histograms=[
+            *(pictures.lengths(before[f"{side}_words"], _of(after, f"{side}_words"), side) for side in _SIDES),
+            pictures.ratios(before["length_ratio"], _of(after, "length_ratio")),
+        ],
+        languages=[
+            pictures.languages(before[name], side) for side in _SIDES if before.get(name := f"{side}_languages")
+        ],
+        subwords=list(_subwords(manifest)),
+        samples=list(_samples(buckets, reports)),
+        seconds=manifest["seconds"],
+    )
+
+
+def _of(statistics: Statistics, name: str) -> Counter[Any]:
+    return statistics.get(name, Counter())
+
+
+def _in_order(rejected: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The reasons that took something, in the order in which they are looked at."""
+    return [(reason, rejected[reason]) for reason in SETTING_OF_REASON if rejected.get(reason)]
+
+
+def _rows(manifest: Mapping[str, Any]) -> Iterator[tuple[str, list[int]]]:
+    """Name and count by corpus: pairs read, taken for each reason, kept in each split."""
+    corpora = list(manifest["corpora"].values())
+    yield "read", [corpus["read"] for corpus in corpora]
+    for reason, _ in _in_order(manifest["pairs"]["rejected"]):
+        yield reason, [corpus["rejected"].get(reason, 0) for corpus in corpora]
+    for split in SPLITS:
+        yield f"kept, {split}", [corpus["kept"][split] for corpus in corpora]
+
+
+def _subwords(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Rows of the table of subwords: label, source, target."""
+
+    def row(label: str, of_side: Any) -> tuple[str, str, str]:
+        return label, of_side("source"), of_side("target")
+
+    tokens, words, unknown = (manifest[name] for name in ("tokens", "words", "unknown"))
+    yield row("vocabulary", lambda side: f"{manifest['subwords']['vocabulary'][side]:,}")
+    yield row("subwords", lambda side: f"{tokens['train'][side]:,}")
+    yield row("subwords a word", lambda side: f"{tokens['train'][side] / max(1, words['train'][side]):.2f}")
+    for split in SPLITS:
+        yield row(
+            f"subwords in the vocabulary, {split}",
+            lambda side, split=split: f"{100 - 100 * unknown[split][side] / max(1, tokens[split][side]):.3f} %",
+        )
+
+
+def _samples(buckets: Buckets, reports: Sequence[BucketReport]) -> Iterator[tuple[str, str, list[dict[str, str]]]]:
+    """Label, setting and some pairs: of those kept, and of those rejected for each reason."""
+    kept = heapq.nsmallest(
+        SAMPLES, (pair for report in reports if report.split == "train" for pair in report.kept_samples)
+    )
+    yield "kept", "", [_described(buckets, pair) for pair in kept]
+    rejected = samples(pair for report in reports for found in report.rejected_samples.values() for pair in found)
+    for reason, setting in SETTING_OF_REASON.items():
+        if reason in rejected:
+            yield reason, setting, [_described(buckets, pair) for pair in rejected[reason]]
+
+
+def _described(buckets: Buckets, pair: Pair | Rejected) -> dict[str, str]:
+    measured = ""
+    if isinstance(pair, Rejected) and pair.value is not None:
+        measured = f"{pair.value:g} (limit {pair.limit:g})"
+    corpus = buckets.corpora[pair.corpus].name
+    return {"where": f"{corpus} {pair.line:,}", "measured": measured, "source": pair.source, "target": pair.target}
