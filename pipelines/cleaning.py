@@ -44,10 +44,12 @@ class Rule:
 
     def limit(self, settings: Cleaning) -> float | None:
         """The most or least allowed; None where the rule is off."""
-        if self.needs and not any(getattr(settings, name) for name in self.needs):
-            return None
         limit: float | None = getattr(settings, self.setting)
-        return limit
+        return limit if self.can_measure(settings) else None
+
+    def can_measure(self, settings: Cleaning) -> bool:
+        """Whether the settings that the rule needs are given."""
+        return not self.needs or any(getattr(settings, name) for name in self.needs)
 
     def broken(self, values: Column, limit: float) -> npt.NDArray[np.bool_]:
         """Which of the measured values are beyond the limit."""

@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.bucket_report import BucketReport
 from pipelines.buckets import Buckets, Pair, Rejected
 from pipelines.cleaning import TOO_MANY_SUBWORDS, Rejection
-from pipelines.running import explained_errors, run_pipeline
+from pipelines.running import Progress, explained_errors, run_pipeline
 from pipelines.shards import EncodedPair, encoded_example, write_shard, writing_gzip
 from pipelines.subwords import load_subwords
 from recipes.corpora import Corpus
@@ -35,7 +35,7 @@ def encode_buckets(buckets: Buckets, output: WorkDirectory, options: PipelineOpt
         | "spread" >> beam.Reshuffle()
         | "encode" >> beam.ParDo(EncodeBucket(buckets, output))
     )
-    with buckets.progress.shown(pairs, "encoding", "pairs"):
+    with _progress(output).shown(pairs, "encoding", "pairs"):
         run_pipeline(pipeline)
 
 
@@ -88,7 +88,7 @@ class EncodeBucket(beam.DoFn):
             report.count_records(encoded, self._names)
             for each in encoded:
                 yield encoded_example(each, self._files[each.pair.corpus])
-            self._buckets.progress.add(len(read))
+            _progress(self._output).add(len(read))
 
     def _too_long(self, encoded: EncodedPair) -> Rejected:
         pair, limit = encoded.pair, self._buckets.recipe.subwords.max_length
@@ -106,6 +106,10 @@ class EncodeBucket(beam.DoFn):
 def _tagged(pair: Pair, corpus: Corpus) -> Pair:
     """The pair with its corpus's tag before the source sentence."""
     return pair._replace(source=f"{corpus.tag} {pair.source}") if corpus.tag else pair
+
+
+def _progress(output: WorkDirectory) -> Progress:
+    return Progress(output.root / "progress")
 
 
 def _report(output: WorkDirectory, bucket: int) -> Path:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.blocks import decoded, repaired_pairs
@@ -64,7 +65,7 @@ class Measures:
 def measure_corpora(
     corpora: Sequence[Corpus], indexes: Indexes, pairs: int, directory: Path, options: PipelineOptions
 ) -> dict[str, Measures]:
-    """Measures the training corpora, ``pairs`` in all; gives what each rule that is on measures, by reason."""
+    """Measures the training corpora, ``pairs`` in all; gives what each rule that can measures, by reason."""
     pipeline = beam.Pipeline(options=options)
     progress = Progress(directory / "progress")
     (
@@ -83,7 +84,7 @@ def measure_corpora(
 
 
 class MeasureBlock(beam.DoFn):
-    """Block → (reason, pickled ``Measures``) of every rule that is on for the corpus."""
+    """Block → (reason, pickled ``Measures``) of every rule whose settings are given, even where it is off."""
 
     def __init__(self, corpora: Sequence[Corpus], progress: Progress):
         self._corpora = {corpus.number: corpus for corpus in corpora}
@@ -98,10 +99,9 @@ class MeasureBlock(beam.DoFn):
             sources, targets = (decoded(lines)[0] for lines in block.lines())
             source, target = repaired_pairs(sources, targets, corpus)
         for rule in RULES:
-            limit = rule.limit(settings)
-            if limit is not None:
+            if rule.can_measure(settings):
                 values = rule.measure(source, target, settings)
-                measures = _measures(rule, limit, values, source, target, block, corpus)
+                measures = _measures(rule, rule.limit(settings), values, source, target, block, corpus)
                 yield rule.reason, pickle.dumps(measures)
         with explained_errors():
             self._progress.add(block.pairs)
@@ -123,14 +123,24 @@ class WriteMeasures(beam.DoFn):
 
 
 def _measures(
-    rule: Rule, limit: float, values: Column, source: Sentences, target: Sentences, block: PairBlock, corpus: Corpus
+    rule: Rule,
+    limit: float | None,
+    values: Column,
+    source: Sentences,
+    target: Sentences,
+    block: PairBlock,
+    corpus: Corpus,
 ) -> Measures:
-    """What a rule measures of one block. Empty sides are no rule's concern."""
+    """What a rule measures of one block. Empty sides are no rule's concern; without a limit, extremes are nearest."""
     filled = (source.lengths > 0) & (target.lengths > 0)
-    beyond = rule.broken(values, limit) & filled
-    distances = np.abs(values - limit)
+    if limit is None:
+        beyond = np.zeros(len(values), bool)
+        distances = -values if rule.bound == "most" else values
+    else:
+        beyond = rule.broken(values, limit) & filled
+        distances = np.abs(values - limit)
 
-    def examples(of: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[Example]:
+    def examples(of: npt.NDArray[np.bool_]) -> list[Example]:
         places = np.flatnonzero(of)
         nearest = places[np.argsort(distances[places], kind="stable")[: 4 * EXAMPLES]].tolist()
         return heapq.nsmallest(EXAMPLES, map(example, nearest))

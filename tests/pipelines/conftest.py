@@ -69,8 +69,8 @@ def run(work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000) -> dict[str
 
 
 def hashes(work: WorkDirectory) -> dict[str, str]:
-    """SHA-256 of every file of ``data/`` but the manifest, which tells the time."""
-    files = sorted(path for path in work.data.rglob("*") if path.is_file() and path != work.manifest)
+    """SHA-256 of every file of ``data/`` but the manifest and the report, which tell the time."""
+    files = sorted(path for path in work.data.rglob("*") if path.is_file() and path not in (work.manifest, work.report))
     return {str(path.relative_to(work.data)): sha256_of(path) for path in files}
 
 

@@ -1,0 +1,166 @@
+"""Several corpora in one recipe, and the rules between their pairs, through the whole preparation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import prepare
+from pipelines.running import pipeline_options
+from pipelines.subwords import load_subwords
+from recipes.layout import FILE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
+from recipes.stages import resolved_recipe
+from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
+from tests.pipelines.test_prepare import records
+
+
+def texts(work: WorkDirectory, split: str) -> list[tuple[str, str]]:
+    return [(record[SOURCE_TEXT].decode(), record[TARGET_TEXT].decode()) for record in records(work, split)]
+
+
+def rejected(work: WorkDirectory) -> Counter[tuple[str, str]]:
+    return Counter((pair["corpus"], pair["reason"]) for pair in rejected_pairs(work))
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[dict[str, Any]]:
+    """Numbers below 100, from 100 and from 200, each a corpus; the second also has the first ten of the first."""
+    parts = [range(100), [*range(100, 200), *range(10)], range(200, 300)]
+    return [
+        {
+            **as_settings(write_pair(tmp_path / name, [SOURCES[n] for n in part], [TARGETS[n] for n in part])),
+            "name": name,
+        }
+        for name, part in zip(("small", "middle", "large"), parts, strict=True)
+    ]
+
+
+def test_each_corpus_has_its_name_weight_tag_and_rules(tmp_path: Path, three: list[dict[str, Any]]) -> None:
+    small, middle, large = three
+    small |= {"weight": 2.5}
+    middle |= {"tag": "<mid>", "cleaning": {"max_words": 3}}
+    large |= {"weight": 0.25}
+    work = new_work(tmp_path / "work", None, corpus={"train": three}, subwords={"vocabulary": 80})
+    manifest = run(work)
+    assert {name: corpus["read"] for name, corpus in manifest["corpora"].items()} == {
+        "small": 100,
+        "middle": 110,
+        "large": 100,
+    }
+    by_reason = rejected(work)
+    assert by_reason["middle", "too_long"] == sum(max(len(s.split()), len(t.split())) > 3 for s, t in pairs(100, 200))
+    assert by_reason["small", "too_long"] == by_reason["large", "too_long"] == 0
+    # The copy in the later corpus goes, unless its own rules took it before.
+    assert by_reason["middle", "duplicate"] == 10
+    found = records(work, "train")
+    kept = manifest["corpora"]
+    times = Counter(record[SOURCE_TEXT] for record in found)
+    assert {times[SOURCES[n].encode()] for n in range(100)} <= {0, 2, 3}
+    written = sum(times[SOURCES[n].encode()] for n in range(100))
+    assert written == pytest.approx(2.5 * kept["small"]["kept"]["train"], rel=0.1)
+    for counts in kept.values():
+        assert counts["read"] == sum(counts["kept"].values()) + sum(counts["rejected"].values())
+    assert 10 <= kept["large"]["kept"]["train"] <= 40
+    assert manifest["records"]["train"] == len(found) == sum(manifest["lengths"]["train"].values())
+    subwords = load_subwords(work.subword_model("source", joint=True))
+    for record in found:
+        is_tagged = record[SOURCE_TEXT].startswith(b"<mid> ")
+        assert is_tagged == (record[SOURCE_TEXT].removeprefix(b"<mid> ").decode() in SOURCES[100:200])
+        if is_tagged:
+            assert subwords.piece_to_id("<mid>") in record[SOURCE]
+
+
+def pairs(begin: int, end: int) -> list[tuple[str, str]]:
+    return list(zip(SOURCES[begin:end], TARGETS[begin:end], strict=True))
+
+
+def test_every_pair_of_every_corpus_is_in_one_place(tmp_path: Path, three: list[dict[str, Any]]) -> None:
+    work = new_work(tmp_path / "work", None, corpus={"train": three})
+    manifest = run(work, chunk_pairs=33)
+    for name, counts in manifest["corpora"].items():
+        assert counts["read"] == sum(counts["kept"].values()) + sum(counts["rejected"].values()), name
+    found = [pair for split in SPLITS for pair in texts(work, split)]
+    assert sorted(found) == sorted(pairs(0, 300))
+
+
+def test_sentences_of_given_sets_are_not_trained_on(tmp_path: Path) -> None:
+    """On either side, whatever their case and punctuation."""
+    source, target = [*SOURCES, "Seven!", "a heptad", "eight"], [*TARGETS, "autre", "Sept.", "huit"]
+    test = write_pair(tmp_path / "test", ["seven", "something else"], ["sept", "Huit"])
+    files = write_pair(tmp_path / "train", source, target)
+    work = new_work(tmp_path / "work", files, corpus={"test": as_settings(test)}, split={"dev_pairs": 20})
+    run(work)
+    overlapping = {(pair["source"], pair["target"]) for pair in rejected_pairs(work) if pair["reason"] == "overlap"}
+    expected = {("seven", "sept"), ("Seven!", "autre"), ("a heptad", "Sept."), ("eight", "huit")}
+    assert overlapping == expected - set(texts(work, "dev"))
+    assert texts(work, "test") == [("seven", "sept"), ("something else", "Huit")]
+    kept = new_work(
+        tmp_path / "kept",
+        files,
+        corpus={"test": as_settings(test)},
+        split={"dev_pairs": 20},
+        cleaning={"remove_overlap": False},
+    )
+    assert "overlap" not in run(kept)["pairs"]["rejected"]
+
+
+def test_no_sentence_is_in_two_splits_on_either_side(tmp_path: Path) -> None:
+    """Also where the splits are made here, and sentences come with several translations on both sides."""
+    source = [*SOURCES, *(f"the {text}" for text in SOURCES), *(text.upper() for text in SOURCES)]
+    target = [*TARGETS, *TARGETS, *(f"le {text}" for text in TARGETS)]
+    work = new_work(tmp_path / "work", write_pair(tmp_path, source, target))
+    manifest = run(work)
+    assert manifest["pairs"]["rejected"]["overlap"] > 0
+    train = texts(work, "train")
+    for split in ("dev", "test"):
+        held_out = texts(work, split)
+        for side in (0, 1):
+            assert {pair[side].lower() for pair in train}.isdisjoint({pair[side].lower() for pair in held_out})
+
+
+def test_pairs_equal_but_for_case_and_punctuation(tmp_path: Path) -> None:
+    source = [*SOURCES, *(f"{text.title()}." for text in SOURCES)]
+    target = [*TARGETS, *(f"{text.upper()} !" for text in TARGETS)]
+    files = write_pair(tmp_path, source, target)
+    exact = new_work(tmp_path / "exact", files, cleaning={"duplicates": "exact"}, subwords={"vocabulary": 90})
+    assert "duplicate" not in run(exact)["pairs"]["rejected"]
+    letters = new_work(tmp_path / "letters", files, cleaning={"duplicates": "letters"})
+    assert run(letters)["pairs"]["rejected"] == {"duplicate": 300}
+    assert sorted(pair for split in SPLITS for pair in texts(letters, split)) == sorted(pairs(0, 300))
+
+
+def test_limits_on_translations_of_a_sentence(tmp_path: Path) -> None:
+    source = [*SOURCES, *["twelve"] * 3, "a dozen", "twelve items", "one dozen"]
+    target = [*TARGETS, "une douzaine", "douze", "XII", *["douze"] * 3]
+    limits = {"max_translations": 2, "max_sources": 3, "duplicates": "exact"}
+    work = new_work(
+        tmp_path / "work",
+        write_pair(tmp_path, source, target),
+        cleaning=limits,
+        split={"dev_pairs": 1, "test_pairs": 1, "seed": 5},
+        corpus={"dev": as_settings(write_pair(tmp_path / "dev", ["x y"], ["z"]))},
+    )
+    run(work)
+    found = {(pair["line"], pair["reason"], pair["value"], pair["limit"]) for pair in rejected_pairs(work)}
+    assert {each for each in found if each[0] > 300} == {
+        (302, "duplicate", None, None),
+        (303, "many_translations", 3, 2),
+        (306, "many_sources", 4, 3),
+    }
+
+
+def test_only_the_later_steps_are_done_again(tmp_path: Path, three: list[dict[str, Any]]) -> None:
+    """After a change of what only they read; the result is that of doing everything again."""
+    work = new_work(tmp_path / "work", None, corpus={"train": three})
+    run(work)
+    cleaned = {path: path.stat().st_mtime_ns for path in (work.intermediate / "clean").iterdir()}
+    work = new_work(tmp_path / "work", None, corpus={"train": three}, subwords={"vocabulary": 70})
+    prepare.prepare(resolved_recipe(work), work, pipeline_options([]))
+    assert {path: path.stat().st_mtime_ns for path in (work.intermediate / "clean").iterdir()} == cleaned
+    again = hashes(work)
+    run(work)
+    assert hashes(work) == again
+    assert {record[FILE] for record in records(work, "train")} == {b"text.en"}

@@ -1,0 +1,92 @@
+"""The pages: that they say what was counted, need nothing beside them, and let no corpus write into them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+
+from pipelines.clean_report import other_limits, write_clean_report
+from pipelines.cleaning import RULES
+from pipelines.running import pipeline_options
+from recipes.layout import WorkDirectory
+from recipes.stages import resolved_recipe
+from tests.pipelines.conftest import SOURCES, TARGETS, new_work, run, write_pair
+
+
+class Page(HTMLParser):
+    """The text of a page's elements, and what it would load or run."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.texts: list[str] = []
+        self.foreign: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        addresses = [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+        self.foreign += [address for address in addresses if not address.startswith("#")]
+        self.foreign += [tag] if tag in ("script", "link", "iframe", "object") else []
+
+    def handle_data(self, data: str) -> None:
+        self.texts += [data.strip()] if data.strip() else []
+
+    def after(self, text: str) -> str:
+        return self.texts[self.texts.index(text) + 1]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+    directory = tmp_path_factory.mktemp("report")
+    source = [*SOURCES, *SOURCES[:5], "", "word " * 150, "<script>alert(1)</script> & more"]
+    target = [*TARGETS, *TARGETS[:5], "x", "mot " * 120, "<script>alert(1)</script> & plus"]
+    return new_work(
+        directory / "work",
+        write_pair(directory, source, target),
+        cleaning={"max_html_tags": 9},
+        subwords={"vocabulary": 80},
+        corpus={"source_language": "en", "target_language": "fr"},
+    )
+
+
+def test_the_report_says_what_was_counted(work: WorkDirectory) -> None:
+    manifest = run(work)
+    page = Page(work.report.read_text("utf-8"))
+    assert page.foreign == []
+    assert f"{manifest['pairs']['kept']['train']:,} train" in page.texts[page.texts.index("Preparation of test", 2) + 1]
+    for reason, count in manifest["pairs"]["rejected"].items():
+        assert page.after(reason) == f"{count:,}"
+    assert "<script>alert" not in work.report.read_text("utf-8")
+    drawn = work.report.read_text("utf-8").count("<svg")
+    assert drawn == 6
+
+
+def test_the_clean_report_takes_nothing_and_says_what_would_be_taken(work: WorkDirectory) -> None:
+    write_clean_report(resolved_recipe(work), work, pipeline_options([]))
+    text = work.clean_report.read_text("utf-8")
+    page = Page(text)
+    assert page.foreign == []
+    assert "<script>alert" not in text
+    table = page.texts[page.texts.index("rule") :]
+    for reason, setting, limit, taken in (
+        ("too_long", "max_words", "100", "1"),
+        ("html_tags", "max_html_tags", "9", "0"),
+        ("too_many_characters", "max_characters", "off", "0"),
+    ):
+        place = table.index(reason)
+        assert table[place + 1 : place + 4] == [setting, limit, taken]
+
+
+def test_other_limits_take_what_they_say() -> None:
+    values = [float(value) for value in range(1000)]
+    most = next(rule for rule in RULES if rule.bound == "most")
+    least = next(rule for rule in RULES if rule.bound == "least")
+    for rule in (most, least):
+        limits = other_limits(rule, Counter(values))
+        assert len(limits) == 7
+        for limit, taken in limits:
+            beyond = [value for value in values if (value > limit if rule.bound == "most" else value < limit)]
+            assert len(beyond) == taken
+        assert [taken for _, taken in limits] == [1, 5, 10, 20, 50, 100, 200]
+    assert other_limits(most, Counter({3.0: 50})) == []
