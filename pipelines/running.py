@@ -7,18 +7,29 @@ import io
 import logging
 import re
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+)
+from apache_beam.runners.portability.flink_runner import MAGIC_HOST_NAMES, FlinkRunner
 from apache_beam.runners.runner import create_runner
 
+from pipelines.flink import TASK_MANAGERS, cancel_jobs, flink_cluster, free_slots, job_server
 from pipelines.worker import worker_processes
 from recipes.errors import UserError, explain
 from recipes.progress import progress_bar
 
 LOCAL_RUNNER = "FnApiRunner"
+_THIS_MACHINE = ("localhost", "127.0.0.1")
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -43,12 +54,53 @@ def pipeline_options(flags: Sequence[str]) -> PipelineOptions:
     return options
 
 
+@contextlib.contextmanager
+def ready_runner(flags: Sequence[str]) -> Iterator[PipelineOptions]:
+    """Beam's options from its flags; while the body runs jobs with them, there is what their runner needs.
+
+    That is nothing, save for ``--runner=FlinkRunner``: it needs Beam's job server, and without
+    ``--flink_master`` a cluster, which is then one on this machine.
+    """
+    options = pipeline_options(flags)
+    portable, flink = options.view_as(PortableOptions), options.view_as(FlinkRunnerOptions)
+    if not isinstance(create_runner(options.view_as(StandardOptions).runner), FlinkRunner) or portable.job_endpoint:
+        yield options
+        return
+    if portable.environment_type is None:
+        portable.environment_type = _environment(flink.flink_master)
+    with contextlib.ExitStack() as needed:
+        slots = TASK_MANAGERS
+        if flink.flink_master in MAGIC_HOST_NAMES:
+            flink.flink_master = needed.enter_context(flink_cluster()).master
+        else:
+            slots = free_slots(_flink_master(options))
+        if flink.parallelism == -1:
+            # Beam's own default is one worker, however large the cluster.
+            flink.parallelism = max(1, slots)
+        # The name by which the job is found again on the cluster.
+        options.view_as(GoogleCloudOptions).job_name = f"rnnsearch-{uuid.uuid4()}"
+        portable.job_endpoint = needed.enter_context(job_server(_flink_master(options), flink.flink_job_server_jar))
+        yield options
+
+
 def run_pipeline(pipeline: beam.Pipeline) -> None:
     """Runs the pipeline to its end. A UserError raised in a worker comes out as itself."""
-    # Beam would print the traceback of every error in a worker, which then comes here anyway.
-    with _logging_at("apache_beam", logging.CRITICAL), worker_processes(pipeline):
+    silent = io.StringIO()
+    # Beam would print the traceback of every error in a worker, which then comes here anyway: by its loggers, by the
+    # root logger, and by print. A bar that is shown has the stream already.
+    with (
+        _logging_at("apache_beam", logging.CRITICAL),
+        _logging_at("root", logging.CRITICAL),
+        contextlib.redirect_stderr(silent),
+        worker_processes(pipeline),
+    ):
         try:
             pipeline.run().wait_until_finish()
+        except KeyboardInterrupt:
+            # Flink would go on with the job, also if Beam were asked to cancel it.
+            if isinstance(pipeline.runner, FlinkRunner):
+                cancel_jobs(_flink_master(pipeline.options), pipeline.options.view_as(GoogleCloudOptions).job_name)
+            raise
         except Exception as error:
             if str(error).startswith("KeyboardInterrupt"):
                 raise KeyboardInterrupt from error
@@ -103,6 +155,20 @@ class Progress:
                 finished.set()
                 watcher.join()
             look()
+
+
+def _flink_master(options: PipelineOptions) -> str:
+    return str(options.view_as(FlinkRunnerOptions).flink_master).removeprefix("http://").rstrip("/")
+
+
+def _environment(master: str) -> str:
+    """How the Python workers of a cluster run: as threads of this process, if the cluster is on this machine."""
+    if master in MAGIC_HOST_NAMES or urlsplit(f"//{master.removeprefix('http://')}").hostname in _THIS_MACHINE:
+        return "LOOPBACK"
+    raise UserError(
+        f"the TaskManagers of {master} need Python workers beside them: start worker pools there, and give "
+        "--environment_type=EXTERNAL --environment_config=localhost:50000; see docs/scaling.md"
+    )
 
 
 def _unknown_flags(options: PipelineOptions) -> list[str]:
