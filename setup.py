@@ -8,7 +8,7 @@ setup(
     description="From a raw parallel corpus to a translation over gRPC: Beam, Keras RNNsearch, TensorFlow Serving",
     python_requires=">=3.10,<3.13",
     packages=["recipes", "pipelines", "model", "serving"],
-    package_data={"recipes": ["*.yaml"], "pipelines": ["*.j2", "flink_job_server.lock"]},
+    package_data={"recipes": ["*.yaml"], "pipelines": ["*.j2", "*.lock"]},
     install_requires=[
         "apache-beam",
         "eldc",

@@ -36,7 +36,7 @@ from pipelines.encoding import encode_buckets, read_reports
 from pipelines.indexing import Indexes, index_corpora
 from pipelines.manifest import build_manifest, first_undecodable, summary
 from pipelines.report import render_report
-from pipelines.running import pipeline_options
+from pipelines.running import ready_runner
 from pipelines.steps import forget, made_once
 from pipelines.subwords import train_subwords
 from recipes.corpora import corpora
@@ -59,7 +59,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     known, flags = parser.parse_known_args(arguments)
     work = WorkDirectory(known.work)
-    manifest = prepare(resolved_recipe(work), work, pipeline_options(flags))
+    with ready_runner(flags) as options:
+        manifest = prepare(resolved_recipe(work), work, options)
     print(summary(manifest, work), flush=True)
 
 

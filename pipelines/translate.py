@@ -25,7 +25,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.corpus import FileIndex, index_file, read_lines
-from pipelines.running import Progress, explained_errors, pipeline_options, run_pipeline
+from pipelines.running import Progress, explained_errors, ready_runner, run_pipeline
 from recipes.errors import UserError, run_command
 from recipes.files import remove, replacing
 from recipes.layout import SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
@@ -79,7 +79,8 @@ def main(arguments: list[str]) -> None:
         engine = SavedModel(work.version(versions[-1]))
     else:
         raise UserError(f"{work.export} holds no exported model; make one with make train WORK={work.root}")
-    lines = translate_file(options.input, options.output, engine, pipeline_options(flags))
+    with ready_runner(flags) as beam_options:
+        lines = translate_file(options.input, options.output, engine, beam_options)
     print(f"translated {lines:,} lines into {options.output}")
 
 
