@@ -13,6 +13,7 @@ venv := .venv
 run := $(venv)/bin/python -m
 ready := $(venv)/complete
 debug := $(if $(DEBUG),--debug)
+beam := $(strip $(if $(RUNNER),--runner='$(RUNNER)') $(if $(FLINK_MASTER),--flink_master='$(FLINK_MASTER)') $(BEAM))
 corpus := $(if $(SRC),--train-source '$(SRC)') $(if $(TGT),--train-target '$(TGT)') \
 	$(if $(DEV_SRC),--dev-source '$(DEV_SRC)') $(if $(DEV_TGT),--dev-target '$(DEV_TGT)') \
 	$(if $(TEST_SRC),--test-source '$(TEST_SRC)') $(if $(TEST_TGT),--test-target '$(TEST_TGT)')
@@ -42,8 +43,8 @@ $(ready): setup.py constraints.txt
 train: $(ready) ## corpus, preparation, training, evaluation and SavedModel: whatever is not current of it
 	@$(road)
 
-prepare: $(ready) ## the TFRecord shards only; BEAM='--runner=…' passes flags to Beam
-	@$(road) --until prepare $(if $(BEAM),-- $(BEAM))
+prepare: $(ready) ## the TFRecord shards only; RUNNER=flink on Flink (FLINK_MASTER=host:port); BEAM='…' flags for Beam
+	@$(road) --until prepare $(if $(beam),-- $(beam))
 
 clean-report: $(ready) ## what every cleaning rule would take from the corpus, as a page; nothing is rejected
 	@$(road) --until fetch
@@ -63,7 +64,7 @@ serve: $(ready) ## gRPC on 8500, REST on 8501; PORT= and REST_PORT= choose other
 translate: $(ready) ## TEXT='…' asks the running server; IN=file OUT=file is a batch job (SERVER=host:port: by a server)
 ifdef IN
 	@$(run) pipelines.translate --work '$(WORK)' --input '$(IN)' --output '$(OUT)' \
-		$(if $(SERVER),--server '$(SERVER)') $(debug) $(BEAM)
+		$(if $(SERVER),--server '$(SERVER)') $(debug) $(beam)
 else
 	@$(run) serving.client --server '$(or $(SERVER),localhost:8500)' $(debug) -- "$$TEXT"
 endif
