@@ -1,0 +1,39 @@
+"""The commands of docs/scaling.md: every flag in them is one that Beam, or the command, has."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.running import _unknown_flags, pipeline_options
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+# Indented lines, those that end in a backslash joined with the next.
+COMMANDS = re.sub(r"\\\n +", " ", "\n".join(re.findall(r"^ {4}.*$", PAGE, re.MULTILINE))).splitlines()
+PREPARE = [command.strip() for command in COMMANDS if command.strip().startswith("make prepare")]
+
+
+def test_the_page_has_a_command_for_every_engine() -> None:
+    assert len(PREPARE) == 7
+    assert {command.split("RUNNER=")[1].split()[0] for command in PREPARE} == {"flink", "SparkRunner", "DataflowRunner"}
+
+
+@pytest.mark.parametrize("command", PREPARE)
+def test_beam_knows_every_flag(command: str) -> None:
+    """As make hands them on."""
+    make, *arguments = shlex.split(command)
+    result = subprocess.run(
+        [make, "--dry-run", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
+    )
+    last = next(line for line in reversed(result.stdout.splitlines()) if "recipes.run" in line)
+    flags = shlex.split(last.partition(" -- ")[2])
+    assert flags[0].startswith("--runner=")
+    assert _unknown_flags(PipelineOptions(flags)) == []
+    if "Dataflow" not in flags[0]:
+        pipeline_options(flags)
