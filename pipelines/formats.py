@@ -65,7 +65,8 @@ def format_of(files: PairFiles) -> str:
     if files.format == "lines":
         raise UserError(f"{files.file}: format lines has a file for each side; give source and target")
     name = without_compression(files.file).lower()
-    found = files.format or next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
+    by_ending: str | None = next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
+    found = files.format or by_ending
     if found is None:
         raise UserError(
             f"{files.file}: its name does not tell its format; give format, one of {', '.join(list(READERS)[1:])}"

@@ -25,7 +25,7 @@ from pipelines.flink_jars import flink_jars, java_command
 from pipelines.running import ready_runner
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
-from recipes.schema import FilePair
+from pipelines.corpus import FilePair
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import hashes, new_work, run
