@@ -239,6 +239,10 @@ def _read_po(files: PairFiles) -> Iterator[Pair | None]:
     """Of a message with a plural, the plural is taken: the forms of two languages do not match one by one."""
     path = str(files.file)
     with local_file(path) as local:
+        last = local.read_bytes().rstrip().rpartition(b"\n")[2]
+        # The library takes a string without its closing quote for an empty one.
+        if not last.startswith(b"#") and not last.endswith(b'"'):
+            raise UserError(f"{path} is cut short in its last line; fetch or make it again")
         try:
             entries = polib.pofile(str(local))
         except UnicodeDecodeError as error:

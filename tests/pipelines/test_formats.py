@@ -1,0 +1,603 @@
+"""Every format comes back as another program wrote it, and whatever can be wrong with a file is said in a sentence."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import json
+import lzma
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+import zstandard
+from apache_beam.io.localfilesystem import LocalFileSystem
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from pipelines.formats import format_of, read_pairs
+from recipes.errors import UserError
+from recipes.schema import PairFiles
+from tests.pipelines.test_bad_input import WITHOUT_OVERRIDE
+
+Rows = Sequence[tuple[str, str]]
+
+# Text in which the characters that end lines elsewhere, quote, separate or escape are frequent.
+AWKWARD = st.text(
+    st.sampled_from("a é\u2028\u2029\x85\x0b\x0c\x1c\r\n\t\"'\\,;<>&|#~{}[]\u00a0\ufeff\u200b😀")
+    | st.characters(codec="utf-8", exclude_characters="\0"),
+    max_size=12,
+)
+ROWS = st.lists(st.tuples(AWKWARD, AWKWARD), min_size=1, max_size=8)
+
+
+def read(path: Path | str, **more: Any) -> list[tuple[bytes, bytes]]:
+    return list(read_pairs(PairFiles(file=str(path), **more), "en", "fr", warn=lambda sentence: None))
+
+
+def as_read(rows: Rows) -> list[tuple[bytes, bytes]]:
+    """The pairs as they come back: a line break in a side is a space."""
+    return [(one_line(source).encode(), one_line(target).encode()) for source, target in rows]
+
+
+def one_line(text: str) -> str:
+    return text.replace("\r\n", " ").replace("\n", " ")
+
+
+def write_tsv(path: Path, rows: Rows) -> None:
+    path.write_bytes("".join(f"{source}\t{target}\n" for source, target in rows).encode())
+
+
+def write_csv(path: Path, rows: Rows) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("id", "source", "target"), *((1, *row) for row in rows)])
+
+
+def write_jsonl(path: Path, rows: Rows) -> None:
+    lines = (json.dumps({"target": target, "source": source}, ensure_ascii=False) for source, target in rows)
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+
+
+def write_parquet(path: Path, rows: Rows) -> None:
+    source, target = zip(*rows, strict=True)
+    pyarrow.parquet.write_table(pyarrow.table({"target": target, "id": range(len(rows)), "source": source}), path)
+
+
+def write_sqlite(path: Path, rows: Rows) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE pairs (source TEXT, target TEXT)")
+        database.executemany("INSERT INTO pairs VALUES (?, ?)", rows)
+    database.close()
+
+
+def write_tmx(path: Path, rows: Rows) -> None:
+    root = etree.Element("tmx", version="1.4")
+    body = etree.SubElement(root, "body")
+    for row in rows:
+        unit = etree.SubElement(body, "tu")
+        for language, text in zip(("fr-CA", "EN"), reversed(row), strict=True):
+            variant = etree.SubElement(unit, "tuv", {"{http://www.w3.org/XML/1998/namespace}lang": language})
+            etree.SubElement(variant, "seg").text = text
+    etree.ElementTree(root).write(
+        str(path), xml_declaration=True, encoding="UTF-16", doctype='<!DOCTYPE tmx SYSTEM "x">'
+    )
+
+
+def write_xliff(path: Path, rows: Rows) -> None:
+    namespace = "urn:oasis:names:tc:xliff:document:1.2"
+    root = etree.Element(f"{{{namespace}}}xliff", version="1.2", nsmap={None: namespace})
+    body = etree.SubElement(etree.SubElement(root, f"{{{namespace}}}file"), f"{{{namespace}}}body")
+    for row in rows:
+        unit = etree.SubElement(body, f"{{{namespace}}}trans-unit")
+        for side, text in zip(("source", "target"), row, strict=True):
+            etree.SubElement(unit, f"{{{namespace}}}{side}").text = text
+    etree.ElementTree(root).write(str(path), xml_declaration=True, encoding="UTF-8", pretty_print=True)
+
+
+def write_po(path: Path, rows: Rows) -> None:
+    """As gettext's own tools do: a string a line, with C's escapes."""
+    escapes = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\r": r"\r"})
+    lines = ['msgid ""', 'msgstr ""', r'"Content-Type: text/plain; charset=UTF-8\n"', ""]
+    for number, (source, target) in enumerate(rows):
+        lines += [f'msgctxt "{number}"', 'msgid ""']
+        lines += [f'"{line.translate(escapes)}"' for line in source.split(" ")[:1]]
+        lines += [f'" {line.translate(escapes)}"' for line in source.split(" ")[1:]]
+        lines += [f'msgstr "{target.translate(escapes)}"', ""]
+    path.write_bytes("\n".join(lines).encode())
+
+
+WRITERS: dict[str, Callable[[Path, Rows], None]] = {
+    "tsv": write_tsv,
+    "csv": write_csv,
+    "jsonl": write_jsonl,
+    "parquet": write_parquet,
+    "sqlite": write_sqlite,
+    "tmx": write_tmx,
+    "xliff": write_xliff,
+    "po": write_po,
+}
+QUERY = {"sqlite": {"query": "SELECT source, target FROM pairs ORDER BY rowid"}}
+
+
+def can_hold(form: str, text: str) -> bool:
+    """Whether a format has a way to write the text down, and to write it as a translated pair."""
+    if form == "tsv":
+        return not set(text) & set("\t\n")
+    if form in ("tmx", "xliff"):
+        # What XML has no way to write; and it turns carriage returns that are not written as references to line feeds.
+        return bool(text) and all(c in "\t\n" or c >= " " for c in text) and not set(text) & set("\ufffe\uffff")
+    return bool(text) or form != "po"
+
+
+@pytest.mark.parametrize("form", WRITERS)
+@given(rows=ROWS)
+@settings(max_examples=40)
+def test_pairs_come_back(form: str, rows: Rows) -> None:
+    rows = [row for row in rows if all(can_hold(form, text) for text in row)] or [("one", "un")]
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / f"pairs.{form}"
+        WRITERS[form](path, rows)
+        assert read(path, **QUERY.get(form, {})) == as_read(rows)
+
+
+@given(
+    rows=st.lists(st.tuples(st.binary(max_size=6), st.binary(max_size=6)), min_size=1, max_size=9),
+    endings=st.tuples(*[st.sampled_from(["", ".gz", ".zst", ".xz"])] * 2),
+)
+@settings(max_examples=60)
+def test_two_files_are_read_line_by_line(rows: list[tuple[bytes, bytes]], endings: tuple[str, str]) -> None:
+    """Any bytes but the line feed are part of a line, and each side may be compressed in its own way."""
+    rows = [(source.replace(b"\n", b"\x85"), target.replace(b"\n", b"\xe2\x80\xa8")) for source, target in rows]
+    rows[0] = b"- " + rows[0][0], b"- " + rows[0][1]
+    with tempfile.TemporaryDirectory() as directory:
+        paths = [Path(directory) / f"text{side}{ending}" for side, ending in enumerate(endings)]
+        for path, side in zip(paths, zip(*rows, strict=True), strict=True):
+            path.write_bytes(compressed(b"".join(line + b"\n" for line in side), path.suffix))
+        assert list(read_pairs(two_files(*paths), "en", "fr")) == rows
+
+
+def two_files(source: Path, target: Path) -> PairFiles:
+    return PairFiles(source=str(source), target=str(target))
+
+
+def compressed(content: bytes, ending: str) -> bytes:
+    by_ending: dict[str, Callable[[bytes], bytes]] = {
+        ".gz": gzip.compress,
+        ".zst": zstandard.compress,
+        ".xz": lzma.compress,
+    }
+    return by_ending.get(ending, bytes)(content)
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst", ".xz"])
+@pytest.mark.parametrize("form", WRITERS)
+def test_every_format_may_be_compressed(tmp_path: Path, form: str, ending: str) -> None:
+    rows = [(f"number {number}", f"nombre {number}") for number in range(50)]
+    WRITERS[form](tmp_path / "plain", rows)
+    path = tmp_path / f"pairs.{form}{ending}"
+    path.write_bytes(compressed((tmp_path / "plain").read_bytes(), ending))
+    assert read(path, **QUERY.get(form, {})) == as_read(rows)
+
+
+def test_compressed_files_may_be_put_together(tmp_path: Path) -> None:
+    """As ``cat a.gz b.gz`` does."""
+    for ending in (".gz", ".zst", ".xz"):
+        path = tmp_path / f"pairs.tsv{ending}"
+        path.write_bytes(compressed(b"one\tun\n", ending) + compressed(b"two\tdeux\n", ending))
+        assert read(path) == [(b"one", b"un"), (b"two", b"deux")]
+
+
+def test_columns_are_chosen_by_number_or_name(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_bytes(b'fr\tscore\ten\nun "\t1\t"one\ndeux\n')
+    by_name = read(path, source_field="en", target_field="fr")
+    assert by_name == [(b'"one', b'un "'), (b"", b"deux")]
+    assert read(path, source_field="3", target_field="1") == [(b"en", b"fr"), *by_name]
+    path = tmp_path / "pairs.csv"
+    path.write_bytes(b'\xef\xbb\xbfone,"un, ""\nx"\r\n')
+    assert read(path, source_field="1", target_field="2") == [(b"one", b'un, " x')]
+
+
+def test_keys_and_columns_may_be_nested(tmp_path: Path) -> None:
+    rows = [{"id": 1, "translation": {"en": "one", "fr": None}}, {"id": 2, "translation": {"en": "two", "fr": "deux"}}]
+    (tmp_path / "pairs.jsonl").write_text("\n\n".join(map(json.dumps, rows)))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "pairs.parquet", row_group_size=1)
+    for name in ("pairs.jsonl", "pairs.parquet"):
+        pairs = read(tmp_path / name, source_field="translation.en", target_field="translation.fr")
+        assert pairs == [(b"one", b""), (b"two", b"deux")]
+
+
+@pytest.mark.parametrize("kind", ["large_string", "string_view", "binary", "dictionary"])
+def test_parquet_text_of_every_kind(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "pairs.parquet"
+    types = {"dictionary": pyarrow.dictionary(pyarrow.int32(), pyarrow.string())}
+    text = pyarrow.array(["one", "é"]).cast(types[kind] if kind in types else getattr(pyarrow, kind)())
+    pyarrow.parquet.write_table(pyarrow.table({"source": text, "target": text}), path)
+    assert read(path) == [(b"one", b"one"), ("é".encode(), "é".encode())]
+
+
+def test_what_is_not_utf8_is_passed_on(tmp_path: Path) -> None:
+    """Every such pair is rejected with its number later."""
+    (tmp_path / "p.tsv").write_bytes(b"\xff\0\tun\n")
+    (tmp_path / "p.csv").write_bytes(b"source,target\n\xff,un\n")
+    (tmp_path / "p.jsonl").write_bytes(b'{"source": "\xff\\u0000", "target": "\\ud800"}\n')
+    not_text = pyarrow.array([b"\xff"]).view(pyarrow.string())
+    pyarrow.parquet.write_table(pyarrow.table({"source": not_text, "target": not_text}), tmp_path / "p.parquet")
+    with sqlite3.connect(tmp_path / "p.db") as database:
+        database.execute("CREATE TABLE pairs AS SELECT CAST(x'ff' AS TEXT) AS source, 1 AS target")
+    assert read(tmp_path / "p.tsv") == [(b"\xff\0", b"un")]
+    assert read(tmp_path / "p.csv") == [(b"\xff", b"un")]
+    assert read(tmp_path / "p.jsonl") == [(b"\xff\0", b"\xed\xa0\x80")]
+    assert read(tmp_path / "p.parquet") == [(b"\xff", b"\xff")]
+    assert read(tmp_path / "p.db", query="SELECT * FROM pairs") == [(b"\xff", b"1")]
+
+
+TMX = """<?xml version="1.0"?><!DOCTYPE tmx SYSTEM "http://localhost:9/tmx14.dtd"><tmx version="1.4"><body>
+<tu><tuv xml:lang="en-GB"><seg>a <hi>b<hi>c</hi></hi><bpt i="1">&lt;i><sub>no</sub></bpt>d<ept i="1">&lt;/i></ept> e
+f<!-- no --></seg></tuv><tuv lang="FR_ca"><prop>no</prop><seg>é<ph/></seg></tuv></tu>
+<tu><tuv xml:lang="enm"><seg>Middle English</seg></tuv><tuv xml:lang="fr"><seg>x</seg></tuv></tu>
+<tu><tuv xml:lang="en-US"><seg>us</seg></tuv><tuv xml:lang="en"><seg>any</seg></tuv>
+<tuv xml:lang="fr"><seg>y</seg></tuv></tu></body></tmx>"""
+
+
+def test_translation_memories_give_the_text_without_its_codes(tmp_path: Path) -> None:
+    path = tmp_path / "memory.tmx"
+    path.write_text(TMX)
+    said: list[str] = []
+    pairs = list(read_pairs(PairFiles(file=str(path)), "en", "fr", warn=said.append))
+    assert pairs == [(b"a bcd e f", "é".encode()), (b"any", b"y")]
+    assert said == [f"{path}: 1 of 3 units have no translation and are left out"]
+    assert read(path, source_field="en-us", target_field="en") == [(b"us", b"any")]
+    with pytest.raises(UserError, match=r"no unit in both en and de, but in FR_ca, en, en-GB, en-US, enm, fr; set"):
+        read(path, target_field="de")
+
+
+XLIFF_1 = """<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file><body>
+<trans-unit id="1"><source>Press <g id="1">he<x id="2"/>re</g><ph id="3">&lt;br></ph>.</source>
+<seg-source>no</seg-source><target state="translated"><mrk mtype="seg">Ici</mrk>.</target>
+<alt-trans><source>no</source><target>non</target></alt-trans></trans-unit>
+<trans-unit id="2"><source>no</source></trans-unit><trans-unit id="3"><source>no</source><target/></trans-unit>
+<trans-unit id="4"><source>no</source><target state="needs-review-translation">non</target></trans-unit>
+</body></file></xliff>"""
+XLIFF_2 = """<xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0" srcLang="en" trgLang="fr"><file id="f">
+<unit id="1"><segment><source>Press <pc id="1">here</pc><ph id="2"/>.</source><target>Ici.</target></segment>
+<ignorable><source> </source></ignorable><segment state="initial"><source>no</source><target>non</target></segment>
+</unit></file></xliff>"""
+
+
+@pytest.mark.parametrize("text", [XLIFF_1, XLIFF_2])
+def test_xliff_gives_what_is_translated(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "file.xlf"
+    path.write_text(text)
+    assert read(path) == [(b"Press here.", b"Ici.")]
+
+
+def test_po_gives_what_is_translated(tmp_path: Path) -> None:
+    path = tmp_path / "messages.po"
+    header = '\ufeffmsgid ""\nmsgstr ""\n"Content-Type: text/plain; charset={}\\n"\n\n'
+    messages = (
+        '#, fuzzy\nmsgid "no"\nmsgstr "non"\n\nmsgid "none"\nmsgstr ""\n\n#~ msgid "old"\n#~ msgstr "vieux"\n\n'
+        'msgid "one file"\nmsgid_plural "%d files"\nmsgstr[0] "un fichier"\nmsgstr[1] "%d fichiers"\n\n'
+        'msgid "a\\n"\n"b"\nmsgstr "é"\n'
+    )
+    path.write_text(header.format("UTF-8") + messages, encoding="utf-8")
+    expected = [(b"%d files", b"%d fichiers"), (b"a b", "é".encode())]
+    assert read(path) == expected
+    path.write_text(header.format("ISO-8859-1")[1:] + messages, encoding="latin-1")
+    assert read(path) == expected
+
+
+class Elsewhere(LocalFileSystem):
+    """The disk of this machine as one of Beam's file systems: elsewhere:///tmp/… is /tmp/…"""
+
+    @classmethod
+    def scheme(cls) -> str:
+        return "elsewhere"
+
+    def open(self, path: str, *arguments: Any, **more: Any) -> Any:
+        return super().open(path.removeprefix("elsewhere://"), *arguments, **more)
+
+
+@pytest.mark.parametrize("name", ["pairs.tsv.gz", "pairs.tmx", "pairs.parquet", "pairs.sqlite"])
+def test_files_are_read_where_they_are(tmp_path: Path, name: str) -> None:
+    form, _, ending = name.removeprefix("pairs.").partition(".")
+    WRITERS[form](tmp_path / "plain", [("one", "un")])
+    (tmp_path / name).write_bytes(compressed((tmp_path / "plain").read_bytes(), f".{ending}"))
+    assert read(f"elsewhere://{tmp_path / name}", **QUERY.get(form, {})) == [(b"one", b"un")]
+
+
+@pytest.mark.parametrize("url", ["elsewhere:///none/a.tsv", "nowhere://none/a.tsv"])
+def test_files_that_are_not_there(url: str) -> None:
+    with pytest.raises(UserError, match=rf"{url}( cannot be opened \(.*\); check the address|: no such file; check)"):
+        read(url)
+
+
+def test_files_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "a.en").write_bytes(codecs.BOM_UTF8 + b"one\r\ntwo\r\n")
+    (tmp_path / "a.fr").write_bytes(b"un\r\ndeux")
+    pairs = list(read_pairs(two_files(tmp_path / "a.en", tmp_path / "a.fr"), "en", "fr"))
+    assert [(source.strip(), target.strip()) for source, target in pairs] == [(b"one", b"un"), (b"two", b"deux")]
+    (tmp_path / "a.tsv").write_bytes(codecs.BOM_UTF8 + b"one\tun\r\n")
+    assert read(tmp_path / "a.tsv")[0][0] == b"one"
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("a.TSV", "tsv"),
+        ("a.csv.gz", "csv"),
+        ("a.xlf", "xliff"),
+        ("gs://b/a.jsonl.zst", "jsonl"),
+        ("a.tmx.xz", "tmx"),
+    ],
+)
+def test_the_ending_tells_the_format(name: str, form: str) -> None:
+    assert format_of(PairFiles(file=name)) == form
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"file": "a.txt.gz"}, r"a\.txt\.gz: its name does not tell its format; give format, one of tsv, csv, jsonl, "),
+        ({"file": "a.db"}, r"a\.db: give query, a SELECT of two columns"),
+        ({"file": "a.txt", "format": "lines"}, "format lines has a file for each side; give source and target"),
+        ({"source": "a", "target": "b", "format": "tmx"}, "format tmx has both sides in one file; give it as file"),
+    ],
+)
+def test_settings_that_do_not_go_together(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        format_of(PairFiles(**given))
+
+
+def nested(depth: int) -> str:
+    """Entities, each of ten of the one before: billion laughs."""
+    return "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "lol"}">' for n in range(depth))
+
+
+def tmx(prolog: str, text: str) -> bytes:
+    return (
+        f'<?xml version="1.0"?>{prolog}<tmx><body><tu><tuv xml:lang="en"><seg>{text}</seg></tuv>'
+        '<tuv xml:lang="fr"><seg>x</seg></tuv></tu></body></tmx>'
+    ).encode()
+
+
+PARAMETERS = "<!ENTITY % p0 \"<!ENTITY e 'lol'>\">" + "".join(
+    f'<!ENTITY % p{n} "{f"&#37;p{n - 1};" * 10}">' for n in range(1, 9)
+)
+BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
+    "empty": ("a.tsv", b"", {}, "is empty"),
+    "empty in a .gz": ("a.jsonl.gz", gzip.compress(b""), {}, "is empty"),
+    "empty TMX": ("a.tmx", b"", {}, "is empty"),
+    "header only": ("a.csv", b"source,target\n", {}, "has no sentence pairs; give"),
+    "nothing translated": (
+        "a.xlf",
+        XLIFF_1.replace("translated", "new").encode(),
+        {},
+        "has no sentence pairs, and 4 units without a translation; give",
+    ),
+    "not a .gz": ("a.tsv.gz", b"one\tun\n", {}, r"is cut short or damaged \(Not a gzipped file"),
+    "not a .zst": ("a.tsv.zst", b"one\tun\n", {}, "is cut short or damaged"),
+    "not a .xz": ("a.tsv.xz", b"one\tun\n", {}, "is cut short or damaged"),
+    "damaged .gz": ("a.tsv.gz", gzip.compress(b"one\tun\n")[:-8] + b"12345678", {}, "is cut short or damaged"),
+    "UTF-16": ("a.tsv", "one\tun\n".encode("utf-16"), {}, r"is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8"),
+    "no such name": (
+        "a.tsv",
+        b"en\tde\n",
+        {"source_field": "en", "target_field": "fr"},
+        "has no column fr: its first line has 2 separated by tabs: en, de; set source_field, target_field and format",
+    ),
+    "too few columns": ("a.tsv", b"one un\n", {}, "has no column 2: its first line has 1 separated by tabs; set"),
+    "CSV by semicolons": (
+        "a.csv",
+        b"source;target\n",
+        {},
+        "no column source: .* 1 separated by commas: source;target;",
+    ),
+    "NUL in CSV": ("a.csv", b"source,target\na\0,b\n", {}, r"line 2 has a NUL byte, which CSV cannot have; take it"),
+    "quote in CSV": ("a.csv", b'source,target\n"a"b,c\n', {}, r"line 2 is not CSV \(',' expected after '\"'\); mend"),
+    "open quote in CSV": ("a.csv", b'source,target\n"a,b\nc,d\n', {}, r"line 3 is not CSV \(unexpected end of data\)"),
+    "not JSON": (
+        "a.jsonl",
+        b'{"source": "a", "target": "b"}\n{"source": "a" "target": "b"}\n',
+        {},
+        r"line 2, column 16, is not JSON \(Expecting ',' delimiter\); mend it",
+    ),
+    "deep JSON": ("a.jsonl", b"[" * 100_000, {}, r"line 1 cannot be read as JSON \(maximum recursion"),
+    "missing key": ("a.jsonl", b'{"en": "a"}\n', {}, r"line 1 has no key 'source': it has en; set source_field"),
+    "JSON without keys": ("a.jsonl", b'["a", "b"]\n', {}, "line 1 has no key 'source': it is no object; set"),
+    "JSON number": ("a.jsonl", b'{"source": 1, "target": "b"}\n', {}, "line 1: 'source' is not text; set"),
+    "not Parquet": ("a.parquet", b"one\tun\n" * 9, {}, "cannot be read as Parquet"),
+    "not SQLite": (
+        "a.db",
+        b"one\tun\n" * 99,
+        {"query": "SELECT a, b FROM pairs"},
+        "file is not a database; check query",
+    ),
+    "not TMX": ("a.tmx", XLIFF_1.encode(), {}, "is not TMX: its first element is xliff; set format"),
+    "not XML": ("a.tmx", b"one\tun\n", {}, "line 1, column 1, is not well-formed XML .*; mend it or fetch it again"),
+    "TMX cut short": ("a.tmx", tmx("", "one")[:-20], {}, r"line 1, column \d+, is not well-formed XML \("),
+    "XLIFF cut short": ("a.xliff", XLIFF_1.encode()[:-20], {}, r"line 7, column \d+, is not well-formed XML \("),
+    "XML not UTF-8": ("a.tmx", tmx("", "?").replace(b"?<", b"\xff<"), {}, "line 1, .* is not well-formed XML"),
+    "billion laughs": ("a.tmx", tmx(f"<!DOCTYPE tmx [{nested(12)}]>", "&e11;"), {}, "which may be an attack"),
+    "quadratic blowup": (
+        "a.tmx",
+        tmx(f'<!DOCTYPE tmx [<!ENTITY e "{"x" * 50_000}">]>', "&e;" * 50_000),
+        {},
+        "which may be an attack",
+    ),
+    "laughing parameters": ("a.tmx", tmx(f"<!DOCTYPE tmx [{PARAMETERS}%p8;]>", "a"), {}, "not well-formed XML"),
+    "long defaults": (
+        "a.xlf",
+        f'<!DOCTYPE xliff [<!ATTLIST x y CDATA "{"y" * 50_000}">]><xliff>{"<x/>" * 50_000}</xliff>'.encode(),
+        {},
+        "which may be an attack",
+    ),
+    "external entity": (
+        "a.tmx",
+        tmx('<!DOCTYPE tmx [<!ENTITY e SYSTEM "file:///etc/passwd">]>', "&e;"),
+        {},
+        "which may be an attack",
+    ),
+    "bad PO": (
+        "a.po",
+        b'msgid "a"\nmsgstr "b"\nmsgtsr "c"\n',
+        {},
+        r"is not gettext PO \(Syntax error .*line 3.*; mend",
+    ),
+    "PO cut short": ("a.po", b'msgid "a"\nmsgstr "b', {}, "is cut short in its last line; fetch"),
+    "PO of another character set": (
+        "a.po",
+        b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "a"\nmsgstr "\xff"\n',
+        {},
+        "is not in the character set its header names",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "more", "sentence"), BAD_FILES.values(), ids=BAD_FILES)
+def test_what_cannot_be_read_is_said_in_a_sentence(
+    tmp_path: Path, name: str, content: bytes, more: dict[str, Any], sentence: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    began = time.process_time()
+    with pytest.raises(UserError, match=sentence) as error:
+        read(path, **more)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst", ".xz"])
+@pytest.mark.parametrize("form", WRITERS)
+def test_a_compressed_file_that_is_cut_short_is_noticed(tmp_path: Path, form: str, ending: str) -> None:
+    WRITERS[form](tmp_path / "plain", [(os.urandom(50).hex(), os.urandom(50).hex()) for _ in range(200)])
+    whole = compressed((tmp_path / "plain").read_bytes(), ending)
+    path = tmp_path / f"pairs.{form}{ending}"
+    for length in (len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"is cut short or damaged \(.*\); fetch or make it again"):
+            read(path, **QUERY.get(form, {}))
+
+
+def test_parquet_that_is_cut_short_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.parquet"
+    write_parquet(path, [("one", "un")] * 100)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match="cannot be read as Parquet"):
+        read(path)
+
+
+@pytest.mark.parametrize("field", ["text", "id", "translation.text", "id.text"])
+def test_parquet_without_the_column_of_text(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "pairs.parquet"
+    write_parquet(path, [("one", "un")])
+    with pytest.raises(UserError, match=r"column '.*'(, but target, id, source| is int64, not text); set source_field"):
+        read(path, source_field=field)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("SELECT source FROM pairs", "query gives 1 columns; SELECT two of them"),
+        ("SELECT source, targte FROM pairs", "no such column: targte; check query"),
+        ("SELEKT", 'near "SELEKT": syntax error; check query'),
+        ("DELETE FROM pairs", "attempt to write a readonly database; check query"),
+        ("SELECT 1, 2; SELECT 3, 4", "one statement at a time.*; check query"),
+    ],
+)
+def test_queries_that_give_no_pairs(tmp_path: Path, query: str, sentence: str) -> None:
+    write_sqlite(tmp_path / "a?b%20.db", [("one", "un")])
+    with pytest.raises(UserError, match=sentence):
+        read(tmp_path / "a?b%20.db", query=query)
+
+
+def test_sides_of_unequal_length_are_counted(tmp_path: Path) -> None:
+    paths = tmp_path / "a.en.gz", tmp_path / "a.fr.zst"
+    paths[0].write_bytes(gzip.compress(b"one\ntwo\nthree"))
+    paths[1].write_bytes(zstandard.compress(b"un\n"))
+    with pytest.raises(UserError, match=r"a\.en\.gz has 3 lines but .*a\.fr\.zst has 1; line n of one must be"):
+        list(read_pairs(two_files(*paths), "en", "fr"))
+
+
+@pytest.mark.parametrize("form", [*WRITERS, "tsv.gz"])
+def test_no_file_or_a_directory(tmp_path: Path, form: str) -> None:
+    more = QUERY.get(form, {})
+    with pytest.raises(UserError, match=r"none\..*: no such file; check the path"):
+        read(tmp_path / f"none.{form}", **more)
+    (tmp_path / f"some.{form}").mkdir()
+    with pytest.raises(UserError, match=r"some\..* is a directory; name a file"):
+        read(tmp_path / f"some.{form}", **more)
+
+
+@pytest.mark.skipif(
+    bool(WITHOUT_OVERRIDE) and shutil.which("setpriv") is None, reason="needs another user than root, or setpriv(1)"
+)
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_bytes(b"one\tun\n")
+    path.chmod(0)
+    result = run_reader(path, before=[option.replace("dac_override", "all") for option in WITHOUT_OVERRIDE])
+    assert result.stderr.strip().splitlines()[-1].endswith(f"UserError: no permission to read {path}; change its mode")
+
+
+READER = """
+import resource, sys
+from pipelines.formats import read_pairs
+from recipes.schema import PairFiles
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[1:]:
+    sizes = [len(source) + len(target) for source, target in read_pairs(PairFiles(file=path), "en", "fr")]
+    print(len(sizes), sum(sizes), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def run_reader(*paths: Path, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Reads files in a process of its own; prints the pairs and bytes of each, and by how many KB its memory grew."""
+    command = [*before, sys.executable, "-c", READER, *map(str, paths)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+LONG = 100_000_000
+
+
+@pytest.mark.parametrize("name", ["a.tsv.zst", "a.jsonl.zst", "a.csv.zst", "a.tmx.zst"])
+def test_a_line_of_100_megabytes(tmp_path: Path, name: str) -> None:
+    """Zstandard makes nothing of it, so that no disk is kept busy."""
+    around: dict[str, tuple[bytes, bytes]] = {
+        "a.tsv.zst": (b"", b"\tun\none\tun\n"),
+        "a.jsonl.zst": (b'{"source": "', b'", "target": "un"}\n{"source": "one", "target": "un"}\n'),
+        "a.csv.zst": (b"source,target\n", b",un\none,un\n"),
+        "a.tmx.zst": tuple(tmx("", "|").split(b"|")),  # type: ignore[dict-item]
+    }
+    path = tmp_path / name
+    path.write_bytes(zstandard.compress((b"x" * LONG).join(around[name])))
+    pairs, size, grown = map(int, run_reader(path).stdout.split())
+    assert (pairs, size) in [(2, LONG + 7), (1, LONG + 1)]
+    assert grown < 6 * LONG / 1024
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """Save for gettext PO, which its library loads whole, and SQLite, which gives a row at a time by itself."""
+    rows = [(f"number {number} ".ljust(1000, "."), f"nombre {number}") for number in range(15_000)]
+    paths = [tmp_path / f"pairs.{form}" for form in ("tsv", "csv", "jsonl", "parquet", "tmx", "xliff")]
+    for path in paths:
+        WRITERS[path.suffix[1:]](path, rows)
+    said = run_reader(*paths).stdout.splitlines()
+    assert len(said) == len(paths)
+    for line in said:
+        pairs, size, grown = map(int, line.split())
+        assert pairs == len(rows)
+        assert grown * 1024 < size
