@@ -20,12 +20,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import flink_jars as jars_module
 from pipelines import prepare
+from pipelines.corpus import FilePair
 from pipelines.flink import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.flink_jars import flink_jars, java_command
 from pipelines.running import ready_runner
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
-from pipelines.corpus import FilePair
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import hashes, new_work, run
