@@ -9,7 +9,8 @@ is read through once and written out as such: later steps then read every format
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.corpus import FilePair, PairIndex, index_pair
 from pipelines.formats import format_of, read_pairs
+from pipelines.opening import without_compression
 from pipelines.running import Progress, explained_errors, run_pipeline
 from pipelines.steps import made_once
 from recipes.corpora import Corpus, is_remote, read_as
 from recipes.errors import UserError
-from recipes.files import replacing
+from recipes.files import read_json, replacing, write_json
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ class Indexes:
         with replacing(self._path(corpus)) as temporary:
             temporary.write_bytes(pickle.dumps(index))
 
+    def read_warnings(self, corpus: Corpus) -> list[str]:
+        """What reading a corpus gave cause to warn of."""
+        warnings: list[str] = read_json(self._warnings(corpus)) or []
+        return warnings
+
+    def write_warnings(self, corpus: Corpus, warnings: Sequence[str]) -> None:
+        """Writes what there is to warn of."""
+        write_json(self._warnings(corpus), list(warnings))
+
     def unpacked(self, corpus: Corpus) -> FilePair:
         """Where the pairs of a corpus are written that cannot be read in parallel where they are."""
         source, target = (self.directory / f"{corpus.number:03d}.{side}" for side in ("source", "target"))
@@ -49,6 +60,9 @@ class Indexes:
     @property
     def progress(self) -> Progress:
         return Progress(self.directory / "progress")
+
+    def _warnings(self, corpus: Corpus) -> Path:
+        return self.directory / f"{corpus.number:03d}.warnings.json"
 
     def _path(self, corpus: Corpus) -> Path:
         return self.directory / f"{corpus.number:03d}.index"
@@ -70,6 +84,9 @@ def _run(corpora: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, 
     )
     with indexes.progress.shown(sum(map(_size, corpora)), "indexing", "B"):
         run_pipeline(pipeline)
+    for corpus in corpora:
+        for warning in indexes.read_warnings(corpus):
+            print(f"warning: {warning}", file=sys.stderr)
     lines = [indexes.read(corpus).lines for corpus in corpora]
     for corpus, count in zip(corpora, lines, strict=True):
         if not count:
@@ -91,7 +108,9 @@ class IndexCorpus(beam.DoFn):
                 files = FilePair(Path(str(corpus.files.source)), Path(str(corpus.files.target)))
             else:
                 files = self._indexes.unpacked(corpus)
-                _unpack(corpus, files)
+                warnings: list[str] = []
+                _unpack(corpus, files, warnings.append)
+                self._indexes.write_warnings(corpus, warnings)
             self._indexes.write(corpus, index_pair(files, self._chunk_pairs))
             self._indexes.progress.add(_size(corpus))
 
@@ -99,12 +118,12 @@ class IndexCorpus(beam.DoFn):
 def _is_plain(corpus: Corpus) -> bool:
     """Whether the corpus is two line-aligned files of this machine, neither compressed."""
     return format_of(corpus.files) == "lines" and not any(
-        is_remote(path) or path.endswith((".gz", ".zst", ".xz")) for path in corpus.paths
+        is_remote(path) or without_compression(path) != path for path in corpus.paths
     )
 
 
-def _unpack(corpus: Corpus, files: FilePair) -> None:
-    pairs = read_pairs(corpus.files, corpus.source_language, corpus.target_language)
+def _unpack(corpus: Corpus, files: FilePair, warn: Callable[[str], object]) -> None:
+    pairs = read_pairs(corpus.files, corpus.source_language, corpus.target_language, warn)
     with (
         replacing(files.source) as source_path,
         replacing(files.target) as target_path,
