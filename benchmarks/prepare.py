@@ -172,7 +172,7 @@ def plain_index(every: Sequence[Corpus], indexes: Indexes) -> list[int]:
 
 def plain_clean(buckets: Buckets, indexes: Indexes) -> None:
     """The second job without Beam: what it groups is grouped in dictionaries."""
-    clean, find_drops, write = CleanBlock(buckets), FindDrops(buckets), WriteBucket(buckets)
+    clean, find_drops, write = CleanBlock(buckets), FindDrops(buckets, TARGETS), WriteBucket(buckets)
     names = BATCHES, HELD_OUT, TARGETS, DROPS, STATISTICS
     groups: dict[str, dict[int, list[bytes]]] = {name: defaultdict(list) for name in names}
     for corpus in buckets.corpora:

@@ -2,7 +2,7 @@
 
     chunk ──► read ──► repair, apply the rules, hash ─┬─ batches of pairs ────────────────────────► GroupByKey(bucket)
                                                       ├─ sources of given dev and test ───────────►    │
-                                                      └─ keys of targets ──► GroupByKey ──► drops ►    ▼
+                                                      └─ keys of targets, of likeness ► GroupByKey ► drops ▼
                                                                      leave out duplicates and overlap, sort, write
 
 Beam shuffles batches of pairs, pickled: each pair as an element would cost several times its own work.
@@ -25,15 +25,23 @@ from pipelines.blocks import JudgedBlock, judged
 from pipelines.buckets import Assignment, Buckets, Pair, Rejected
 from pipelines.cleaning import DUPLICATE, OVERLAP, UNDERSAMPLED, Rejection
 from pipelines.corpus import Chunk, PairBlock, read_chunk
-from pipelines.duplicates import TARGET_KEYS, Drop, beyond_translations, target_drops, without_copies
+from pipelines.duplicates import (
+    KEYS,
+    Drop,
+    beyond_translations,
+    near_duplicate_drops,
+    target_drops,
+    without_copies,
+)
 from pipelines.indexing import Indexes
+from pipelines.near_duplicates import band_keys
 from pipelines.running import explained_errors, run_pipeline
 from pipelines.sentences import Sentences
 from pipelines.statistics import added, likest_languages, statistics_of
 from recipes.corpora import Corpus
 
 # What the parts of the job hand to one another.
-BATCHES, HELD_OUT, TARGETS, DROPS, STATISTICS = "batches", "held_out", "targets", "drops", "statistics"
+BATCHES, HELD_OUT, TARGETS, NEAR, DROPS, STATISTICS = "batches", "held_out", "targets", "near", "drops", "statistics"
 
 
 def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOptions) -> None:
@@ -45,16 +53,21 @@ def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOpti
         | "chunks" >> beam.ParDo(ListChunks(indexes))
         | "spread" >> beam.Reshuffle()
         | "read" >> beam.ParDo(ReadChunk())
-        | "clean" >> beam.ParDo(CleanBlock(buckets)).with_outputs(BATCHES, HELD_OUT, TARGETS, STATISTICS)
+        | "clean" >> beam.ParDo(CleanBlock(buckets)).with_outputs(BATCHES, HELD_OUT, TARGETS, NEAR, STATISTICS)
     )
-    drops = cleaned[TARGETS] | "same target" >> beam.GroupByKey() | "drop" >> beam.ParDo(FindDrops(buckets))
+    drops = [
+        cleaned[keys]
+        | f"same {keys}" >> beam.GroupByKey()
+        | f"find drops by {keys}" >> beam.ParDo(FindDrops(buckets, keys))
+        for keys in (TARGETS, NEAR)
+    ]
     (
         cleaned[STATISTICS]
         | "same corpus" >> beam.GroupByKey()
         | "write statistics" >> beam.ParDo(WriteStatistics(buckets))
     )
     (
-        {BATCHES: cleaned[BATCHES], HELD_OUT: cleaned[HELD_OUT], DROPS: drops}
+        {BATCHES: cleaned[BATCHES], HELD_OUT: cleaned[HELD_OUT], DROPS: drops | beam.Flatten()}
         | "bucket" >> beam.CoGroupByKey()
         | "write" >> beam.ParDo(WriteBucket(buckets))
     )
@@ -86,7 +99,7 @@ class CleanBlock(beam.DoFn):
 
     And statistics of all pairs as they were read, by corpus. Of given dev and test pairs, (bucket, digests of
     their sources) for the bucket in which pairs to train on with the same source are; of all kept pairs, (part,
-    ``TARGET_KEYS``) where they are asked for.
+    ``KEYS``) where they are asked for.
     """
 
     def __init__(self, buckets: Buckets):
@@ -95,6 +108,7 @@ class CleanBlock(beam.DoFn):
         cleaning = buckets.recipe.cleaning
         self._letters = cleaning.duplicates == "letters"
         self._targets = cleaning.remove_overlap or cleaning.max_sources is not None
+        self._most_similar = cleaning.max_near_duplicates
 
     def process(self, block: PairBlock) -> Iterator[beam.pvalue.TaggedOutput]:
         corpus = self._buckets.corpora[block.corpus]
@@ -110,7 +124,13 @@ class CleanBlock(beam.DoFn):
             buckets = np.full(len(pairs), self._buckets.of_split(corpus.split)[0])
             places = [line.to_bytes(16, "big") for line in pairs.lines]
         if self._targets:
-            yield from self._target_keys(pairs, target_digests, places, buckets)
+            targets = _first_halves(target_digests)[pairs.kept]
+            yield from self._keys(TARGETS, targets, pairs.kept, pairs, places, buckets)
+        if self._most_similar is not None:
+            letters = zip(pairs.source.letter_keys(), pairs.target.letter_keys(), strict=True)
+            bands = band_keys([source + target for source, target in letters], self._most_similar)[pairs.kept]
+            of_pairs = np.repeat(pairs.kept, bands.shape[1])
+            yield from self._keys(NEAR, bands.reshape(-1), of_pairs, pairs, places, buckets)
         for bucket, batch in _batches(pairs, places, buckets).items():
             yield beam.pvalue.TaggedOutput(BATCHES, (bucket, pickle.dumps(batch)))
         statistics = statistics_of(pairs.source, pairs.target)
@@ -128,30 +148,43 @@ class CleanBlock(beam.DoFn):
         texts = zip(pairs.source.texts, pairs.target.texts, strict=True)
         return self._assignment.digests(f"{source}\n{target}" for source, target in texts)
 
-    def _target_keys(
-        self, pairs: JudgedBlock, digests: list[bytes], places: list[bytes], buckets: npt.NDArray[np.int64]
+    def _keys(
+        self,
+        name: str,
+        common: npt.NDArray[np.uint64],
+        of_pairs: npt.NDArray[np.int64],
+        pairs: JudgedBlock,
+        places: list[bytes],
+        buckets: npt.NDArray[np.int64],
     ) -> Iterator[beam.pvalue.TaggedOutput]:
+        """``KEYS`` of what pairs may have in common, by the part of all of it that is one worker's."""
+        keys = np.zeros(len(common), KEYS)
+        keys["common"], keys["place"] = common, _first_halves(places)[of_pairs]
+        keys["corpus"], keys["line"] = pairs.corpus.number, pairs.lines[0] + of_pairs
+        keys["bucket"] = buckets[of_pairs]
         shards = self._buckets.recipe.shards
-        keys = np.zeros(len(pairs), TARGET_KEYS)
-        keys["target"], keys["place"] = _first_halves(digests), _first_halves(places)
-        keys["corpus"], keys["line"], keys["bucket"] = pairs.corpus.number, pairs.lines, buckets
-        keys["held_out"] = buckets >= shards
-        keys = keys[pairs.kept]
-        parts = keys["target"] % np.uint64(shards)
+        keys["held_out"] = keys["bucket"] >= shards
+        parts = common % np.uint64(shards)
         for part in np.unique(parts).tolist():
-            yield beam.pvalue.TaggedOutput(TARGETS, (part, keys[parts == part].tobytes()))
+            yield beam.pvalue.TaggedOutput(name, (part, keys[parts == part].tobytes()))
 
 
 class FindDrops(beam.DoFn):
-    """(part, ``TARGET_KEYS``) → (bucket, pairs that it must leave out because of their targets)."""
+    """(part, ``KEYS``) → (bucket, pairs that it must leave out because of what they have in common with others)."""
 
-    def __init__(self, buckets: Buckets):
+    def __init__(self, buckets: Buckets, keys: str):
         self._cleaning = buckets.recipe.cleaning
+        self._kind = keys
 
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
-        keys = np.frombuffer(b"".join(element[1]), TARGET_KEYS)
+        cleaning = self._cleaning
+        keys = np.frombuffer(b"".join(element[1]), KEYS)
         drops: dict[int, list[Drop]] = defaultdict(list)
-        for bucket, drop in target_drops(keys, self._cleaning.remove_overlap, self._cleaning.max_sources):
+        if self._kind == NEAR and cleaning.max_near_duplicates is not None:
+            found = near_duplicate_drops(keys, cleaning.max_near_duplicates)
+        else:
+            found = target_drops(keys, cleaning.remove_overlap, cleaning.max_sources)
+        for bucket, drop in found:
             drops[bucket].append(drop)
         for bucket, of_bucket in drops.items():
             yield bucket, pickle.dumps(of_bucket)

@@ -1,14 +1,14 @@
 """Which of several like sentence pairs are kept.
 
 Pairs with the same source sentence meet in one bucket, where copies and further translations are found
-(``without_copies``, ``beyond_translations``). Pairs with the same target sentence are spread over all buckets:
-of them only short keys meet (``TARGET_KEYS``), and ``target_drops`` says which pairs their buckets must leave out.
-Sentences are the same here if their letters and digits are, in whatever case.
+(``without_copies``, ``beyond_translations``). Pairs with the same target sentence, and nearly the same pairs, are
+spread over all buckets: of them only short keys meet (``KEYS``), and ``target_drops`` and ``near_duplicate_drops``
+say which pairs their buckets must leave out. Sentences are the same here if their letters and digits are, in
+whatever case.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.buckets import Pair
-from pipelines.cleaning import OVERLAP, SOURCES, TRANSLATIONS, Rejection
+from pipelines.cleaning import NEAR_DUPLICATE, OVERLAP, SOURCES, TRANSLATIONS, Rejection
 from pipelines.sentences import Sentences
 
-# What is known of a pair where the pairs of one target sentence meet: digests of that sentence and of what makes
-# the pair a copy of another; where the pair stands in the corpora; its bucket; whether that is of dev or test.
-TARGET_KEYS = np.dtype(
-    [("target", "<u8"), ("place", "<u8"), ("corpus", "<u4"), ("line", "<u8"), ("bucket", "<u4"), ("held_out", "?")]
+# What is known of a pair where pairs with something in common meet: digests of that and of what makes the pair a
+# copy of another; where the pair stands in the corpora; its bucket; whether that is of dev or test.
+KEYS = np.dtype(
+    [("common", "<u8"), ("place", "<u8"), ("corpus", "<u4"), ("line", "<u8"), ("bucket", "<u4"), ("held_out", "?")]
 )
 
 
@@ -54,27 +54,39 @@ def beyond_translations(pairs: Sequence[Pair], most: int) -> Iterator[Drop]:
 
 
 def target_drops(keys: npt.NDArray[np.void], overlap: bool, most_sources: int | None) -> Iterator[tuple[int, Drop]]:
-    """(bucket, pair to leave out) of all pairs whose targets have these ``TARGET_KEYS``.
+    """(bucket, pair to leave out) of pairs that may have targets in common.
 
     With ``overlap`` those to train on whose target is one of dev or test as well; with ``most_sources`` those
     that come, in the order of the corpora, after as many others. A copy of a pair before it is not counted.
     """
-    keys = keys[np.lexsort((keys["line"], keys["corpus"], keys["place"], keys["target"]))]
-    training = ~keys["held_out"]
+    training = keys[~keys["held_out"]]
     if overlap:
-        dropped = training & np.isin(keys["target"], keys["target"][keys["held_out"]])
-        for key in keys[dropped]:
-            yield int(key["bucket"]), Drop(int(key["corpus"]), int(key["line"]), Rejection(OVERLAP))
-        training &= ~dropped
-    if most_sources is None:
-        return
-    keys = keys[training]
+        overlapping = np.isin(training["common"], keys["common"][keys["held_out"]])
+        yield from (_drop(key, Rejection(OVERLAP)) for key in training[overlapping])
+        training = training[~overlapping]
+    if most_sources is not None:
+        for key, number in _beyond(training, most_sources):
+            yield _drop(key, Rejection(SOURCES, number, most_sources))
+
+
+def near_duplicate_drops(keys: npt.NDArray[np.void], similarity: float) -> Iterator[tuple[int, Drop]]:
+    """(bucket, pair to leave out) of pairs to train on that have something in common with one before."""
+    for key, _ in _beyond(keys[~keys["held_out"]], 1):
+        yield _drop(key, Rejection(NEAR_DUPLICATE, None, similarity))
+
+
+def _beyond(keys: npt.NDArray[np.void], most: int) -> Iterator[tuple[np.void, int]]:
+    """The pairs that come after ``most`` others with the same in common, and as the how many-th; copies left out."""
+    keys = keys[np.lexsort((keys["line"], keys["corpus"], keys["place"], keys["common"]))]
     is_copy = np.zeros(len(keys), bool)
-    is_copy[1:] = (keys["target"][1:] == keys["target"][:-1]) & (keys["place"][1:] == keys["place"][:-1])
+    is_copy[1:] = (keys["common"][1:] == keys["common"][:-1]) & (keys["place"][1:] == keys["place"][:-1])
     keys = keys[~is_copy]
-    keys = keys[np.lexsort((keys["line"], keys["corpus"], keys["target"]))]
-    for _, same_target in itertools.groupby(keys, key=lambda key: int(key["target"])):
-        for number, key in enumerate(same_target, 1):
-            if number > most_sources:
-                rejection = Rejection(SOURCES, number, most_sources)
-                yield int(key["bucket"]), Drop(int(key["corpus"]), int(key["line"]), rejection)
+    keys = keys[np.lexsort((keys["line"], keys["corpus"], keys["common"]))]
+    first = np.searchsorted(keys["common"], keys["common"], side="left")
+    numbers = np.arange(len(keys)) - first + 1
+    for place in np.flatnonzero(numbers > most).tolist():
+        yield keys[place], int(numbers[place])
+
+
+def _drop(key: np.void, rejection: Rejection) -> tuple[int, Drop]:
+    return int(key["bucket"]), Drop(int(key["corpus"]), int(key["line"]), rejection)

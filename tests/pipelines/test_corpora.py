@@ -152,6 +152,22 @@ def test_limits_on_translations_of_a_sentence(tmp_path: Path) -> None:
     }
 
 
+def test_nearly_the_same_pairs(tmp_path: Path) -> None:
+    source = [*SOURCES, *(" and ".join(SOURCES[place : place + 9]) for place in (50, 100, 150))]
+    target = [*TARGETS, *(" et ".join(TARGETS[place : place + 9]) for place in (50, 100, 150))]
+    # One word more in a sentence of thirty, and another sentence that shares words only.
+    source += [f"{source[300]} more", f"{source[301]} so"]
+    target += [f"{target[300]} encore", f"{target[301]} alors"]
+    files = write_pair(tmp_path, source, target)
+    work = new_work(tmp_path / "work", files, cleaning={"max_near_duplicates": 0.8}, subwords={"max_length": 999})
+    run(work, chunk_pairs=60)
+    near = [(pair["line"], pair["value"], pair["limit"]) for pair in rejected_pairs(work) if pair["line"] > 300]
+    held_out = {record[SOURCE_TEXT].decode() for split in ("dev", "test") for record in records(work, split)}
+    expected = [(line, None, 0.8) for line in (304, 305) if {source[line - 4], source[line - 1]}.isdisjoint(held_out)]
+    assert expected
+    assert near == expected
+
+
 def test_only_the_later_steps_are_done_again(tmp_path: Path, three: list[dict[str, Any]]) -> None:
     """After a change of what only they read; the result is that of doing everything again."""
     work = new_work(tmp_path / "work", None, corpus={"train": three})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.buckets import Pair
 from pipelines.cleaning import OVERLAP, SOURCES, TRANSLATIONS, Rejection
-from pipelines.duplicates import TARGET_KEYS, Drop, beyond_translations, target_drops, without_copies
+from pipelines.duplicates import KEYS, Drop, beyond_translations, target_drops, without_copies
 
 # (target, place): pairs with the same place are copies and have the same target.
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=25)
@@ -20,7 +20,7 @@ def keys_of(rows: list[tuple[int, int, bool]]) -> np.ndarray:
     """Line n is row n; of every third row the corpus is the second."""
     return np.array(
         [(t, 10 * t + p, n % 3 // 2, n, 7 if held_out else 1, held_out) for n, (t, p, held_out) in enumerate(rows)],
-        TARGET_KEYS,
+        KEYS,
     )
 
 
@@ -53,7 +53,7 @@ def test_nothing_is_dropped_that_was_not_asked_for(rows: list[tuple[int, int, bo
 
 
 def test_a_drop_goes_to_the_bucket_of_its_pair() -> None:
-    keys = np.array([(5, 1, 0, 3, 4, False), (5, 2, 0, 2, 9, True)], TARGET_KEYS)
+    keys = np.array([(5, 1, 0, 3, 4, False), (5, 2, 0, 2, 9, True)], KEYS)
     assert list(target_drops(keys, True, None)) == [(4, Drop(0, 3, Rejection(OVERLAP)))]
 
 
