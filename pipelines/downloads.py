@@ -169,12 +169,16 @@ def _sentence(error: requests.RequestException) -> str:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(reason, urllib3.exceptions.NameResolutionError):
         return "there is no host of that name; check the address and the network"
+    no_connection = f"no connection ({str(reason or error).rpartition(': ')[2]}); check the address and the network"
+    # Before the timeouts, because urllib3 and requests count it among them.
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return no_connection
     if isinstance(error, requests.Timeout) or isinstance(reason, urllib3.exceptions.TimeoutError):
         return "the server does not answer; try again later"
     if isinstance(error, requests.exceptions.SSLError):
         return f"the server's certificate is not accepted ({reason or error}); check the address and the clock"
     if isinstance(error, requests.ConnectionError):
-        return f"no connection ({reason or error}); check the address and the network"
+        return no_connection
     return f"cannot be fetched ({error}); check the address"
 
 

@@ -192,7 +192,8 @@ def _read_parquet(files: PairFiles) -> Iterator[Pair]:
             # Unlike the defaults, these read a column in pieces, and not a whole row group of it.
             file = pyarrow.parquet.ParquetFile(local, buffer_size=1 << 20, pre_buffer=False)
             columns = [_parquet_column(path, file.schema_arrow, field) for field in _fields(files)]
-            for batch in file.iter_batches(_PARQUET_ROWS_AT_A_TIME, columns=[".".join(column) for column in columns]):
+            names = [".".join(column) for column in columns]
+            for batch in file.iter_batches(_PARQUET_ROWS_AT_A_TIME, columns=names, use_threads=False):
                 source, target = (_parquet_texts(batch, column) for column in columns)
                 yield from zip(source, target, strict=True)
         except pyarrow.ArrowException as error:
