@@ -74,6 +74,7 @@ def fetch_mtdata(
     """
     if importlib.util.find_spec("mtdata") is None:
         raise UserError(f"corpus {identifier} comes by mtdata; install it with pip install 'rnnsearch[mtdata]'")
+    print(f"fetching {identifier} by mtdata", file=sys.stderr, flush=True)
     languages = "-".join(language.replace("-", "_") for language in (source_language, target_language))
     with tempfile.TemporaryDirectory(dir=source.parent) as directory:
         # In a process of its own: mtdata sets up logging for the whole of it.

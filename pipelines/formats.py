@@ -15,7 +15,8 @@ import itertools
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +27,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from pipelines.markup import read_tmx, read_xliff
-from pipelines.opening import local_file, read_lines, without_compression
+from pipelines.opening import in_one_line, local_file, read_lines, without_compression
 from recipes.errors import UserError
 from recipes.schema import PairFiles
 
@@ -177,7 +178,7 @@ def _text_at(row: Any, field: str, place: str) -> str:
     value = row
     for key in [field] if isinstance(row, dict) and field in row else field.split("."):
         if not isinstance(value, dict) or key not in value:
-            keys = f"it has {', '.join(map(str, row))}" if isinstance(row, dict) else "it is no object"
+            keys = f"it has {_listed(row)}" if isinstance(row, dict) else "it is no object"
             raise UserError(f"{place} has no key {field!r}: {keys}; set source_field and target_field")
         value = value[key]
     if not isinstance(value, str | None):
@@ -197,7 +198,9 @@ def _read_parquet(files: PairFiles) -> Iterator[Pair]:
                 source, target = (_parquet_texts(batch, column) for column in columns)
                 yield from zip(source, target, strict=True)
         except pyarrow.ArrowException as error:
-            raise UserError(f"{path} cannot be read as Parquet ({error}); fetch or make it again") from error
+            raise UserError(
+                f"{path} cannot be read as Parquet ({in_one_line(error)}); fetch or make it again"
+            ) from error
 
 
 def _parquet_column(path: str, schema: pyarrow.Schema, field: str) -> list[str]:
@@ -207,7 +210,7 @@ def _parquet_column(path: str, schema: pyarrow.Schema, field: str) -> list[str]:
     for name in names:
         if not pyarrow.types.is_struct(kind) or kind.get_field_index(name) < 0:
             raise UserError(
-                f"{path} has no column {field!r}, but {', '.join(schema.names)}; set source_field and target_field"
+                f"{path} has no column {field!r}, but {_listed(schema.names)}; set source_field and target_field"
             )
         kind = kind.field(name).type
     if pyarrow.types.is_dictionary(kind):
@@ -249,7 +252,7 @@ def _read_po(files: PairFiles) -> Iterator[Pair | None]:
         except UnicodeDecodeError as error:
             raise UserError(f"{path} is not in the character set its header names ({error}); mend it") from error
         except (OSError, LookupError, ValueError) as error:
-            said = " ".join(str(error).replace(str(local), path).split())
+            said = in_one_line(error).replace(str(local), path)
             raise UserError(f"{path} is not gettext PO ({said}); mend it") from error
     for entry in entries:
         if entry.obsolete:
@@ -275,7 +278,9 @@ def _read_sqlite(files: PairFiles) -> Iterator[Pair]:
                     yield _sqlite_text(source), _sqlite_text(target)
         # Of several statements sqlite3 warns, up to Python 3.10.
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise UserError(f"{path}: {error}; check query, and that the file is an SQLite database") from error
+            raise UserError(
+                f"{path}: {in_one_line(error)}; check query, and that the file is an SQLite database"
+            ) from error
 
 
 def _sqlite_text(value: bytes | float | None) -> bytes:
@@ -301,16 +306,23 @@ def _two_columns(path: str, rows: Iterator[list[str]], fields: Sequence[str], se
 
 
 def _column(path: str, first: Sequence[str], field: str, separator: str) -> int:
-    if field in first and not _is_number(field):
-        return first.index(field)
-    if _is_number(field) and int(field) <= len(first):
+    # The last may have a carriage return.
+    names = [name.strip() for name in first]
+    if field in names and not _is_number(field):
+        return names.index(field)
+    if _is_number(field) and int(field) <= len(names):
         return int(field) - 1
-    has = f"its first line has {len(first)} {separator}" + ("" if _is_number(field) else f": {', '.join(first)}")
-    raise UserError(f"{path} has no column {field}: {has[:200]}; set source_field, target_field and format")
+    has = f"its first line has {len(names)} {separator}" + ("" if _is_number(field) else f": {_listed(names)}")
+    raise UserError(f"{path} has no column {field}: {has}; set source_field, target_field and format")
 
 
 def _is_number(field: str) -> bool:
     return field.isdecimal() and int(field) > 0
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names for a message, of which there may be any number."""
+    return textwrap.shorten(", ".join(names), 200, placeholder=" …")
 
 
 def _encoded(text: str) -> bytes:

@@ -96,6 +96,11 @@ def local_file(path: str) -> Iterator[Path]:
             yield copy
 
 
+def in_one_line(error: BaseException) -> str:
+    """What a library says is wrong, as a part of a sentence."""
+    return " ".join(str(error).split())
+
+
 def _compression(path: str) -> str:
     return next((ending for ending in _UNPACK if path.lower().endswith(ending)), "")
 
@@ -109,7 +114,7 @@ def _open_remote(path: str) -> BinaryIO:
         file: BinaryIO = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     # A ValueError is about the kind of URL: that there is none such, or that a package for it is missing.
     except (BeamIOError, ValueError) as error:
-        raise UserError(f"{path} cannot be opened ({_one_line(error)}); check the address and your rights") from error
+        raise UserError(f"{path} cannot be opened ({in_one_line(error)}); check the address and your rights") from error
     return file
 
 
@@ -127,8 +132,4 @@ def _explained(path: str) -> Iterator[None]:
         # What the system says of a disk has a number, what is said of the file's content has none.
         if getattr(error, "errno", None) is not None:
             raise
-        raise UserError(f"{path} is cut short or damaged ({_one_line(error)}); fetch or make it again") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+        raise UserError(f"{path} is cut short or damaged ({in_one_line(error)}); fetch or make it again") from error

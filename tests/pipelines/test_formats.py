@@ -201,10 +201,10 @@ def test_compressed_files_may_be_put_together(tmp_path: Path) -> None:
 
 def test_columns_are_chosen_by_number_or_name(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
-    path.write_bytes(b'fr\tscore\ten\nun "\t1\t"one\ndeux\n')
+    path.write_bytes(b'fr\tscore\ten\r\nun "\t1\t"one\ndeux\n')
     by_name = read(path, source_field="en", target_field="fr")
     assert by_name == [(b'"one', b'un "'), (b"", b"deux")]
-    assert read(path, source_field="3", target_field="1") == [(b"en", b"fr"), *by_name]
+    assert read(path, source_field="3", target_field="1") == [(b"en\r", b"fr"), *by_name]
     path = tmp_path / "pairs.csv"
     path.write_bytes(b'\xef\xbb\xbfone,"un, ""\nx"\r\n')
     assert read(path, source_field="1", target_field="2") == [(b"one", b'un, " x')]
