@@ -59,7 +59,7 @@ def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOpti
         cleaned[keys]
         | f"same {keys}" >> beam.GroupByKey()
         | f"find drops by {keys}" >> beam.ParDo(FindDrops(buckets, keys))
-        for keys in (TARGETS, NEAR)
+        for keys in ((TARGETS, NEAR) if buckets.recipe.cleaning.max_near_duplicates else (TARGETS,))
     ]
     (
         cleaned[STATISTICS]
@@ -67,7 +67,11 @@ def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOpti
         | "write statistics" >> beam.ParDo(WriteStatistics(buckets))
     )
     (
-        {BATCHES: cleaned[BATCHES], HELD_OUT: cleaned[HELD_OUT], DROPS: drops | beam.Flatten()}
+        {
+            BATCHES: cleaned[BATCHES],
+            HELD_OUT: cleaned[HELD_OUT],
+            DROPS: drops[0] if len(drops) == 1 else drops | beam.Flatten(),
+        }
         | "bucket" >> beam.CoGroupByKey()
         | "write" >> beam.ParDo(WriteBucket(buckets))
     )

@@ -11,6 +11,7 @@ feed stays in the line here, and goes with the white space in cleaning.
 
 from __future__ import annotations
 
+import codecs
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from recipes.errors import UserError
 
 CHUNK_PAIRS = 10_000
 _BYTES_AT_A_TIME = 1 << 22
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 
 @dataclass(frozen=True)
@@ -163,9 +164,13 @@ def split_lines(text: bytes, count: int) -> list[bytes]:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Opens a file for its bytes, after the byte order mark if there is one."""
+    """Opens a file for its bytes, after the byte order mark if there is one. Raises UserError for one of UTF-16."""
     file = path.open("rb")
-    if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
+    beginning = file.read(len(_BYTE_ORDER_MARK))
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        file.close()
+        raise UserError(f"{path} is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8")
+    if beginning != _BYTE_ORDER_MARK:
         file.seek(0)
     return file
 

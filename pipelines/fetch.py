@@ -8,6 +8,7 @@ already and has the same origin is not fetched again. ``pipelines.bible`` makes 
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def fetch(recipe: Recipe, work: WorkDirectory) -> None:
             continue
         with replacing(mark.parent) as directory:
             directory.mkdir()
-            said = _fetch_one(files, name, directory, recipe)
+            said = _fetch_one(files, name, directory, recipe, work.corpus / ".downloads" / name)
             write_json(directory / mark.name, {"origin": origin, **said})
     for other in work.corpus.iterdir():
         if other.is_dir() and other.name not in made_from:
@@ -54,8 +55,11 @@ def fetch(recipe: Recipe, work: WorkDirectory) -> None:
     write_json(work.corpus_mark, {"made_from": made_from})
 
 
-def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe) -> dict[str, Any]:
-    """Fetches one corpus into ``directory``; gives what there is to say about it."""
+def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe, waiting: Path) -> dict[str, Any]:
+    """Fetches one corpus into ``directory``; gives what there is to say about it.
+
+    What is on its way from the web is in ``waiting``, which outlasts a command that is interrupted.
+    """
     languages = recipe.corpus.source_language, recipe.corpus.target_language
     if isinstance(files, TrainingCorpus) and (files.bible or files.mtdata):
         if languages[0] == languages[1]:
@@ -67,10 +71,13 @@ def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe) -> 
         if files.bible:
             return fetch_bible(files.bible, source, target)
         return fetch_mtdata(str(files.mtdata), source, target, *languages)
-    sums = dict(zip(paths_of(files), files.sha256, strict=False))
-    for path in filter(is_on_the_web, paths_of(files)):
-        with progress_bar(0, f"downloading {base_name(path)}", "B", unit_scale=True) as bar:
-            download(path, sums.get(path), directory / base_name(path), bar.update)
+    addresses = [path for path in paths_of(files) if is_on_the_web(path)]
+    waiting.mkdir(parents=True, exist_ok=True)
+    for address, sha256 in itertools.zip_longest(addresses, files.sha256[: len(addresses)]):
+        path = waiting / base_name(address)
+        with progress_bar(None, f"downloading {path.name}", "B", unit_scale=True) as bar:
+            download(address, sha256, path, bar.update)
+        path.replace(directory / path.name)
     return {}
 
 

@@ -31,8 +31,8 @@ def is_interactive() -> bool:
     return sys.stderr.isatty() and os.environ.get("CI") != "true"
 
 
-def progress_bar(total: int, description: str, unit: str, **options: Any) -> tqdm:
-    """A tqdm bar over ``total`` units, on standard error; close it or use it as a context manager."""
+def progress_bar(total: int | None, description: str, unit: str, **options: Any) -> tqdm:
+    """A tqdm bar over ``total`` units, if that is known, on standard error; close it or use it as a context manager."""
     if is_interactive():
         return tqdm(total=total, desc=description, unit=unit, dynamic_ncols=True, **options)
     return tqdm(

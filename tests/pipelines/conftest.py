@@ -18,6 +18,10 @@ from recipes.layout import WorkDirectory
 from recipes.loading import check_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french, write_corpus
+from tests.pipelines.web_server import server
+
+# A fixture for all tests of the package.
+__all__ = ["server"]
 
 SOURCES = [english(number) for number in range(300)]
 TARGETS = [french(number) for number in range(300)]

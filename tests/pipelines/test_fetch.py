@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 
 from pipelines import bible, fetch
+from pipelines.formats import read_pairs
 from recipes.corpora import corpora
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
 from recipes.stages import FETCH, resolved_recipe
 from tests.pipelines.conftest import new_work
 from tests.pipelines.test_bible import make_wheel
+from tests.pipelines.web_server import CONTENT, LINES, SHA256, Server
 
 
 @pytest.fixture
@@ -61,6 +64,28 @@ def test_only_what_changed_is_fetched_again(tmp_path: Path, wheels: list[Path]) 
     fetch.fetch(resolved_recipe(work), work)
     assert len(wheels) == 2
     assert sorted(path.name for path in work.corpus.iterdir()) == ["back", "corpus.json"]
+
+
+def test_files_on_the_web_are_fetched_by_their_sums(tmp_path: Path, server: Server) -> None:
+    corpus = {"file": server.url("/lines.tsv"), "sha256": [hashlib.sha256(LINES).hexdigest()]}
+    work = work_with(tmp_path, {**corpus, "name": "lines"})
+    recipe = resolved_recipe(work)
+    fetch.fetch(recipe, work)
+    (found,) = corpora(recipe, work)
+    assert found.paths == [str(work.corpus / "lines" / "lines.tsv")]
+    assert list(read_pairs(found.files, "en", "fr")) == [(b"one", b"un"), (b"two", b"deux")]
+    assert sorted(path.name for path in work.corpus.iterdir()) == ["corpus.json", "lines"]
+
+
+def test_a_download_goes_on_with_the_next_command(tmp_path: Path, server: Server) -> None:
+    """Here the first does not know the sum, and what it fetched waits for one that does."""
+    work = work_with(tmp_path, {"file": server.url("/whole"), "format": "tsv", "name": "web"})
+    with pytest.raises(UserError, match=f"has SHA-256 {SHA256}; if that is the file you mean, put it into the recipe"):
+        fetch.fetch(resolved_recipe(work), work)
+    work = work_with(tmp_path, {"file": server.url("/whole"), "format": "tsv", "name": "web", "sha256": [SHA256]})
+    fetch.fetch(resolved_recipe(work), work)
+    assert server.ranges() == [None, f"bytes={len(CONTENT)}-"]
+    assert (work.corpus / "web" / "whole").read_bytes() == CONTENT
 
 
 def test_what_was_fetched_stays_when_fetching_fails(tmp_path: Path, wheels: list[Path]) -> None:

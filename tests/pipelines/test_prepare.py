@@ -148,6 +148,7 @@ def test_nothing_else_is_left_behind(prepared: WorkDirectory) -> None:
         "subwords.model",
         "manifest.json",
         "rejected",
+        "report.html",
     }
     assert sorted(path.name for path in prepared.rejected.iterdir()) == [f"{n:05d}-of-00005.jsonl.gz" for n in range(5)]
 
