@@ -279,6 +279,22 @@ RULES = (
     ),
 )
 
+
+def described_rules() -> list[tuple[str, str, str, str, str]]:
+    """Every rule as (reason, setting, default, its meaning, whose rule it follows), in the order they are tried."""
+    fields = Cleaning.model_fields
+    return [
+        (
+            rule.reason,
+            f"cleaning.{rule.setting}",
+            "off" if fields[rule.setting].default is None else f"{fields[rule.setting].default:g}",
+            fields[rule.setting].description or "",
+            rule.after,
+        )
+        for rule in RULES
+    ]
+
+
 # Reasons that no rule on one pair can find: while decoding, without a recipe's limit, against other pairs, and
 # after encoding. Each with the setting that governs it, "" where none does.
 NOT_UTF8 = "not_utf8"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.cleaning import RULES, SETTING_OF_REASON, Rejection, rejections
+from pipelines.cleaning import RULES, SETTING_OF_REASON, Rejection, described_rules, rejections
 from pipelines.sentences import Sentences
-from recipes.loading import describe_settings
+from recipes.loading import check_recipe, describe_settings
 from recipes.schema import Cleaning
 
 NOTHING = {rule.setting: None for rule in RULES}
@@ -149,3 +151,27 @@ def test_every_limit_has_one_rule() -> None:
     limits = [key.removeprefix("cleaning.") for key, _, _ in describe_settings() if key.startswith("cleaning.m")]
     between_pairs = ["max_translations", "max_sources", "max_near_duplicates"]
     assert sorted(rule.setting for rule in RULES) == sorted(set(limits) - set(between_pairs))
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "cleaning.md"
+
+
+def test_the_page_has_every_rule_as_it_is() -> None:
+    """Make the rows anew from ``described_rules`` where a rule or its default has changed."""
+    page = PAGE.read_text("utf-8").splitlines()
+    first = page.index("| reason | setting | default | meaning | after |") + 2
+    rows = [
+        f"| {reason} | `{setting}` | {default} | {meaning} | {after} |"
+        for reason, setting, default, meaning, after in described_rules()
+    ]
+    assert page[first : first + len(rows) + 1] == [*rows, ""]
+
+
+def test_the_page_names_settings_and_reasons_that_there_are() -> None:
+    page = PAGE.read_text("utf-8")
+    assert all(reason in page for reason in SETTING_OF_REASON if reason not in ("not_utf8", "empty"))
+    named = set(re.findall(r"^\| (?:\w+ \| )?`(\w+)`", page, re.MULTILINE))
+    assert named - {"train"} <= set(Cleaning.model_fields)
+    example = yaml.safe_load(page.split("own:\n")[1].split("##")[0])
+    recipe = check_recipe({"name": "page", **example}, "docs/cleaning.md")
+    assert [corpus.name for corpus in recipe.corpus.train] == ["europarl", "subtitles", "memory"]
