@@ -24,19 +24,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.bucketing import (
-    BATCHES,
-    DROPS,
-    HELD_OUT,
-    STATISTICS,
-    TARGETS,
-    CleanBlock,
-    FindDrops,
-    WriteBucket,
-    WriteStatistics,
-    clean_into_buckets,
-)
+from pipelines.bucketing import STATISTICS, CleanBlock, WriteStatistics, clean_into_buckets, drop_finders
 from pipelines.buckets import Buckets
+from pipelines.choosing import BATCHES, HELD_OUT, TARGETS, FindDrops, WriteBucket
 from pipelines.corpus import CHUNK_PAIRS, read_chunk
 from pipelines.encoding import EncodeBucket, encode_buckets
 from pipelines.indexing import IndexCorpus, Indexes, index_corpora
@@ -172,21 +162,22 @@ def plain_index(every: Sequence[Corpus], indexes: Indexes) -> list[int]:
 
 def plain_clean(buckets: Buckets, indexes: Indexes) -> None:
     """The second job without Beam: what it groups is grouped in dictionaries."""
-    clean, find_drops, write = CleanBlock(buckets), FindDrops(buckets, TARGETS), WriteBucket(buckets)
-    names = BATCHES, HELD_OUT, TARGETS, DROPS, STATISTICS
-    groups: dict[str, dict[int, list[bytes]]] = {name: defaultdict(list) for name in names}
+    clean, write = CleanBlock(buckets), WriteBucket(buckets)
+    groups: dict[str, dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
     for corpus in buckets.corpora:
         for chunk in indexes.read(corpus).chunks(corpus.number):
             for output in clean.process(read_chunk(chunk)):
                 key, value = output.value
                 groups[output.tag][key].append(value)
-    for part in groups.pop(TARGETS).items():
-        for bucket, drops in find_drops.process(part):
-            groups[DROPS][bucket].append(drops)
     for of_corpus in groups.pop(STATISTICS).items():
         WriteStatistics(buckets).process(of_corpus)
+    for keys, find in drop_finders(buckets.recipe.cleaning).items():
+        for part in groups.pop(keys).items():
+            for bucket, drops in FindDrops(find).process(part):
+                groups[keys][bucket].append(drops)
     for bucket in range(len(buckets)):
-        write.process((bucket, {name: group.pop(bucket, []) for name, group in groups.items()}))
+        inputs = {name: groups[name].pop(bucket, []) for name in (BATCHES, HELD_OUT, TARGETS)}
+        write.process((bucket, inputs))
 
 
 def plain_encode(buckets: Buckets, output: WorkDirectory) -> None:

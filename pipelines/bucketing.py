@@ -1,19 +1,19 @@
 """The second Beam job: the corpora's lines in, cleaned sentence pairs out, one sorted file a bucket.
 
-    chunk ──► read ──► repair, apply the rules, hash ─┬─ batches of pairs ────────────────────────► GroupByKey(bucket)
-                                                      ├─ sources of given dev and test ───────────►    │
-                                                      └─ keys of targets, of likeness ► GroupByKey ► drops ▼
-                                                                     leave out duplicates and overlap, sort, write
+    chunk ──► read ──► repair, apply the rules, hash ─┬─ batches of pairs ─────────────────────┐
+                                                      ├─ sources of given dev and test ────────┤
+                                                      └─ keys of what pairs have in common ──► choose, sort, write
 
-Beam shuffles batches of pairs, pickled: each pair as an element would cost several times its own work.
+Beam shuffles batches of pairs, pickled: each pair as an element would cost several times its own work. What
+comes of them in a bucket is in ``pipelines.choosing``.
 """
 
 from __future__ import annotations
 
-import itertools
 import pickle
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -22,26 +22,18 @@ import numpy.typing as npt
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.blocks import JudgedBlock, judged
-from pipelines.buckets import Assignment, Buckets, Pair, Rejected
-from pipelines.cleaning import DUPLICATE, OVERLAP, UNDERSAMPLED, Rejection
+from pipelines.buckets import Assignment, Buckets
+from pipelines.choosing import BATCHES, HELD_OUT, NEAR, TARGETS, DropFinder, FindDrops, WriteBucket
 from pipelines.corpus import Chunk, PairBlock, read_chunk
-from pipelines.duplicates import (
-    KEYS,
-    Drop,
-    beyond_translations,
-    near_duplicate_drops,
-    target_drops,
-    without_copies,
-)
+from pipelines.duplicates import KEYS, near_duplicate_drops, target_drops
 from pipelines.indexing import Indexes
 from pipelines.near_duplicates import band_keys
 from pipelines.running import explained_errors, run_pipeline
-from pipelines.sentences import Sentences
 from pipelines.statistics import added, likest_languages, statistics_of
 from recipes.corpora import Corpus
+from recipes.schema import Cleaning
 
-# What the parts of the job hand to one another.
-BATCHES, HELD_OUT, TARGETS, NEAR, DROPS, STATISTICS = "batches", "held_out", "targets", "near", "drops", "statistics"
+STATISTICS = "statistics"
 
 
 def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOptions) -> None:
@@ -55,28 +47,29 @@ def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOpti
         | "read" >> beam.ParDo(ReadChunk())
         | "clean" >> beam.ParDo(CleanBlock(buckets)).with_outputs(BATCHES, HELD_OUT, TARGETS, NEAR, STATISTICS)
     )
-    drops = [
-        cleaned[keys]
-        | f"same {keys}" >> beam.GroupByKey()
-        | f"find drops by {keys}" >> beam.ParDo(FindDrops(buckets, keys))
-        for keys in ((TARGETS, NEAR) if buckets.recipe.cleaning.max_near_duplicates else (TARGETS,))
-    ]
+    of_buckets = {BATCHES: cleaned[BATCHES], HELD_OUT: cleaned[HELD_OUT]}
+    for keys, find in drop_finders(buckets.recipe.cleaning).items():
+        same = cleaned[keys] | f"same {keys}" >> beam.GroupByKey()
+        of_buckets[keys] = same | f"find drops by {keys}" >> beam.ParDo(FindDrops(find))
     (
         cleaned[STATISTICS]
         | "same corpus" >> beam.GroupByKey()
         | "write statistics" >> beam.ParDo(WriteStatistics(buckets))
     )
-    (
-        {
-            BATCHES: cleaned[BATCHES],
-            HELD_OUT: cleaned[HELD_OUT],
-            DROPS: drops[0] if len(drops) == 1 else drops | beam.Flatten(),
-        }
-        | "bucket" >> beam.CoGroupByKey()
-        | "write" >> beam.ParDo(WriteBucket(buckets))
-    )
+    (of_buckets | "bucket" >> beam.CoGroupByKey() | "write" >> beam.ParDo(WriteBucket(buckets)))
     with buckets.progress.shown(sum(buckets.pairs), "cleaning", "pairs"):
         run_pipeline(pipeline)
+
+
+def drop_finders(cleaning: Cleaning) -> dict[str, DropFinder]:
+    """By the name of what pairs may have in common, what finds those to be left out because of it."""
+    finders: dict[str, DropFinder] = {}
+    if cleaning.remove_overlap or cleaning.max_sources is not None:
+        overlap, most = cleaning.remove_overlap, cleaning.max_sources
+        finders[TARGETS] = partial(target_drops, overlap=overlap, most_sources=most)
+    if cleaning.max_near_duplicates is not None:
+        finders[NEAR] = partial(near_duplicate_drops, similarity=cleaning.max_near_duplicates)
+    return finders
 
 
 class ListChunks(beam.DoFn):
@@ -111,8 +104,8 @@ class CleanBlock(beam.DoFn):
         self._assignment = Assignment(buckets)
         cleaning = buckets.recipe.cleaning
         self._letters = cleaning.duplicates == "letters"
-        self._targets = cleaning.remove_overlap or cleaning.max_sources is not None
-        self._most_similar = cleaning.max_near_duplicates
+        self._finders = drop_finders(cleaning)
+        self._similarity = cleaning.max_near_duplicates or 1.0
 
     def process(self, block: PairBlock) -> Iterator[beam.pvalue.TaggedOutput]:
         corpus = self._buckets.corpora[block.corpus]
@@ -127,12 +120,12 @@ class CleanBlock(beam.DoFn):
             # Files given as dev or test are one bucket, kept whole and in the order of their lines.
             buckets = np.full(len(pairs), self._buckets.of_split(corpus.split)[0])
             places = [line.to_bytes(16, "big") for line in pairs.lines]
-        if self._targets:
+        if TARGETS in self._finders:
             targets = _first_halves(target_digests)[pairs.kept]
             yield from self._keys(TARGETS, targets, pairs.kept, pairs, places, buckets)
-        if self._most_similar is not None:
+        if NEAR in self._finders:
             letters = zip(pairs.source.letter_keys(), pairs.target.letter_keys(), strict=True)
-            bands = band_keys([source + target for source, target in letters], self._most_similar)[pairs.kept]
+            bands = band_keys([source + target for source, target in letters], self._similarity)[pairs.kept]
             of_pairs = np.repeat(pairs.kept, bands.shape[1])
             yield from self._keys(NEAR, bands.reshape(-1), of_pairs, pairs, places, buckets)
         for bucket, batch in _batches(pairs, places, buckets).items():
@@ -173,27 +166,6 @@ class CleanBlock(beam.DoFn):
             yield beam.pvalue.TaggedOutput(name, (part, keys[parts == part].tobytes()))
 
 
-class FindDrops(beam.DoFn):
-    """(part, ``KEYS``) → (bucket, pairs that it must leave out because of what they have in common with others)."""
-
-    def __init__(self, buckets: Buckets, keys: str):
-        self._cleaning = buckets.recipe.cleaning
-        self._kind = keys
-
-    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
-        cleaning = self._cleaning
-        keys = np.frombuffer(b"".join(element[1]), KEYS)
-        drops: dict[int, list[Drop]] = defaultdict(list)
-        if self._kind == NEAR and cleaning.max_near_duplicates is not None:
-            found = near_duplicate_drops(keys, cleaning.max_near_duplicates)
-        else:
-            found = target_drops(keys, cleaning.remove_overlap, cleaning.max_sources)
-        for bucket, drop in found:
-            drops[bucket].append(drop)
-        for bucket, of_bucket in drops.items():
-            yield bucket, pickle.dumps(of_bucket)
-
-
 class WriteStatistics(beam.DoFn):
     """(number of a corpus, statistics of its blocks) → nothing: writes their sum."""
 
@@ -204,86 +176,6 @@ class WriteStatistics(beam.DoFn):
         number, statistics = element
         with explained_errors():
             self._buckets.write_statistics(number, added(map(pickle.loads, statistics)))
-
-
-class WriteBucket(beam.DoFn):
-    """(bucket, all that is known of its pairs) → nothing: leaves out what must be, sorts, writes the bucket's files."""
-
-    def __init__(self, buckets: Buckets):
-        self._buckets = buckets
-        self._assignment = Assignment(buckets)
-
-    def process(self, element: tuple[int, Mapping[str, Iterable[bytes]]]) -> None:
-        bucket, inputs = element
-        kept: list[Pair] = []
-        rejected: list[Rejected] = []
-        for batch in map(pickle.loads, inputs[BATCHES]):
-            kept += itertools.starmap(Pair, batch[0])
-            rejected += map(Rejected._make, batch[1])
-        kept.sort()
-        split = self._buckets.split(bucket)
-        if not self._buckets.is_given(split):
-            held_out = {digest for digests in inputs[HELD_OUT] for digest in pickle.loads(digests)}
-            drops = [drop for of_bucket in inputs[DROPS] for drop in pickle.loads(of_bucket)]
-            kept = self._chosen(kept, rejected, held_out if split == "train" else set(), drops)
-        if split == "train":
-            kept = self._weighted(kept, rejected)
-        rejected.sort()
-        with explained_errors():
-            self._buckets.write(bucket, kept, rejected)
-
-    def _chosen(
-        self, kept: list[Pair], rejected: list[Rejected], held_out: set[bytes], drops: list[Drop]
-    ) -> list[Pair]:
-        """The pairs that stay beside the others; those that do not go to ``rejected``."""
-        cleaning = self._buckets.recipe.cleaning
-        if cleaning.remove_overlap and held_out:
-            digests = self._assignment.digests(Sentences([pair.source for pair in kept]).letter_keys())
-            overlapping = (pair for pair, digest in zip(kept, digests, strict=True) if digest in held_out)
-            kept = self._without(
-                kept, rejected, [Drop(pair.corpus, pair.line, Rejection(OVERLAP)) for pair in overlapping]
-            )
-        if cleaning.duplicates:
-            kept, copies = without_copies(kept)
-            rejected += [self._rejected(copy, Rejection(DUPLICATE)) for copy in copies]
-        kept = self._without(kept, rejected, drops)
-        if cleaning.max_translations is not None:
-            kept = self._without(kept, rejected, list(beyond_translations(kept, cleaning.max_translations)))
-        return kept
-
-    def _without(self, kept: list[Pair], rejected: list[Rejected], drops: list[Drop]) -> list[Pair]:
-        """The pairs that are not to be dropped; those that are go to ``rejected``."""
-        if not drops:
-            return kept
-        found = {(drop.corpus, drop.line): drop.rejection for drop in drops}
-        stay = []
-        for pair in kept:
-            rejection = found.get((pair.corpus, pair.line))
-            if rejection is None:
-                stay.append(pair)
-            else:
-                rejected.append(self._rejected(pair, rejection))
-        return stay
-
-    def _weighted(self, kept: list[Pair], rejected: list[Rejected]) -> list[Pair]:
-        """Every pair as many times as its corpus's weight says; what is over whole times is decided by its place."""
-        if all(corpus.weight == 1 for corpus in self._buckets.corpora):
-            return kept
-        written = []
-        for pair in kept:
-            weight = self._buckets.corpora[pair.corpus].weight
-            share = int.from_bytes(pair.place[-8:], "big") / 2**64
-            times = int(weight) + (share < weight % 1)
-            if not times:
-                rejected.append(self._rejected(pair, Rejection(UNDERSAMPLED, round(share, 4), weight)))
-            written += [
-                pair._replace(place=self._assignment.copy(pair.place, copy), copy=copy) for copy in range(times)
-            ]
-        return sorted(written)
-
-    def _rejected(self, pair: Pair, rejection: Rejection) -> Rejected:
-        file = self._buckets.corpora[pair.corpus].file_name
-        return Rejected(pair.corpus, pair.line, *rejection, file, pair.source, pair.target)
 
 
 def _held_out(

@@ -1,0 +1,124 @@
+"""The end of the second Beam job: which pairs of a bucket stay, knowing all that are like them.
+
+keys of what pairs have in common ──► GroupByKey ──► find drops ─┐
+batches of pairs, sources of given dev and test ─────────────────┴─► GroupByKey(bucket) ──► choose, sort, write
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.buckets import Assignment, Buckets, Pair, Rejected
+from pipelines.cleaning import DUPLICATE, OVERLAP, UNDERSAMPLED, Rejection
+from pipelines.duplicates import KEYS, Drop, beyond_translations, without_copies
+from pipelines.running import explained_errors
+from pipelines.sentences import Sentences
+
+# What a bucket is given to choose from: its pairs; sources of dev and test; pairs to leave out, because of targets
+# or of likeness.
+BATCHES, HELD_OUT, TARGETS, NEAR = "batches", "held_out", "targets", "near"
+
+DropFinder: TypeAlias = Callable[[npt.NDArray[np.void]], Iterator[tuple[int, Drop]]]
+
+
+class FindDrops(beam.DoFn):
+    """(part, ``KEYS``) → (bucket, pairs that it must leave out), as a function of ``pipelines.duplicates`` finds."""
+
+    def __init__(self, find: DropFinder):
+        self._find = find
+
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+        drops: dict[int, list[Drop]] = defaultdict(list)
+        for bucket, drop in self._find(np.frombuffer(b"".join(element[1]), KEYS)):
+            drops[bucket].append(drop)
+        for bucket, of_bucket in drops.items():
+            yield bucket, pickle.dumps(of_bucket)
+
+
+class WriteBucket(beam.DoFn):
+    """(bucket, all that is known of its pairs) → nothing: leaves out what must be, sorts, writes the bucket's files."""
+
+    def __init__(self, buckets: Buckets):
+        self._buckets = buckets
+        self._assignment = Assignment(buckets)
+
+    def process(self, element: tuple[int, Mapping[str, Iterable[bytes]]]) -> None:
+        bucket, inputs = element
+        kept: list[Pair] = []
+        rejected: list[Rejected] = []
+        for batch in map(pickle.loads, inputs[BATCHES]):
+            kept += itertools.starmap(Pair, batch[0])
+            rejected += map(Rejected._make, batch[1])
+        kept.sort()
+        split = self._buckets.split(bucket)
+        if not self._buckets.is_given(split):
+            held_out = {digest for digests in inputs[HELD_OUT] for digest in pickle.loads(digests)}
+            of_bucket = [*inputs.get(TARGETS, ()), *inputs.get(NEAR, ())]
+            drops = [drop for found in of_bucket for drop in pickle.loads(found)]
+            kept = self._chosen(kept, rejected, held_out if split == "train" else set(), drops)
+        if split == "train":
+            kept = self._weighted(kept, rejected)
+        rejected.sort()
+        with explained_errors():
+            self._buckets.write(bucket, kept, rejected)
+
+    def _chosen(
+        self, kept: list[Pair], rejected: list[Rejected], held_out: set[bytes], drops: list[Drop]
+    ) -> list[Pair]:
+        """The pairs that stay beside the others; those that do not go to ``rejected``."""
+        cleaning = self._buckets.recipe.cleaning
+        if cleaning.remove_overlap and held_out:
+            digests = self._assignment.digests(Sentences([pair.source for pair in kept]).letter_keys())
+            overlapping = (pair for pair, digest in zip(kept, digests, strict=True) if digest in held_out)
+            kept = self._without(
+                kept, rejected, [Drop(pair.corpus, pair.line, Rejection(OVERLAP)) for pair in overlapping]
+            )
+        if cleaning.duplicates:
+            kept, copies = without_copies(kept)
+            rejected += [self._rejected(copy, Rejection(DUPLICATE)) for copy in copies]
+        kept = self._without(kept, rejected, drops)
+        if cleaning.max_translations is not None:
+            kept = self._without(kept, rejected, list(beyond_translations(kept, cleaning.max_translations)))
+        return kept
+
+    def _without(self, kept: list[Pair], rejected: list[Rejected], drops: list[Drop]) -> list[Pair]:
+        """The pairs that are not to be dropped; those that are go to ``rejected``."""
+        if not drops:
+            return kept
+        found = {(drop.corpus, drop.line): drop.rejection for drop in drops}
+        stay = []
+        for pair in kept:
+            rejection = found.get((pair.corpus, pair.line))
+            if rejection is None:
+                stay.append(pair)
+            else:
+                rejected.append(self._rejected(pair, rejection))
+        return stay
+
+    def _weighted(self, kept: list[Pair], rejected: list[Rejected]) -> list[Pair]:
+        """Every pair as many times as its corpus's weight says; what is over whole times is decided by its place."""
+        if all(corpus.weight == 1 for corpus in self._buckets.corpora):
+            return kept
+        written = []
+        for pair in kept:
+            weight = self._buckets.corpora[pair.corpus].weight
+            share = int.from_bytes(pair.place[-8:], "big") / 2**64
+            times = int(weight) + (share < weight % 1)
+            if not times:
+                rejected.append(self._rejected(pair, Rejection(UNDERSAMPLED, round(share, 4), weight)))
+            written += [
+                pair._replace(place=self._assignment.copy(pair.place, copy), copy=copy) for copy in range(times)
+            ]
+        return sorted(written)
+
+    def _rejected(self, pair: Pair, rejection: Rejection) -> Rejected:
+        file = self._buckets.corpora[pair.corpus].file_name
+        return Rejected(pair.corpus, pair.line, *rejection, file, pair.source, pair.target)
