@@ -3,7 +3,8 @@
 The corpus is repeated, another word behind every sentence, until it has ``--pairs`` pairs. In one run: the
 functions of the three jobs in a plain loop, without Beam; the jobs on one worker; the jobs on two worker
 processes. Each in a process of its own; CPU seconds are those of it and its children. Learning the
-subwords is not Beam's work, the same in all, and left out.
+subwords is not Beam's work, the same in all, and left out. With ``--opusfilter opusfilter/bin/opusfilter`` the
+rules that OpusFilter has too, by it and by ours, are in the same table (see ``benchmarks.rules``).
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.rules import filter_by_opusfilter, filter_by_rules
 from pipelines.bucketing import STATISTICS, CleanBlock, WriteStatistics, clean_into_buckets, drop_finders
 from pipelines.buckets import Buckets
 from pipelines.choosing import BATCHES, HELD_OUT, TARGETS, FindDrops, WriteBucket
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--target", type=Path, required=True, help="target side")
     parser.add_argument("--pairs", type=int, default=1_000_000, help="pairs to prepare")
     parser.add_argument("--shards", type=int, default=32, help="shards to write")
+    parser.add_argument("--opusfilter", metavar="COMMAND", help="OpusFilter's command, in an environment of its own")
     parser.add_argument("--way", choices=[*WAYS], help="one way only, printing its figures as JSON (used by itself)")
     parser.add_argument("--work", type=Path, help="work directory of that way")
     options = parser.parse_args()
@@ -91,6 +94,19 @@ def compare(options: argparse.Namespace, directory: Path) -> None:
             f"{found['megabytes']:,.0f}",
         )
         remove(work.root)
+    if options.opusfilter:
+        source, target = Path(files["source"]), Path(files["target"])
+        rules: dict[str, Callable[[], None]] = {
+            "rules alone": lambda: filter_by_rules(source, target, directory),
+            "OpusFilter": lambda: filter_by_opusfilter(options.opusfilter, source, target, directory),
+        }
+        for way, run in rules.items():
+            seconds: dict[str, list[float]] = {}
+            with timed(seconds, way):
+                run()
+            wall, cpu = seconds[way]
+            of_rules = f"{cpu:.1f}", "", f"{cpu:.1f}", "", f"{options.pairs / cpu:,.0f}", f"{wall:.1f}"
+            table.add_row(way, *of_rules, f"{options.pairs / wall:,.0f}", "")
     Console(width=120).print(table)
 
 
