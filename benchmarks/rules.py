@@ -51,7 +51,7 @@ def filter_by_opusfilter(command: str, source: Path, target: Path, directory: Pa
     }
     configuration = directory / "opusfilter.yaml"
     configuration.write_text(yaml.safe_dump({"common": {"output_directory": str(directory)}, "steps": [step]}))
-    subprocess.run([command, str(configuration)], check=True, capture_output=True)
+    subprocess.run([command, "--overwrite", str(configuration)], check=True, capture_output=True)
 
 
 def filter_by_rules(source: Path, target: Path, directory: Path) -> None:

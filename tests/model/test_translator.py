@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -22,11 +23,13 @@ from model.translator import Translator, translate_all
 from pipelines import prepare
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
+from pipelines.subwords import train_subwords
 from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID, WorkDirectory
 from recipes.loading import load_recipe
+from recipes.schema import Subwords as SubwordSettings
 from recipes.stages import resolved_recipe
 from tests.model.shards import write_data
 from tests.numbers_corpus import english, write_corpus
@@ -62,6 +65,19 @@ def test_ids_are_sentencepieces(work: WorkDirectory) -> None:
         reference.decode(reference.encode(text)) for text in texts
     ]
     assert subwords.vocabulary == reference.vocab_size()
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_ids_are_sentencepieces_with_bytes_and_symbols_too(tmp_path: Path, kind: Literal["unigram", "bpe"]) -> None:
+    path = tmp_path / "m"
+    settings = SubwordSettings(type=kind, vocabulary=310, byte_fallback=True, symbols=("<date>",))
+    train_subwords((english(number) for number in range(2000)), settings, path, tags=["<ted>"])
+    subwords, reference = Subwords(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
+    texts = ["<ted> seven <date>", "漢字 é", "one<date>two"]
+    ids, lengths = subwords.ids(tf.constant(texts))
+    found = [list(row[:length]) for row, length in zip(ids.numpy(), lengths.numpy(), strict=True)]
+    assert found == [reference.encode(text) for text in texts]
+    assert [text.decode() for text in subwords.texts(ids).numpy()] == [reference.decode(row) for row in found]
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])

@@ -18,14 +18,15 @@ from typing import Any
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines import compare_runners, fetch, prepare
 from pipelines import flink_jars as jars_module
-from pipelines import prepare
 from pipelines.corpus import FilePair
 from pipelines.flink import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.flink_jars import flink_jars, java_command
 from pipelines.running import ready_runner
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
+from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import hashes, new_work, run
@@ -85,6 +86,19 @@ def test_shards_are_the_same_bytes_as_on_this_machine(
     work = new_work(tmp_path / "flink", corpus)
     run_on(work, options, chunk_pairs=200)
     assert hashes(work) == expected
+
+
+def test_the_bible_is_the_same_bytes_as_on_this_machine(
+    tmp_path: Path, cluster: FlinkCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The default recipe's corpus, by the command that compares engines."""
+    work = WorkDirectory(tmp_path / "bible")
+    save_recipe(load_recipe("bible", {"subwords": {"sample_pairs": 3000}}), work.recipe)
+    fetch.fetch(resolved_recipe(work), work)
+    flags = ["--runner=flink", f"--flink_master={cluster.master}", f"--parallelism={TASK_MANAGERS}"]
+    compare_runners.main(["--work", str(work.root), *flags])
+    assert capsys.readouterr().out.splitlines()[-1] == "all 21 files have the same SHA-256"
+    assert sorted(path.name for path in work.root.iterdir()) == ["corpus", "recipe.yaml"]
 
 
 def test_a_killed_task_manager_changes_nothing(

@@ -72,3 +72,21 @@ def test_long_sentences_are_learnt_from_too(tmp_path: Path) -> None:
     """SentencePiece itself leaves out sentences longer than 4,192 bytes."""
     subwords = trained(tmp_path / "m", [*SENTENCES, "ξ " * 3000])
     assert UNKNOWN_ID not in subwords.encode("ξ")
+
+
+def test_characters_outside_the_vocabulary_become_bytes(tmp_path: Path) -> None:
+    without = trained(tmp_path / "a", type="bpe")
+    assert UNKNOWN_ID in without.encode("漢")
+    subwords = trained(tmp_path / "b", type="bpe", vocabulary=320, byte_fallback=True)
+    assert UNKNOWN_ID not in subwords.encode("漢字 one")
+    assert subwords.decode(subwords.encode("漢字 one")) == "漢字 one"
+
+
+def test_symbols_and_tags_are_one_subword_always(tmp_path: Path) -> None:
+    settings = Subwords(vocabulary=70, symbols=("<date>",))
+    train_subwords(SENTENCES, settings, tmp_path / "m", tags=["<ted>"])
+    subwords = load_subwords(tmp_path / "m")
+    for symbol in ("<date>", "<ted>"):
+        symbol_id = subwords.piece_to_id(symbol)
+        assert symbol_id != UNKNOWN_ID
+        assert subwords.encode(f"{symbol} one{symbol}").count(symbol_id) == 2
