@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pipelines.buckets import Assignment, Buckets, Pair, Rejected
 from pipelines.cleaning import DUPLICATE, OVERLAP, UNDERSAMPLED, Rejection
 from pipelines.duplicates import KEYS, Drop, beyond_translations, without_copies
-from pipelines.running import explained_errors
+from pipelines.running import explained_errors, without_cycle_collection
 from pipelines.sentences import Sentences
 
 # What a bucket is given to choose from: its pairs; sources of dev and test; pairs to leave out, because of targets
@@ -51,7 +51,10 @@ class WriteBucket(beam.DoFn):
         self._assignment = Assignment(buckets)
 
     def process(self, element: tuple[int, Mapping[str, Iterable[bytes]]]) -> None:
-        bucket, inputs = element
+        with explained_errors(), without_cycle_collection():
+            self._write(*element)
+
+    def _write(self, bucket: int, inputs: Mapping[str, Iterable[bytes]]) -> None:
         kept: list[Pair] = []
         rejected: list[Rejected] = []
         for batch in map(pickle.loads, inputs[BATCHES]):
@@ -67,8 +70,7 @@ class WriteBucket(beam.DoFn):
         if split == "train":
             kept = self._weighted(kept, rejected)
         rejected.sort()
-        with explained_errors():
-            self._buckets.write(bucket, kept, rejected)
+        self._buckets.write(bucket, kept, rejected)
 
     def _chosen(
         self, kept: list[Pair], rejected: list[Rejected], held_out: set[bytes], drops: list[Drop]

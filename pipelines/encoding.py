@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.bucket_report import BucketReport
 from pipelines.buckets import Buckets, Pair, Rejected
 from pipelines.cleaning import TOO_MANY_SUBWORDS, Rejection
-from pipelines.running import Progress, explained_errors, run_pipeline
+from pipelines.running import Progress, explained_errors, run_pipeline, without_cycle_collection
 from pipelines.shards import EncodedPair, encoded_example, write_shard, writing_gzip
 from pipelines.subwords import load_subwords
 from recipes.corpora import Corpus
@@ -56,7 +56,7 @@ class EncodeBucket(beam.DoFn):
     def process(self, bucket: int) -> None:
         if _report(self._output, bucket).exists():
             return
-        with explained_errors():
+        with explained_errors(), without_cycle_collection():
             split = self._buckets.split(bucket)
             of_split = self._buckets.of_split(split)
             report = BucketReport(split, shard_name(split, bucket - of_split[0], len(of_split)))

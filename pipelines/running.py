@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import logging
 import re
@@ -119,6 +120,21 @@ def explained_errors() -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(explain(error)) from error
+
+
+@contextlib.contextmanager
+def without_cycle_collection() -> Iterator[None]:
+    """For the body of a DoFn that makes many small objects at once, none of them in cycles.
+
+    To look for cycles among them again and again would take an eighth of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class Progress:
