@@ -2,8 +2,9 @@
 
 The corpus is repeated, another word behind every sentence, until it has ``--pairs`` pairs. In one run: the
 functions of the three jobs in a plain loop, without Beam; the jobs on one worker; the jobs on two worker
-processes. Each in a process of its own; CPU seconds are those of it and its children. Learning the
-subwords is not Beam's work, the same in all, and left out. With ``--opusfilter opusfilter/bin/opusfilter`` the
+processes; and reading and cleaning alone, nothing of it kept, for its memory. Each in a process of its own;
+CPU seconds are those of it and its children. Learning the subwords is not Beam's work, the same in all, and left
+out. With ``--opusfilter opusfilter/bin/opusfilter`` the
 rules that OpusFilter has too, by it and by ours, are in the same table (see ``benchmarks.rules``).
 """
 
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True, help="source side of a corpus, a sentence a line")
     parser.add_argument("--target", type=Path, required=True, help="target side")
     parser.add_argument("--pairs", type=int, default=1_000_000, help="pairs to prepare")
+    parser.add_argument("--ways", nargs="+", choices=[*WAYS], default=[*WAYS], help="ways to prepare them")
     parser.add_argument("--shards", type=int, default=32, help="shards to write")
     parser.add_argument("--opusfilter", metavar="COMMAND", help="OpusFilter's command, in an environment of its own")
     parser.add_argument("--way", choices=[*WAYS], help="one way only, printing its figures as JSON (used by itself)")
@@ -68,7 +70,7 @@ def compare(options: argparse.Namespace, directory: Path) -> None:
     for column in columns:
         table.add_column(column, justify="left" if column == "way" else "right")
     plain = 0.0
-    for way in WAYS:
+    for way in options.ways:
         work = WorkDirectory(directory / "work")
         recipe = {
             "name": "benchmark",
@@ -83,10 +85,11 @@ def compare(options: argparse.Namespace, directory: Path) -> None:
         found = json.loads(ran.stdout)
         wall, cpu = (sum(times) for times in zip(*found["seconds"].values(), strict=True))
         plain = plain or cpu
-        figures = [found["seconds"]["clean"][1], found["seconds"]["encode"][1], cpu]
+        steps = (f"{found['seconds'][step][1]:.1f}" if step in found["seconds"] else "" for step in ("clean", "encode"))
         table.add_row(
             way,
-            *(f"{figure:.1f}" for figure in figures),
+            *steps,
+            f"{cpu:.1f}",
             f"{cpu / plain:.2f}",
             f"{options.pairs / cpu:,.0f}",
             f"{wall:.1f}",
@@ -136,12 +139,18 @@ def measure(way: str, work: WorkDirectory) -> None:
     models = WorkDirectory(work.intermediate / "subwords")
     output = WorkDirectory(work.intermediate / "encode")
     seconds: dict[str, list[float]] = {}
-    options = pipeline_options(WAYS[way] or [])
-    plain = WAYS[way] is None
+    flags = WAYS[way]
+    plain = flags is None
+    options = pipeline_options(flags or [])
     with timed(seconds, "index"):
         pairs = plain_index(every, indexes) if plain else index_corpora(every, indexes, options, CHUNK_PAIRS)
     buckets = Buckets(work.intermediate / "clean", recipe, every, pairs)
     buckets.directory.mkdir(parents=True)
+    if way == READING:
+        with timed(seconds, "clean"):
+            read_and_clean(buckets, indexes)
+        print_figures(seconds)
+        return
     with timed(seconds, "clean"):
         plain_clean(buckets, indexes) if plain else clean_into_buckets(buckets, indexes, options)
     learn_subwords(buckets, models)
@@ -149,6 +158,11 @@ def measure(way: str, work: WorkDirectory) -> None:
     with timed(seconds, "encode"):
         kept = buckets.counts(range(len(buckets)))[0]
         plain_encode(buckets, output) if plain else encode_buckets(buckets, output, options, kept)
+    print_figures(seconds)
+
+
+def print_figures(seconds: dict[str, list[float]]) -> None:
+    """Prints what ``compare`` reads: the seconds of every step, and the most memory that was in use."""
     memory = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(json.dumps({"seconds": seconds, "megabytes": memory / 1024}))
 
@@ -196,6 +210,15 @@ def plain_clean(buckets: Buckets, indexes: Indexes) -> None:
         write.process((bucket, inputs))
 
 
+def read_and_clean(buckets: Buckets, indexes: Indexes) -> None:
+    """What the second job does before anything is grouped; its results are dropped at once."""
+    clean = CleanBlock(buckets)
+    for corpus in buckets.corpora:
+        for chunk in indexes.read(corpus).chunks(corpus.number):
+            for _ in clean.process(read_chunk(chunk)):
+                pass
+
+
 def plain_encode(buckets: Buckets, output: WorkDirectory) -> None:
     """The third job without Beam."""
     encode = EncodeBucket(buckets, output)
@@ -203,11 +226,13 @@ def plain_encode(buckets: Buckets, output: WorkDirectory) -> None:
         encode.process(bucket)
 
 
+READING = "reading and cleaning"
 # Flags for Beam; None is without it.
-WAYS = {
+WAYS: dict[str, list[str] | None] = {
     "plain loop": None,
     "one worker": [],
     "two workers": ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+    READING: None,
 }
 
 

@@ -21,7 +21,7 @@ import regex
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from pipelines.sentences import DIGIT, LETTER, MARKUP, SPACE, TERMINAL, Column, Sentences
+from pipelines.sentences import DIGIT, LETTER, MARKUP, TERMINAL, Column, Sentences
 from recipes.schema import Cleaning
 
 Measure = Callable[[Sentences, Sentences, Cleaning], Column]
@@ -97,7 +97,7 @@ def length_ratio(source: Sentences, target: Sentences, _: Cleaning) -> Column:
 
 def letters(side: Sentences) -> Column:
     """Share of letters in what is not white space; 1 for an empty side."""
-    return _share(side.count(LETTER), side.lengths - side.count(SPACE))
+    return _share(side.count(LETTER), side.lengths - side.spaces)
 
 
 def script(source: Sentences, target: Sentences, settings: Cleaning) -> Column:

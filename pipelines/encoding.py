@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import apache_beam as beam
+import sentencepiece
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.bucket_report import BucketReport
@@ -72,23 +74,30 @@ class EncodeBucket(beam.DoFn):
 
     def _records(self, bucket: int, report: BucketReport, rejected: list[Rejected]) -> Iterator[bytes]:
         """The records of a bucket, which ``report`` counts; what is too long goes to ``rejected``."""
-        joint, limit = self._buckets.recipe.subwords.joint, self._buckets.recipe.subwords.max_length
-        source_model = load_subwords(self._output.subword_model("source", joint))
-        target_model = load_subwords(self._output.subword_model("target", joint))
-        corpora = self._buckets.corpora
+        limit = self._buckets.recipe.subwords.max_length
+        source_model, target_model = self._models
         for read in self._buckets.read_kept(bucket):
-            pairs = [_tagged(pair, corpora[pair.corpus]) for pair in read]
+            pairs = _tagged(read, self._buckets.corpora)
             sources = source_model.encode([pair.source for pair in pairs], num_threads=1)
             targets = target_model.encode([pair.target for pair in pairs], num_threads=1)
             encoded = [EncodedPair(*each) for each in zip(pairs, sources, targets, strict=True)]
             # A translation is asked for every dev and test sentence, however long.
             if report.split == "train":
-                rejected += (self._too_long(each) for each in encoded if each.length > limit and not each.pair.copy)
-                encoded = [each for each in encoded if each.length <= limit]
+                too_long = [each for each in encoded if each.length > limit]
+                if too_long:
+                    rejected += (self._too_long(each) for each in too_long if not each.pair.copy)
+                    encoded = [each for each in encoded if each.length <= limit]
             report.count_records(encoded, self._names)
             for each in encoded:
                 yield encoded_example(each, self._files[each.pair.corpus])
             _progress(self._output).add(len(read))
+
+    @cached_property
+    def _models(self) -> tuple[sentencepiece.SentencePieceProcessor, sentencepiece.SentencePieceProcessor]:
+        """The subword models of both sides."""
+        joint = self._buckets.recipe.subwords.joint
+        source = load_subwords(self._output.subword_model("source", joint))
+        return source, source if joint else load_subwords(self._output.subword_model("target", joint))
 
     def _too_long(self, encoded: EncodedPair) -> Rejected:
         pair, limit = encoded.pair, self._buckets.recipe.subwords.max_length
@@ -103,9 +112,12 @@ class EncodeBucket(beam.DoFn):
                 file.write(json.dumps(described, ensure_ascii=False).encode() + b"\n")
 
 
-def _tagged(pair: Pair, corpus: Corpus) -> Pair:
-    """The pair with its corpus's tag before the source sentence."""
-    return pair._replace(source=f"{corpus.tag} {pair.source}") if corpus.tag else pair
+def _tagged(pairs: list[Pair], corpora: Sequence[Corpus]) -> list[Pair]:
+    """The pairs with their corpora's tags before the source sentences."""
+    if not any(corpus.tag for corpus in corpora):
+        return pairs
+    tags = [f"{corpus.tag} " if corpus.tag else "" for corpus in corpora]
+    return [pair._replace(source=tags[pair.corpus] + pair.source) for pair in pairs]
 
 
 def _progress(output: WorkDirectory) -> Progress:

@@ -28,15 +28,21 @@ def likeness(texts: Sequence[str], language: str) -> list[tuple[str, float]]:
     A sentence shorter than ``SHORTEST`` characters is not judged, nor one without letters: "" and 1.
     """
     code = _CODES.get(language, language)
+    detector = _detector()
     found = []
     for text in texts:
         if len(text) < SHORTEST:
             found.append(("", 1.0))
             continue
         # A text ends for eldc at the first NUL.
-        detected = _detector().detect_details(text.replace("\0", " "))
-        best = max(detected.scores.values(), default=0.0)
-        found.append((detected.language, detected.scores.get(code, 0.0) / best) if best else ("", 1.0))
+        clean = text.replace("\0", " ")
+        # The name alone comes twice as fast as the scores.
+        if detector.detect(clean) == code:
+            found.append((code, 1.0))
+            continue
+        detected = detector.detect_details(clean)
+        scores = detected.scores
+        found.append((detected.language, scores.get(code, 0.0) / scores[detected.language]) if scores else ("", 1.0))
     return found
 
 

@@ -16,7 +16,7 @@ import regex
 
 from pipelines.languages import is_known, likeness
 
-LETTER, DIGIT, TERMINAL, SPACE, MARKUP = 1, 2, 4, 8, 16
+LETTER, DIGIT, TERMINAL, MARKUP = 1, 2, 4, 8
 # What may begin a link, a placeholder or a tag, or be in the middle of one.
 _MARKUP_CHARACTERS = "@<{%$/"
 # Full stop, question and exclamation mark and ellipsis; of Chinese and Japanese; Arabic; Devanagari.
@@ -42,15 +42,19 @@ class Sentences:
         return np.fromiter(map(len, self.texts), np.int64, len(self.texts))
 
     @cached_property
+    def spaces(self) -> npt.NDArray[np.int64]:
+        """Spaces of every sentence: counted without the classes, as words are counted where nothing else is."""
+        return np.fromiter((text.count(" ") for text in self.texts), np.int64, len(self))
+
+    @cached_property
     def words(self) -> npt.NDArray[np.int64]:
         """Words of every sentence: what single spaces separate."""
-        return self.count(SPACE) + (self.lengths > 0)
+        return self.spaces + (self.lengths > 0)
 
     @cached_property
     def longest_word(self) -> npt.NDArray[np.int64]:
         """Characters of every sentence's longest word."""
-        ends = np.flatnonzero(self._classes & SPACE | (self._codes == _NEWLINE))
-        lengths = np.diff(ends, prepend=-1) - 1
+        lengths = np.diff(self._word_ends, prepend=-1) - 1
         return np.maximum.reduceat(lengths, self._first_words) if len(lengths) else lengths
 
     @property
@@ -85,8 +89,9 @@ class Sentences:
         hashes, line = self._word_hashes, self._line_of_word
         for period in range(1, most_words + 1):
             same = (hashes[period:] == hashes[:-period]) & (line[period:] == line[:-period])
-            runs = _run_lengths(same)
-            np.maximum.at(found, line[: len(runs)][runs >= period], runs[runs >= period] // period)
+            ends, lengths = _runs(same)
+            whole = lengths >= period
+            np.maximum.at(found, line[ends[whole]], lengths[whole] // period)
         return found
 
     def letter_keys(self) -> list[str]:
@@ -120,23 +125,28 @@ class Sentences:
         return _class_table()[self._codes]
 
     @cached_property
+    def _word_ends(self) -> npt.NDArray[np.int64]:
+        """The place behind every word among all characters."""
+        return np.flatnonzero((self._codes == ord(" ")) | (self._codes == _NEWLINE))
+
+    @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
         return np.cumsum(self.lengths + 1) - self.lengths - 1
 
     @cached_property
     def _first_words(self) -> npt.NDArray[np.int64]:
         """The place of every sentence's first word among all words; an empty sentence has one empty word."""
-        words = self.count(SPACE) + 1
+        words = self.spaces + 1
         return np.cumsum(words) - words
 
     @cached_property
     def _line_of_word(self) -> npt.NDArray[np.int64]:
-        return np.repeat(np.arange(len(self)), self.count(SPACE) + 1)
+        return np.repeat(np.arange(len(self)), self.spaces + 1)
 
     @cached_property
     def _word_hashes(self) -> npt.NDArray[np.uint64]:
         """A hash of every word, the same wherever it stands: a polynomial in its characters, modulo 2**64."""
-        ends = np.flatnonzero(self._classes & SPACE | (self._codes == _NEWLINE))
+        ends = self._word_ends
         starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
         powers = _powers(len(self._codes) + 1)
         sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(self._characters * powers[:-1], dtype=np.uint64)))
@@ -153,7 +163,7 @@ _POLYNOMIAL = 0x9E3779B97F4A7C15
 @cache
 def _class_table() -> npt.NDArray[np.uint8]:
     table = _table_of(r"\p{Alphabetic}") * np.uint8(LETTER) | _table_of(r"\p{Nd}") * np.uint8(DIGIT)
-    for kind, characters in ((TERMINAL, _TERMINAL_CHARACTERS), (SPACE, " "), (MARKUP, _MARKUP_CHARACTERS)):
+    for kind, characters in ((TERMINAL, _TERMINAL_CHARACTERS), (MARKUP, _MARKUP_CHARACTERS)):
         table[[ord(character) for character in characters]] |= kind
     return table
 
@@ -200,9 +210,10 @@ def _powers(count: int) -> npt.NDArray[np.uint64]:
     return _powers_cache[:count]
 
 
-def _run_lengths(same: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """For every place at which a run of true values ends, its length; 0 elsewhere."""
-    places = np.arange(1, len(same) + 1)
-    before = np.maximum.accumulate(np.where(same, 0, places)) if len(same) else places
-    ends = same & ~np.append(same[1:], False) if len(same) else same
-    return np.where(ends, places - before, 0)
+def _runs(same: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where runs of true values end, of which there are few, and their lengths."""
+    places = np.flatnonzero(same)
+    breaks = np.diff(places) > 1
+    ends = places[np.append(breaks, True)] if len(places) else places
+    starts = places[np.insert(breaks, 0, True)] if len(places) else places
+    return ends, ends - starts + 1

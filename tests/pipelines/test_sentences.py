@@ -10,7 +10,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.sentences import DIGIT, LETTER, MARKUP, SPACE, TERMINAL, Sentences
+from pipelines.sentences import DIGIT, LETTER, MARKUP, TERMINAL, Sentences
 
 # Texts in which words come again and the characters that matter are frequent.
 WORDS = st.sampled_from(
@@ -39,7 +39,6 @@ def test_counts_of_characters(texts: list[str]) -> None:
     kinds = {
         LETTER: is_letter,
         DIGIT: str.isdecimal,
-        SPACE: lambda character: character == " ",
         TERMINAL: lambda character: character in ".?!…。？！｡؟।",  # noqa: RUF001
         MARKUP: lambda character: character in "@<{%$/",
     }
