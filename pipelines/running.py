@@ -25,11 +25,13 @@ from apache_beam.runners.portability.flink_runner import MAGIC_HOST_NAMES, Flink
 from apache_beam.runners.runner import create_runner
 
 from pipelines.flink import TASK_MANAGERS, cancel_jobs, flink_cluster, free_slots, job_server
+from pipelines.flink_workers import loopback_workers
 from pipelines.worker import worker_processes
 from recipes.errors import UserError, explain
 from recipes.progress import progress_bar
 
 LOCAL_RUNNER = "FnApiRunner"
+LOOPBACK = "LOOPBACK"
 _THIS_MACHINE = ("localhost", "127.0.0.1")
 _SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -80,6 +82,9 @@ def ready_runner(flags: Sequence[str]) -> Iterator[PipelineOptions]:
             flink.parallelism = max(1, slots)
         # The name by which the job is found again on the cluster.
         options.view_as(GoogleCloudOptions).job_name = f"rnnsearch-{uuid.uuid4()}"
+        if portable.environment_type == LOOPBACK:
+            portable.environment_type = "EXTERNAL"
+            portable.environment_config = needed.enter_context(loopback_workers())
         portable.job_endpoint = needed.enter_context(job_server(_flink_master(options), flink.flink_job_server_jar))
         yield options
 
@@ -180,7 +185,7 @@ def _flink_master(options: PipelineOptions) -> str:
 def _environment(master: str) -> str:
     """How the Python workers of a cluster run: as threads of this process, if the cluster is on this machine."""
     if master in MAGIC_HOST_NAMES or urlsplit(f"//{master.removeprefix('http://')}").hostname in _THIS_MACHINE:
-        return "LOOPBACK"
+        return LOOPBACK
     raise UserError(
         f"the TaskManagers of {master} need Python workers beside them: start worker pools there, and give "
         "--environment_type=EXTERNAL --environment_config=localhost:50000; see docs/scaling.md"

@@ -1,0 +1,41 @@
+"""The Python workers of a Flink cluster on this machine: threads of this process, as Beam's LOOPBACK has them.
+
+Beam's own would stop each other. They are told apart by names that every TaskManager gives from the same row,
+so the first TaskManager that had finished would stop the worker of another, and the job would fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent import futures
+
+import grpc
+from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
+from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
+
+_HOST = "127.0.0.1"
+_SECONDS_TO_STOP = 1.0
+# Requests to start and to stop a worker, which are short; the workers have threads of their own.
+_THREADS = 4
+
+
+@contextlib.contextmanager
+def loopback_workers() -> Iterator[str]:
+    """While the body runs, workers can be had at the address given, Beam's ``--environment_config``."""
+    server = grpc.server(futures.ThreadPoolExecutor(_THREADS))
+    beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(_Workers(), server)
+    port = server.add_insecure_port(f"{_HOST}:0")
+    server.start()
+    try:
+        yield f"{_HOST}:{port}"
+    finally:
+        server.stop(_SECONDS_TO_STOP).wait()
+
+
+class _Workers(BeamFnExternalWorkerPoolServicer):
+    def StopWorker(  # noqa: N802
+        self, stop_worker_request: beam_fn_api_pb2.StopWorkerRequest, unused_context: grpc.ServicerContext
+    ) -> beam_fn_api_pb2.StopWorkerResponse:
+        """Stops nothing: a worker ends when its TaskManager, which asks only then, has closed the connection."""
+        return beam_fn_api_pb2.StopWorkerResponse()
