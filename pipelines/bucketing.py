@@ -4,7 +4,7 @@
                                                       ├─ sources of given dev and test ────────┤
                                                       └─ keys of what pairs have in common ──► choose, sort, write
 
-Beam shuffles batches of pairs, pickled: each pair as an element would cost several times its own work. What
+Beam shuffles batches of pairs, packed: each pair as an element would cost several times its own work. What
 comes of them in a bucket is in ``pipelines.choosing``.
 """
 
@@ -28,6 +28,7 @@ from pipelines.corpus import Chunk, PairBlock, read_chunk
 from pipelines.duplicates import KEYS, near_duplicate_drops, target_drops
 from pipelines.indexing import Indexes
 from pipelines.near_duplicates import band_keys
+from pipelines.packing import pack
 from pipelines.running import explained_errors, run_pipeline
 from pipelines.statistics import added, likest_languages, statistics_of
 from recipes.corpora import Corpus
@@ -129,7 +130,7 @@ class CleanBlock(beam.DoFn):
             of_pairs = np.repeat(pairs.kept, bands.shape[1])
             yield from self._keys(NEAR, bands.reshape(-1), of_pairs, pairs, places, buckets)
         for bucket, batch in _batches(pairs, places, buckets).items():
-            yield beam.pvalue.TaggedOutput(BATCHES, (bucket, pickle.dumps(batch)))
+            yield beam.pvalue.TaggedOutput(BATCHES, (bucket, pack(batch)))
         statistics = statistics_of(pairs.source, pairs.target)
         if corpus.cleaning and corpus.cleaning.min_language is not None:
             statistics |= likest_languages(pairs.source, pairs.target)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pipelines.buckets import Assignment, Buckets, Pair, Rejected
 from pipelines.cleaning import DUPLICATE, OVERLAP, UNDERSAMPLED, Rejection
 from pipelines.duplicates import KEYS, Drop, beyond_translations, without_copies
+from pipelines.packing import unpack
 from pipelines.running import explained_errors, without_cycle_collection
 from pipelines.sentences import Sentences
 
@@ -57,7 +58,7 @@ class WriteBucket(beam.DoFn):
     def _write(self, bucket: int, inputs: Mapping[str, Iterable[bytes]]) -> None:
         kept: list[Pair] = []
         rejected: list[Rejected] = []
-        for batch in map(pickle.loads, inputs[BATCHES]):
+        for batch in map(unpack, inputs[BATCHES]):
             kept += itertools.starmap(Pair, batch[0])
             rejected += map(Rejected._make, batch[1])
         kept.sort()

@@ -75,15 +75,15 @@ def index_corpora(corpora: Sequence[Corpus], indexes: Indexes, options: Pipeline
 
 
 def _run(corpora: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, chunk_pairs: int) -> list[int]:
-    pipeline = beam.Pipeline(options=options)
-    (
-        pipeline
-        | "corpora" >> beam.Create(list(corpora))
-        | "spread" >> beam.Reshuffle()
-        | "index" >> beam.ParDo(IndexCorpus(indexes, chunk_pairs))
-    )
+    index = IndexCorpus(indexes, chunk_pairs)
     with indexes.progress.shown(sum(map(_size, corpora)), "indexing", "B"):
-        run_pipeline(pipeline)
+        if len(corpora) == 1:
+            # Work for one worker, which would take longer to start.
+            index.process(corpora[0])
+        else:
+            pipeline = beam.Pipeline(options=options)
+            pipeline | beam.Create(list(corpora)) | beam.Reshuffle() | "index" >> beam.ParDo(index)
+            run_pipeline(pipeline)
     for corpus in corpora:
         for warning in indexes.read_warnings(corpus):
             print(f"warning: {warning}", file=sys.stderr)
