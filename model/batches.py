@@ -1,14 +1,16 @@
 """From TFRecord shards to batches of padded subword ids, in an order that is a function of seed and epoch alone.
 
-Batches hold pairs of like lengths and are padded to one of a few lengths, so that the network meets few
-shapes. Two ways to make them:
+    read, shuffle ──► windows of some batches ──► sort by length, cut ──► pad ──► shuffle the batches
 
-    batch_tokens   a bucket for each of those lengths; a batch is full at that many target positions
-    batch_pairs    the paper's (appendix B.2): read sorted_batches batches, sort them by length, cut
+Pairs of like lengths share a batch, so little of it is padding. Two ways to make the windows:
+
+    batch_tokens   pairs whose longer sides are alike (``bucket_lengths``); a batch is full at that many positions
+    batch_pairs    the paper's (appendix B.2): the next sorted_batches batches, whatever their lengths
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping
 
@@ -18,53 +20,51 @@ from recipes import schema
 from recipes.layout import END_ID, PADDING_ID, SOURCE, TARGET, WorkDirectory
 
 SHUFFLE_PAIRS = 100_000
+SHUFFLE_BATCHES = 1000
+# Of one bucket in a window, and at least in all of the corpus: the more, the less padding.
+BUCKET_BATCHES = 20
 
 
-def bucket_lengths(longest: int) -> list[int]:
-    """The lengths, in subwords, that batches are padded to: up to ``longest``, each about an eighth above the last."""
-    lengths = [8]
-    while lengths[-1] < longest:
-        lengths.append(max(lengths[-1] + 4, math.ceil(lengths[-1] * 1.125 / 4) * 4))
-    return lengths
+def bucket_lengths(lengths: Mapping[str, int], training: schema.Training) -> list[int]:
+    """The longest pair of every bucket, in positions; ``lengths`` as in the manifest.
+
+    Chosen from the data: a bucket is as narrow as it can be with some batches of pairs in it.
+    """
+    buckets = []
+    waiting = 0.0
+    ordered = sorted((int(length) + 1, count) for length, count in lengths.items())
+    for positions, count in ordered:
+        waiting += count * positions / (training.batch_tokens or 1)
+        if waiting >= BUCKET_BATCHES:
+            buckets.append(positions)
+            waiting = 0.0
+    longest = ordered[-1][0]
+    return buckets if buckets and buckets[-1] == longest else [*buckets, longest]
 
 
-def longest_pair(lengths: Mapping[str, int]) -> int:
-    """Positions of the longest training pair, the end of sentence included; ``lengths`` as in the manifest."""
-    return max(int(length) for length in lengths) + 1
-
-
-def batches_per_epoch(lengths: Mapping[str, int], training: schema.Training, replicas: int = 1) -> int:
+def batches_per_epoch(lengths: Mapping[str, int], training: schema.Training) -> int:
     """How many batches ``training_batches`` makes of pairs whose longer sides have these ``lengths`` (manifest)."""
     if training.batch_pairs:
         # A window holds whole batches, so cutting window by window leaves only the last batch short.
-        return math.ceil(sum(lengths.values()) / (training.batch_pairs * replicas))
-    buckets = bucket_lengths(longest_pair(lengths))
-    pairs = dict.fromkeys(buckets, 0)
+        return math.ceil(sum(lengths.values()) / training.batch_pairs)
+    buckets = bucket_lengths(lengths, training)
+    pairs = [0] * len(buckets)
     for length, count in lengths.items():
-        pairs[next(bucket for bucket in buckets if bucket >= int(length) + 1)] += count
-    return sum(math.ceil(count / (_pairs_of(bucket, training) * replicas)) for bucket, count in pairs.items())
+        pairs[bisect.bisect_left(buckets, int(length) + 1)] += count
+    return sum(math.ceil(count / _pairs_of(bucket, training)) for bucket, count in zip(buckets, pairs, strict=True))
 
 
-def training_batches(
-    work: WorkDirectory, manifest: Mapping, training: schema.Training, epoch: int, replicas: int = 1
-) -> tf.data.Dataset:
-    """One epoch of (source, target), int32 [batch, length] each, ending in END_ID and padded with PADDING_ID.
-
-    With several ``replicas`` a batch holds as many pairs as each of them gets, times their number.
-    """
-    lengths = manifest["lengths"]["train"]
-    buckets = bucket_lengths(longest_pair(lengths))
+def training_batches(work: WorkDirectory, manifest: Mapping, training: schema.Training, epoch: int) -> tf.data.Dataset:
+    """One epoch of (source, target), int32 [batch, length] each, ending in END_ID and padded with PADDING_ID."""
     seed = training.seed * 100_003 + epoch
     pairs = _pairs(work, manifest, seed)
     if training.batch_pairs:
-        return _sorted_batches(pairs, buckets, training, replicas)
-    batches = pairs.bucket_by_sequence_length(
-        lambda source, target: tf.maximum(tf.size(source), tf.size(target)),
-        bucket_boundaries=[length + 1 for length in buckets],
-        bucket_batch_sizes=[_pairs_of(length, training) * replicas for length in buckets] + [1],
-        padding_values=PADDING_ID,
-    )
-    return _padded_to(buckets, batches)
+        size = training.batch_pairs
+        windows = pairs.ragged_batch(size * training.sorted_batches)
+        batches = windows.flat_map(lambda source, target: _cut(source, target, size))
+    else:
+        batches = _bucket_batches(pairs, manifest["lengths"]["train"], training)
+    return batches.shuffle(SHUFFLE_BATCHES, seed=seed).prefetch(tf.data.AUTOTUNE)
 
 
 def _pairs(work: WorkDirectory, manifest: Mapping, seed: int) -> tf.data.Dataset:
@@ -91,32 +91,39 @@ def _with_end(ids: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.cast(ids, tf.int32), [END_ID]], axis=0)
 
 
+def _bucket_batches(pairs: tf.data.Dataset, lengths: Mapping[str, int], training: schema.Training) -> tf.data.Dataset:
+    buckets = bucket_lengths(lengths, training)
+    sizes = tf.constant([_pairs_of(bucket, training) for bucket in buckets], tf.int64)
+
+    def bucket_of(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        return tf.searchsorted(buckets, [tf.maximum(tf.size(source), tf.size(target))], out_type=tf.int64)[0]
+
+    windows = pairs.group_by_window(
+        key_func=bucket_of,
+        reduce_func=lambda bucket, window: window.ragged_batch(sizes[bucket] * BUCKET_BATCHES).map(
+            lambda *sides: (*sides, sizes[bucket])
+        ),
+        window_size_func=lambda bucket: sizes[bucket] * BUCKET_BATCHES,
+    )
+    return windows.flat_map(_cut)
+
+
 def _pairs_of(length: int, training: schema.Training) -> int:
     """Pairs in a batch of the bucket ``length``."""
     return max(1, (training.batch_tokens or 0) // length)
 
 
-def _sorted_batches(
-    pairs: tf.data.Dataset, buckets: list[int], training: schema.Training, replicas: int
-) -> tf.data.Dataset:
-    size = (training.batch_pairs or 1) * replicas
+def _cut(source: tf.RaggedTensor, target: tf.RaggedTensor, size: int | tf.Tensor) -> tf.data.Dataset:
+    """A window's pairs in batches of ``size``: sorted by the target, whose every position costs most, then the source.
 
-    def cut(source: tf.RaggedTensor, target: tf.RaggedTensor) -> tf.data.Dataset:
-        order = tf.argsort(tf.maximum(source.row_lengths(), target.row_lengths()), stable=True)
-        window = tf.data.Dataset.from_tensor_slices((tf.gather(source, order), tf.gather(target, order)))
-        return window.ragged_batch(size)
+    Which of equally long pairs go together is left to the order they come in, that of the shuffle.
+    """
+    lengths = target.row_lengths() * (tf.reduce_max(source.row_lengths()) + 1) + source.row_lengths()
+    order = tf.argsort(lengths, stable=True)
+    sides = [tf.gather(side, order) for side in (source, target)]
+    size = tf.cast(size, tf.int64)
 
-    windows = pairs.ragged_batch(size * training.sorted_batches)
-    batches = windows.flat_map(cut).map(lambda *sides: tuple(side.to_tensor(PADDING_ID) for side in sides))
-    return _padded_to(buckets, batches)
+    def batch(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return tuple(side[number * size : (number + 1) * size].to_tensor(PADDING_ID) for side in sides)
 
-
-def _padded_to(buckets: list[int], batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Both sides padded further, each to the first of the lengths ``buckets`` that holds it."""
-
-    def pad(side: tf.Tensor) -> tf.Tensor:
-        length = tf.shape(side)[1]
-        wanted = tf.reduce_min(tf.boolean_mask(buckets, tf.constant(buckets) >= length))
-        return tf.pad(side, [[0, 0], [0, wanted - length]], constant_values=PADDING_ID)
-
-    return batches.map(lambda *sides: tuple(map(pad, sides)), tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return tf.data.Dataset.range((source.nrows() + size - 1) // size).map(batch)

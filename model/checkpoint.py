@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 
-import keras
 import tensorflow as tf
 
 from model.network import Network
+from model.optimizer import Optimizer
 from model.subwords import Subwords
 from recipes import schema
 from recipes.errors import UserError
@@ -29,7 +29,7 @@ class TrainingState:
     time spent training, over all sessions.
     """
 
-    def __init__(self, work: WorkDirectory, network: Network, optimizer: keras.Optimizer):
+    def __init__(self, work: WorkDirectory, network: Network, optimizer: Optimizer):
         self.step = tf.Variable(0, dtype=tf.int64)
         self.best_bleu = tf.Variable(-1.0, dtype=tf.float64)
         self.best_step = tf.Variable(0, dtype=tf.int64)

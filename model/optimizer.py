@@ -1,27 +1,93 @@
-"""Optimizers and learning rates, as Keras has them, from the recipe's words for them."""
+"""The optimizers and the learning rates: one pass over every weight and what is remembered of its gradients.
+
+The updates are TensorFlow's own kernels. Keras's optimizers make the same update as nine operations one after the
+other, each over all weights: an eighth of the time of a step on a CPU.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import keras
+import tensorflow as tf
 
 from recipes import schema
 
-
-def make_optimizer(settings: schema.Training, steps: int) -> keras.Optimizer:
-    """The optimizer of a training of ``steps`` updates. Clipping is left to the training step (model.train)."""
-    rate = _learning_rate(settings, steps)
-    if settings.optimizer == "adadelta":
-        return keras.optimizers.Adadelta(rate, rho=0.95, epsilon=1e-6)
-    return keras.optimizers.Adam(rate)
+LearningRate = Callable[[tf.Tensor], tf.Tensor]
 
 
-def _learning_rate(settings: schema.Training, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+class Optimizer(tf.Module):
+    """Adam or Adadelta over ``weights``; make it under the strategy that made them.
+
+    updates: how many were made so far, int64. The slots are those of the paper cited at ``_apply``, in the
+    order of the weights.
+    """
+
+    def __init__(self, settings: schema.Training, steps: int, weights: Sequence[keras.Variable]):
+        super().__init__(name="optimizer")
+        self._settings = settings
+        self._rate = learning_rate(settings, steps)
+        self._weights = [weight.value for weight in weights]
+        self.updates = _variable(tf.zeros([], tf.int64), "updates")
+        self.slots = [[_variable(tf.zeros_like(weight), "slot") for _ in range(2)] for weight in self._weights]
+
+    @property
+    def learning_rate(self) -> tf.Tensor:
+        """Of the next update, a float32 scalar."""
+        return self._rate(self.updates)
+
+    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
+        """One update by ``gradients``, which are those of the whole batch, the same on every replica.
+
+        Every replica updates its own copy of the weights.
+        """
+        rate = self.learning_rate
+        number = tf.cast(self.updates + 1, tf.float32)
+        for weight, slots, gradient in zip(self._weights, self.slots, gradients, strict=True):
+            self._apply(weight, slots, gradient, rate, number)
+        tf.raw_ops.AssignAddVariableOp(resource=self.updates.handle, value=tf.ones([], tf.int64))
+
+    def _apply(
+        self, weight: tf.Variable, slots: Sequence[tf.Variable], gradient: tf.Tensor, rate: tf.Tensor, number: tf.Tensor
+    ) -> None:
+        """Adadelta (Zeiler 2012, algorithm 1) or Adam (Kingma and Ba 2015, algorithm 1, as section 2 reorders it)."""
+        first, second = (slot.handle for slot in slots)
+        if self._settings.optimizer == "adadelta":
+            tf.raw_ops.ResourceApplyAdadelta(
+                var=weight.handle, accum=first, accum_update=second, lr=rate, rho=0.95, epsilon=1e-6, grad=gradient
+            )
+        else:
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.handle,
+                m=first,
+                v=second,
+                beta1_power=_BETA_1**number,
+                beta2_power=_BETA_2**number,
+                lr=rate,
+                beta1=_BETA_1,
+                beta2=_BETA_2,
+                epsilon=1e-7,
+                grad=gradient,
+            )
+
+
+_BETA_1, _BETA_2 = 0.9, 0.999
+
+
+def learning_rate(settings: schema.Training, steps: int) -> LearningRate:
+    """The learning rate as a function of the updates made, in a training of ``steps``."""
     if settings.schedule == "constant" and not settings.warmup_steps:
-        return settings.learning_rate
-    return keras.optimizers.schedules.CosineDecay(
+        return lambda _: tf.constant(settings.learning_rate)
+    schedule: LearningRate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if settings.warmup_steps else settings.learning_rate,
         decay_steps=max(1, steps - settings.warmup_steps),
         alpha=1.0 if settings.schedule == "constant" else 0.0,
         warmup_target=settings.learning_rate if settings.warmup_steps else None,
         warmup_steps=settings.warmup_steps,
     )
+    return schedule
+
+
+def _variable(value: tf.Tensor, name: str) -> tf.Variable:
+    # Read on one replica, they are the same on all.
+    return tf.Variable(value, trainable=False, name=name, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)

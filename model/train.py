@@ -23,7 +23,7 @@ from model.callbacks import History, Progress, TensorBoard
 from model.checkpoint import TrainingState, digest_of
 from model.loss import summed_cross_entropy
 from model.network import Network
-from model.optimizer import make_optimizer
+from model.optimizer import Optimizer
 from model.references import References, read_references
 from model.subwords import load_subwords
 from model.translator import Translator, translate_all
@@ -55,13 +55,12 @@ def train(work: WorkDirectory, recipe: schema.Recipe, callbacks: tuple[keras.cal
     settings = recipe.training
     subwords = load_subwords(work, recipe.subwords.joint)
     strategy = choose_strategy()
-    epoch_steps = batches_per_epoch(manifest["lengths"]["train"], settings, strategy.num_replicas_in_sync)
+    epoch_steps = batches_per_epoch(manifest["lengths"]["train"], settings)
     last_step = min(settings.epochs * epoch_steps, settings.max_steps or settings.epochs * epoch_steps)
     evaluate_every = settings.evaluate_every or epoch_steps
     with strategy.scope():
         network = Network(recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, settings.seed)
-        optimizer = make_optimizer(settings, last_step)
-        optimizer.build(network.trainable_variables)
+        optimizer = Optimizer(settings, last_step, network.trainable_variables)
         state = TrainingState(work, network, optimizer)
     if state.restore():
         print(f"training goes on at step {int(state.step)} of {last_step}")
@@ -137,7 +136,7 @@ def choose_strategy() -> tf.distribute.Strategy:
 
 
 def update_function(
-    strategy: tf.distribute.Strategy, network: Network, optimizer: keras.Optimizer, settings: schema.Training
+    strategy: tf.distribute.Strategy, network: Network, optimizer: Optimizer, settings: schema.Training
 ) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """One update of all weights for a batch (source, target): gives the loss in nats a word, and the words.
 
@@ -156,12 +155,16 @@ def update_function(
         if replicas > 1:
             sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
         total, words, *gradients = sums
-        gradients, _ = tf.clip_by_global_norm([gradient / words for gradient in gradients], settings.clip_norm)
-        # The optimizer adds up what the replicas bring, and each brings the whole.
-        optimizer.apply([gradient / replicas for gradient in gradients], weights)
+        norm = tf.linalg.global_norm(gradients) / words
+        factor = tf.minimum(1.0, settings.clip_norm / norm) / words
+        optimizer.apply([gradient * factor for gradient in gradients])
         return total / words, words
 
-    @tf.function(reduce_retracing=True)
+    # One graph for all shapes, so that a batch has the same result whichever came first.
+    side = tf.TensorSpec([None, None], tf.int32)
+    any_batch = tf.data.Dataset.from_generator(lambda: iter(()), output_signature=(side, side))
+
+    @tf.function(input_signature=strategy.distribute_datasets_from_function(lambda _: any_batch).element_spec)
     def update(source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         results = strategy.run(on_replica, args=(source, target))
         return tuple(strategy.experimental_local_results(result)[0] for result in results)
@@ -180,7 +183,7 @@ def endless_batches(
     """The batches from ``step`` on, epoch after epoch, each shared out among the replicas."""
     epoch, done = divmod(step, epoch_steps)
     while True:
-        batches = training_batches(work, manifest, settings, epoch, strategy.num_replicas_in_sync).skip(done)
+        batches = training_batches(work, manifest, settings, epoch).skip(done)
         yield from strategy.experimental_distribute_dataset(batches)
         epoch, done = epoch + 1, 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
-from model.batches import batches_per_epoch, bucket_lengths, training_batches
+from model.batches import BUCKET_BATCHES, batches_per_epoch, bucket_lengths, training_batches
 from recipes import schema
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
@@ -20,6 +21,7 @@ from tests.model.shards import write_data
 
 BY_TOKENS = schema.Training(batch_tokens=200)
 BY_PAIRS = schema.Training(batch_pairs=8, sorted_batches=5)
+UNSORTED = schema.Training(batch_pairs=8, sorted_batches=1)
 EITHER = pytest.mark.parametrize("training", [BY_TOKENS, BY_PAIRS], ids=["batch_tokens", "batch_pairs"])
 
 
@@ -28,10 +30,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     return write_data(tmp_path_factory.mktemp("run"), load_recipe("tiny"))
 
 
-def epoch_of(
-    work: WorkDirectory, training: schema.Training, epoch: int = 0, replicas: int = 1
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(training_batches(work, read_json(work.manifest), training, epoch, replicas).as_numpy_iterator())
+def epoch_of(work: WorkDirectory, training: schema.Training, epoch: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    return list(training_batches(work, read_json(work.manifest), training, epoch).as_numpy_iterator())
 
 
 def pairs_of(batches: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Any]:
@@ -48,38 +48,65 @@ def stored_pairs(work: WorkDirectory) -> Iterator[Any]:
 
 
 @EITHER
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_every_pair_once_and_as_many_batches_as_foretold(
-    work: WorkDirectory, training: schema.Training, replicas: int
-) -> None:
-    batches = epoch_of(work, training, replicas=replicas)
+def test_every_pair_once_and_as_many_batches_as_foretold(work: WorkDirectory, training: schema.Training) -> None:
+    batches = epoch_of(work, training)
     assert Counter(pairs_of(batches)) == Counter(stored_pairs(work))
-    assert len(batches) == batches_per_epoch(read_json(work.manifest)["lengths"]["train"], training, replicas)
+    assert len(batches) == batches_per_epoch(read_json(work.manifest)["lengths"]["train"], training)
 
 
 @EITHER
-def test_batches_have_few_shapes_and_no_needless_padding(work: WorkDirectory, training: schema.Training) -> None:
-    lengths = bucket_lengths(100)
-    for source, target in epoch_of(work, training):
-        for side in (source, target):
+def test_no_batch_is_longer_than_its_longest_pair(work: WorkDirectory, training: schema.Training) -> None:
+    for sides in epoch_of(work, training):
+        for side in sides:
             assert side.dtype == np.int32
-            longest = int((side != PADDING_ID).sum(axis=1).max())
-            assert side.shape[1] == next(length for length in lengths if length >= longest)
+            assert side.shape[1] == (side != PADDING_ID).sum(axis=1).max()
+
+
+def test_little_is_padding(work: WorkDirectory) -> None:
+    """Beside what the same pairs need in batches of the same size that are cut as they come."""
+    pairs = list(stored_pairs(work))
+    assert padding(epoch_of(work, BY_TOKENS)) < 0.05
+    assert padding(epoch_of(work, schema.Training(batch_pairs=8, sorted_batches=1000))) < 0.05
+    as_they_come = [pairs[at : at + 8] for at in range(0, len(pairs), 8)]
+    in_any_order = [
+        (padded([source for source, _ in some]), padded([target for _, target in some])) for some in as_they_come
+    ]
+    assert padding(in_any_order) > 0.1
+
+
+def padding(batches: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Share of positions that are padding."""
+    sides = [side for batch in batches for side in batch]
+    return 1 - sum(int((side != PADDING_ID).sum()) for side in sides) / sum(side.size for side in sides)
+
+
+def padded(sentences: list[tuple[int, ...]]) -> np.ndarray:
+    longest = max(map(len, sentences))
+    return np.array([[*words, *[PADDING_ID] * (longest - len(words))] for words in sentences])
 
 
 def test_batches_hold_constant_tokens(work: WorkDirectory) -> None:
     batches = epoch_of(work, BY_TOKENS)
-    assert all(target.size <= 200 for _, target in batches)
-    full = sum(len(target) == 200 // max(source.shape[1], target.shape[1]) for source, target in batches)
-    assert full >= len(batches) - len(bucket_lengths(100))
+    buckets = bucket_lengths(read_json(work.manifest)["lengths"]["train"], BY_TOKENS)
+    assert all(max(source.size, target.size) <= 200 for source, target in batches)
+    full = sum(len(target) in [200 // bucket for bucket in buckets] for _, target in batches)
+    assert full >= len(batches) - len(buckets)
 
 
-def test_paper_batches_are_sorted_twenty_at_a_time(work: WorkDirectory) -> None:
+def test_batches_of_the_paper_are_sorted_some_at_a_time(work: WorkDirectory) -> None:
+    """Appendix B.2: whatever was read together is cut by length, so all its batches but one are of few lengths."""
     batches = epoch_of(work, BY_PAIRS)
-    assert [len(source) for source, _ in batches[:-1]] == [8] * (len(batches) - 1)
-    for begin in range(0, len(batches), 5):
-        longest = [max(map(len, pair)) for pair in pairs_of(batches[begin : begin + 5])]
-        assert longest == sorted(longest)
+    assert sorted(len(source) for source, _ in batches)[1:] == [8] * (len(batches) - 1)
+    spread = [np.ptp((target != PADDING_ID).sum(axis=1)) for _, target in batches]
+    alone = [np.ptp((target != PADDING_ID).sum(axis=1)) for _, target in epoch_of(work, UNSORTED)]
+    assert np.mean(spread) < np.mean(alone) / 2
+
+
+def test_lengths_of_batches_come_in_no_order(work: WorkDirectory) -> None:
+    for training in (schema.Training(batch_tokens=40), schema.Training(batch_pairs=2, sorted_batches=1000)):
+        lengths = [target.shape[1] for _, target in epoch_of(work, training)]
+        assert len(lengths) > 100
+        assert abs(np.corrcoef(lengths[1:], lengths[:-1])[0, 1]) < 0.3
 
 
 @EITHER
@@ -91,9 +118,15 @@ def test_order_is_a_function_of_seed_and_epoch(work: WorkDirectory, training: sc
     assert first != list(pairs_of(epoch_of(work, other_seed)))
 
 
-@pytest.mark.parametrize("longest", [1, 8, 9, 51, 101, 1000])
-def test_bucket_lengths_rise_gently_past_the_longest(longest: int) -> None:
-    lengths = bucket_lengths(longest)
-    assert lengths == sorted(set(lengths))
-    assert lengths[-1] >= longest
-    assert all(after <= max(before + 4, before * 1.125 + 4) for before, after in itertools.pairwise(lengths))
+@given(st.dictionaries(st.integers(1, 60).map(str), st.integers(1, 10_000), min_size=1), st.integers(1, 5000))
+def test_buckets_are_narrow_but_hold_some_batches(lengths: dict[str, int], tokens: int) -> None:
+    buckets = bucket_lengths(lengths, schema.Training(batch_tokens=tokens))
+    assert buckets == sorted(set(buckets))
+    assert buckets[-1] == max(map(int, lengths)) + 1
+    held = dict.fromkeys(buckets, 0)
+    for length, count in lengths.items():
+        held[next(bucket for bucket in buckets if bucket > int(length))] += count * (int(length) + 1)
+    # Those before the last hold enough, and would not without their longest pairs.
+    for bucket in buckets[:-1]:
+        assert held[bucket] >= BUCKET_BATCHES * tokens
+        assert held[bucket] - lengths[str(bucket - 1)] * bucket < BUCKET_BATCHES * tokens

@@ -13,7 +13,7 @@ import tensorflow as tf
 from model.callbacks import read_history
 from model.checkpoint import load_best
 from model.network import Network
-from model.optimizer import make_optimizer
+from model.optimizer import Optimizer
 from model.subwords import load_subwords
 from model.train import train, update_function
 from recipes import schema
@@ -123,8 +123,7 @@ def test_two_replicas_make_the_update_of_one() -> None:
     def updated(strategy: tf.distribute.Strategy) -> tuple[float, list[np.ndarray]]:
         with strategy.scope():
             network = small_network()
-            optimizer = make_optimizer(settings, 10)
-            optimizer.build(network.trainable_variables)
+            optimizer = Optimizer(settings, 10, network.trainable_variables)
         update = update_function(strategy, network, optimizer, settings)
         batches = tf.data.Dataset.from_tensors((source, target)).repeat(3)
         for batch in strategy.experimental_distribute_dataset(batches):
@@ -139,38 +138,6 @@ def test_two_replicas_make_the_update_of_one() -> None:
     assert one_loss == pytest.approx(two_loss, rel=1e-5)
     for ours, theirs in zip(one, two, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("settings", "rates"),
-    [
-        ({"schedule": "constant"}, {0: 1.0, 50: 1.0, 100: 1.0}),
-        ({"schedule": "constant", "warmup_steps": 10}, {0: 0.0, 5: 0.5, 10: 1.0, 100: 1.0}),
-        ({"schedule": "cosine"}, {0: 1.0, 50: 0.5, 100: 0.0}),
-        ({"schedule": "cosine", "warmup_steps": 20}, {10: 0.5, 20: 1.0, 60: 0.5, 100: 0.0}),
-    ],
-)
-def test_learning_rates(settings: dict[str, Any], rates: dict[int, float]) -> None:
-    optimizer = make_optimizer(schema.Training(batch_tokens=1, learning_rate=1.0, **settings), steps=100)
-    for step, rate in rates.items():
-        optimizer.iterations.assign(step)
-        assert float(optimizer.learning_rate) == pytest.approx(rate, abs=1e-6)
-
-
-def test_adadelta_is_zeilers() -> None:
-    """Two updates by hand: rho 0.95, epsilon 1e-6, learning rate 1, as the paper uses it."""
-    settings = schema.Training(batch_pairs=1, optimizer="adadelta", learning_rate=1.0)
-    variable, gradients = keras.Variable([1.0]), [0.5, -0.25]
-    optimizer = make_optimizer(settings, steps=100)
-    value = 1.0
-    squares = changes = 0.0
-    for gradient in gradients:
-        optimizer.apply([tf.constant([gradient])], [variable])
-        squares = 0.95 * squares + 0.05 * gradient**2
-        change = -gradient * (changes + 1e-6) ** 0.5 / (squares + 1e-6) ** 0.5
-        changes = 0.95 * changes + 0.05 * change**2
-        value += change
-    assert variable.numpy()[0] == pytest.approx(value, rel=1e-5)
 
 
 def test_unprepared_corpus_is_a_sentence(tmp_path: Path) -> None:
