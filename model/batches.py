@@ -5,6 +5,8 @@ shapes. Two ways to make them:
 
     batch_tokens   a bucket for each of those lengths; a batch is full at that many target positions
     batch_pairs    the paper's (appendix B.2): read sorted_batches batches, sort them by length, cut
+
+However many replicas share them, the batches are the same: ``shares`` cuts each into one equal part a replica.
 """
 
 from __future__ import annotations
@@ -33,38 +35,54 @@ def longest_pair(lengths: Mapping[str, int]) -> int:
     return max(int(length) for length in lengths) + 1
 
 
-def batches_per_epoch(lengths: Mapping[str, int], training: schema.Training, replicas: int = 1) -> int:
+def batches_per_epoch(lengths: Mapping[str, int], training: schema.Training) -> int:
     """How many batches ``training_batches`` makes of pairs whose longer sides have these ``lengths`` (manifest)."""
     if training.batch_pairs:
         # A window holds whole batches, so cutting window by window leaves only the last batch short.
-        return math.ceil(sum(lengths.values()) / (training.batch_pairs * replicas))
+        return math.ceil(sum(lengths.values()) / training.batch_pairs)
     buckets = bucket_lengths(longest_pair(lengths))
     pairs = dict.fromkeys(buckets, 0)
     for length, count in lengths.items():
         pairs[next(bucket for bucket in buckets if bucket >= int(length) + 1)] += count
-    return sum(math.ceil(count / (_pairs_of(bucket, training) * replicas)) for bucket, count in pairs.items())
+    return sum(math.ceil(count / _pairs_of(bucket, training)) for bucket, count in pairs.items())
 
 
-def training_batches(
-    work: WorkDirectory, manifest: Mapping, training: schema.Training, epoch: int, replicas: int = 1
-) -> tf.data.Dataset:
-    """One epoch of (source, target), int32 [batch, length] each, ending in END_ID and padded with PADDING_ID.
-
-    With several ``replicas`` a batch holds as many pairs as each of them gets, times their number.
-    """
+def training_batches(work: WorkDirectory, manifest: Mapping, training: schema.Training, epoch: int) -> tf.data.Dataset:
+    """One epoch of (source, target), int32 [batch, length] each, ending in END_ID and padded with PADDING_ID."""
     lengths = manifest["lengths"]["train"]
     buckets = bucket_lengths(longest_pair(lengths))
     seed = training.seed * 100_003 + epoch
     pairs = _pairs(work, manifest, seed)
     if training.batch_pairs:
-        return _sorted_batches(pairs, buckets, training, replicas)
+        return _sorted_batches(pairs, buckets, training)
     batches = pairs.bucket_by_sequence_length(
         lambda source, target: tf.maximum(tf.size(source), tf.size(target)),
         bucket_boundaries=[length + 1 for length in buckets],
-        bucket_batch_sizes=[_pairs_of(length, training) * replicas for length in buckets] + [1],
+        bucket_batch_sizes=[_pairs_of(length, training) for length in buckets] + [1],
         padding_values=PADDING_ID,
     )
     return _padded_to(buckets, batches)
+
+
+def shares(batches: tf.data.Dataset, replicas: int, ours: range) -> tf.data.Dataset:
+    """Of every batch the parts of those of the ``replicas`` that are ``ours``, one after the other.
+
+    Each part is int32 [pairs / replicas, length], rounded up: where the pairs do not come out even, the last parts
+    have rows of nothing but PADDING_ID, which add neither words nor loss. Shapes that differed between replicas would
+    also be traced at different times, and collective operations that are traced in another order do not meet.
+    """
+
+    def cut(*sides: tf.Tensor) -> tf.data.Dataset:
+        pairs = tf.shape(sides[0])[0]
+        rows = (pairs + replicas - 1) // replicas
+
+        def parts(side: tf.Tensor) -> tf.Tensor:
+            filled = tf.pad(side, [[0, rows * replicas - pairs], [0, 0]], constant_values=PADDING_ID)
+            return tf.reshape(filled, [replicas, rows, -1])[ours.start : ours.stop]
+
+        return tf.data.Dataset.from_tensor_slices(tuple(map(parts, sides)))
+
+    return batches.flat_map(cut).prefetch(tf.data.AUTOTUNE)
 
 
 def _pairs(work: WorkDirectory, manifest: Mapping, seed: int) -> tf.data.Dataset:
@@ -96,10 +114,8 @@ def _pairs_of(length: int, training: schema.Training) -> int:
     return max(1, (training.batch_tokens or 0) // length)
 
 
-def _sorted_batches(
-    pairs: tf.data.Dataset, buckets: list[int], training: schema.Training, replicas: int
-) -> tf.data.Dataset:
-    size = (training.batch_pairs or 1) * replicas
+def _sorted_batches(pairs: tf.data.Dataset, buckets: list[int], training: schema.Training) -> tf.data.Dataset:
+    size = training.batch_pairs or 1
 
     def cut(source: tf.RaggedTensor, target: tf.RaggedTensor) -> tf.data.Dataset:
         order = tf.argsort(tf.maximum(source.row_lengths(), target.row_lengths()), stable=True)

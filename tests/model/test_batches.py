@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.batches import batches_per_epoch, bucket_lengths, training_batches
+from model.batches import batches_per_epoch, bucket_lengths, shares, training_batches
 from recipes import schema
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 from recipes.loading import load_recipe
+from tests.model.conftest import padded, random_pairs
 from tests.model.shards import write_data
 
 BY_TOKENS = schema.Training(batch_tokens=200)
@@ -28,10 +29,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     return write_data(tmp_path_factory.mktemp("run"), load_recipe("tiny"))
 
 
-def epoch_of(
-    work: WorkDirectory, training: schema.Training, epoch: int = 0, replicas: int = 1
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(training_batches(work, read_json(work.manifest), training, epoch, replicas).as_numpy_iterator())
+def epoch_of(work: WorkDirectory, training: schema.Training, epoch: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    return list(training_batches(work, read_json(work.manifest), training, epoch).as_numpy_iterator())
 
 
 def pairs_of(batches: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Any]:
@@ -48,13 +47,26 @@ def stored_pairs(work: WorkDirectory) -> Iterator[Any]:
 
 
 @EITHER
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_every_pair_once_and_as_many_batches_as_foretold(
-    work: WorkDirectory, training: schema.Training, replicas: int
-) -> None:
-    batches = epoch_of(work, training, replicas=replicas)
+def test_every_pair_once_and_as_many_batches_as_foretold(work: WorkDirectory, training: schema.Training) -> None:
+    batches = epoch_of(work, training)
     assert Counter(pairs_of(batches)) == Counter(stored_pairs(work))
-    assert len(batches) == batches_per_epoch(read_json(work.manifest)["lengths"]["train"], training, replicas)
+    assert len(batches) == batches_per_epoch(read_json(work.manifest)["lengths"]["train"], training)
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 9])
+def test_shares_of_all_replicas_make_up_the_batch(replicas: int) -> None:
+    """All on one worker in turn, or on a worker each; 7 pairs for more replicas than that as well."""
+    batch = [padded(list(side)).numpy() for side in zip(*random_pairs(7), strict=True)]
+    batches = tf.data.Dataset.from_tensors(tuple(batch)).repeat(2)
+    together = list(shares(batches, replicas, range(replicas)).as_numpy_iterator())
+    apart = [list(shares(batches, replicas, range(one, one + 1)).as_numpy_iterator()) for one in range(replicas)]
+    rows = -(-7 // replicas)
+    for parts in (together[:replicas], together[replicas:], [worker[1] for worker in apart]):
+        for side, *pieces in zip(batch, *parts, strict=True):
+            assert {piece.shape for piece in pieces} == {(rows, side.shape[1])}
+            whole = np.concatenate(pieces)
+            np.testing.assert_array_equal(whole[:7], side)
+            assert (whole[7:] == PADDING_ID).all()
 
 
 @EITHER
