@@ -17,7 +17,8 @@ beam := $(strip $(if $(RUNNER),--runner='$(RUNNER)') $(if $(FLINK_MASTER),--flin
 corpus := $(if $(SRC),--train-source '$(SRC)') $(if $(TGT),--train-target '$(TGT)') \
 	$(if $(DEV_SRC),--dev-source '$(DEV_SRC)') $(if $(DEV_TGT),--dev-target '$(DEV_TGT)') \
 	$(if $(TEST_SRC),--test-source '$(TEST_SRC)') $(if $(TEST_TGT),--test-target '$(TEST_TGT)')
-road := $(run) recipes.run --work '$(WORK)' --recipe '$(RECIPE)' $(corpus) $(debug)
+spread := $(if $(STRATEGY),--strategy '$(STRATEGY)') $(if $(WORKERS),--workers '$(WORKERS)')
+road := $(run) recipes.run --work '$(WORK)' --recipe '$(RECIPE)' $(corpus) $(spread) $(debug)
 
 # TensorFlow's notes on the machine's CPU and missing GPU are not errors, but look like them.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -29,6 +30,7 @@ export PYTHONUNBUFFERED = 1
 help: ## list the targets
 	@echo 'RECIPE=name or file.yaml ($(RECIPE))   WORK=work directory ($(WORK))   DEBUG=1 shows tracebacks'
 	@echo 'SRC= TGT=  DEV_SRC= DEV_TGT=  TEST_SRC= TEST_TGT=   a corpus of your own, one sentence a line, plain or .gz'
+	@echo 'WORKERS=2 or STRATEGY=mirrored|multi_worker|tpu|one   how the training is spread (default: as the machine is)'
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 

@@ -6,6 +6,8 @@ Pairs of like lengths share a batch, so little of it is padding. Two ways to mak
 
     batch_tokens   pairs whose longer sides are alike (``bucket_lengths``); a batch is full at that many positions
     batch_pairs    the paper's (appendix B.2): the next sorted_batches batches, whatever their lengths
+
+However many replicas share them, the batches are the same: ``shares`` cuts each into one equal part a replica.
 """
 
 from __future__ import annotations
@@ -65,6 +67,27 @@ def training_batches(work: WorkDirectory, manifest: Mapping, training: schema.Tr
     else:
         batches = _bucket_batches(pairs, manifest["lengths"]["train"], training)
     return batches.shuffle(SHUFFLE_BATCHES, seed=seed).prefetch(tf.data.AUTOTUNE)
+
+
+def shares(batches: tf.data.Dataset, replicas: int, ours: range) -> tf.data.Dataset:
+    """Of every batch the parts of those of the ``replicas`` that are ``ours``, one after the other.
+
+    Each part is int32 [pairs / replicas, length], rounded up: where the pairs do not come out even, the last parts
+    have rows of nothing but PADDING_ID, which add neither words nor loss. Shapes that differed between replicas would
+    also be traced at different times, and collective operations that are traced in another order do not meet.
+    """
+
+    def cut(*sides: tf.Tensor) -> tf.data.Dataset:
+        pairs = tf.shape(sides[0])[0]
+        rows = (pairs + replicas - 1) // replicas
+
+        def parts(side: tf.Tensor) -> tf.Tensor:
+            filled = tf.pad(side, [[0, rows * replicas - pairs], [0, 0]], constant_values=PADDING_ID)
+            return tf.reshape(filled, [replicas, rows, -1])[ours.start : ours.stop]
+
+        return tf.data.Dataset.from_tensor_slices(tuple(map(parts, sides)))
+
+    return batches.flat_map(cut).prefetch(tf.data.AUTOTUNE)
 
 
 def _pairs(work: WorkDirectory, manifest: Mapping, seed: int) -> tf.data.Dataset:

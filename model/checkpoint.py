@@ -26,10 +26,11 @@ class TrainingState:
     """The checkpoints of one training.
 
     step: updates made; best_bleu, best_step: the best dev evaluation so far (-1 before the first); seconds:
-    time spent training, over all sessions.
+    time spent training, over all sessions. Every worker of a training has them in memory; the ``chief`` alone writes.
     """
 
-    def __init__(self, work: WorkDirectory, network: Network, optimizer: Optimizer):
+    def __init__(self, work: WorkDirectory, network: Network, optimizer: Optimizer, chief: bool = True):
+        self._chief = chief
         self.step = tf.Variable(0, dtype=tf.int64)
         self.best_bleu = tf.Variable(-1.0, dtype=tf.float64)
         self.best_step = tf.Variable(0, dtype=tf.int64)
@@ -52,7 +53,8 @@ class TrainingState:
         return self._newest.restore_or_initialize() is not None
 
     def save(self) -> None:
-        self._newest.save(checkpoint_number=self.step)
+        if self._chief:
+            self._newest.save(checkpoint_number=self.step)
 
     def keep_best(self, bleu: float) -> None:
         """Keeps the present weights in place of the best so far, if ``bleu``, their dev BLEU, is better."""
@@ -60,14 +62,23 @@ class TrainingState:
             return
         self.best_bleu.assign(bleu)
         self.best_step.assign(self.step)
-        self._best.save(checkpoint_number=self.step)
+        if self._chief:
+            self._best.save(checkpoint_number=self.step)
 
     def out_of_patience(self, steps: int) -> bool:
         """Whether the last ``steps`` updates brought no better dev BLEU."""
         return int(self.best_step) > 0 and int(self.step) - int(self.best_step) >= steps
 
     def restore_best(self, network: Network) -> None:
-        tf.train.Checkpoint(network=network).restore(self._best.latest_checkpoint).expect_partial()
+        # As it is on the disk: a manager knows only what it wrote itself, and the chief writes.
+        path = tf.train.latest_checkpoint(self._best.directory)
+        tf.train.Checkpoint(network=network).restore(path).expect_partial()
+
+
+def newest_step(work: WorkDirectory) -> int:
+    """Updates made up to the newest checkpoint, or 0 where there is none."""
+    path = tf.train.latest_checkpoint(str(work.checkpoints))
+    return int(path.rpartition("-")[2]) if path else 0
 
 
 def load_best(work: WorkDirectory, recipe: schema.Recipe, subwords: tuple[Subwords, Subwords]) -> Network:

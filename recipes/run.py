@@ -1,6 +1,6 @@
 """The whole road: resolves a recipe into a work directory and makes every stage that is not current.
 
-    python -m recipes.run --work work/bible --recipe bible [--until prepare] [-- flags for Beam]
+    python -m recipes.run --work work/bible --recipe bible [--until prepare] [--workers 2] [-- flags for Beam]
 
 Each stage is also a command of its own (``python -m model.train --work …``) that runs unconditionally.
 """
@@ -19,7 +19,7 @@ from recipes.errors import UserError, run_command
 from recipes.layout import WorkDirectory
 from recipes.loading import load_recipe, save_recipe
 from recipes.schema import Recipe
-from recipes.stages import FETCH, PREPARE, STAGES, resolved_recipe
+from recipes.stages import FETCH, PREPARE, STAGES, TRAIN, resolved_recipe
 from recipes.summary import print_summary
 
 
@@ -30,15 +30,18 @@ def main(arguments: list[str]) -> None:
     if not work.recipe.is_file() or resolved_recipe(work) != recipe:
         save_recipe(recipe, work.recipe)
     names = [stage.name for stage in STAGES]
-    ran = make_stages(recipe, work, names[: names.index(options.until) + 1], beam_flags)
+    ran = make_stages(recipe, work, names[: names.index(options.until) + 1], _flags(options, beam_flags))
     if not ran:
         print(f"{work.root} is up to date: nothing to do (make summary shows its figures)")
     elif options.until == names[-1]:
         print_summary(recipe, work)
 
 
-def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], beam_flags: list[str]) -> list[str]:
-    """Makes the stages of these names that are not current, in the order of the road; gives those it made."""
+def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], flags: dict[str, list[str]]) -> list[str]:
+    """Makes the stages of these names that are not current, in the order of the road; gives those it made.
+
+    ``flags`` has, by the stage's name, what its command gets beside the work directory; no result depends on them.
+    """
     made = []
     for stage in STAGES:
         if stage.name not in names or (stage is FETCH and not to_fetch(recipe)):
@@ -48,9 +51,8 @@ def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], beam_flag
             continue
         print(f"== {stage.name}: {reason}", flush=True)
         began = time.monotonic()
-        flags = beam_flags if stage is PREPARE else []
         # By name and only now: a stage that is current costs nothing, not even the import of TensorFlow.
-        importlib.import_module(stage.module).main(["--work", str(work.root), *flags])
+        importlib.import_module(stage.module).main(["--work", str(work.root), *flags.get(stage.name, [])])
         print(f"== {stage.name}: done in {time.monotonic() - began:.0f} s", flush=True)
         made.append(stage.name)
     return made
@@ -63,6 +65,8 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--until", choices=[stage.name for stage in STAGES], default=STAGES[-1].name, help="last stage to make"
     )
+    parser.add_argument("--strategy", help="how the training is spread over devices and machines (see model.train)")
+    parser.add_argument("--workers", metavar="N", help="spread the training over N processes on this machine's cores")
     for split in ("train", "dev", "test"):
         for side in ("source", "target"):
             parser.add_argument(f"--{split}-{side}", metavar="FILE", help=f"{side} side of the {split} corpus")
@@ -70,6 +74,12 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         cut = arguments.index("--")
         return parser.parse_args(arguments[:cut]), arguments[cut + 1 :]
     return parser.parse_args(arguments), []
+
+
+def _flags(options: argparse.Namespace, beam_flags: list[str]) -> dict[str, list[str]]:
+    given = {"--strategy": options.strategy, "--workers": options.workers}
+    training = [part for flag, value in given.items() if value is not None for part in (flag, value)]
+    return {PREPARE.name: beam_flags, TRAIN.name: training}
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:

@@ -254,9 +254,13 @@ class Training(Section):
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient of all weights together")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="probability spread over the whole vocabulary")
     batch_tokens: int | None = Field(
-        None, ge=1, description="target positions of a batch of like lengths; or give batch_pairs"
+        None,
+        ge=1,
+        description="target positions of a batch of like lengths, shared by all replicas; or give batch_pairs",
     )
-    batch_pairs: int | None = Field(None, ge=1, description="pairs of a batch; or give batch_tokens")
+    batch_pairs: int | None = Field(
+        None, ge=1, description="pairs of a batch, shared by all replicas; or give batch_tokens"
+    )
     sorted_batches: int = Field(20, ge=1, description="with batch_pairs: batches read and sorted by length at a time")
     epochs: int = Field(10, ge=1, description="passes over the training shards, at most")
     max_steps: int | None = Field(None, ge=1, description="updates, at most; default: as many as the epochs have")

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from model.callbacks import read_history
 from model.network import Network
+from model.train import train
 from recipes import schema
-from recipes.layout import END_ID, PADDING_ID
+from recipes.layout import END_ID, PADDING_ID, WorkDirectory
+from tests.model.shards import small_recipe, write_data
 
 SOURCE_VOCABULARY, TARGET_VOCABULARY = 13, 11
 ARCHITECTURES = list(itertools.product(["rnnsearch", "rnnencdec"], ["current", "previous"]))
@@ -60,3 +63,26 @@ def random_pairs(count: int, seed: int = 5) -> list[tuple[list[int], list[int]]]
 @pytest.fixture(params=ARCHITECTURES, ids="-".join)
 def network(request: pytest.FixtureRequest) -> Network:
     return small_network(*request.param)
+
+
+@pytest.fixture(scope="session")
+def of_one_replica(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+    """A finished training on one replica, for others to be compared with; its data is to be copied, not touched."""
+    recipe = small_recipe()
+    work = write_data(tmp_path_factory.mktemp("one") / "run", recipe)
+    train(work, recipe)
+    return work
+
+
+def same_training(ours: WorkDirectory, theirs: WorkDirectory) -> None:
+    """Asserts that two trainings were the same, from the loss of the first updates to the last weights."""
+    histories = [read_history(work) for work in (ours, theirs)]
+    assert [line["step"] for line in histories[0]] == [line["step"] for line in histories[1]]
+    for name, tolerance in (("loss", 1e-4), ("dev_bleu", 0.5)):
+        curves = [[line[name] for line in history] for history in histories]
+        assert curves[0] == pytest.approx(curves[1], abs=tolerance)
+    our_weights, their_weights = (tf.train.load_checkpoint(str(work.checkpoints)) for work in (ours, theirs))
+    names = [name for name in our_weights.get_variable_to_shape_map() if name.startswith("network/")]
+    assert len(names) > 10
+    for name in names:
+        np.testing.assert_allclose(our_weights.get_tensor(name), their_weights.get_tensor(name), atol=1e-4)

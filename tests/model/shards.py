@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 import tensorflow as tf
@@ -24,10 +25,21 @@ from recipes.layout import (
     WorkDirectory,
     shard_name,
 )
-from recipes.loading import save_recipe
+from recipes.loading import load_recipe, save_recipe
 from tests.numbers_corpus import english, french
 
 VOCABULARY = 90
+
+
+def small_recipe(**training: Any) -> schema.Recipe:
+    """tiny, smaller still: a few dozen updates."""
+    return load_recipe(
+        "tiny",
+        {
+            "model": {"embedding_units": 8, "encoder_units": 8, "decoder_units": 8},
+            "training": {"batch_tokens": 400, "epochs": 2, "evaluate_every": 3, **training},
+        },
+    )
 
 
 def write_data(root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 20, test: int = 20) -> WorkDirectory:

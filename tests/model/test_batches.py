@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.batches import BUCKET_BATCHES, batches_per_epoch, bucket_lengths, training_batches
+from model.batches import BUCKET_BATCHES, batches_per_epoch, bucket_lengths, shares, training_batches
 from recipes import schema
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 from recipes.loading import load_recipe
+from tests.model.conftest import padded, random_pairs
 from tests.model.shards import write_data
 
 BY_TOKENS = schema.Training(batch_tokens=200)
@@ -54,6 +55,22 @@ def test_every_pair_once_and_as_many_batches_as_foretold(work: WorkDirectory, tr
     assert len(batches) == batches_per_epoch(read_json(work.manifest)["lengths"]["train"], training)
 
 
+@pytest.mark.parametrize("replicas", [1, 2, 3, 9])
+def test_shares_of_all_replicas_make_up_the_batch(replicas: int) -> None:
+    """All on one worker in turn, or on a worker each; 7 pairs for more replicas than that as well."""
+    batch = [padded(list(side)).numpy() for side in zip(*random_pairs(7), strict=True)]
+    batches = tf.data.Dataset.from_tensors(tuple(batch)).repeat(2)
+    together = list(shares(batches, replicas, range(replicas)).as_numpy_iterator())
+    apart = [list(shares(batches, replicas, range(one, one + 1)).as_numpy_iterator()) for one in range(replicas)]
+    rows = -(-7 // replicas)
+    for parts in (together[:replicas], together[replicas:], [worker[1] for worker in apart]):
+        for side, *pieces in zip(batch, *parts, strict=True):
+            assert {piece.shape for piece in pieces} == {(rows, side.shape[1])}
+            whole = np.concatenate(pieces)
+            np.testing.assert_array_equal(whole[:7], side)
+            assert (whole[7:] == PADDING_ID).all()
+
+
 @EITHER
 def test_no_batch_is_longer_than_its_longest_pair(work: WorkDirectory, training: schema.Training) -> None:
     for sides in epoch_of(work, training):
@@ -69,20 +86,15 @@ def test_little_is_padding(work: WorkDirectory) -> None:
     assert padding(epoch_of(work, schema.Training(batch_pairs=8, sorted_batches=1000))) < 0.05
     as_they_come = [pairs[at : at + 8] for at in range(0, len(pairs), 8)]
     in_any_order = [
-        (padded([source for source, _ in some]), padded([target for _, target in some])) for some in as_they_come
+        tuple(padded([list(pair[side]) for pair in some]).numpy() for side in (0, 1)) for some in as_they_come
     ]
     assert padding(in_any_order) > 0.1
 
 
-def padding(batches: list[tuple[np.ndarray, np.ndarray]]) -> float:
+def padding(batches: Sequence[tuple[np.ndarray, ...]]) -> float:
     """Share of positions that are padding."""
     sides = [side for batch in batches for side in batch]
     return 1 - sum(int((side != PADDING_ID).sum()) for side in sides) / sum(side.size for side in sides)
-
-
-def padded(sentences: list[tuple[int, ...]]) -> np.ndarray:
-    longest = max(map(len, sentences))
-    return np.array([[*words, *[PADDING_ID] * (longest - len(words))] for words in sentences])
 
 
 def test_batches_hold_constant_tokens(work: WorkDirectory) -> None:

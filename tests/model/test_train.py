@@ -1,4 +1,4 @@
-"""Training: one batch on one replica or two, stopped and gone on with, early stopping, and what it leaves behind."""
+"""Training: stopped and gone on with, early stopping, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from model.callbacks import read_history
 from model.checkpoint import load_best
 from model.network import Network
-from model.optimizer import Optimizer
 from model.subwords import load_subwords
-from model.train import train, update_function
+from model.train import train
 from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import WorkDirectory
 from recipes.loading import load_recipe
 from recipes.stages import TRAIN
-from tests.model.conftest import padded, random_pairs, small_network
 from tests.model.shards import write_data
 
 
@@ -113,31 +110,6 @@ def test_exploding_loss_ends_in_a_sentence(tmp_path: Path) -> None:
     work = write_data(tmp_path / "run", recipe)
     with pytest.raises(UserError, match=r"the loss became nan at step \d+; lower training.learning_rate"):
         train(work, recipe)
-
-
-def test_two_replicas_make_the_update_of_one() -> None:
-    """The same global batch on one device and on two: the same loss and the same weights after it."""
-    settings = schema.Training(batch_tokens=100, clip_norm=0.05, label_smoothing=0.1)
-    source, target = (padded(list(side)) for side in zip(*random_pairs(7), strict=True))
-
-    def updated(strategy: tf.distribute.Strategy) -> tuple[float, list[np.ndarray]]:
-        with strategy.scope():
-            network = small_network()
-            optimizer = Optimizer(settings, 10, network.trainable_variables)
-        update = update_function(strategy, network, optimizer, settings)
-        batches = tf.data.Dataset.from_tensors((source, target)).repeat(3)
-        for batch in strategy.experimental_distribute_dataset(batches):
-            loss, words = update(*batch)
-        assert int(words) == sum(len(words) for _, words in random_pairs(7))
-        return float(loss), values_of(network)
-
-    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
-    assert len(devices) == 2
-    one_loss, one = updated(tf.distribute.get_strategy())
-    two_loss, two = updated(tf.distribute.MirroredStrategy(devices))
-    assert one_loss == pytest.approx(two_loss, rel=1e-5)
-    for ours, theirs in zip(one, two, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_unprepared_corpus_is_a_sentence(tmp_path: Path) -> None:

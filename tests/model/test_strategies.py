@@ -1,0 +1,157 @@
+"""Strategies: which one the environment asks for, and that two replicas are the same training as one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.batches import shares
+from model.optimizer import Optimizer
+from model.strategies import choose_strategy, is_chief, sum_over_workers
+from model.train import main, train, update_function
+from recipes import schema
+from recipes.errors import UserError
+from recipes.layout import WorkDirectory
+from recipes.stages import resolved_recipe
+from tests.model.conftest import padded, random_pairs, same_training, small_network
+from tests.model.shards import write_data
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.delenv("TPU_NAME", raising=False)
+
+
+@pytest.fixture(scope="module")
+def mirrored() -> tf.distribute.Strategy:
+    """One for all tests: a process cannot have several, whose collective operations would have the same names."""
+    return choose_strategy("mirrored")
+
+
+@pytest.mark.parametrize("name", ["auto", "one"])
+def test_one_device_where_nothing_asks_for_more(name: str) -> None:
+    strategy = choose_strategy(name)
+    assert strategy.num_replicas_in_sync == 1
+    assert is_chief(strategy)
+    assert sum_over_workers(strategy, [3, 0.5]) == [3, 0.5]
+
+
+def test_mirrored_takes_all_devices(mirrored: tf.distribute.Strategy) -> None:
+    assert isinstance(mirrored, tf.distribute.MirroredStrategy)
+    assert mirrored.num_replicas_in_sync == 2
+    assert is_chief(mirrored)
+    assert sum_over_workers(mirrored, [3, 0.5]) == [3, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "sentence"),
+    [
+        ("multi_worker", {}, "multi_worker needs the cluster in TF_CONFIG, which is not set"),
+        ("auto", {"TF_CONFIG": "{"}, "TF_CONFIG must be JSON with a cluster and a task of it"),
+        ("auto", {"TF_CONFIG": '{"cluster": {"worker": ["a:1"]}}'}, "TF_CONFIG must be JSON with a cluster and a task"),
+        (
+            "multi_worker",
+            {"TF_CONFIG": '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}'},
+            "TF_CONFIG must be JSON with a cluster and a task of it",
+        ),
+        ("tpu", {}, "tpu needs the name of the TPU in TPU_NAME, which is not set"),
+        ("auto", {"TPU_NAME": "local"}, r"no TPU local was found \(.+\); check TPU_NAME"),
+    ],
+)
+def test_what_is_not_there_is_a_sentence(
+    name: str, environment: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(UserError, match=sentence):
+        choose_strategy(name)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--strategy", "tpu", "--workers", "2"], "--workers and --strategy tpu exclude one another"),
+        (["--workers", "0"], "a training needs at least one worker, not 0"),
+    ],
+)
+def test_flags_that_cannot_be_are_a_sentence(flags: list[str], sentence: str, of_one_replica: WorkDirectory) -> None:
+    with pytest.raises(UserError, match=sentence):
+        main(["--work", str(of_one_replica.root), *flags])
+
+
+def test_one_device_cannot_be_mirrored(of_one_replica: WorkDirectory) -> None:
+    """In a process of its own, for this one has two."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "model.train", "--work", str(of_one_replica.root), "--strategy", "mirrored"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert ended.returncode == 1
+    *_, last = ended.stderr.splitlines()
+    assert last == "error: there is only one CPU to mirror the training on; leave out --strategy"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "more"),
+    [(7, {}), (1, {"architecture": "rnnencdec"})],
+    ids=["uneven", "fewer pairs than replicas"],
+)
+def test_two_replicas_make_the_update_of_one(
+    pairs: int, more: dict[str, Any], mirrored: tf.distribute.Strategy
+) -> None:
+    """The same batch on one device and on two: the same loss and the same weights after it."""
+    settings = schema.Training(batch_tokens=100, clip_norm=0.05, label_smoothing=0.1)
+    batch = tuple(padded(list(side)) for side in zip(*random_pairs(pairs), strict=True))
+
+    def updated(strategy: tf.distribute.Strategy) -> tuple[float, list[np.ndarray]]:
+        with strategy.scope():
+            network = small_network(**more)
+            optimizer = Optimizer(settings, 10, network.trainable_variables)
+        update = update_function(strategy, network, optimizer, settings)
+        replicas = strategy.num_replicas_in_sync
+        batches = shares(tf.data.Dataset.from_tensors(batch).repeat(3), replicas, range(replicas))
+        for share in strategy.distribute_datasets_from_function(lambda _: batches):
+            loss, words = update(*share)
+        assert int(words) == sum(len(words) for _, words in random_pairs(pairs))
+        return float(loss), [variable.numpy() for variable in network.trainable_variables]
+
+    one_loss, one = updated(choose_strategy("one"))
+    two_loss, two = updated(mirrored)
+    assert one_loss == pytest.approx(two_loss, rel=1e-5)
+    for ours, theirs in zip(one, two, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_two_replicas_have_dropout(mirrored: tf.distribute.Strategy) -> None:
+    settings = schema.Training(batch_tokens=100)
+    with mirrored.scope():
+        network = small_network(dropout=0.5)
+        optimizer = Optimizer(settings, 10, network.trainable_variables)
+    update = update_function(mirrored, network, optimizer, settings)
+    batch = tuple(padded(list(side)) for side in zip(*random_pairs(6), strict=True))
+    batches = shares(tf.data.Dataset.from_tensors(batch).repeat(3), 2, range(2))
+    losses = [float(update(*share)[0]) for share in mirrored.distribute_datasets_from_function(lambda _: batches)]
+    assert len(set(losses)) == 3
+    states = mirrored.experimental_local_results(network.non_trainable_variables[0].value)
+    np.testing.assert_array_equal(states[0].numpy(), states[1].numpy())
+    assert states[0].numpy()[1] > 0
+
+
+def test_two_replicas_are_the_training_of_one(
+    of_one_replica: WorkDirectory, mirrored: tf.distribute.Strategy, tmp_path: Path
+) -> None:
+    """From the first loss to the last weights."""
+    recipe = resolved_recipe(of_one_replica)
+    of_two = write_data(tmp_path / "run", recipe)
+    train(of_two, recipe, mirrored)
+    same_training(of_two, of_one_replica)
