@@ -9,31 +9,36 @@ Keras callbacks are kept. Interrupted and started again, it goes on from the new
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
+import numpy as np
 import sacrebleu
 import tensorflow as tf
 
 from model.batches import batches_per_epoch, training_batches
-from model.callbacks import History, Progress, TensorBoard
+from model.callbacks import History, Progress
 from model.checkpoint import TrainingState, digest_of
+from model.divergence import DivergenceError, check_state, check_update, diverged
+from model.finetuning import start_from
+from model.interruption import interruption_put_off
 from model.loss import summed_cross_entropy
 from model.network import Network
 from model.optimizer import make_optimizer
 from model.references import References, read_references
 from model.subwords import load_subwords
+from model.tensorboard import TensorBoard
 from model.translator import Translator, translate_all
 from recipes import schema
 from recipes.errors import UserError, run_command
-from recipes.files import read_json, remove, write_json
-from recipes.layout import WorkDirectory
+from recipes.files import read_json, remove, replacing, write_json
+from recipes.layout import PADDING_ID, WorkDirectory
 from recipes.stages import TRAIN, resolved_recipe
 
-SECONDS_BETWEEN_CHECKPOINTS = 60.0
+STARTED = "started.json"
 
 
 def main(arguments: list[str]) -> None:
@@ -46,7 +51,8 @@ def main(arguments: list[str]) -> None:
 def train(work: WorkDirectory, recipe: schema.Recipe, callbacks: tuple[keras.callbacks.Callback, ...] = ()) -> Network:
     """Trains to the end and returns the network with the best weights; ``callbacks`` join the project's own.
 
-    Raises UserError where the data is not prepared, or the loss is no longer a number.
+    Raises UserError where the data is not prepared, no checkpoint is whole, or the training diverges; and
+    KeyboardInterrupt after Ctrl-C or SIGTERM, with a checkpoint of the last update.
     """
     manifest = read_json(work.manifest)
     if manifest is None:
@@ -55,78 +61,108 @@ def train(work: WorkDirectory, recipe: schema.Recipe, callbacks: tuple[keras.cal
     settings = recipe.training
     subwords = load_subwords(work, recipe.subwords.joint)
     strategy = choose_strategy()
-    epoch_steps = batches_per_epoch(manifest["lengths"]["train"], settings, strategy.num_replicas_in_sync)
-    last_step = min(settings.epochs * epoch_steps, settings.max_steps or settings.epochs * epoch_steps)
-    evaluate_every = settings.evaluate_every or epoch_steps
+    plan = plan_of(manifest, settings, strategy.num_replicas_in_sync)
     with strategy.scope():
         network = Network(recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, settings.seed)
-        optimizer = make_optimizer(settings, last_step)
+        optimizer = make_optimizer(settings, plan.last_step)
         optimizer.build(network.trainable_variables)
         state = TrainingState(work, network, optimizer)
     if state.restore():
-        print(f"training goes on at step {int(state.step)} of {last_step}")
+        print(f"training goes on at step {int(state.step)} of {plan.last_step}")
+    elif settings.init_from:
+        start_from(WorkDirectory(Path(settings.init_from)), network, work, recipe)
     step = int(state.step)
 
     greedy = Translator(network, subwords, recipe.search.model_copy(update={"beam_size": 1}))
     dev = read_references(work, manifest, "dev")
-    batches = endless_batches(strategy, work, manifest, settings, step, epoch_steps)
+    batches = endless_batches(strategy, work, manifest, settings, step, plan.epoch_steps)
     update = update_function(strategy, network, optimizer, settings)
-    ours = (Progress(step, last_step), History(work, step), TensorBoard(work))
+    ours = (Progress(step, plan.last_step), History(work, step), TensorBoard(work, greedy, dev.sources))
     watchers = keras.callbacks.CallbackList([*ours, *callbacks], model=network)
 
     watchers.on_train_begin()
-    began, saved, meter = time.monotonic() - float(state.seconds), time.monotonic(), Meter()
-    while (
-        step < last_step and not network.stop_training and not state.out_of_patience(settings.patience * evaluate_every)
-    ):
-        loss, words = (float(value) for value in update(*next(batches)))
-        step += 1
-        if not math.isfinite(loss):
-            watchers.on_train_end()
-            raise UserError(f"the loss became {loss} at step {step}; lower training.learning_rate and train again")
-        state.step.assign(step)
-        meter.add(loss, words)
-        logs = {
-            **meter.averages(),
-            "step": step,
-            "epoch": step / epoch_steps,
-            "learning_rate": float(optimizer.learning_rate),
-        }
-        watchers.on_train_batch_end(step, logs)
-        evaluate_now = step % evaluate_every == 0 or step == last_step
-        if evaluate_now:
-            bleu = dev_bleu(greedy, dev)
-            state.keep_best(bleu)
-            watchers.on_epoch_end(
-                step // evaluate_every, {**logs, "dev_bleu": bleu, "seconds": time.monotonic() - began}
-            )
-            meter = Meter()
-        if evaluate_now or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            state.seconds.assign(time.monotonic() - began)
-            state.save()
-            saved = time.monotonic()
-    watchers.on_train_end()
-
-    state.restore_best(network)
+    try:
+        run_updates(
+            (update(*batch) for batch in batches), state, network, optimizer, settings, plan, greedy, dev, watchers
+        )
+    except DivergenceError as what:
+        step = int(state.step)
+        batch = batch_of_update(step, strategy, work, manifest, settings, plan.epoch_steps)
+        raise diverged(what, step, work, manifest, batch) from what
+    finally:
+        watchers.on_train_end()
+    state.restore_best()
     leave_mark(work, recipe, network, state)
     return network
 
 
-class Meter:
-    """Averages since it was made: loss in nats a target word, and target words per second."""
+class Plan(NamedTuple):
+    """How far a training goes, in updates: an epoch's, the last, and those from one dev evaluation to the next."""
 
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._loss = self._words = 0.0
+    epoch_steps: int
+    last_step: int
+    evaluate_every: int
 
-    def add(self, loss: float, words: float) -> None:
-        """One update with the mean ``loss`` over ``words`` target words."""
-        self._loss += loss * words
-        self._words += words
 
-    def averages(self) -> dict[str, float]:
-        seconds = time.monotonic() - self._began
-        return {"loss": self._loss / self._words, "target_words_per_second": self._words / seconds}
+def plan_of(manifest: Mapping, settings: schema.Training, replicas: int) -> Plan:
+    """The plan for the pairs of ``manifest``."""
+    epoch_steps = batches_per_epoch(manifest["lengths"]["train"], settings, replicas)
+    last_step = min(settings.epochs * epoch_steps, settings.max_steps or settings.epochs * epoch_steps)
+    return Plan(epoch_steps, last_step, settings.evaluate_every or epoch_steps)
+
+
+def run_updates(
+    updates: Iterator[Update],
+    state: TrainingState,
+    network: Network,
+    optimizer: keras.Optimizer,
+    settings: schema.Training,
+    plan: Plan,
+    greedy: Translator,
+    dev: References,
+    watchers: keras.callbacks.CallbackList,
+) -> None:
+    """Makes updates until the last, or until there is no more patience, with dev evaluations and checkpoints.
+
+    Raises DivergenceError, and nothing of it is in a checkpoint; and KeyboardInterrupt after Ctrl-C or SIGTERM, with
+    a checkpoint of the last update.
+    """
+    step, patience = int(state.step), settings.patience * plan.evaluate_every
+    began, saved = time.monotonic() - float(state.seconds), time.monotonic()
+    state.meter.start()
+    with interruption_put_off() as interruption:
+        while step < plan.last_step and not network.stop_training and not state.out_of_patience(patience):
+            loss, words, gradient_norm, padding = (float(value) for value in next(updates))
+            step += 1
+            state.step.assign(step)
+            state.meter.add(loss, words)
+            check_update(loss, gradient_norm, network)
+            logs = {
+                **state.meter.averages(),
+                "step": step,
+                "epoch": step / plan.epoch_steps,
+                "learning_rate": float(optimizer.learning_rate),
+                "gradient_norm": gradient_norm,
+                "padding": padding,
+            }
+            watchers.on_train_batch_end(step, logs)
+            evaluate_now = step % plan.evaluate_every == 0 or step == plan.last_step
+            seconds_since = time.monotonic() - saved
+            if not (evaluate_now or interruption.is_set() or seconds_since >= settings.checkpoint_seconds):
+                continue
+            check_state(state.numbers)
+            if evaluate_now:
+                bleu = dev_bleu(greedy, dev)
+                state.keep_best(bleu)
+                watchers.on_epoch_end(
+                    step // plan.evaluate_every, {**logs, "dev_bleu": bleu, "seconds": time.monotonic() - began}
+                )
+                state.meter.reset()
+            state.seconds.assign(time.monotonic() - began)
+            state.save()
+            saved = time.monotonic()
+            if interruption.is_set():
+                raise KeyboardInterrupt
 
 
 def choose_strategy() -> tf.distribute.Strategy:
@@ -136,10 +172,20 @@ def choose_strategy() -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+class Update(NamedTuple):
+    """Of one update, float32 scalars: the loss in nats a target word, the target words, the norm of the gradient
+    before it was clipped, and the share of both sides' positions that are padding."""
+
+    loss: tf.Tensor
+    words: tf.Tensor
+    gradient_norm: tf.Tensor
+    padding: tf.Tensor
+
+
 def update_function(
     strategy: tf.distribute.Strategy, network: Network, optimizer: keras.Optimizer, settings: schema.Training
-) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """One update of all weights for a batch (source, target): gives the loss in nats a word, and the words.
+) -> Callable[[tf.Tensor, tf.Tensor], Update]:
+    """One update of all weights for a batch (source, target).
 
     Loss and gradient are those of the whole batch, however many replicas share it: the sum over its words,
     divided by their number, clipped to ``clip_norm``.
@@ -147,24 +193,26 @@ def update_function(
     replicas = strategy.num_replicas_in_sync
     weights = network.trainable_variables
 
-    def on_replica(source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def on_replica(source: tf.Tensor, target: tf.Tensor) -> Update:
         with tf.GradientTape() as tape:
             logits = network(source, target, training=True)
             total, words = summed_cross_entropy(logits, target, settings.label_smoothing)
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, [w.value for w in weights])]
-        sums = [total, words, *gradients]
+        padded = tf.concat([tf.reshape(side, [-1]) == PADDING_ID for side in (source, target)], axis=0)
+        sums = [total, words, tf.reduce_sum(tf.cast(padded, tf.float32)), tf.cast(tf.size(padded), tf.float32)]
+        sums += gradients
         if replicas > 1:
             sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
-        total, words, *gradients = sums
-        gradients, _ = tf.clip_by_global_norm([gradient / words for gradient in gradients], settings.clip_norm)
+        total, words, padding, positions, *gradients = sums
+        gradients, norm = tf.clip_by_global_norm([gradient / words for gradient in gradients], settings.clip_norm)
         # The optimizer adds up what the replicas bring, and each brings the whole.
         optimizer.apply([gradient / replicas for gradient in gradients], weights)
-        return total / words, words
+        return Update(total / words, words, norm, padding / positions)
 
     @tf.function(reduce_retracing=True)
-    def update(source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def update(source: tf.Tensor, target: tf.Tensor) -> Update:
         results = strategy.run(on_replica, args=(source, target))
-        return tuple(strategy.experimental_local_results(result)[0] for result in results)
+        return Update(*(strategy.experimental_local_results(result)[0] for result in results))
 
     return update
 
@@ -183,6 +231,20 @@ def endless_batches(
         batches = training_batches(work, manifest, settings, epoch, strategy.num_replicas_in_sync).skip(done)
         yield from strategy.experimental_distribute_dataset(batches)
         epoch, done = epoch + 1, 0
+
+
+def batch_of_update(
+    step: int,
+    strategy: tf.distribute.Strategy,
+    work: WorkDirectory,
+    manifest: Mapping,
+    settings: schema.Training,
+    epoch_steps: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The whole batch of the update that is the ``step``th, made again."""
+    epoch, before = divmod(step - 1, epoch_steps)
+    batches = training_batches(work, manifest, settings, epoch, strategy.num_replicas_in_sync)
+    return next(batches.skip(before).as_numpy_iterator())
 
 
 def dev_bleu(translator: Translator, dev: References) -> float:
@@ -207,14 +269,16 @@ def leave_mark(work: WorkDirectory, recipe: schema.Recipe, network: Network, sta
 
 def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:
     """Puts a training made from something else aside, as training.previous; one of the same kind is gone on with."""
-    started = work.training / "started.json"
     made_from = TRAIN.made_from(recipe, work)
-    if work.training.exists() and read_json(started) != made_from:
+    if work.training.exists():
+        if read_json(work.training / STARTED) == made_from:
+            return
         previous = work.training.with_suffix(".previous")
         remove(previous)
         work.training.rename(previous)
         print(f"the training of other settings or data is kept as {previous}")
-    write_json(started, made_from)
+    with replacing(work.training) as temporary:
+        write_json(temporary / STARTED, made_from)
 
 
 if __name__ == "__main__":

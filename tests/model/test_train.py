@@ -53,10 +53,9 @@ class StopAt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_stopped_and_gone_on_with_is_never_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_and_gone_on_with_is_never_stopped(tmp_path: Path) -> None:
     """Bit for bit: weights, optimizer, order of batches, dropout, history; with a checkpoint after every update."""
-    monkeypatch.setattr("model.train.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    recipe = recipe_for(evaluate_every=8)
+    recipe = recipe_for(evaluate_every=8, checkpoint_seconds=0)
     whole = write_data(tmp_path / "whole", recipe)
     expected = train(whole, recipe)
     steps = read_json(whole.training_mark)["steps"]
@@ -128,7 +127,7 @@ def test_two_replicas_make_the_update_of_one() -> None:
         update = update_function(strategy, network, optimizer, settings)
         batches = tf.data.Dataset.from_tensors((source, target)).repeat(3)
         for batch in strategy.experimental_distribute_dataset(batches):
-            loss, words = update(*batch)
+            loss, words, _, _ = update(*batch)
         assert int(words) == sum(len(words) for _, words in random_pairs(7))
         return float(loss), values_of(network)
 
