@@ -14,14 +14,14 @@ from recipes.stages import resolved_recipe
 _OF_TRAINING = {"initialization", "dropout"}
 
 
-def start_from(other: WorkDirectory, network: Network, work: WorkDirectory, recipe: schema.Recipe) -> None:
-    """Gives the ``network`` of ``work`` the best weights of the finished training in ``other``.
+def check_fits(other: WorkDirectory, work: WorkDirectory, recipe: schema.Recipe) -> None:
+    """Raises UserError where ``work`` cannot start from ``other``.
 
-    Raises UserError where there is none, or the two differ in their subwords or their networks.
+    Either there is no finished training in it, or the two differ in their subwords or their networks.
     """
     setting = f"training.init_from: {other.root}"
-    finished, before = read_json(other.training_mark), resolved_recipe(other)
-    if finished is None:
+    before = resolved_recipe(other)
+    if not other.training_mark.is_file():
         raise UserError(f"{setting} holds no finished training; make one with make train WORK={other.root}")
     theirs, ours = (each.model.model_dump(exclude=_OF_TRAINING) for each in (before, recipe))
     for name, value in theirs.items():
@@ -34,6 +34,11 @@ def start_from(other: WorkDirectory, network: Network, work: WorkDirectory, reci
             f"{setting} has another vocabulary than {work.root}, so its weights are of no use there; set "
             f"subwords.from_work to {other.root} as well, and prepare the corpus with its subwords"
         )
+
+
+def start_from(other: WorkDirectory, network: Network) -> None:
+    """Gives ``network`` the best weights of the finished training in ``other``. Raises UserError for damaged ones."""
+    finished = read_json(other.training_mark)
     read_weights(network, other, finished["best_step"])
     print(f"training starts from the best weights of {other.root}, with dev BLEU {finished['best_dev_bleu']:.2f} there")
 

@@ -21,9 +21,9 @@ import tensorflow as tf
 
 from model.batches import batches_per_epoch, training_batches
 from model.callbacks import History, Progress
-from model.checkpoint import TrainingState, digest_of
+from model.checkpoint import TrainingState, digest_of, newest_step
 from model.divergence import DivergenceError, check_state, check_update, diverged
-from model.finetuning import start_from
+from model.finetuning import check_fits, start_from
 from model.interruption import interruption_put_off
 from model.loss import summed_cross_entropy
 from model.network import Network
@@ -57,8 +57,11 @@ def train(work: WorkDirectory, recipe: schema.Recipe, callbacks: tuple[keras.cal
     manifest = read_json(work.manifest)
     if manifest is None:
         raise UserError(f"{work.data} holds no prepared corpus; make one with make prepare")
-    make_room(work, recipe)
     settings = recipe.training
+    other = WorkDirectory(Path(settings.init_from)) if settings.init_from else None
+    if other:
+        check_fits(other, work, recipe)
+    make_room(work, recipe)
     subwords = load_subwords(work, recipe.subwords.joint)
     strategy = choose_strategy()
     plan = plan_of(manifest, settings, strategy.num_replicas_in_sync)
@@ -69,8 +72,8 @@ def train(work: WorkDirectory, recipe: schema.Recipe, callbacks: tuple[keras.cal
         state = TrainingState(work, network, optimizer)
     if state.restore():
         print(f"training goes on at step {int(state.step)} of {plan.last_step}")
-    elif settings.init_from:
-        start_from(WorkDirectory(Path(settings.init_from)), network, work, recipe)
+    elif other:
+        start_from(other, network)
     step = int(state.step)
 
     greedy = Translator(network, subwords, recipe.search.model_copy(update={"beam_size": 1}))
@@ -209,12 +212,23 @@ def update_function(
         optimizer.apply([gradient / replicas for gradient in gradients], weights)
         return Update(total / words, words, norm, padding / positions)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=batches_of_any_shape(strategy))
     def update(source: tf.Tensor, target: tf.Tensor) -> Update:
         results = strategy.run(on_replica, args=(source, target))
         return Update(*(strategy.experimental_local_results(result)[0] for result in results))
 
     return update
+
+
+def batches_of_any_shape(strategy: tf.distribute.Strategy) -> tuple[tf.TypeSpec, tf.TypeSpec]:
+    """The types of source and target as the replicas of ``strategy`` get them.
+
+    Of any shape, so that one graph serves all: a graph made for the shapes met so far rounds otherwise than one
+    made for others, and a training that is gone on with meets them in another order.
+    """
+    one = tf.TensorSpec([None, None], tf.int32)
+    batches = tf.data.Dataset.from_generator(lambda: iter(()), output_signature=(one, one))
+    return strategy.distribute_datasets_from_function(lambda _: batches).element_spec
 
 
 def endless_batches(
@@ -274,9 +288,13 @@ def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:
         if read_json(work.training / STARTED) == made_from:
             return
         previous = work.training.with_suffix(".previous")
-        remove(previous)
-        work.training.rename(previous)
-        print(f"the training of other settings or data is kept as {previous}")
+        # One that came to nothing takes no better one's place.
+        if newest_step(work):
+            remove(previous)
+            work.training.rename(previous)
+            print(f"the training of other settings or data is kept as {previous}")
+        else:
+            remove(work.training)
     with replacing(work.training) as temporary:
         write_json(temporary / STARTED, made_from)
 

@@ -61,7 +61,7 @@ def _prepare_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"split", "subwords", "shards"})
     other = settings["subwords"].pop("from_work")
     if other is not None:
-        settings["subwords_taken"] = _subword_models(WorkDirectory(Path(other)), recipe)
+        settings["subwords"]["from_work"] = _subword_models(WorkDirectory(Path(other)), recipe)
     return {**settings, "corpora": {corpus.name: fingerprint(corpus) for corpus in corpora(recipe, work)}}
 
 
@@ -83,7 +83,9 @@ def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     del settings["training"]["checkpoint_seconds"]
     other = settings["training"].pop("init_from")
     if other is not None:
-        settings["initial_weights"] = (read_json(WorkDirectory(Path(other)).training_mark) or {}).get("weights")
+        settings["initial_weights"] = (read_json(WorkDirectory(Path(other)).training_mark) or {}).get(
+            "weights", "none yet"
+        )
     manifest = read_json(work.manifest) or {}
     return {**settings, "shards": manifest.get("shards"), "subwords": manifest.get("subwords")}
 
