@@ -1,18 +1,19 @@
-"""What happens around the training loop, as Keras callbacks: progress, history, TensorBoard.
+"""What happens around the training loop, as Keras callbacks: progress and history; model.tensorboard has another.
 
-To a callback an epoch is the stretch between two dev evaluations, and its logs are those of
-``model.train``: loss (nats a target word), dev_bleu, learning_rate, target_words_per_second, step.
+To a callback an epoch is the stretch between two dev evaluations, and its logs are those of ``model.train``:
+loss (nats a target word) and target_words_per_second since the last dev evaluation; gradient_norm (before
+clipping) and padding (share of positions) of the last update; learning_rate, step, epoch; and at the end of
+an epoch dev_bleu and seconds.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import keras
-import tensorflow as tf
 
+from recipes.files import replacing
 from recipes.layout import WorkDirectory
 from recipes.progress import progress_bar
 
@@ -47,38 +48,17 @@ class History(keras.callbacks.Callback):
     def __init__(self, work: WorkDirectory, step: int):
         super().__init__()
         self._path = work.history
-        kept = [line for line in read_history(work) if line["step"] <= step]
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        self._lines = [line for line in read_history(work) if line["step"] <= step]
+        self._write()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({name: float(value) for name, value in (logs or {}).items()}) + "\n")
+        self._lines.append({name: float(value) for name, value in (logs or {}).items()})
+        self._write()
 
-
-class TensorBoard(keras.callbacks.Callback):
-    """Scalars for TensorBoard, by update: every tenth update's loss and speed, every dev evaluation's BLEU."""
-
-    def __init__(self, work: WorkDirectory):
-        super().__init__()
-        self._writer = tf.summary.create_file_writer(str(work.tensorboard), filename_suffix=f".{int(time.time())}")
-
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        if logs and batch % 10 == 0:
-            self._write(batch, {name: logs[name] for name in ("loss", "learning_rate", "target_words_per_second")})
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if logs:
-            self._write(int(logs["step"]), {"dev_bleu": logs["dev_bleu"]})
-            self._writer.flush()
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self._writer.close()
-
-    def _write(self, step: int, values: Logs) -> None:
-        with self._writer.as_default():
-            for name, value in values.items():
-                tf.summary.scalar(name, value, step=step)
+    def _write(self) -> None:
+        """All of it, for a line that is added may be cut off in the middle."""
+        with replacing(self._path) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in self._lines), encoding="utf-8")
 
 
 def read_history(work: WorkDirectory) -> list[Logs]:

@@ -1,95 +1,165 @@
-"""What is kept of a training: the newest states to go on from, and the weights of the best dev BLEU.
+"""What is kept of a training: the newest states to go on from, and the one of the best dev BLEU.
 
-A checkpoint holds weights, optimizer, the number of updates, what early stopping remembers, and the
-state of dropout's random numbers, which Keras does not count among the things to be saved. The order of
-batches is a function of seed and epoch (model.batches), so the number of updates also says where in the
-data to go on.
+    training/checkpoints/<step>/    state.index, state.data-*, and checkpoint.json with the SHA-256 of both
+
+A checkpoint holds weights, optimizer, the number of updates, the best dev evaluation, the sums since the last
+one (model.meter), and the state of dropout's random numbers, which Keras does not count among the things to be
+saved. The order of batches is a function of seed and epoch (model.batches), so the number of updates also says
+where in the data to go on.
+
+A checkpoint appears whole or not at all. There is one after every dev evaluation, so the best weights are in
+one of the checkpoints: what the newest says is the best, and what is kept as the best, cannot differ.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
+from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from model.meter import Meter
 from model.network import Network
 from model.optimizer import Optimizer
 from model.subwords import Subwords
 from recipes import schema
 from recipes.errors import UserError
+from recipes.files import read_json, remove, replacing, sha256_of, write_json
 from recipes.layout import WorkDirectory
 
 CHECKPOINTS_KEPT = 3
+_STATE, _MARK = "state", "checkpoint.json"
 
 
 class TrainingState:
-    """The checkpoints of one training.
+    """What a training goes on from.
 
-    step: updates made; best_bleu, best_step: the best dev evaluation so far (-1 before the first); seconds:
-    time spent training, over all sessions. Every worker of a training has them in memory; the ``chief`` alone writes.
+    step: updates made; best_bleu, best_step: the best dev evaluation so far (-1 and 0 before the first); meter:
+    sums since the last one; seconds: time spent training, over all sessions; numbers: by their names all that must
+    stay finite, weights and optimizer. Every worker of a training has them in memory; the ``chief`` alone writes.
     """
 
     def __init__(self, work: WorkDirectory, network: Network, optimizer: Optimizer, chief: bool = True):
-        self._chief = chief
         self.step = tf.Variable(0, dtype=tf.int64)
         self.best_bleu = tf.Variable(-1.0, dtype=tf.float64)
         self.best_step = tf.Variable(0, dtype=tf.int64)
         self.seconds = tf.Variable(0.0, dtype=tf.float64)
-        everything = tf.train.Checkpoint(
+        self.meter = Meter()
+        self._work = work
+        self._network = network
+        self._chief = chief
+        self.numbers = {weight.path: weight.value for weight in network.trainable_variables}
+        self.numbers |= {slot.name: slot for slots in optimizer.slots for slot in slots}
+        self._everything = tf.train.Checkpoint(
             network=network,
             random=[variable.value for variable in network.non_trainable_variables],
             optimizer=optimizer,
             step=self.step,
             best_bleu=self.best_bleu,
             best_step=self.best_step,
+            meter=self.meter,
             seconds=self.seconds,
         )
-        self._newest = tf.train.CheckpointManager(everything, str(work.checkpoints), max_to_keep=CHECKPOINTS_KEPT)
-        best = tf.train.Checkpoint(network=network)
-        self._best = tf.train.CheckpointManager(best, str(work.best_checkpoint), max_to_keep=1)
 
     def restore(self) -> bool:
-        """Goes back to the newest checkpoint; whether there was one."""
-        return self._newest.restore_or_initialize() is not None
+        """Goes back to the newest checkpoint that is whole, with a warning for each that is not; whether there was one.
+
+        Raises UserError where there are checkpoints, but none is whole or fits the network.
+        """
+        damaged: list[Path] = []
+        for step in sorted(_steps(self._work), reverse=True):
+            file = _damaged_file(self._work, step)
+            if file is None:
+                _read(self._everything, self._work, step)
+                return True
+            damaged.append(file)
+            print(f"warning: {file} is missing or damaged; trying the checkpoint before it", file=sys.stderr)
+        if damaged:
+            raise UserError(
+                f"no checkpoint in {self._work.checkpoints} is whole ({damaged[0]} is missing or damaged); "
+                f"remove {self._work.training} to train from the beginning"
+            )
+        return False
 
     def save(self) -> None:
-        if self._chief:
-            self._newest.save(checkpoint_number=self.step)
+        """Writes a checkpoint of this moment, and removes those that are no longer needed."""
+        if not self._chief:
+            return
+        step = int(self.step)
+        with replacing(self._work.checkpoint(step)) as temporary:
+            temporary.mkdir()
+            self._everything.write(str(temporary / _STATE))
+            files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
+            write_json(temporary / _MARK, Mark(int(self.best_step), files)._asdict())
+        self._remove_all_but_needed(step)
 
     def keep_best(self, bleu: float) -> None:
-        """Keeps the present weights in place of the best so far, if ``bleu``, their dev BLEU, is better."""
-        if bleu <= float(self.best_bleu):
-            return
-        self.best_bleu.assign(bleu)
-        self.best_step.assign(self.step)
-        if self._chief:
-            self._best.save(checkpoint_number=self.step)
+        """Takes the present weights for the best so far if ``bleu``, their dev BLEU, is better; save() keeps them."""
+        if bleu > float(self.best_bleu):
+            self.best_bleu.assign(bleu)
+            self.best_step.assign(self.step)
 
     def out_of_patience(self, steps: int) -> bool:
         """Whether the last ``steps`` updates brought no better dev BLEU."""
         return int(self.best_step) > 0 and int(self.step) - int(self.best_step) >= steps
 
-    def restore_best(self, network: Network) -> None:
-        # As it is on the disk: a manager knows only what it wrote itself, and the chief writes.
-        path = tf.train.latest_checkpoint(self._best.directory)
-        tf.train.Checkpoint(network=network).restore(path).expect_partial()
+    def restore_best(self) -> None:
+        """Gives the network the weights of the best dev BLEU. Raises UserError where they are damaged."""
+        read_weights(self._network, self._work, int(self.best_step))
+
+    def _remove_all_but_needed(self, step: int) -> None:
+        """Keeps the newest checkpoints up to ``step`` and those that they name as the best.
+
+        Later ones are damaged, or this would not be the newest.
+        """
+        newest = sorted(earlier for earlier in _steps(self._work) if earlier <= step)[-CHECKPOINTS_KEPT:]
+        marks = [_mark(self._work.checkpoint(kept)) for kept in newest]
+        needed = {*newest, *(mark.best_step for mark in marks if mark)}
+        for unneeded in _steps(self._work) - needed:
+            # A checkpoint disappears whole, too.
+            path = self._work.checkpoint(unneeded)
+            path.rename(path.with_name(f".{path.name}.removed"))
+        # With what a killed process left behind.
+        for hidden in self._work.checkpoints.glob(".*"):
+            remove(hidden)
+
+
+class Mark(NamedTuple):
+    """What checkpoint.json says: the step of the best dev BLEU up to here, and the SHA-256 of every other file."""
+
+    best_step: int
+    files: dict[str, str]
 
 
 def newest_step(work: WorkDirectory) -> int:
     """Updates made up to the newest checkpoint, or 0 where there is none."""
-    path = tf.train.latest_checkpoint(str(work.checkpoints))
-    return int(path.rpartition("-")[2]) if path else 0
+    return max(_steps(work), default=0)
 
 
 def load_best(work: WorkDirectory, recipe: schema.Recipe, subwords: tuple[Subwords, Subwords]) -> Network:
-    """The network with the weights of the best dev BLEU. Raises UserError where nothing has been trained."""
-    path = tf.train.latest_checkpoint(str(work.best_checkpoint))
-    if path is None or not work.training_mark.is_file():
-        raise UserError(f"{work.training} holds no finished training; make one with make train")
+    """The network with the weights of the best dev BLEU.
+
+    Raises UserError where nothing has been trained, or the checkpoint is damaged.
+    """
     source, target = subwords
+    finished = read_json(work.training_mark)
+    if finished is None:
+        raise UserError(f"{work.training} holds no finished training; make one with make train")
     network = Network(recipe.model, source.vocabulary, target.vocabulary, recipe.training.seed)
-    tf.train.Checkpoint(network=network).restore(path).expect_partial()
+    read_weights(network, work, finished["best_step"])
     return network
+
+
+def read_weights(network: Network, work: WorkDirectory, step: int) -> None:
+    """Gives ``network`` the weights in a checkpoint of ``work``.
+
+    Raises UserError where it is damaged or does not fit.
+    """
+    if file := _damaged_file(work, step):
+        raise UserError(f"{file} is missing or damaged; remove {work.training} and train again")
+    _read(tf.train.Checkpoint(network=network), work, step)
 
 
 def digest_of(network: Network) -> str:
@@ -98,3 +168,47 @@ def digest_of(network: Network) -> str:
     for weight in network.trainable_variables:
         digest.update(weight.numpy().tobytes())
     return digest.hexdigest()
+
+
+def _steps(work: WorkDirectory) -> set[int]:
+    """The steps that there are checkpoints of, damaged ones among them."""
+    if not work.checkpoints.is_dir():
+        return set()
+    return {int(path.name) for path in work.checkpoints.iterdir() if path.name.isdigit()}
+
+
+def _mark(checkpoint: Path) -> Mark | None:
+    """The mark of a checkpoint, or None where it is missing or damaged."""
+    try:
+        return Mark(**read_json(checkpoint / _MARK))
+    except TypeError:
+        return None
+
+
+def _damaged_file(work: WorkDirectory, step: int) -> Path | None:
+    """The first file that is missing, or not as it was written, of a checkpoint or of the one it names as the best."""
+    checkpoint = work.checkpoint(step)
+    mark = _mark(checkpoint)
+    if mark is None:
+        return checkpoint / _MARK
+    for name, digest in mark.files.items():
+        file = checkpoint / name
+        if not file.is_file() or sha256_of(file) != digest:
+            return file
+    if mark.best_step in (0, step):
+        return None
+    return _damaged_file(work, mark.best_step)
+
+
+def _read(checkpoint: tf.train.Checkpoint, work: WorkDirectory, step: int) -> None:
+    """Fills the variables of ``checkpoint`` from the files of a step."""
+    path = work.checkpoint(step)
+    try:
+        status = checkpoint.read(str(path / _STATE))
+        status.assert_existing_objects_matched()
+        status.expect_partial()
+    except (AssertionError, ValueError) as error:
+        raise UserError(
+            f"{path} is of a network that this version of the project does not make; "
+            f"remove {work.training} and train again"
+        ) from error

@@ -29,7 +29,10 @@ class Optimizer(tf.Module):
         self._rate = learning_rate(settings, steps)
         self._weights = [weight.value for weight in weights]
         self.updates = _variable(tf.zeros([], tf.int64), "updates")
-        self.slots = [[_variable(tf.zeros_like(weight), "slot") for _ in range(2)] for weight in self._weights]
+        self.slots = [
+            [_variable(tf.zeros_like(weight.value), f"{weight.path}/{number}") for number in (1, 2)]
+            for weight in weights
+        ]
 
     @property
     def learning_rate(self) -> tf.Tensor:

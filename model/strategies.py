@@ -53,6 +53,11 @@ def sum_over_workers(strategy: tf.distribute.Strategy, values: Sequence[float]) 
     return [float(value) for value in _sum_over_replicas(strategy, ours)]
 
 
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns when every worker has called it."""
+    sum_over_workers(strategy, [0.0])
+
+
 @contextlib.contextmanager
 def naming_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Turns what TensorFlow says when another worker is gone into a WorkerError that names it."""

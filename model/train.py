@@ -13,33 +13,38 @@ evaluates and writes.
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
+import numpy as np
 import sacrebleu
 import tensorflow as tf
 
 from model.batches import batches_per_epoch, shares, training_batches
-from model.callbacks import History, Progress, TensorBoard
+from model.callbacks import History, Progress
 from model.checkpoint import TrainingState, digest_of, newest_step
+from model.divergence import DivergenceError, check_state, check_update, diverged
+from model.finetuning import check_fits, start_from
+from model.interruption import interruption_put_off
 from model.loss import summed_cross_entropy
 from model.network import Network
 from model.optimizer import Optimizer
 from model.references import References, read_references
-from model.strategies import STRATEGIES, choose_strategy, is_chief, naming_lost_workers, sum_over_workers
+from model.strategies import STRATEGIES, choose_strategy, is_chief, naming_lost_workers, sum_over_workers, wait_for_all
 from model.subwords import load_subwords
+from model.tensorboard import TensorBoard
 from model.translator import Translator, translate_all
 from model.workers import WorkerError, run_workers
 from recipes import schema
 from recipes.errors import UserError, run_command
-from recipes.files import read_json, remove, write_json
-from recipes.layout import WorkDirectory
+from recipes.files import read_json, remove, replacing, write_json
+from recipes.layout import PADDING_ID, WorkDirectory
 from recipes.stages import TRAIN, resolved_recipe
 
-SECONDS_BETWEEN_CHECKPOINTS = 60.0
+STARTED = "started.json"
 
 
 def main(arguments: list[str]) -> None:
@@ -75,18 +80,21 @@ def train(
 ) -> Network:
     """Trains to the end and returns the network with the best weights; ``callbacks`` join the project's own.
 
-    Raises UserError where the data is not prepared, the loss is no longer a number, or another worker is gone.
+    Raises UserError where the data is not prepared, no checkpoint is whole, the training diverges, or another worker
+    is gone; and KeyboardInterrupt after Ctrl-C or SIGTERM, with a checkpoint of the last update.
     """
     manifest = read_json(work.manifest)
     if manifest is None:
         raise UserError(f"{work.data} holds no prepared corpus; make one with make prepare")
+    if other := initial_work(recipe):
+        check_fits(other, work, recipe)
     strategy = strategy or tf.distribute.get_strategy()
     with naming_lost_workers(strategy):
         if is_chief(strategy):
             make_room(work, recipe)
-        sum_over_workers(strategy, [0.0])  # Nobody looks for checkpoints before there is room.
+        wait_for_all(strategy)  # Nobody looks for checkpoints before there is room.
         network = _train(work, recipe, manifest, strategy, callbacks)
-        sum_over_workers(strategy, [0.0])  # Nobody leaves before all is written: the others would miss him.
+        wait_for_all(strategy)  # Nobody leaves before all is written: the others would miss him.
     return network
 
 
@@ -100,87 +108,141 @@ def _train(
     chief = is_chief(strategy)
     settings = recipe.training
     subwords = load_subwords(work, recipe.subwords.joint)
-    epoch_steps = batches_per_epoch(manifest["lengths"]["train"], settings)
-    last_step = min(settings.epochs * epoch_steps, settings.max_steps or settings.epochs * epoch_steps)
-    evaluate_every = settings.evaluate_every or epoch_steps
+    plan = plan_of(manifest, settings)
     with strategy.scope():
         network = Network(recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, settings.seed)
-        optimizer = Optimizer(settings, last_step, network.trainable_variables)
+        optimizer = Optimizer(settings, plan.last_step, network.trainable_variables)
     state = TrainingState(work, network, optimizer, chief)
-    if state.restore() and chief:
-        print(f"training goes on at step {int(state.step)} of {last_step}")
+    if state.restore():
+        if chief:
+            print(f"training goes on at step {int(state.step)} of {plan.last_step}")
+    elif other := initial_work(recipe):
+        start_from(other, network)
     step = int(state.step)
     check_same_step(strategy, step, work)
 
     greedy = Translator(network, subwords, recipe.search.model_copy(update={"beam_size": 1}))
     dev = read_references(work, manifest, "dev")
-    batches = endless_batches(strategy, work, manifest, settings, step, epoch_steps)
+    batches = endless_batches(strategy, work, manifest, settings, step, plan.epoch_steps)
     update = update_function(strategy, network, optimizer, settings)
-    ours = (Progress(step, last_step), History(work, step), TensorBoard(work)) if chief else ()
+    ours = (
+        [Progress(step, plan.last_step), History(work, step), TensorBoard(work, greedy, dev.sources)] if chief else []
+    )
     watchers = keras.callbacks.CallbackList([*ours, *callbacks], model=network)
 
-    watchers.on_train_begin()
-    began, saved, meter = time.monotonic() - float(state.seconds), time.monotonic(), Meter()
-    while (
-        step < last_step and not network.stop_training and not state.out_of_patience(settings.patience * evaluate_every)
-    ):
-        loss, words = (float(value) for value in update(*next(batches)))
-        step += 1
-        if not math.isfinite(loss):
-            watchers.on_train_end()
-            raise UserError(f"the loss became {loss} at step {step}; lower training.learning_rate and train again")
-        state.step.assign(step)
-        meter.add(loss, words)
-        logs = {
-            **meter.averages(),
-            "step": step,
-            "epoch": step / epoch_steps,
-            "learning_rate": float(optimizer.learning_rate),
-        }
-        watchers.on_train_batch_end(step, logs)
-        evaluate_now = step % evaluate_every == 0 or step == last_step
-        if evaluate_now:
-            (bleu,) = sum_over_workers(strategy, [dev_bleu(greedy, dev) if chief else 0.0])
-            state.keep_best(bleu)
-            watchers.on_epoch_end(
-                step // evaluate_every, {**logs, "dev_bleu": bleu, "seconds": time.monotonic() - began}
-            )
-            meter = Meter()
-        if evaluate_now or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            state.seconds.assign(time.monotonic() - began)
-            state.save()
-            saved = time.monotonic()
-        (wishes_to_stop,) = sum_over_workers(strategy, [float(network.stop_training)])
-        network.stop_training = wishes_to_stop > 0
-    watchers.on_train_end()
+    def evaluate() -> float:
+        (bleu,) = sum_over_workers(strategy, [dev_bleu(greedy, dev) if chief else 0.0])
+        return bleu
 
-    state.restore_best(network)
+    watchers.on_train_begin()
+    try:
+        updates = (update(*batch) for batch in batches)
+        run_updates(strategy, updates, state, network, optimizer, settings, plan, evaluate, watchers)
+    except DivergenceError as what:
+        error = UserError(str(what))
+        if chief:
+            batch = batch_of_update(int(state.step), work, manifest, settings, plan.epoch_steps)
+            error = diverged(what, int(state.step), work, manifest, batch)
+        wait_for_all(strategy)  # Who leaves first is the one whose error is shown.
+        raise error from what
+    finally:
+        watchers.on_train_end()
+    wait_for_all(strategy)  # The chief may not have written yet what all read now.
+    state.restore_best()
     if chief:
         leave_mark(work, recipe, network, state)
     return network
 
 
-class Meter:
-    """Averages since it was made: loss in nats a target word, and target words per second."""
+class Plan(NamedTuple):
+    """How far a training goes, in updates: an epoch's, the last, and those from one dev evaluation to the next."""
 
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._loss = self._words = 0.0
+    epoch_steps: int
+    last_step: int
+    evaluate_every: int
 
-    def add(self, loss: float, words: float) -> None:
-        """One update with the mean ``loss`` over ``words`` target words."""
-        self._loss += loss * words
-        self._words += words
 
-    def averages(self) -> dict[str, float]:
-        seconds = time.monotonic() - self._began
-        return {"loss": self._loss / self._words, "target_words_per_second": self._words / seconds}
+def plan_of(manifest: Mapping, settings: schema.Training) -> Plan:
+    """The plan for the pairs of ``manifest``."""
+    epoch_steps = batches_per_epoch(manifest["lengths"]["train"], settings)
+    last_step = min(settings.epochs * epoch_steps, settings.max_steps or settings.epochs * epoch_steps)
+    return Plan(epoch_steps, last_step, settings.evaluate_every or epoch_steps)
+
+
+def run_updates(
+    strategy: tf.distribute.Strategy,
+    updates: Iterator[Update],
+    state: TrainingState,
+    network: Network,
+    optimizer: Optimizer,
+    settings: schema.Training,
+    plan: Plan,
+    evaluate: Callable[[], float],
+    watchers: keras.callbacks.CallbackList,
+) -> None:
+    """Makes updates until the last, or until there is no more patience, with dev evaluations and checkpoints.
+
+    All workers do so in step: what only one of them knows, they tell each other after every update.
+
+    Raises DivergenceError, and nothing of it is in a checkpoint; and KeyboardInterrupt after Ctrl-C or SIGTERM, with
+    a checkpoint of the last update.
+    """
+    step, patience = int(state.step), settings.patience * plan.evaluate_every
+    began, saved = time.monotonic() - float(state.seconds), time.monotonic()
+    state.meter.start()
+    with interruption_put_off() as interruption:
+        while step < plan.last_step and not network.stop_training and not state.out_of_patience(patience):
+            loss, words, gradient_norm, padding = (float(value) for value in next(updates))
+            step += 1
+            state.step.assign(step)
+            state.meter.add(loss, words)
+            check_update(loss, gradient_norm, network)
+            logs = {
+                **state.meter.averages(),
+                "step": step,
+                "epoch": step / plan.epoch_steps,
+                "learning_rate": float(optimizer.learning_rate),
+                "gradient_norm": gradient_norm,
+                "padding": padding,
+            }
+            watchers.on_train_batch_end(step, logs)
+            evaluate_now = step % plan.evaluate_every == 0 or step == plan.last_step
+            due = time.monotonic() - saved >= settings.checkpoint_seconds
+            interrupted, due, stopped = map(
+                bool, sum_over_workers(strategy, [interruption.is_set(), due, network.stop_training])
+            )
+            network.stop_training = stopped
+            if not (evaluate_now or interrupted or due):
+                continue
+            check_state(state.numbers)
+            if evaluate_now:
+                bleu = evaluate()
+                state.keep_best(bleu)
+                watchers.on_epoch_end(
+                    step // plan.evaluate_every, {**logs, "dev_bleu": bleu, "seconds": time.monotonic() - began}
+                )
+                state.meter.reset()
+            state.seconds.assign(time.monotonic() - began)
+            state.save()
+            saved = time.monotonic()
+            if interrupted:
+                raise KeyboardInterrupt
+
+
+class Update(NamedTuple):
+    """Of one update, float32 scalars: the loss in nats a target word, the target words, the norm of the gradient
+    before it was clipped, and the share of both sides' positions that are padding."""
+
+    loss: tf.Tensor
+    words: tf.Tensor
+    gradient_norm: tf.Tensor
+    padding: tf.Tensor
 
 
 def update_function(
     strategy: tf.distribute.Strategy, network: Network, optimizer: Optimizer, settings: schema.Training
-) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """One update of all weights for a batch (source, target): gives the loss in nats a word, and the words.
+) -> Callable[[tf.Tensor, tf.Tensor], Update]:
+    """One update of all weights for a batch (source, target).
 
     Loss and gradient are those of the whole batch, however many replicas share it: the sum over its words,
     divided by their number, clipped to ``clip_norm``.
@@ -188,30 +250,39 @@ def update_function(
     replicas = strategy.num_replicas_in_sync
     weights = network.trainable_variables
 
-    def on_replica(source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def on_replica(source: tf.Tensor, target: tf.Tensor) -> Update:
         with tf.GradientTape() as tape:
             logits = network(source, target, training=True)
             total, words = summed_cross_entropy(logits, target, settings.label_smoothing)
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, [w.value for w in weights])]
-        sums = [total, words, *gradients]
+        padded = tf.concat([tf.reshape(side, [-1]) == PADDING_ID for side in (source, target)], axis=0)
+        sums = [total, words, tf.reduce_sum(tf.cast(padded, tf.float32)), tf.cast(tf.size(padded), tf.float32)]
+        sums += gradients
         if replicas > 1:
             sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
-        total, words, *gradients = sums
+        total, words, padding, positions, *gradients = sums
         norm = tf.linalg.global_norm(gradients) / words
         factor = tf.minimum(1.0, settings.clip_norm / norm) / words
         optimizer.apply([gradient * factor for gradient in gradients])
-        return total / words, words
+        return Update(total / words, words, norm, padding / positions)
 
-    # One graph for all shapes, so that a batch has the same result whichever came first.
-    side = tf.TensorSpec([None, None], tf.int32)
-    any_batch = tf.data.Dataset.from_generator(lambda: iter(()), output_signature=(side, side))
-
-    @tf.function(input_signature=strategy.distribute_datasets_from_function(lambda _: any_batch).element_spec)
-    def update(source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    @tf.function(input_signature=batches_of_any_shape(strategy))
+    def update(source: tf.Tensor, target: tf.Tensor) -> Update:
         results = strategy.run(on_replica, args=(source, target))
-        return tuple(strategy.experimental_local_results(result)[0] for result in results)
+        return Update(*(strategy.experimental_local_results(result)[0] for result in results))
 
     return update
+
+
+def batches_of_any_shape(strategy: tf.distribute.Strategy) -> tuple[tf.TypeSpec, tf.TypeSpec]:
+    """The types of source and target as the replicas of ``strategy`` get them.
+
+    Of any shape, so that one graph serves all: a graph made for the shapes met so far rounds otherwise than one
+    made for others, and a training that is gone on with meets them in another order.
+    """
+    one = tf.TensorSpec([None, None], tf.int32)
+    batches = tf.data.Dataset.from_generator(lambda: iter(()), output_signature=(one, one))
+    return strategy.distribute_datasets_from_function(lambda _: batches).element_spec
 
 
 def check_same_step(strategy: tf.distribute.Strategy, step: int, work: WorkDirectory) -> None:
@@ -244,10 +315,24 @@ def endless_batches(
         epoch, done = epoch + 1, 0
 
 
+def batch_of_update(
+    step: int, work: WorkDirectory, manifest: Mapping, settings: schema.Training, epoch_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The whole batch of the update that is the ``step``th, made again."""
+    epoch, before = divmod(step - 1, epoch_steps)
+    batches = training_batches(work, manifest, settings, epoch)
+    return next(batches.skip(before).as_numpy_iterator())
+
+
 def dev_bleu(translator: Translator, dev: References) -> float:
     """sacreBLEU's BLEU of the dev set, 0 to 100."""
     translations = [text for text, _ in translate_all(translator, dev.sources)]
     return sacrebleu.corpus_bleu(translations, [dev.targets]).score
+
+
+def initial_work(recipe: schema.Recipe) -> WorkDirectory | None:
+    """The work directory whose weights a training starts from, if it does."""
+    return WorkDirectory(Path(recipe.training.init_from)) if recipe.training.init_from else None
 
 
 def leave_mark(work: WorkDirectory, recipe: schema.Recipe, network: Network, state: TrainingState) -> None:
@@ -266,14 +351,20 @@ def leave_mark(work: WorkDirectory, recipe: schema.Recipe, network: Network, sta
 
 def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:
     """Puts a training made from something else aside, as training.previous; one of the same kind is gone on with."""
-    started = work.training / "started.json"
     made_from = TRAIN.made_from(recipe, work)
-    if work.training.exists() and read_json(started) != made_from:
+    if work.training.exists():
+        if read_json(work.training / STARTED) == made_from:
+            return
         previous = work.training.with_suffix(".previous")
-        remove(previous)
-        work.training.rename(previous)
-        print(f"the training of other settings or data is kept as {previous}")
-    write_json(started, made_from)
+        # One that came to nothing takes no better one's place.
+        if newest_step(work):
+            remove(previous)
+            work.training.rename(previous)
+            print(f"the training of other settings or data is kept as {previous}")
+        else:
+            remove(work.training)
+    with replacing(work.training) as temporary:
+        write_json(temporary / STARTED, made_from)
 
 
 if __name__ == "__main__":

@@ -70,9 +70,11 @@ def main(arguments: list[str]) -> None:
 def _run(module: str, arguments: list[str]) -> None:
     try:
         importlib.import_module(module).main(arguments)
-    except WorkerError:
-        # Who started us knows better what became of the other worker, and ends us; unless it only hangs.
-        time.sleep(SECONDS_TO_END)
+    except UserError as error:
+        # What is wrong with all is for the chief to say. Who started us knows better what became of a lost worker,
+        # and ends us; unless that only hangs.
+        if isinstance(error, WorkerError) or not _is_chief():
+            time.sleep(SECONDS_TO_END)
         raise
 
 
@@ -140,6 +142,10 @@ def _end_with_parent() -> None:
     """Waits for the end of standard input, which nobody else writes to or reads from."""
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_chief() -> bool:
+    return bool(json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 0)
 
 
 def _cores() -> int:

@@ -38,12 +38,12 @@ from pipelines.manifest import build_manifest, first_undecodable, summary
 from pipelines.report import render_report
 from pipelines.running import ready_runner
 from pipelines.steps import forget, made_once
-from pipelines.subwords import train_subwords
+from pipelines.subwords import load_subwords, train_subwords
 from recipes.corpora import corpora
 from recipes.errors import UserError, run_command
 from recipes.files import remove, replacing, write_json
 from recipes.layout import SPLITS, WorkDirectory
-from recipes.schema import Recipe
+from recipes.schema import Recipe, Subwords
 from recipes.stages import PREPARE, resolved_recipe
 
 
@@ -180,9 +180,15 @@ def _most_frequent(reasons: Counter[str]) -> str:
 
 
 def learn_subwords(buckets: Buckets, models: WorkDirectory) -> None:
-    """Learns the recipe's subword models from a sample of what is in the buckets, into ``models.data``."""
+    """Learns the recipe's subword models from a sample of what is in the buckets, into ``models.data``.
+
+    Where the recipe names another run to take them from, they are copied instead.
+    """
     settings = buckets.recipe.subwords
     tags = sorted({corpus.tag for corpus in buckets.corpora if corpus.tag})
+    if settings.from_work is not None:
+        _take_subwords(WorkDirectory(Path(settings.from_work)), models, settings, tags)
+        return
     print(f"learning {settings.vocabulary:,} subwords ({settings.type})", file=sys.stderr, flush=True)
     if settings.joint:
         both = itertools.chain.from_iterable((pair.source, pair.target) for pair in _sample(buckets))
@@ -191,6 +197,22 @@ def learn_subwords(buckets: Buckets, models: WorkDirectory) -> None:
     for side in ("source", "target"):
         sentences = map(attrgetter(side), _sample(buckets))
         train_subwords(sentences, settings, models.subword_model(side, joint=False), tags)
+
+
+def _take_subwords(other: WorkDirectory, models: WorkDirectory, settings: Subwords, tags: list[str]) -> None:
+    """Copies another run's models. Raises UserError where they do not have the symbols that this run needs."""
+    for side in ("source", "target"):
+        taken = other.subword_model(side, settings.joint)
+        with replacing(models.subword_model(side, settings.joint)) as temporary:
+            shutil.copyfile(taken, temporary)
+        subwords = load_subwords(taken)
+        # A tag stands before source sentences only, but learning puts it into both models.
+        for symbol in (*settings.symbols, *tags):
+            if subwords.piece_to_id(symbol) == subwords.unk_id():
+                raise UserError(
+                    f"the subwords taken from {other.root} have no symbol {symbol}; learn them with it in "
+                    "subwords.symbols there, or leave it out here"
+                )
 
 
 def _sample(buckets: Buckets) -> Iterator[Pair]:

@@ -21,10 +21,13 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     before = path.with_name(f".{path.name}.{os.getpid()}.before")
+    # What a killed process of the same id left: in a container it is always the same.
+    remove(temporary)
     try:
         yield temporary
         if temporary.is_dir() and path.is_dir():
             # A directory cannot take the place of another, and removing that one may take a while.
+            remove(before)
             path.rename(before)
         temporary.replace(path)
     finally:
@@ -50,7 +53,7 @@ def read_json(path: Path) -> Any:
     """The JSON value in ``path``, or None where there is no such file or it cannot be read as JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 

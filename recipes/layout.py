@@ -8,7 +8,7 @@ one another and meet only in the files named here:
     intermediate/    what the steps of the preparation leave to one another; may be deleted at any time
     data/            {train,dev,test}-NNNNN-of-NNNNN.tfrecord.gz, the subword model(s),
                      rejected/NNNNN-of-NNNNN.jsonl.gz, report.html, and last manifest.json
-    training/        checkpoints/, best/ (the weights of the best dev BLEU), tensorboard/,
+    training/        checkpoints/<step>/ (the newest, and that of the best dev BLEU), tensorboard/,
                      history.jsonl, and last training.json
     evaluation/      test.hypotheses.txt, and last scores.json
     export/N/        SavedModel versions; TensorFlow Serving's model_base_path is export/
@@ -106,9 +106,9 @@ class WorkDirectory:
     def checkpoints(self) -> Path:
         return self.training / "checkpoints"
 
-    @property
-    def best_checkpoint(self) -> Path:
-        return self.training / "best"
+    def checkpoint(self, step: int) -> Path:
+        """The directory of the checkpoint after ``step`` updates."""
+        return self.checkpoints / str(step)
 
     @property
     def tensorboard(self) -> Path:
@@ -118,6 +118,11 @@ class WorkDirectory:
     def history(self) -> Path:
         """JSON Lines, one evaluation a line: step, epoch, loss, dev_bleu, seconds."""
         return self.training / "history.jsonl"
+
+    @property
+    def diverged(self) -> Path:
+        """JSON Lines, the pairs of the batch on which a training diverged: file, line, source_text, target_text."""
+        return self.training / "diverged.jsonl"
 
     @property
     def training_mark(self) -> Path:

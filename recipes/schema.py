@@ -219,6 +219,9 @@ class Subwords(Section):
     sample_pairs: int = Field(500_000, ge=1, description="most training pairs the model is learnt from, chosen by hash")
     max_length: int = Field(100, ge=1, description="most subwords on either side of a training pair")
     byte_fallback: bool = Field(False, description="characters outside the vocabulary become bytes instead of UNK")
+    from_work: str | None = Field(
+        None, description="work directory of another run, whose model(s) are taken instead of learning any"
+    )
     symbols: tuple[str, ...] = Field((), description="strings that are one subword always; tags of corpora are too")
 
 
@@ -245,6 +248,9 @@ class Model(Section):
 class Training(Section):
     """How the network is trained."""
 
+    init_from: str | None = Field(
+        None, description="work directory of another run, whose best weights to start from (fine-tuning)"
+    )
     optimizer: Literal["adam", "adadelta"] = Field("adam", description="Adam, or Adadelta (rho 0.95, epsilon 1e-6)")
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate; 1 for the paper's Adadelta")
     schedule: Literal["constant", "cosine"] = Field(
@@ -265,6 +271,9 @@ class Training(Section):
     epochs: int = Field(10, ge=1, description="passes over the training shards, at most")
     max_steps: int | None = Field(None, ge=1, description="updates, at most; default: as many as the epochs have")
     evaluate_every: int | None = Field(None, ge=1, description="updates between dev evaluations; default: an epoch's")
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="seconds between checkpoints; there is one after every dev evaluation, too"
+    )
     patience: int = Field(5, ge=1, description="dev evaluations without a better BLEU before training stops")
     seed: int = Field(1, ge=0, description="of weights, order of batches and dropout")
 

@@ -16,7 +16,7 @@ import yaml
 
 from recipes.corpora import corpora, fingerprint, to_fetch
 from recipes.errors import UserError
-from recipes.files import read_json
+from recipes.files import read_json, sha256_of
 from recipes.layout import WorkDirectory
 from recipes.loading import check_recipe
 from recipes.schema import Recipe
@@ -59,11 +59,33 @@ def _fetch_made_from(recipe: Recipe, _: WorkDirectory) -> MadeFrom:
 
 def _prepare_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"split", "subwords", "shards"})
+    other = settings["subwords"].pop("from_work")
+    if other is not None:
+        settings["subwords"]["from_work"] = _subword_models(WorkDirectory(Path(other)), recipe)
     return {**settings, "corpora": {corpus.name: fingerprint(corpus) for corpus in corpora(recipe, work)}}
+
+
+def _subword_models(work: WorkDirectory, recipe: Recipe) -> dict[str, str]:
+    """What the subword models of a run are known by. Raises UserError where it has none of the recipe's kind."""
+    joint = recipe.subwords.joint
+    paths = {work.subword_model(side, joint) for side in ("source", "target")}
+    if missing := [path for path in sorted(paths) if not path.is_file()]:
+        raise UserError(
+            f"subwords.from_work: {missing[0]}: no such file; make it with make prepare WORK={work.root}, "
+            f"and set subwords.joint (it is {joint}) as it is there"
+        )
+    return {path.name: sha256_of(path) for path in sorted(paths)}
 
 
 def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"model", "training"})
+    # How often there are checkpoints changes nothing of what comes out.
+    del settings["training"]["checkpoint_seconds"]
+    other = settings["training"].pop("init_from")
+    if other is not None:
+        settings["initial_weights"] = (read_json(WorkDirectory(Path(other)).training_mark) or {}).get(
+            "weights", "none yet"
+        )
     manifest = read_json(work.manifest) or {}
     return {**settings, "shards": manifest.get("shards"), "subwords": manifest.get("subwords")}
 

@@ -66,7 +66,7 @@ def _rows(
         ("chrF", f"{scores['chrf']['score']:.2f}  {scores['chrf']['signature']}"),
         *((f"sample {n}", _sample(sample)) for n, sample in enumerate(scores["samples"], 1)),
         ("data", f"{work.data} (rejected pairs with their reason in {work.rejected.name}/)"),
-        ("training", f"{work.training} (tensorboard --logdir {work.tensorboard})"),
+        ("training", f"{work.training} (.venv/bin/tensorboard --logdir {work.training})"),
         ("evaluation", f"{work.scores}, {work.hypotheses.name}"),
         ("SavedModel", str(work.version(work.versions()[-1]))),
         ("next", f"make serve{given}\nmake translate{given} TEXT=…\nmake translate{given} IN=… OUT=…"),

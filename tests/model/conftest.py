@@ -9,11 +9,12 @@ import pytest
 import tensorflow as tf
 
 from model.callbacks import read_history
+from model.checkpoint import newest_step
 from model.network import Network
 from model.train import train
 from recipes import schema
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
-from tests.model.shards import small_recipe, write_data
+from tests.model.shards import recipe_for, write_data
 
 SOURCE_VOCABULARY, TARGET_VOCABULARY = 13, 11
 ARCHITECTURES = list(itertools.product(["rnnsearch", "rnnencdec"], ["current", "previous"]))
@@ -68,7 +69,7 @@ def network(request: pytest.FixtureRequest) -> Network:
 @pytest.fixture(scope="session")
 def of_one_replica(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     """A finished training on one replica, for others to be compared with; its data is to be copied, not touched."""
-    recipe = small_recipe()
+    recipe = recipe_for(dropout=0.0, evaluate_every=3)
     work = write_data(tmp_path_factory.mktemp("one") / "run", recipe)
     train(work, recipe)
     return work
@@ -81,7 +82,8 @@ def same_training(ours: WorkDirectory, theirs: WorkDirectory) -> None:
     for name, tolerance in (("loss", 1e-4), ("dev_bleu", 0.5)):
         curves = [[line[name] for line in history] for history in histories]
         assert curves[0] == pytest.approx(curves[1], abs=tolerance)
-    our_weights, their_weights = (tf.train.load_checkpoint(str(work.checkpoints)) for work in (ours, theirs))
+    newest = (work.checkpoint(newest_step(work)) / "state" for work in (ours, theirs))
+    our_weights, their_weights = map(tf.train.load_checkpoint, map(str, newest))
     names = [name for name in our_weights.get_variable_to_shape_map() if name.startswith("network/")]
     assert len(names) > 10
     for name in names:

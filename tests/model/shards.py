@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections import Counter
 from pathlib import Path
@@ -31,13 +32,13 @@ from tests.numbers_corpus import english, french
 VOCABULARY = 90
 
 
-def small_recipe(**training: Any) -> schema.Recipe:
-    """tiny, smaller still: a few dozen updates."""
+def recipe_for(dropout: float = 0.2, **training: Any) -> schema.Recipe:
+    """tiny, smaller still, with dropout so that its random numbers matter too."""
     return load_recipe(
         "tiny",
         {
-            "model": {"embedding_units": 8, "encoder_units": 8, "decoder_units": 8},
-            "training": {"batch_tokens": 400, "epochs": 2, "evaluate_every": 3, **training},
+            "model": {"embedding_units": 8, "encoder_units": 8, "decoder_units": 8, "dropout": dropout},
+            "training": {"batch_tokens": 400, "epochs": 2, **training},
         },
     )
 
@@ -50,9 +51,11 @@ def write_data(root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 2
     numbers = random.Random(7).sample(range(10_000), train + dev + test)
     pairs = [(english(number), french(number)) for number in numbers]
     splits = {"train": pairs[:train], "dev": pairs[train : train + dev], "test": pairs[train + dev :]}
+    # Not by a file name, which would be part of the model.
+    model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=(text for pair in splits["train"] for text in pair),
-        model_prefix=str(work.data / "subwords"),
+        model_writer=model,
         vocab_size=VOCABULARY,
         pad_id=PADDING_ID,
         eos_id=END_ID,
@@ -61,7 +64,8 @@ def write_data(root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 2
         num_threads=1,
         minloglevel=2,
     )
-    subwords = sentencepiece.SentencePieceProcessor(model_file=str(work.data / "subwords.model"))
+    work.subword_model("source", joint=True).write_bytes(model.getvalue())
+    subwords = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     lengths: Counter[str] = Counter()
     shards = []
     for split, members in splits.items():

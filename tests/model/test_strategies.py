@@ -121,7 +121,7 @@ def test_two_replicas_make_the_update_of_one(
         replicas = strategy.num_replicas_in_sync
         batches = shares(tf.data.Dataset.from_tensors(batch).repeat(3), replicas, range(replicas))
         for share in strategy.distribute_datasets_from_function(lambda _: batches):
-            loss, words = update(*share)
+            loss, words, _, _ = update(*share)
         assert int(words) == sum(len(words) for _, words in random_pairs(pairs))
         return float(loss), [variable.numpy() for variable in network.trainable_variables]
 

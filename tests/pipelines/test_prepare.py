@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pipelines import prepare
 from pipelines.corpus import FilePair
 from pipelines.subwords import load_subwords
+from recipes.errors import UserError
 from recipes.files import read_json, sha256_of
 from recipes.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET, TARGET_TEXT, WorkDirectory
 from recipes.stages import PREPARE, resolved_recipe
@@ -281,6 +282,34 @@ def test_subwords_are_learnt_from_the_sample_only(tmp_path: Path, numbers: FileP
     assert models[0] == models[1]
     whole = new_work(tmp_path / "whole", numbers, subwords={"vocabulary": 50})
     assert run(whole)["subwords"]["files"] != models[0]
+
+
+@pytest.mark.parametrize("joint", [True, False])
+def test_subwords_of_another_run(tmp_path: Path, numbers: FilePair, joint: bool) -> None:
+    """The very same files, whatever else the recipe says of them; and stale when they are others."""
+    other = new_work(tmp_path / "other", numbers, subwords={"vocabulary": 55 if joint else 40, "joint": joint})
+    theirs = run(other)["subwords"]
+    taken = {"from_work": str(other.root), "joint": joint, "vocabulary": 1000}
+    work = new_work(tmp_path / "work", write_pair(tmp_path, SOURCES[:200], TARGETS[:200]), subwords=taken)
+    assert run(work)["subwords"] == theirs
+    models = {side: load_subwords(other.subword_model(side, joint)) for side in (SOURCE, TARGET)}
+    for record in records(work, "dev"):
+        for side, text in ((SOURCE, SOURCE_TEXT), (TARGET, TARGET_TEXT)):
+            assert record[side] == models[side].encode(record[text].decode())
+    assert PREPARE.stale_because(resolved_recipe(work), work) is None
+    other.subword_model("source", joint).write_bytes(b"others")
+    assert PREPARE.stale_because(resolved_recipe(work), work) == "subwords.from_work changed"
+
+
+def test_subwords_that_cannot_be_taken(tmp_path: Path, numbers: FilePair) -> None:
+    other = new_work(tmp_path / "other", numbers)
+    taken = {"from_work": str(other.root)}
+    message = f"subwords.from_work: {other.data}/subwords.model: no such file; make it with make prepare WORK="
+    with pytest.raises(UserError, match=message):
+        run(new_work(tmp_path / "before", numbers, subwords=taken))
+    run(other)
+    with pytest.raises(UserError, match=f"the subwords taken from {other.root} have no symbol <date>; learn them with"):
+        run(new_work(tmp_path / "work", numbers, subwords={**taken, "symbols": ["<date>"]}))
 
 
 def test_more_shards_than_pairs_are_all_there(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, An
         ({"search": {"beam_size": 2}}, {"evaluate", "export"}),
         ({"model": {"dropout": 0.5}}, {"train"}),
         ({"training": {"epochs": 1}}, {"train"}),
+        ({"training": {"init_from": "elsewhere"}}, {"train"}),
+        ({"training": {"checkpoint_seconds": 5}}, set()),
         ({"cleaning": {"max_words": 9}}, {"prepare"}),
         ({"subwords": {"vocabulary": 50}}, {"prepare"}),
     ],
@@ -138,6 +140,24 @@ def test_debug_shows_where(tmp_path: Path) -> None:
 )
 def test_errors_are_sentences(error: BaseException, sentence: str) -> None:
     assert sentence in explain(error)
+
+
+def test_what_a_killed_process_of_the_same_id_left_is_not_in_the_result(tmp_path: Path) -> None:
+    path = tmp_path / "result"
+    for name in (f".result.{os.getpid()}.partial", f".result.{os.getpid()}.before", "result"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old").touch()
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+    assert [entry.name for entry in path.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b""])
+def test_what_is_no_json_is_nothing(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mark.json").write_bytes(content)
+    assert read_json(tmp_path / "mark.json") is None
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])

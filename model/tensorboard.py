@@ -1,0 +1,83 @@
+"""What TensorBoard shows of a training: curves, the alignment of a few dev sentences, and the recipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import keras
+import tensorflow as tf
+
+from model.alignment_picture import draw_alignment
+from model.callbacks import Logs
+from model.translator import Translator
+from recipes.layout import PADDING_ID, WorkDirectory
+
+PICTURES = 3
+_OF_UPDATES = ("loss", "learning_rate", "gradient_norm", "target_words_per_second", "padding")
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Curves by update: of every tenth one loss, rate, gradient and speed; of every dev evaluation BLEU and pictures.
+
+    The pictures are of the same sentences every time: a short, a middling and a long one of ``dev``, translated
+    by ``greedy``. An architecture without alignment has none.
+    """
+
+    def __init__(self, work: WorkDirectory, greedy: Translator, dev: Sequence[str]):
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(str(work.tensorboard), filename_suffix=f".{int(time.time())}")
+        self._recipe = work.recipe.read_text(encoding="utf-8") if work.recipe.is_file() else ""
+        self._greedy = greedy
+        attends = greedy.network.settings.architecture == "rnnsearch"
+        self._sentences = spread_by_length(dev, PICTURES) if attends else []
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        with self._writer.as_default():
+            # Four spaces make it preformatted text in Markdown, which is what TensorBoard takes it for.
+            tf.summary.text("recipe", "".join(f"    {line}\n" for line in self._recipe.splitlines()), step=0)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if logs and batch % 10 == 0:
+            self._write(batch, {name: logs[name] for name in _OF_UPDATES})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs:
+            step = int(logs["step"])
+            self._write(step, {"dev_bleu": logs["dev_bleu"]})
+            self._write_pictures(step)
+            self._writer.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._writer.close()
+
+    def _write(self, step: int, values: Logs) -> None:
+        with self._writer.as_default():
+            for name, value in values.items():
+                tf.summary.scalar(name, value, step=step)
+
+    def _write_pictures(self, step: int) -> None:
+        with self._writer.as_default():
+            for number, picture in enumerate(alignment_pictures(self._greedy, self._sentences), 1):
+                tf.summary.image(f"alignment/{number}", tf.io.decode_png(picture)[None], step=step)
+
+
+def alignment_pictures(translator: Translator, sentences: Sequence[str]) -> Iterator[bytes]:
+    """For each sentence what every subword of its best translation attends to, as a PNG."""
+    if not sentences:
+        return
+    sources, _ = translator.source_subwords.ids(tf.constant(sentences))
+    hypotheses, _ = translator.hypotheses(tf.constant(sentences))
+    for source, target, alignment in zip(sources, hypotheses.words[:, 0], hypotheses.alignment[:, 0], strict=True):
+        read, written = source[source != PADDING_ID], target[target != PADDING_ID]
+        yield draw_alignment(
+            translator.source_subwords.pieces(read),
+            translator.target_subwords.pieces(written),
+            alignment[: len(written), : len(read)].numpy(),
+        )
+
+
+def spread_by_length(sentences: Sequence[str], count: int) -> list[str]:
+    """``count`` of the sentences, from short to long, neither the shortest nor the longest."""
+    by_length = sorted(sentences, key=len)
+    return [by_length[len(by_length) * place // (count + 1)] for place in range(1, count + 1)]
