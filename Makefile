@@ -24,7 +24,8 @@ road := $(run) recipes.run --work '$(WORK)' --recipe '$(RECIPE)' $(corpus) $(spr
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help environment train prepare clean-report evaluate export summary serve translate test lint format clean
+.PHONY: help environment train prepare clean-report evaluate export summary serve translate quality bench-train \
+	test lint format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -70,6 +71,12 @@ ifdef IN
 else
 	@$(run) serving.client --server '$(or $(SERVER),localhost:8500)' $(debug) -- "$$TEXT"
 endif
+
+quality: train ## train, and BLEU also as papers on Multi30k have it: RECIPE=multi30k SRC= … TEST_TGT=
+	@$(run) benchmarks.quality '$(WORK)' $(debug)
+
+bench-train: $(ready) ## how fast the network trains on SRC= TGT=, on one core and on two
+	@$(run) benchmarks.training --source '$(SRC)' --target '$(TGT)'
 
 test: lint ## lint, then the whole test suite
 	$(run) pytest

@@ -8,6 +8,7 @@ Pairs of like lengths share a batch, so little of it is padding. Two ways to mak
     batch_pairs    the paper's (appendix B.2): the next sorted_batches batches, whatever their lengths
 
 However many replicas share them, the batches are the same: ``shares`` cuts each into one equal part a replica.
+XLA, which a TPU needs, compiles a program for every shape: there a batch has one of few (``fixed_shapes``).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def bucket_lengths(lengths: Mapping[str, int], training: schema.Training) -> lis
     waiting = 0.0
     ordered = sorted((int(length) + 1, count) for length, count in lengths.items())
     for positions, count in ordered:
-        waiting += count * positions / (training.batch_tokens or 1)
+        waiting += count / _pairs_of(positions, training)
         if waiting >= BUCKET_BATCHES:
             buckets.append(positions)
             waiting = 0.0
@@ -56,8 +57,18 @@ def batches_per_epoch(lengths: Mapping[str, int], training: schema.Training) -> 
     return sum(math.ceil(count / _pairs_of(bucket, training)) for bucket, count in zip(buckets, pairs, strict=True))
 
 
-def training_batches(work: WorkDirectory, manifest: Mapping, training: schema.Training, epoch: int) -> tf.data.Dataset:
-    """One epoch of (source, target), int32 [batch, length] each, ending in END_ID and padded with PADDING_ID."""
+def fixed_shapes(lengths: Mapping[str, int], training: schema.Training) -> list[tuple[int, int]]:
+    """The shapes [batch, length] that both sides of a batch have where shapes are fixed."""
+    return [(_pairs_of(bucket, training), bucket) for bucket in bucket_lengths(lengths, training)]
+
+
+def training_batches(
+    work: WorkDirectory, manifest: Mapping, training: schema.Training, epoch: int, fixed: bool = False
+) -> tf.data.Dataset:
+    """One epoch of (source, target), int32 [batch, length] each, ending in END_ID and padded with PADDING_ID.
+
+    With ``fixed`` both sides have the same one of ``fixed_shapes``, filled up with rows of nothing but padding.
+    """
     seed = training.seed * 100_003 + epoch
     pairs = _pairs(work, manifest, seed)
     if training.batch_pairs:
@@ -66,6 +77,8 @@ def training_batches(work: WorkDirectory, manifest: Mapping, training: schema.Tr
         batches = windows.flat_map(lambda source, target: _cut(source, target, size))
     else:
         batches = _bucket_batches(pairs, manifest["lengths"]["train"], training)
+    if fixed:
+        batches = _fixed(batches, fixed_shapes(manifest["lengths"]["train"], training))
     return batches.shuffle(SHUFFLE_BATCHES, seed=seed).prefetch(tf.data.AUTOTUNE)
 
 
@@ -133,7 +146,7 @@ def _bucket_batches(pairs: tf.data.Dataset, lengths: Mapping[str, int], training
 
 def _pairs_of(length: int, training: schema.Training) -> int:
     """Pairs in a batch of the bucket ``length``."""
-    return max(1, (training.batch_tokens or 0) // length)
+    return training.batch_pairs or max(1, (training.batch_tokens or 0) // length)
 
 
 def _cut(source: tf.RaggedTensor, target: tf.RaggedTensor, size: int | tf.Tensor) -> tf.data.Dataset:
@@ -150,3 +163,19 @@ def _cut(source: tf.RaggedTensor, target: tf.RaggedTensor, size: int | tf.Tensor
         return tuple(side[number * size : (number + 1) * size].to_tensor(PADDING_ID) for side in sides)
 
     return tf.data.Dataset.range((source.nrows() + size - 1) // size).map(batch)
+
+
+def _fixed(batches: tf.data.Dataset, shapes: list[tuple[int, int]]) -> tf.data.Dataset:
+    """Both sides of every batch filled up to the first of ``shapes`` that is long enough."""
+    rows, lengths = (tf.constant(sizes) for sizes in zip(*shapes, strict=True))
+
+    def fill(*sides: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        longest = tf.reduce_max([tf.shape(side)[1] for side in sides])
+        place = tf.searchsorted(lengths, [longest])[0]
+        shape = tf.stack([rows[place], lengths[place]])
+        return tuple(
+            tf.pad(side, tf.stack([[0, 0], shape - tf.shape(side)], axis=1), constant_values=PADDING_ID)
+            for side in sides
+        )
+
+    return batches.map(fill)

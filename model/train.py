@@ -250,14 +250,25 @@ def update_function(
     replicas = strategy.num_replicas_in_sync
     weights = network.trainable_variables
 
-    def on_replica(source: tf.Tensor, target: tf.Tensor) -> Update:
+    def sums_of_share(source: tf.Tensor, target: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             logits = network(source, target, training=True)
             total, words = summed_cross_entropy(logits, target, settings.label_smoothing)
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, [w.value for w in weights])]
         padded = tf.concat([tf.reshape(side, [-1]) == PADDING_ID for side in (source, target)], axis=0)
-        sums = [total, words, tf.reduce_sum(tf.cast(padded, tf.float32)), tf.cast(tf.size(padded), tf.float32)]
-        sums += gradients
+        return [
+            total,
+            words,
+            tf.reduce_sum(tf.cast(padded, tf.float32)),
+            tf.cast(tf.size(padded), tf.float32),
+            *gradients,
+        ]
+
+    if settings.jit_compile:
+        sums_of_share = tf.function(sums_of_share, jit_compile=True)
+
+    def on_replica(source: tf.Tensor, target: tf.Tensor) -> Update:
+        sums = sums_of_share(source, target)
         if replicas > 1:
             sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
         total, words, padding, positions, *gradients = sums
@@ -266,12 +277,17 @@ def update_function(
         optimizer.apply([gradient * factor for gradient in gradients])
         return Update(total / words, words, norm, padding / positions)
 
-    @tf.function(input_signature=batches_of_any_shape(strategy))
+    @tf.function(input_signature=None if has_fixed_shapes(strategy, settings) else batches_of_any_shape(strategy))
     def update(source: tf.Tensor, target: tf.Tensor) -> Update:
         results = strategy.run(on_replica, args=(source, target))
         return Update(*(strategy.experimental_local_results(result)[0] for result in results))
 
     return update
+
+
+def has_fixed_shapes(strategy: tf.distribute.Strategy, settings: schema.Training) -> bool:
+    """Whether batches have one of a few shapes, because XLA compiles the update for each."""
+    return settings.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
 
 
 def batches_of_any_shape(strategy: tf.distribute.Strategy) -> tuple[tf.TypeSpec, tf.TypeSpec]:
@@ -304,7 +320,7 @@ def endless_batches(
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         # Every worker reads all pairs, and takes its part of every batch.
-        batches = training_batches(work, manifest, settings, epoch).skip(done)
+        batches = training_batches(work, manifest, settings, epoch, has_fixed_shapes(strategy, settings)).skip(done)
         here = context.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * here
         return shares(batches, context.num_replicas_in_sync, range(first, first + here))

@@ -275,6 +275,9 @@ class Training(Section):
         60.0, ge=0, description="seconds between checkpoints; there is one after every dev evaluation, too"
     )
     patience: int = Field(5, ge=1, description="dev evaluations without a better BLEU before training stops")
+    jit_compile: bool = Field(
+        False, description="compile the gradient with XLA, for each of a few shapes of batch; a TPU always does"
+    )
     seed: int = Field(1, ge=0, description="of weights, order of batches and dropout")
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.batches import BUCKET_BATCHES, batches_per_epoch, bucket_lengths, shares, training_batches
+from model.batches import BUCKET_BATCHES, batches_per_epoch, bucket_lengths, fixed_shapes, shares, training_batches
 from recipes import schema
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
@@ -135,10 +135,23 @@ def test_buckets_are_narrow_but_hold_some_batches(lengths: dict[str, int], token
     buckets = bucket_lengths(lengths, schema.Training(batch_tokens=tokens))
     assert buckets == sorted(set(buckets))
     assert buckets[-1] == max(map(int, lengths)) + 1
-    held = dict.fromkeys(buckets, 0)
-    for length, count in lengths.items():
-        held[next(bucket for bucket in buckets if bucket > int(length))] += count * (int(length) + 1)
+    held = dict.fromkeys(buckets, 0.0)
+    batches = {int(length) + 1: count / max(1, tokens // (int(length) + 1)) for length, count in lengths.items()}
+    for positions, many in batches.items():
+        held[next(bucket for bucket in buckets if bucket >= positions)] += many
     # Those before the last hold enough, and would not without their longest pairs.
     for bucket in buckets[:-1]:
-        assert held[bucket] >= BUCKET_BATCHES * tokens
-        assert held[bucket] - lengths[str(bucket - 1)] * bucket < BUCKET_BATCHES * tokens
+        assert held[bucket] > BUCKET_BATCHES - 1e-6
+        assert held[bucket] - batches[bucket] < BUCKET_BATCHES + 1e-6
+
+
+@EITHER
+def test_fixed_shapes_are_few_and_hold_the_same_batches(work: WorkDirectory, training: schema.Training) -> None:
+    manifest = read_json(work.manifest)
+    shapes = fixed_shapes(manifest["lengths"]["train"], training)
+    fixed = list(training_batches(work, manifest, training, epoch=0, fixed=True).as_numpy_iterator())
+    for source, target in fixed:
+        assert source.shape == target.shape
+        assert source.shape in shapes
+    full = [pair for pair in pairs_of(fixed) if pair != ((), ())]
+    assert full == list(pairs_of(epoch_of(work, training)))

@@ -1,0 +1,63 @@
+"""What a TPU needs of the update: shapes that are fixed, and operations that XLA has. Compiled here, for the CPU."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.batches import fixed_shapes, training_batches
+from model.network import Network
+from model.optimizer import Optimizer
+from model.train import update_function
+from recipes import schema
+from recipes.files import read_json
+from tests.model.shards import VOCABULARY, recipe_for, write_data
+
+# As XLA writes a dimension that is known to be at most so large.
+DYNAMIC = re.compile(r"\[[^\]]*<=")
+
+
+def updated(batches: list[Any], **settings: Any) -> tuple[Any, list[float], list[np.ndarray]]:
+    """The update's function, and what it makes of a network over some batches: its losses and weights."""
+    training = schema.Training(batch_tokens=1000, label_smoothing=0.1, **settings)
+    sizes = {"embedding_units": 8, "encoder_units": 8, "decoder_units": 8, "alignment_units": 8, "readout_units": 8}
+    network = Network(schema.Model(dropout=0.0, **sizes), VOCABULARY, VOCABULARY, seed=1)
+    optimizer = Optimizer(training, 100, network.trainable_variables)
+    update = update_function(tf.distribute.get_strategy(), network, optimizer, training)
+    losses = [float(update(*batch).loss) for batch in batches]
+    return update, losses, [weight.numpy() for weight in network.trainable_variables]
+
+
+@pytest.fixture(scope="module")
+def batches(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """One of every fixed shape."""
+    work = write_data(tmp_path_factory.mktemp("run"), recipe_for())
+    manifest, training = read_json(work.manifest), schema.Training(batch_tokens=1000)
+    found = {}
+    for batch in training_batches(work, manifest, training, epoch=0, fixed=True):
+        found[tuple(batch[0].shape)] = batch
+    assert sorted(found) == sorted(fixed_shapes(manifest["lengths"]["train"], training))
+    return list(found.values())
+
+
+def test_update_is_compiled_for_every_shape_with_no_dynamic_dimension(batches: list[Any]) -> None:
+    """All of it, as strategy.run does on a TPU: what XLA cannot compile would be an error."""
+    update, _, _ = updated([])
+    compiled = tf.function(update.python_function, jit_compile=True)
+    for source, target in batches:
+        program = compiled.experimental_get_compiler_ir(source, target)(stage="hlo")
+        assert "while" in program
+        assert not DYNAMIC.search(program)
+
+
+def test_compiled_update_is_the_same(batches: list[Any]) -> None:
+    twice = batches[:1] * 2
+    _, losses, weights = updated(twice)
+    _, compiled_losses, compiled_weights = updated(twice, jit_compile=True)
+    assert compiled_losses == pytest.approx(losses, rel=1e-5)
+    for ours, theirs in zip(compiled_weights, weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
