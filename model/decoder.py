@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from model.attention import AdditiveAttention, attend, attend_gradients
+from model.dropout import Dropouts
 from model.gru import (
     GRU,
     LocalGradients,
@@ -24,6 +25,7 @@ from model.gru import (
     gru_step,
     gru_step_gradients,
     local_gradients,
+    masked,
     recurrent_weight_gradients,
     summed_outer_product,
 )
@@ -89,16 +91,19 @@ class AttentionDecoder(keras.layers.Layer):
         units: int,
         alignment_units: int,
         initializers: Initializers,
+        dropouts: Dropouts,
     ):
         super().__init__(name="decoder")
+        self.dropouts = dropouts
         self.gru = GRU(embedding_units, units, initializers, name="gru")
         self.context_kernel = _context_kernel(self, annotation_units, units, initializers)
         self.attention = AdditiveAttention(units, annotation_units, alignment_units, initializers)
 
-    def run(self, source: Annotated, embeddings: tf.Tensor) -> Decoded:
+    def run(self, source: Annotated, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions; embeddings: of y_{i-1}, [target length, batch, embedding units]."""
+        state_mask = self.dropouts.state_mask(tf.shape(embeddings)[1], self.gru.units, training)
         states, contexts, alignment = attentive_recurrence(
-            self.gru.gate_inputs(embeddings), source, self._loop_weights()
+            self.gru.gate_inputs(embeddings), source, self._loop_weights(), state_mask
         )
         before = tf.concat([source.initial_state[None], states[:-1]], axis=0)
         return Decoded(states, before, contexts, alignment)
@@ -119,14 +124,18 @@ class AttentionDecoder(keras.layers.Layer):
 class FixedContextDecoder(keras.layers.Layer):
     """The GRU whose gates see the same context at every step."""
 
-    def __init__(self, embedding_units: int, context_units: int, units: int, initializers: Initializers):
+    def __init__(
+        self, embedding_units: int, context_units: int, units: int, initializers: Initializers, dropouts: Dropouts
+    ):
         super().__init__(name="decoder")
+        self.dropouts = dropouts
         self.gru = GRU(embedding_units, units, initializers, name="gru")
         self.context_kernel = _context_kernel(self, context_units, units, initializers)
 
-    def run(self, source: Summarized, embeddings: tf.Tensor) -> Decoded:
+    def run(self, source: Summarized, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions; embeddings: of y_{i-1}, [target length, batch, embedding units]."""
-        states = self.gru.run(self._gate_inputs(source, embeddings), source.initial_state)
+        state_mask = self.dropouts.state_mask(tf.shape(embeddings)[1], self.gru.units, training)
+        states = self.gru.run(self._gate_inputs(source, embeddings), source.initial_state, state_mask=state_mask)
         before = tf.concat([source.initial_state[None], states[:-1]], axis=0)
         contexts = tf.broadcast_to(source.context, tf.concat([tf.shape(states)[:2], tf.shape(source.context)[1:]], 0))
         return Decoded(states, before, contexts, None)
@@ -151,13 +160,14 @@ class LoopWeights(NamedTuple):
 
 
 def attentive_recurrence(
-    gate_inputs: tf.Tensor, source: Annotated, weights: LoopWeights
+    gate_inputs: tf.Tensor, source: Annotated, weights: LoopWeights, state_mask: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """States [target length, batch, units], contexts [target length, batch, annotation units] and alignment
     [target length, batch, source length] for ``gate_inputs`` [target length, batch, 3 units].
 
     The gradient is written by hand for the reasons given in ``model.gru``; none flows through the alignment
-    as it is returned (it is to look at), only through the contexts it makes.
+    as it is returned (it is to look at), only through the contexts it makes. state_mask: as in ``model.gru``;
+    the alignment model sees the whole state.
     """
 
     @tf.custom_gradient
@@ -170,7 +180,7 @@ def attentive_recurrence(
         inputs = by_step(gate_inputs)
 
         def forward_step(step, state, *arrays):  # type: ignore[no-untyped-def]
-            values = _step(source, state, inputs.read(step), weights)
+            values = _step(source, state, inputs.read(step), weights, state_mask)
             decoded, gru, hidden = values
             saved = (decoded.states, decoded.contexts, decoded.alignment, gru.gates, gru.candidate, hidden)
             return (
@@ -193,7 +203,7 @@ def attentive_recurrence(
 
         def gradients(d_states: tf.Tensor, d_contexts: tf.Tensor, _: Any) -> tuple[Any, ...]:
             before = tf.concat([source.initial_state[None], states[:-1]], axis=0)
-            local = LocalGradients(*map(by_step, local_gradients(before, gates, candidates)))
+            local = LocalGradients(*map(by_step, local_gradients(before, gates, candidates, state_mask)))
             gates_transposed, candidate_transposed, context_transposed, query_transposed = map(
                 tf.transpose, weights[:4]
             )
@@ -207,7 +217,7 @@ def attentive_recurrence(
                 now = length - 1 - step
                 here = LocalGradients(*(array.read(now) for array in local))
                 d_input, d_before = gru_step_gradients(
-                    d_state + d_states_outside.read(now), here, gates_transposed, candidate_transposed
+                    d_state + d_states_outside.read(now), here, gates_transposed, candidate_transposed, state_mask
                 )
                 d_context = d_contexts_outside.read(now) + tf.matmul(d_input, context_transposed)
                 d_argument, d_vector_here = attend_gradients(
@@ -241,7 +251,7 @@ def attentive_recurrence(
             d_annotations = tf.matmul(tf.transpose(alignment, [1, 2, 0]), tf.transpose(d_all_contexts, [1, 0, 2]))
             d_source = Annotated(d_annotations, d_projected, tf.zeros_like(source.exclusion), d_initial)
             d_weights = LoopWeights(
-                *recurrent_weight_gradients(before, gates, d_gate_inputs),
+                *recurrent_weight_gradients(masked(before, state_mask), gates, d_gate_inputs),
                 summed_outer_product(contexts, d_gate_inputs),
                 summed_outer_product(before, d_queries.stack()),
                 d_vector,
@@ -253,7 +263,13 @@ def attentive_recurrence(
     return run(gate_inputs, source, weights)
 
 
-def _step(source: Annotated, state: tf.Tensor, gate_inputs: tf.Tensor, weights: LoopWeights) -> tuple[Any, Any, Any]:
+def _step(
+    source: Annotated,
+    state: tf.Tensor,
+    gate_inputs: tf.Tensor,
+    weights: LoopWeights,
+    state_mask: tf.Tensor | None = None,
+) -> tuple[Any, Any, Any]:
     """One target position: what the read-out needs, the GRU's step, and tanh's values in the alignment model."""
     query = tf.matmul(state, weights.query_kernel)
     attended = attend(query, source.annotations, source.projected, source.exclusion, weights.vector)
@@ -262,6 +278,7 @@ def _step(source: Annotated, state: tf.Tensor, gate_inputs: tf.Tensor, weights: 
         gate_inputs + tf.matmul(attended.context, weights.context_kernel),
         weights.recurrent_gates,
         weights.recurrent_candidate,
+        state_mask,
     )
     return Decoded(gru.state, state, attended.context, attended.alignment), gru, attended.hidden
 

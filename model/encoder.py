@@ -10,6 +10,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from model.dropout import Dropouts
 from model.gru import CLOSED, GRU
 from model.initialization import Initializers
 
@@ -17,19 +18,19 @@ from model.initialization import Initializers
 class BidirectionalEncoder(keras.layers.Layer):
     """Two GRUs of ``units`` each over embeddings of ``embedding_units``."""
 
-    def __init__(self, embedding_units: int, units: int, initializers: Initializers):
+    def __init__(self, embedding_units: int, units: int, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="encoder")
-        self.units = units
+        self.dropouts = dropouts
         self.forward = GRU(embedding_units, units, initializers, name="forward")
         self.backward = GRU(embedding_units, units, initializers, name="backward")
 
-    def annotate(self, embeddings: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def annotate(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Annotations [batch, source length, 2 units] and the backward state at the first word [batch, units].
 
         embeddings: [batch, source length, embedding units]; mask: bool [batch, source length], False at padding.
         """
-        forward = _read(self.forward, embeddings, mask)
-        backward = _read(self.backward, embeddings, mask, backward=True)
+        forward = _read(self.forward, embeddings, mask, self.dropouts, training)
+        backward = _read(self.backward, embeddings, mask, self.dropouts, training, backward=True)
         annotations = tf.transpose(tf.concat([forward, backward], axis=2), [1, 0, 2])
         return annotations, backward[0]
 
@@ -37,20 +38,24 @@ class BidirectionalEncoder(keras.layers.Layer):
 class ForwardEncoder(keras.layers.Layer):
     """One GRU of ``units`` over embeddings of ``embedding_units``."""
 
-    def __init__(self, embedding_units: int, units: int, initializers: Initializers):
+    def __init__(self, embedding_units: int, units: int, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="encoder")
-        self.units = units
+        self.dropouts = dropouts
         self.forward = GRU(embedding_units, units, initializers, name="forward")
 
-    def summarize(self, embeddings: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    def summarize(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
         """The state after the last word [batch, units]; arguments as ``BidirectionalEncoder.annotate``."""
-        return _read(self.forward, embeddings, mask)[-1]
+        return _read(self.forward, embeddings, mask, self.dropouts, training)[-1]
 
 
-def _read(gru: GRU, embeddings: tf.Tensor, mask: tf.Tensor, backward: bool = False) -> tf.Tensor:
+def _read(
+    gru: GRU, embeddings: tf.Tensor, mask: tf.Tensor, dropouts: Dropouts, training: bool, backward: bool = False
+) -> tf.Tensor:
     """The states [source length, batch, units] of ``gru``; at padding the state stays what it was."""
     gate_inputs = gru.gate_inputs(tf.transpose(embeddings, [1, 0, 2]))
     padding = 1 - tf.cast(tf.transpose(mask), gate_inputs.dtype)
     closed = tf.constant([CLOSED] * gru.units + [0.0] * 2 * gru.units)
-    initial = tf.zeros([tf.shape(embeddings)[0], gru.units], gate_inputs.dtype)
-    return gru.run(gate_inputs + padding[:, :, None] * closed, initial, backward)
+    batch = tf.shape(embeddings)[0]
+    initial = tf.zeros([batch, gru.units], gate_inputs.dtype)
+    state_mask = dropouts.state_mask(batch, gru.units, training)
+    return gru.run(gate_inputs + padding[:, :, None] * closed, initial, backward, state_mask)

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from model.attention import EXCLUDED
 from model.decoder import Annotated, AttentionDecoder, Decoded, FixedContextDecoder, InitialState, Summarized
+from model.dropout import Dropouts
 from model.encoder import BidirectionalEncoder, ForwardEncoder
 from model.initialization import Initializers
 from model.readout import Readout
@@ -44,6 +45,7 @@ class Network(keras.Model):
         super().__init__(name=settings.architecture)
         self.settings = settings
         initializers = Initializers(settings.initialization, seed)
+        self.dropouts = Dropouts(settings, seed)
         words, decoder_units = settings.embedding_units, settings.decoder_units
         self.source_embeddings = self._embeddings("source_embeddings", source_vocabulary, initializers)
         self.target_embeddings = self._embeddings("target_embeddings", target_vocabulary, initializers)
@@ -51,18 +53,19 @@ class Network(keras.Model):
         self.encoder: Any
         self.decoder: Any
         if settings.architecture == "rnnsearch":
-            self.encoder = BidirectionalEncoder(words, settings.encoder_units, initializers)
+            self.encoder = BidirectionalEncoder(words, settings.encoder_units, initializers, self.dropouts)
             context_units = 2 * settings.encoder_units
-            self.decoder = AttentionDecoder(words, context_units, decoder_units, settings.alignment_units, initializers)
+            self.decoder = AttentionDecoder(
+                words, context_units, decoder_units, settings.alignment_units, initializers, self.dropouts
+            )
         else:
-            self.encoder = ForwardEncoder(words, settings.encoder_units, initializers)
+            self.encoder = ForwardEncoder(words, settings.encoder_units, initializers, self.dropouts)
             context_units = settings.encoder_units
-            self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers)
+            self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers, self.dropouts)
         self.initial = InitialState(settings.encoder_units, decoder_units, initializers)
         self.readout = Readout(
             decoder_units, words, context_units, settings.readout_units, target_vocabulary, initializers
         )
-        self.dropout = keras.layers.Dropout(settings.dropout, seed=seed)
         self.built = True
         # What Keras callbacks set to end a training.
         self.stop_training = False
@@ -75,20 +78,20 @@ class Network(keras.Model):
         read = self.read(source, training)
         words = tf.transpose(target)
         previous = self._embedded(tf.concat([tf.fill(tf.shape(words[:1]), PADDING_ID), words[:-1]], axis=0))
-        previous = self.dropout(previous, training=training)
-        decoded = self.decoder.run(read, previous)
+        previous = self.dropouts.embeddings(previous, training)
+        decoded = self.decoder.run(read, previous, training)
         maxout = self.readout.maxout(self._readout_state(decoded), previous, decoded.contexts)
-        return self.readout.logits(self.dropout(maxout, training=training))
+        return self.readout.logits(self.dropouts.readout(maxout, training))
 
     def read(self, source: tf.Tensor, training: bool = False) -> Source:
         """What the decoder sees of the sentences ``source``, int32 [batch, source length]."""
         mask = tf.not_equal(source, PADDING_ID)
         embeddings = tf.gather(tf.convert_to_tensor(self.source_embeddings), source)
-        embeddings = self.dropout(embeddings, training=training)
+        embeddings = self.dropouts.embeddings(embeddings, training)
         if isinstance(self.encoder, ForwardEncoder):
-            summary = self.encoder.summarize(embeddings, mask)
+            summary = self.encoder.summarize(embeddings, mask, training)
             return Summarized(summary, self.initial.of(summary))
-        annotations, backward_at_first = self.encoder.annotate(embeddings, mask)
+        annotations, backward_at_first = self.encoder.annotate(embeddings, mask, training)
         exclusion = EXCLUDED * (1 - tf.cast(mask, annotations.dtype))
         projected = self.decoder.attention.project(annotations)
         return Annotated(annotations, projected, exclusion, self.initial.of(backward_at_first))

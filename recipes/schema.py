@@ -243,6 +243,15 @@ class Model(Section):
         "glorot", description="Glorot uniform, or the paper's (B.1); recurrent matrices are orthogonal in both"
     )
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of embeddings and read-out")
+    embedding_dropout: float | None = Field(
+        None, ge=0, lt=1, description="share dropped of embeddings; default: as dropout"
+    )
+    readout_dropout: float | None = Field(
+        None, ge=0, lt=1, description="share dropped of the read-out; default: as dropout"
+    )
+    recurrent_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of a GRU's state that its gates do not see, the same units at every step"
+    )
 
 
 class Training(Section):

@@ -12,8 +12,12 @@ import keras
 import numpy as np
 
 from model.network import Network
+from recipes import schema
 
 Weights = dict[str, np.ndarray]
+# Of recurrent dropout, [units] for each GRU by its name in the weights; none for one that has no dropout.
+Masks = dict[str, np.ndarray]
+Pair = tuple[list[int], list[int]]
 
 
 def variables_of(network: Network) -> dict[str, keras.Variable]:
@@ -51,16 +55,23 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum()
 
 
-def gru(w: Weights, name: str, state: np.ndarray, word: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-    """A.1.1: the next state; with a context, A.1.2's."""
-    n = len(state)
+def gru(
+    w: Weights,
+    name: str,
+    state: np.ndarray,
+    word: np.ndarray,
+    context: np.ndarray | None = None,
+    mask: np.ndarray | float = 1.0,
+) -> np.ndarray:
+    """A.1.1: the next state; with a context, A.1.2's. Only the products see the state through the mask."""
+    n, seen = len(state), mask * state
     outside = word @ w[f"{name}.kernel"] + w[f"{name}.bias"]
     if context is not None:
         outside = outside + context @ w["context"]
     gates = w[f"{name}.recurrent_gates"]
-    z = sigmoid(outside[:n] + state @ gates[:, :n])
-    r = sigmoid(outside[n : 2 * n] + state @ gates[:, n:])
-    candidate = np.tanh(outside[2 * n :] + (r * state) @ w[f"{name}.recurrent_candidate"])
+    z = sigmoid(outside[:n] + seen @ gates[:, :n])
+    r = sigmoid(outside[n : 2 * n] + seen @ gates[:, n:])
+    candidate = np.tanh(outside[2 * n :] + (r * seen) @ w[f"{name}.recurrent_candidate"])
     return (1 - z) * state + z * candidate
 
 
@@ -76,21 +87,26 @@ def attention(w: Weights, state: np.ndarray, annotations: np.ndarray) -> tuple[n
 
 
 def logits(
-    w: Weights, source: list[int], target: list[int], readout_state: str, attentive: bool
+    w: Weights, source: list[int], target: list[int], settings: schema.Model, masks: Masks | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of every word of ``target`` given those before it, and the alignment (zeros without attention)."""
+    attentive = settings.architecture == "rnnsearch"
+
+    def mask_of(name: str) -> np.ndarray | float:
+        return (masks or {}).get(name, 1.0)
+
     words = [w["source_embeddings"][word] for word in source]
     n = w["forward.recurrent_candidate"].shape[0]
     forward, state = [], np.zeros(n)
     for word in words:
-        state = gru(w, "forward", state, word)
+        state = gru(w, "forward", state, word, mask=mask_of("forward"))
         forward.append(state)
     first = forward[-1]
     if attentive:
         backward: list[np.ndarray] = []
         state = np.zeros(n)
         for word in reversed(words):
-            state = gru(w, "backward", state, word)
+            state = gru(w, "backward", state, word, mask=mask_of("backward"))
             backward = [state, *backward]
         first = backward[0]
         annotations = np.array([np.concatenate(both) for both in zip(forward, backward, strict=True)])
@@ -103,9 +119,9 @@ def logits(
             context, alignment = attention(w, before, annotations)
         else:
             context, alignment = first, np.zeros(len(source))
-        state = gru(w, "decoder", before, previous, context)
+        state = gru(w, "decoder", before, previous, context, mask_of("decoder"))
         pieces = (
-            (state if readout_state == "current" else before) @ w["readout.state_kernel"]
+            (state if settings.readout_state == "current" else before) @ w["readout.state_kernel"]
             + previous @ w["readout.embedding_kernel"]
             + context @ w["readout.context_kernel"]
             + w["readout.bias"]
@@ -118,11 +134,11 @@ def logits(
 
 
 def negative_log_likelihood(
-    w: Weights, pairs: list[tuple[list[int], list[int]]], readout_state: str, attentive: bool
+    w: Weights, pairs: list[Pair], settings: schema.Model, masks: list[Masks] | None = None
 ) -> float:
-    """Sum over the words of all pairs of -log p, in nats."""
+    """Sum over the words of all pairs of -log p, in nats, with the masks of each pair."""
     total = 0.0
-    for source, target in pairs:
-        rows, _ = logits(w, source, target, readout_state, attentive)
+    for (source, target), of_pair in zip(pairs, masks or [{}] * len(pairs), strict=True):
+        rows, _ = logits(w, source, target, settings, of_pair)
         total -= sum(np.log(softmax(row)[word]) for row, word in zip(rows, target, strict=True))
     return total

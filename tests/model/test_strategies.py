@@ -135,7 +135,7 @@ def test_two_replicas_make_the_update_of_one(
 def test_two_replicas_have_dropout(mirrored: tf.distribute.Strategy) -> None:
     settings = schema.Training(batch_tokens=100)
     with mirrored.scope():
-        network = small_network(dropout=0.5)
+        network = small_network(dropout=0.5, recurrent_dropout=0.5)
         optimizer = Optimizer(settings, 10, network.trainable_variables)
     update = update_function(mirrored, network, optimizer, settings)
     batch = tuple(padded(list(side)) for side in zip(*random_pairs(6), strict=True))
