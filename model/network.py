@@ -18,7 +18,7 @@ from model.attention import EXCLUDED
 from model.decoder import Annotated, AttentionDecoder, Decoded, FixedContextDecoder, InitialState, Summarized
 from model.dropout import Dropouts
 from model.encoder import BidirectionalEncoder, ForwardEncoder
-from model.initialization import Initializers
+from model.initialization import Initializer, Initializers
 from model.readout import Readout
 from recipes import schema
 from recipes.layout import PADDING_ID
@@ -47,8 +47,14 @@ class Network(keras.Model):
         initializers = Initializers(settings.initialization, seed)
         self.dropouts = Dropouts(settings, seed)
         words, decoder_units = settings.embedding_units, settings.decoder_units
-        self.source_embeddings = self._embeddings("source_embeddings", source_vocabulary, initializers)
-        self.target_embeddings = self._embeddings("target_embeddings", target_vocabulary, initializers)
+        tied = settings.tied_embeddings
+        if tied != "all":
+            embedding = initializers.embedding
+            self.source_embeddings = self._embeddings("source_embeddings", source_vocabulary, embedding)
+        embedding = initializers.tied_embedding(words) if tied else initializers.embedding
+        self.target_embeddings = self._embeddings("target_embeddings", target_vocabulary, embedding)
+        if tied == "all":
+            self.source_embeddings = self.target_embeddings
         # Each decoder takes what its own encoder gives, which a common type could not say.
         self.encoder: Any
         self.decoder: Any
@@ -64,7 +70,13 @@ class Network(keras.Model):
             self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers, self.dropouts)
         self.initial = InitialState(settings.encoder_units, decoder_units, initializers)
         self.readout = Readout(
-            decoder_units, words, context_units, settings.readout_units, target_vocabulary, initializers
+            decoder_units,
+            words,
+            context_units,
+            settings.readout_units,
+            target_vocabulary,
+            initializers,
+            self.target_embeddings if tied else None,
         )
         self.built = True
         # What Keras callbacks set to end a training.
@@ -118,6 +130,6 @@ class Network(keras.Model):
     def _readout_state(self, decoded: Decoded) -> tf.Tensor:
         return decoded.states if self.settings.readout_state == "current" else decoded.before
 
-    def _embeddings(self, name: str, vocabulary: int, initializers: Initializers) -> keras.Variable:
+    def _embeddings(self, name: str, vocabulary: int, initializer: Initializer) -> keras.Variable:
         shape = (vocabulary, self.settings.embedding_units)
-        return self.add_weight(shape=shape, initializer=initializers.embedding, name=name)
+        return self.add_weight(shape=shape, initializer=initializer, name=name)

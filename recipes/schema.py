@@ -242,6 +242,9 @@ class Model(Section):
     initialization: Literal["glorot", "paper"] = Field(
         "glorot", description="Glorot uniform, or the paper's (B.1); recurrent matrices are orthogonal in both"
     )
+    tied_embeddings: Literal["target", "all"] | None = Field(
+        None, description="target: E of the target is the softmax matrix too; all: and E of the source (joint subwords)"
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of embeddings and read-out")
     embedding_dropout: float | None = Field(
         None, ge=0, lt=1, description="share dropped of embeddings; default: as dropout"
@@ -252,6 +255,15 @@ class Model(Section):
     recurrent_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of a GRU's state that its gates do not see, the same units at every step"
     )
+
+    @model_validator(mode="after")
+    def _ties_equal_sizes(self) -> Model:
+        if self.tied_embeddings and self.readout_units != self.embedding_units:
+            raise ValueError(
+                f"tied_embeddings needs readout_units ({self.readout_units}) to be embedding_units "
+                f"({self.embedding_units})"
+            )
+        return self
 
 
 class Training(Section):
@@ -315,6 +327,15 @@ class Recipe(Section):
     model: Model = Model()
     training: Training = Training(batch_tokens=4000)
     search: Search = Search()
+
+    @model_validator(mode="after")
+    def _ties_one_vocabulary(self) -> Recipe:
+        if self.model.tied_embeddings == "all" and not self.subwords.joint:
+            raise ValueError(
+                "model.tied_embeddings: all needs one vocabulary for both sides; set subwords.joint to true, or tie "
+                "target only"
+            )
+        return self
 
     def cleaning_of(self, corpus: TrainingCorpus) -> Cleaning:
         """The cleaning of one corpus: the recipe's, and what the corpus has of its own."""

@@ -22,6 +22,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
     f"{architecture}-{state}": {"architecture": architecture, "readout_state": state}
     for architecture, state in itertools.product(["rnnsearch", "rnnencdec"], ["current", "previous"])
 }
+# Between them, with every option of the network.
+NETWORKS["rnnsearch-options"] = {"tied_embeddings": "target", "readout_units": 5}
+NETWORKS["rnnencdec-options"] = {"architecture": "rnnencdec", "tied_embeddings": "all", "readout_units": 5}
 
 if not tf.config.get_visible_devices("GPU"):
     (cpu,) = tf.config.list_physical_devices("CPU")
@@ -41,7 +44,8 @@ def small_network(**more: Any) -> Network:
             **more,
         }
     )
-    network = Network(settings, SOURCE_VOCABULARY, TARGET_VOCABULARY, seed=3)
+    joint = settings.tied_embeddings == "all"
+    network = Network(settings, SOURCE_VOCABULARY, SOURCE_VOCABULARY if joint else TARGET_VOCABULARY, seed=3)
     random = np.random.default_rng(3)
     for variable in network.trainable_variables:
         variable.assign(random.normal(0, 0.5, variable.shape))

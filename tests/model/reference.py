@@ -23,12 +23,13 @@ Pair = tuple[list[int], list[int]]
 def variables_of(network: Network) -> dict[str, keras.Variable]:
     """Every variable of the network under the name that the equations below use."""
     variables = {
-        "source_embeddings": network.source_embeddings,
         "target_embeddings": network.target_embeddings,
         "initial.kernel": network.initial.kernel,
         "initial.bias": network.initial.bias,
         "context": network.decoder.context_kernel,
     }
+    if network.settings.tied_embeddings != "all":
+        variables["source_embeddings"] = network.source_embeddings
     layers: dict[str, Any] = {
         "forward": network.encoder.forward,
         "decoder": network.decoder.gru,
@@ -37,7 +38,8 @@ def variables_of(network: Network) -> dict[str, keras.Variable]:
     if network.settings.architecture == "rnnsearch":
         layers |= {"backward": network.encoder.backward, "attention": network.decoder.attention}
     for name, layer in layers.items():
-        variables |= {f"{name}.{variable.name}": variable for variable in layer.trainable_variables}
+        own = [variable for variable in layer.trainable_variables if variable is not network.target_embeddings]
+        variables |= {f"{name}.{variable.name}": variable for variable in own}
     return variables
 
 
@@ -95,7 +97,7 @@ def logits(
     def mask_of(name: str) -> np.ndarray | float:
         return (masks or {}).get(name, 1.0)
 
-    words = [w["source_embeddings"][word] for word in source]
+    words = [w["target_embeddings" if settings.tied_embeddings == "all" else "source_embeddings"][i] for i in source]
     n = w["forward.recurrent_candidate"].shape[0]
     forward, state = [], np.zeros(n)
     for word in words:
@@ -111,6 +113,7 @@ def logits(
         first = backward[0]
         annotations = np.array([np.concatenate(both) for both in zip(forward, backward, strict=True)])
     state = np.tanh(first @ w["initial.kernel"] + w["initial.bias"])
+    softmax_matrix = w["target_embeddings"].T if settings.tied_embeddings else w["readout.vocabulary_kernel"]
     rows, alignments = [], []
     previous = np.zeros(w["target_embeddings"].shape[1])
     for word in target:
@@ -127,7 +130,7 @@ def logits(
             + w["readout.bias"]
         )
         maxout = pieces.reshape(2, -1).max(axis=0)
-        rows.append(maxout @ w["readout.vocabulary_kernel"] + w["readout.vocabulary_bias"])
+        rows.append(maxout @ softmax_matrix + w["readout.vocabulary_bias"])
         alignments.append(alignment)
         previous = w["target_embeddings"][word]
     return np.array(rows), np.array(alignments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +16,7 @@ from model.network import Network
 from recipes import schema
 from recipes.layout import PADDING_ID
 from tests.model import reference
-from tests.model.conftest import TARGET_VOCABULARY, padded, random_pairs, small_network
+from tests.model.conftest import NETWORKS, TARGET_VOCABULARY, padded, random_pairs, small_network
 
 
 def test_gru_step_is_the_papers() -> None:
@@ -119,11 +121,11 @@ def check_gradients(network: Network, pairs: list[reference.Pair], masks: list[r
         np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("architecture", ["rnnsearch", "rnnencdec"])
-def test_gradient_flows_to_every_weight(architecture: str) -> None:
+@pytest.mark.parametrize("more", NETWORKS.values(), ids=list(NETWORKS))
+def test_gradient_flows_to_every_weight(more: dict[str, Any]) -> None:
     """With the initial weights, not those of these tests: nothing may begin so that it can never be learnt."""
-    settings = schema.Model.model_validate({"architecture": architecture, "embedding_units": 8, "dropout": 0.1})
-    network = Network(settings, 13, 11, seed=1)
+    settings = schema.Model.model_validate({**more, "embedding_units": 8, "readout_units": 8, "dropout": 0.1})
+    network = Network(settings, 13, 13, seed=1)
     sources, targets = (padded(list(side)) for side in zip(*random_pairs(8), strict=True))
     with tf.GradientTape() as tape:
         loss, _ = summed_cross_entropy(network(sources, targets, training=True), targets, 0.1)
@@ -175,6 +177,14 @@ def test_paper_initialization() -> None:
         assert weights[name].std() == pytest.approx(0.001, rel=0.1)
     for name in ("source_embeddings", "context", "initial.kernel", "forward.kernel", "readout.vocabulary_kernel"):
         assert weights[name].std() == pytest.approx(0.01, rel=0.1), name
+
+
+@pytest.mark.parametrize("units", [30, 400])
+def test_tied_logits_begin_as_large_as_what_the_softmax_reads(units: int) -> None:
+    sizes = {"tied_embeddings": "target", "embedding_units": units, "readout_units": units}
+    network = Network(schema.Model.model_validate(sizes), 2, 500, seed=1)
+    logits = network.readout.logits(tf.constant(np.random.default_rng(6).normal(size=(40, units)), tf.float32))
+    assert np.std(logits) == pytest.approx(1, rel=0.05)
 
 
 def test_every_weight_has_random_numbers_of_its_own() -> None:
