@@ -2,14 +2,14 @@
 
 ``AttentionDecoder`` is RNNsearch's: every step attends to all annotations with the state before it, then
 takes one GRU step whose every gate also sees the context. ``FixedContextDecoder`` is the RNN
-Encoder-Decoder's: the context is the same vector at every step.
+Encoder-Decoder's: the context is the same vector at every step. ``UpperDecoder`` has the layers above either.
 
 Both run over a whole target sentence at once in training (``run``) and word by word in search (``step``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -49,7 +49,8 @@ class Annotated(NamedTuple):
     """A batch of source sentences as the attention decoder reads it.
 
     annotations: h, [batch, source length, annotation units]; projected: U_a h, [batch, source length,
-    alignment units]; exclusion: [batch, source length], 0 or EXCLUDED; initial_state: s_0, [batch, units].
+    alignment units]; exclusion: [batch, source length], 0 or EXCLUDED; initial_state: s_0, [batch, units], with all
+    layers of the decoder side by side.
     """
 
     annotations: tf.Tensor
@@ -61,7 +62,7 @@ class Annotated(NamedTuple):
 class Summarized(NamedTuple):
     """A batch of source sentences as the fixed-context decoder reads it.
 
-    context: c, [batch, context units]; initial_state: s_0, [batch, units].
+    context: c, [batch, context units]; initial_state: as in ``Annotated``.
     """
 
     context: tf.Tensor
@@ -69,15 +70,19 @@ class Summarized(NamedTuple):
 
 
 class InitialState(keras.layers.Layer):
-    """s_0 = tanh(W_s x + b): from the encoder's state to the decoder's first."""
+    """s_0 = tanh(W_s x + b): from the encoder's state to the first of every layer of the decoder."""
 
-    def __init__(self, inputs: int, units: int, initializers: Initializers):
+    def __init__(self, inputs: int, units: int, layers: int, initializers: Initializers):
         super().__init__(name="initial_state")
-        self.kernel = self.add_weight(shape=(inputs, units), initializer=initializers.other, name="kernel")
-        self.bias = self.add_weight(shape=(units,), initializer=initializers.bias, name="bias")
+        self.kernel = self.add_weight(
+            shape=(inputs, layers * units),
+            initializer=initializers.beside(layers, lambda: initializers.other),
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(layers * units,), initializer=initializers.bias, name="bias")
 
     def of(self, encoder_state: tf.Tensor) -> tf.Tensor:
-        """[batch, inputs] to [batch, units]."""
+        """[batch, inputs] to [batch, layers * units], the layers side by side."""
         return tf.tanh(tf.matmul(encoder_state, tf.convert_to_tensor(self.kernel)) + self.bias)
 
 
@@ -147,6 +152,42 @@ class FixedContextDecoder(keras.layers.Layer):
 
     def _gate_inputs(self, source: Summarized, embeddings: tf.Tensor) -> tf.Tensor:
         return self.gru.gate_inputs(embeddings) + tf.matmul(source.context, tf.convert_to_tensor(self.context_kernel))
+
+
+class UpperDecoder(keras.layers.Layer):
+    """The layers above a decoder's first: GRUs that read the output below and the context, side by side.
+
+    Only the first layer attends; the context it finds goes to all (Wu et al. 2016, section 3). A layer's output
+    is its state added to the output below (there, section 3.1).
+    """
+
+    def __init__(self, context_units: int, units: int, layers: int, initializers: Initializers, dropouts: Dropouts):
+        super().__init__(name="upper_decoder")
+        self.dropouts = dropouts
+        self.grus = [
+            GRU(units + context_units, units, initializers, name=f"decoder_{number}") for number in range(2, layers + 1)
+        ]
+
+    def run(self, first: Decoded, initial_states: Sequence[tf.Tensor], training: bool) -> Decoded:
+        """What the read-out needs after all layers, from the ``first`` and s_0 [batch, units] of each of the others."""
+        outputs, before = first.states, first.before
+        for gru, initial_state in zip(self.grus, initial_states, strict=True):
+            below = self.dropouts.between_layers(outputs, training)
+            state_mask = self.dropouts.state_mask(tf.shape(initial_state)[0], gru.units, training)
+            gate_inputs = gru.gate_inputs(tf.concat([below, first.contexts], axis=2))
+            states = gru.run(gate_inputs, initial_state, state_mask=state_mask)
+            outputs += states
+            before += tf.concat([initial_state[None], states[:-1]], axis=0)
+        return first._replace(states=outputs, before=before)
+
+    def step(self, first: Decoded, states: Sequence[tf.Tensor]) -> tuple[Decoded, list[tf.Tensor]]:
+        """The same for one target position, and the next states of these layers, after ``states`` [batch, units]."""
+        outputs, before, following = first.states, first.before, []
+        for gru, state in zip(self.grus, states, strict=True):
+            following.append(gru.step(state, gru.gate_inputs(tf.concat([outputs, first.contexts], axis=1))))
+            outputs += following[-1]
+            before += state
+        return first._replace(states=outputs, before=before), following
 
 
 class LoopWeights(NamedTuple):

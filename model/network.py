@@ -15,7 +15,15 @@ import keras
 import tensorflow as tf
 
 from model.attention import EXCLUDED
-from model.decoder import Annotated, AttentionDecoder, Decoded, FixedContextDecoder, InitialState, Summarized
+from model.decoder import (
+    Annotated,
+    AttentionDecoder,
+    Decoded,
+    FixedContextDecoder,
+    InitialState,
+    Summarized,
+    UpperDecoder,
+)
 from model.dropout import Dropouts
 from model.encoder import BidirectionalEncoder, ForwardEncoder
 from model.initialization import Initializer, Initializers
@@ -29,8 +37,8 @@ Source = Annotated | Summarized
 class Next(NamedTuple):
     """One target position in search.
 
-    logits: [batch, vocabulary]; state: s_i, [batch, decoder units]; alignment: [batch, source length], all
-    zero where the architecture has none.
+    logits: [batch, vocabulary]; state: s_i, [batch, decoder layers * decoder units], the layers side by side;
+    alignment: [batch, source length], all zero where the architecture has none.
     """
 
     logits: tf.Tensor
@@ -59,16 +67,23 @@ class Network(keras.Model):
         self.encoder: Any
         self.decoder: Any
         if settings.architecture == "rnnsearch":
-            self.encoder = BidirectionalEncoder(words, settings.encoder_units, initializers, self.dropouts)
+            self.encoder = BidirectionalEncoder(
+                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts
+            )
             context_units = 2 * settings.encoder_units
             self.decoder = AttentionDecoder(
                 words, context_units, decoder_units, settings.alignment_units, initializers, self.dropouts
             )
         else:
-            self.encoder = ForwardEncoder(words, settings.encoder_units, initializers, self.dropouts)
+            self.encoder = ForwardEncoder(
+                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts
+            )
             context_units = settings.encoder_units
             self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers, self.dropouts)
-        self.initial = InitialState(settings.encoder_units, decoder_units, initializers)
+        self.upper_decoder = UpperDecoder(
+            context_units, decoder_units, settings.decoder_layers, initializers, self.dropouts
+        )
+        self.initial = InitialState(settings.encoder_units, decoder_units, settings.decoder_layers, initializers)
         self.readout = Readout(
             decoder_units,
             words,
@@ -91,7 +106,9 @@ class Network(keras.Model):
         words = tf.transpose(target)
         previous = self._embedded(tf.concat([tf.fill(tf.shape(words[:1]), PADDING_ID), words[:-1]], axis=0))
         previous = self.dropouts.embeddings(previous, training)
-        decoded = self.decoder.run(read, previous, training)
+        first_state, *upper_states = self._of_layers(read.initial_state)
+        decoded = self.decoder.run(read._replace(initial_state=first_state), previous, training)
+        decoded = self.upper_decoder.run(decoded, upper_states, training)
         maxout = self.readout.maxout(self._readout_state(decoded), previous, decoded.contexts)
         return self.readout.logits(self.dropouts.readout(maxout, training))
 
@@ -109,23 +126,28 @@ class Network(keras.Model):
         return Annotated(annotations, projected, exclusion, self.initial.of(backward_at_first))
 
     def step(self, read: Source, state: tf.Tensor, previous: tf.Tensor, source_length: tf.Tensor) -> Next:
-        """The next target word after ``state`` [batch, decoder units] and the words ``previous`` int32 [batch].
+        """The next target word after ``state`` (as in ``Next``) and the words ``previous`` int32 [batch].
 
         PADDING_ID as the previous word stands for the sentence's beginning. Of ``source_length`` columns is
         the alignment of an architecture that has none.
         """
         words = self._embedded(previous)
-        decoded = self.decoder.step(read, state, words)
+        first_state, *upper_states = self._of_layers(state)
+        first = self.decoder.step(read, first_state, words)
+        decoded, following = self.upper_decoder.step(first, upper_states)
         maxout = self.readout.maxout(self._readout_state(decoded), words, decoded.contexts)
         alignment = decoded.alignment
         if alignment is None:
             alignment = tf.zeros([tf.shape(previous)[0], source_length])
-        return Next(self.readout.logits(maxout), decoded.states, alignment)
+        return Next(self.readout.logits(maxout), tf.concat([first.states, *following], axis=1), alignment)
 
     def _embedded(self, previous: tf.Tensor) -> tf.Tensor:
         """Embeddings of target words; the beginning of a sentence, PADDING_ID, is zero, as E y_0 in the paper."""
         words = tf.gather(tf.convert_to_tensor(self.target_embeddings), previous)
         return words * tf.cast(tf.not_equal(previous, PADDING_ID), words.dtype)[..., None]
+
+    def _of_layers(self, state: tf.Tensor) -> list[tf.Tensor]:
+        return tf.split(state, self.settings.decoder_layers, axis=1)
 
     def _readout_state(self, decoded: Decoded) -> tf.Tensor:
         return decoded.states if self.settings.readout_state == "current" else decoded.before

@@ -233,7 +233,11 @@ class Model(Section):
     )
     embedding_units: int = Field(256, ge=1, description="units of a word embedding [m]")
     encoder_units: int = Field(256, ge=1, description="units of the encoder, in each direction [n]")
+    encoder_layers: int = Field(
+        1, ge=1, description="layers of the encoder; each above the first adds to what is below"
+    )
     decoder_units: int = Field(512, ge=1, description="units of the decoder's state [n]")
+    decoder_layers: int = Field(1, ge=1, description="layers of the decoder, likewise; the first one attends")
     alignment_units: int = Field(256, ge=1, description="hidden units of the alignment model [n']")
     readout_units: int = Field(256, ge=1, description="maxout units before the softmax [l]")
     readout_state: Literal["current", "previous"] = Field(
@@ -245,9 +249,12 @@ class Model(Section):
     tied_embeddings: Literal["target", "all"] | None = Field(
         None, description="target: E of the target is the softmax matrix too; all: and E of the source (joint subwords)"
     )
-    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of embeddings and read-out")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of embeddings, between layers and of read-out")
     embedding_dropout: float | None = Field(
         None, ge=0, lt=1, description="share dropped of embeddings; default: as dropout"
+    )
+    layer_dropout: float | None = Field(
+        None, ge=0, lt=1, description="share dropped of what a layer above the first reads; default: as dropout"
     )
     readout_dropout: float | None = Field(
         None, ge=0, lt=1, description="share dropped of the read-out; default: as dropout"

@@ -23,8 +23,20 @@ NETWORKS: dict[str, dict[str, Any]] = {
     for architecture, state in itertools.product(["rnnsearch", "rnnencdec"], ["current", "previous"])
 }
 # Between them, with every option of the network.
-NETWORKS["rnnsearch-options"] = {"tied_embeddings": "target", "readout_units": 5}
-NETWORKS["rnnencdec-options"] = {"architecture": "rnnencdec", "tied_embeddings": "all", "readout_units": 5}
+NETWORKS["rnnsearch-options"] = {
+    "tied_embeddings": "target",
+    "readout_units": 5,
+    "encoder_layers": 2,
+    "decoder_layers": 3,
+}
+NETWORKS["rnnencdec-options"] = {
+    "architecture": "rnnencdec",
+    "readout_state": "previous",
+    "tied_embeddings": "all",
+    "readout_units": 5,
+    "encoder_layers": 3,
+    "decoder_layers": 2,
+}
 
 if not tf.config.get_visible_devices("GPU"):
     (cpu,) = tf.config.list_physical_devices("CPU")

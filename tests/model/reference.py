@@ -30,13 +30,15 @@ def variables_of(network: Network) -> dict[str, keras.Variable]:
     }
     if network.settings.tied_embeddings != "all":
         variables["source_embeddings"] = network.source_embeddings
-    layers: dict[str, Any] = {
-        "forward": network.encoder.forward,
-        "decoder": network.decoder.gru,
-        "readout": network.readout,
-    }
-    if network.settings.architecture == "rnnsearch":
-        layers |= {"backward": network.encoder.backward, "attention": network.decoder.attention}
+    encoder, decoder = network.encoder, network.decoder
+    attentive = network.settings.architecture == "rnnsearch"
+    # The GRUs in the order in which training goes through them.
+    grus: list[Any] = [encoder.forward, encoder.backward] if attentive else [encoder.forward]
+    upper = [encoder.upper_forward, encoder.upper_backward] if attentive else [encoder.upper_forward]
+    grus += [gru for layer in zip(*upper, strict=True) for gru in layer]
+    layers: dict[str, Any] = {gru.name: gru for gru in grus}
+    layers |= {"decoder": decoder.gru, **{gru.name: gru for gru in network.upper_decoder.grus}}
+    layers |= {"readout": network.readout, **({"attention": decoder.attention} if attentive else {})}
     for name, layer in layers.items():
         own = [variable for variable in layer.trainable_variables if variable is not network.target_embeddings]
         variables |= {f"{name}.{variable.name}": variable for variable in own}
@@ -99,32 +101,39 @@ def logits(
 
     words = [w["target_embeddings" if settings.tied_embeddings == "all" else "source_embeddings"][i] for i in source]
     n = w["forward.recurrent_candidate"].shape[0]
-    forward, state = [], np.zeros(n)
-    for word in words:
-        state = gru(w, "forward", state, word, mask=mask_of("forward"))
-        forward.append(state)
-    first = forward[-1]
-    if attentive:
-        backward: list[np.ndarray] = []
-        state = np.zeros(n)
-        for word in reversed(words):
-            state = gru(w, "backward", state, word, mask=mask_of("backward"))
-            backward = [state, *backward]
-        first = backward[0]
-        annotations = np.array([np.concatenate(both) for both in zip(forward, backward, strict=True)])
-    state = np.tanh(first @ w["initial.kernel"] + w["initial.bias"])
+
+    def read(name: str, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        state, states = np.zeros(n), []
+        for vector in inputs:
+            state = gru(w, name, state, vector, mask=mask_of(name))
+            states.append(state)
+        return states
+
+    outputs = words
+    for layer in range(settings.encoder_layers):
+        number = f"_{layer + 1}" if layer else ""
+        states = read(f"forward{number}", outputs)
+        if attentive:
+            backward = read(f"backward{number}", outputs[::-1])[::-1]
+            states = [np.concatenate(both) for both in zip(states, backward, strict=True)]
+        outputs = [below + own for below, own in zip(outputs, states, strict=True)] if layer else states
+    first = outputs[0][n:] if attentive else outputs[-1]
+    states = np.split(np.tanh(first @ w["initial.kernel"] + w["initial.bias"]), settings.decoder_layers)
     softmax_matrix = w["target_embeddings"].T if settings.tied_embeddings else w["readout.vocabulary_kernel"]
     rows, alignments = [], []
     previous = np.zeros(w["target_embeddings"].shape[1])
     for word in target:
-        before = state
+        before = states
         if attentive:
-            context, alignment = attention(w, before, annotations)
+            context, alignment = attention(w, before[0], np.array(outputs))
         else:
             context, alignment = first, np.zeros(len(source))
-        state = gru(w, "decoder", before, previous, context, mask_of("decoder"))
+        states = [gru(w, "decoder", before[0], previous, context, mask_of("decoder"))]
+        for layer in range(1, settings.decoder_layers):
+            name, below = f"decoder_{layer + 1}", np.concatenate([sum(states), context])
+            states.append(gru(w, name, before[layer], below, mask=mask_of(name)))
         pieces = (
-            (state if settings.readout_state == "current" else before) @ w["readout.state_kernel"]
+            sum(states if settings.readout_state == "current" else before) @ w["readout.state_kernel"]
             + previous @ w["readout.embedding_kernel"]
             + context @ w["readout.context_kernel"]
             + w["readout.bias"]

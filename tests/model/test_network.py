@@ -73,10 +73,10 @@ def test_gradients_are_those_of_the_equations(network: Network) -> None:
     check_gradients(network, pairs, masks=None)
 
 
-@pytest.mark.parametrize("architecture", ["rnnsearch", "rnnencdec"])
-def test_gradients_with_recurrent_dropout_are_those_of_the_equations(architecture: str) -> None:
+@pytest.mark.parametrize("options", ["rnnsearch-options", "rnnencdec-options"])
+def test_gradients_with_recurrent_dropout_are_those_of_the_equations(options: str) -> None:
     """With one mask for all steps of a sentence, another for every GRU."""
-    network = small_network(architecture=architecture, recurrent_dropout=0.4)
+    network = small_network(**NETWORKS[options], recurrent_dropout=0.4)
     pairs = random_pairs(5, seed=8)
     check_gradients(network, pairs, masks_of_next_call(network, len(pairs)))
 
@@ -87,9 +87,10 @@ def masks_of_next_call(network: Network, batch: int) -> list[reference.Masks]:
     before = state.numpy()
     weights = reference.weights_of(network)
     masks: reference.Masks = {}
-    for name in ("forward", "backward", "decoder"):
-        if (candidate := weights.get(f"{name}.recurrent_candidate")) is not None:
-            masks[name] = np.asarray(network.dropouts.state_mask(batch, candidate.shape[0], training=True))
+    for name, _, kind in (name.rpartition(".") for name in weights):
+        if kind == "recurrent_candidate":
+            units = weights[f"{name}.recurrent_candidate"].shape[0]
+            masks[name] = np.asarray(network.dropouts.state_mask(batch, units, training=True))
     state.assign(before)
     for mask in masks.values():
         assert len(np.unique(mask)) == 2, "nothing or everything is dropped"
@@ -134,26 +135,30 @@ def test_gradient_flows_to_every_weight(more: dict[str, Any]) -> None:
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, variable.path
 
 
-@pytest.mark.parametrize("setting", ["dropout", "embedding_dropout", "readout_dropout", "recurrent_dropout"])
-def test_dropout_is_only_in_training(setting: str) -> None:
-    network = small_network(**{setting: 0.5})
+@pytest.mark.parametrize(
+    "share", ["dropout", "embedding_dropout", "layer_dropout", "readout_dropout", "recurrent_dropout"]
+)
+def test_dropout_is_only_in_training(share: str) -> None:
+    network = small_network(**NETWORKS["rnnsearch-options"], **{share: 0.5})
     source, target = padded([[3, 4, 1]]), padded([[5, 6, 1]])
     np.testing.assert_array_equal(network(source, target), network(source, target))
     assert np.abs(network(source, target, training=True) - network(source, target, training=True)).max() > 0.01
 
 
 def test_each_dropout_is_set_on_its_own() -> None:
-    """What ``dropout`` says of embeddings and read-out, their own settings say otherwise."""
+    """What ``dropout`` says of embeddings, layers and read-out, their own settings say otherwise."""
     ones = tf.ones([20, 50])
     for more, dropped in (
-        ({"dropout": 0.5}, (True, True, False)),
-        ({"dropout": 0.5, "embedding_dropout": 0.0}, (False, True, False)),
-        ({"dropout": 0.5, "readout_dropout": 0.0}, (True, False, False)),
-        ({"recurrent_dropout": 0.5}, (False, False, True)),
+        ({"dropout": 0.5}, (True, True, True, False)),
+        ({"dropout": 0.5, "embedding_dropout": 0.0}, (False, True, True, False)),
+        ({"dropout": 0.5, "layer_dropout": 0.0}, (True, False, True, False)),
+        ({"dropout": 0.5, "readout_dropout": 0.0}, (True, True, False, False)),
+        ({"recurrent_dropout": 0.5}, (False, False, False, True)),
     ):
         dropouts = small_network(**more).dropouts
         results = (
             dropouts.embeddings(ones, training=True),
+            dropouts.between_layers(ones, training=True),
             dropouts.readout(ones, training=True),
             dropouts.state_mask(20, 50, training=True),
         )

@@ -140,7 +140,13 @@ def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path:
     recipe = load_recipe(
         "tiny",
         {
-            "model": {"tied_embeddings": "all", "dropout": 0.2, "recurrent_dropout": 0.2},
+            "model": {
+                "tied_embeddings": "all",
+                "encoder_layers": 2,
+                "decoder_layers": 2,
+                "dropout": 0.2,
+                "recurrent_dropout": 0.2,
+            },
             "training": {"epochs": 1, "max_steps": 3},
         },
     )
