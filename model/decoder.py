@@ -97,10 +97,11 @@ class AttentionDecoder(keras.layers.Layer):
         alignment_units: int,
         initializers: Initializers,
         dropouts: Dropouts,
+        layer_norm: bool,
     ):
         super().__init__(name="decoder")
         self.dropouts = dropouts
-        self.gru = GRU(embedding_units, units, initializers, name="gru")
+        self.gru = GRU(embedding_units, units, initializers, name="gru", layer_norm=layer_norm)
         self.context_kernel = _context_kernel(self, annotation_units, units, initializers)
         self.attention = AdditiveAttention(units, annotation_units, alignment_units, initializers)
 
@@ -130,11 +131,17 @@ class FixedContextDecoder(keras.layers.Layer):
     """The GRU whose gates see the same context at every step."""
 
     def __init__(
-        self, embedding_units: int, context_units: int, units: int, initializers: Initializers, dropouts: Dropouts
+        self,
+        embedding_units: int,
+        context_units: int,
+        units: int,
+        initializers: Initializers,
+        dropouts: Dropouts,
+        layer_norm: bool,
     ):
         super().__init__(name="decoder")
         self.dropouts = dropouts
-        self.gru = GRU(embedding_units, units, initializers, name="gru")
+        self.gru = GRU(embedding_units, units, initializers, name="gru", layer_norm=layer_norm)
         self.context_kernel = _context_kernel(self, context_units, units, initializers)
 
     def run(self, source: Summarized, embeddings: tf.Tensor, training: bool) -> Decoded:
@@ -161,11 +168,20 @@ class UpperDecoder(keras.layers.Layer):
     is its state added to the output below (there, section 3.1).
     """
 
-    def __init__(self, context_units: int, units: int, layers: int, initializers: Initializers, dropouts: Dropouts):
+    def __init__(
+        self,
+        context_units: int,
+        units: int,
+        layers: int,
+        initializers: Initializers,
+        dropouts: Dropouts,
+        layer_norm: bool,
+    ):
         super().__init__(name="upper_decoder")
         self.dropouts = dropouts
         self.grus = [
-            GRU(units + context_units, units, initializers, name=f"decoder_{number}") for number in range(2, layers + 1)
+            GRU(units + context_units, units, initializers, f"decoder_{number}", layer_norm)
+            for number in range(2, layers + 1)
         ]
 
     def run(self, first: Decoded, initial_states: Sequence[tf.Tensor], training: bool) -> Decoded:

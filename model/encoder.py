@@ -16,19 +16,29 @@ import tensorflow as tf
 from model.dropout import Dropouts
 from model.gru import CLOSED, GRU
 from model.initialization import Initializers
+from model.normalization import layer_normalization
 
 
 class BidirectionalEncoder(keras.layers.Layer):
     """``layers`` times two GRUs of ``units`` each, the first over embeddings of ``embedding_units``."""
 
-    def __init__(self, embedding_units: int, units: int, layers: int, initializers: Initializers, dropouts: Dropouts):
+    def __init__(
+        self,
+        embedding_units: int,
+        units: int,
+        layers: int,
+        initializers: Initializers,
+        dropouts: Dropouts,
+        layer_norm: bool,
+    ):
         super().__init__(name="encoder")
         self.units = units
         self.dropouts = dropouts
-        self.forward = GRU(embedding_units, units, initializers, name="forward")
-        self.backward = GRU(embedding_units, units, initializers, name="backward")
-        self.upper_forward = _upper_layers("forward", 2 * units, units, layers, initializers)
-        self.upper_backward = _upper_layers("backward", 2 * units, units, layers, initializers)
+        self.forward = GRU(embedding_units, units, initializers, name="forward", layer_norm=layer_norm)
+        self.backward = GRU(embedding_units, units, initializers, name="backward", layer_norm=layer_norm)
+        self.upper_forward = _upper_layers("forward", 2 * units, units, layers, initializers, layer_norm)
+        self.upper_backward = _upper_layers("backward", 2 * units, units, layers, initializers, layer_norm)
+        self.normalization = layer_normalization(2 * units, "annotations") if layer_norm else None
 
     def annotate(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Annotations [batch, source length, 2 units] and the backward half of the first word's [batch, units].
@@ -39,6 +49,8 @@ class BidirectionalEncoder(keras.layers.Layer):
         for forward, backward in zip(self.upper_forward, self.upper_backward, strict=True):
             inputs = self.dropouts.between_layers(outputs, training)
             outputs += self._read_both_ways(forward, backward, inputs, mask, training)
+        if self.normalization is not None:
+            outputs = self.normalization(outputs)
         return tf.transpose(outputs, [1, 0, 2]), outputs[0, :, self.units :]
 
     def _read_both_ways(
@@ -52,22 +64,33 @@ class BidirectionalEncoder(keras.layers.Layer):
 class ForwardEncoder(keras.layers.Layer):
     """``layers`` GRUs of ``units``, the first over embeddings of ``embedding_units``."""
 
-    def __init__(self, embedding_units: int, units: int, layers: int, initializers: Initializers, dropouts: Dropouts):
+    def __init__(
+        self,
+        embedding_units: int,
+        units: int,
+        layers: int,
+        initializers: Initializers,
+        dropouts: Dropouts,
+        layer_norm: bool,
+    ):
         super().__init__(name="encoder")
         self.dropouts = dropouts
-        self.forward = GRU(embedding_units, units, initializers, name="forward")
-        self.upper_forward = _upper_layers("forward", units, units, layers, initializers)
+        self.forward = GRU(embedding_units, units, initializers, name="forward", layer_norm=layer_norm)
+        self.upper_forward = _upper_layers("forward", units, units, layers, initializers, layer_norm)
+        self.normalization = layer_normalization(units, "annotations") if layer_norm else None
 
     def summarize(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
         """The output after the last word [batch, units]; arguments as ``BidirectionalEncoder.annotate``."""
         outputs = _read(self.forward, tf.transpose(embeddings, [1, 0, 2]), mask, self.dropouts, training)
         for gru in self.upper_forward:
             outputs += _read(gru, self.dropouts.between_layers(outputs, training), mask, self.dropouts, training)
-        return outputs[-1]
+        return outputs[-1] if self.normalization is None else self.normalization(outputs[-1])
 
 
-def _upper_layers(name: str, inputs: int, units: int, layers: int, initializers: Initializers) -> list[GRU]:
-    return [GRU(inputs, units, initializers, name=f"{name}_{number}") for number in range(2, layers + 1)]
+def _upper_layers(
+    name: str, inputs: int, units: int, layers: int, initializers: Initializers, layer_norm: bool
+) -> list[GRU]:
+    return [GRU(inputs, units, initializers, f"{name}_{number}", layer_norm) for number in range(2, layers + 1)]
 
 
 def _read(

@@ -25,6 +25,7 @@ import keras
 import tensorflow as tf
 
 from model.initialization import Initializers
+from model.normalization import layer_normalization
 
 # Added to the update gate's input this closes the gate for good: sigmoid(CLOSED) is 0 in float32, the
 # state passes unchanged, and so padding is skipped without another operation in the loop.
@@ -215,12 +216,13 @@ def recurrence(
 class GRU(keras.layers.Layer):
     """The weights of a GRU whose inputs have ``inputs`` units and whose state has ``units``."""
 
-    def __init__(self, inputs: int, units: int, initializers: Initializers, name: str):
+    def __init__(self, inputs: int, units: int, initializers: Initializers, name: str, layer_norm: bool = False):
         super().__init__(name=name)
         self.units = units
         self.kernel = self.add_weight(
             shape=(inputs, 3 * units), initializer=initializers.beside(3, lambda: initializers.other), name="kernel"
         )
+        self.normalization = layer_normalization(3 * units, name) if layer_norm else None
         self.bias = self.add_weight(shape=(3 * units,), initializer=initializers.bias, name="bias")
         self.recurrent_gates = self.add_weight(
             shape=(units, 2 * units),
@@ -232,8 +234,11 @@ class GRU(keras.layers.Layer):
         )
 
     def gate_inputs(self, inputs: tf.Tensor) -> tf.Tensor:
-        """W x + b of every gate: [..., inputs] to [..., 3 units]."""
-        return tf.tensordot(inputs, tf.convert_to_tensor(self.kernel), 1) + self.bias
+        """W x + b of every gate, W x normalised where the GRU does so: [..., inputs] to [..., 3 units]."""
+        projected = tf.tensordot(inputs, tf.convert_to_tensor(self.kernel), 1)
+        if self.normalization is not None:
+            projected = self.normalization(projected)
+        return projected + self.bias
 
     def run(
         self,

@@ -55,7 +55,7 @@ class Network(keras.Model):
         initializers = Initializers(settings.initialization, seed)
         self.dropouts = Dropouts(settings, seed)
         words, decoder_units = settings.embedding_units, settings.decoder_units
-        tied = settings.tied_embeddings
+        tied, norm = settings.tied_embeddings, settings.layer_norm
         if tied != "all":
             embedding = initializers.embedding
             self.source_embeddings = self._embeddings("source_embeddings", source_vocabulary, embedding)
@@ -68,20 +68,20 @@ class Network(keras.Model):
         self.decoder: Any
         if settings.architecture == "rnnsearch":
             self.encoder = BidirectionalEncoder(
-                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts
+                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts, norm
             )
             context_units = 2 * settings.encoder_units
             self.decoder = AttentionDecoder(
-                words, context_units, decoder_units, settings.alignment_units, initializers, self.dropouts
+                words, context_units, decoder_units, settings.alignment_units, initializers, self.dropouts, norm
             )
         else:
             self.encoder = ForwardEncoder(
-                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts
+                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts, norm
             )
             context_units = settings.encoder_units
-            self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers, self.dropouts)
+            self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers, self.dropouts, norm)
         self.upper_decoder = UpperDecoder(
-            context_units, decoder_units, settings.decoder_layers, initializers, self.dropouts
+            context_units, decoder_units, settings.decoder_layers, initializers, self.dropouts, norm
         )
         self.initial = InitialState(settings.encoder_units, decoder_units, settings.decoder_layers, initializers)
         self.readout = Readout(
@@ -91,6 +91,7 @@ class Network(keras.Model):
             settings.readout_units,
             target_vocabulary,
             initializers,
+            norm,
             self.target_embeddings if tied else None,
         )
         self.built = True

@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from model.initialization import Initializers
+from model.normalization import layer_normalization
 
 
 class Readout(keras.layers.Layer):
@@ -34,6 +35,7 @@ class Readout(keras.layers.Layer):
         units: int,
         vocabulary: int,
         initializers: Initializers,
+        layer_norm: bool,
         tied: keras.Variable | None = None,
     ):
         super().__init__(name="readout")
@@ -44,6 +46,7 @@ class Readout(keras.layers.Layer):
         self.state_kernel = kernel(state_units, 2 * units, "state_kernel")
         self.embedding_kernel = kernel(embedding_units, 2 * units, "embedding_kernel")
         self.context_kernel = kernel(context_units, 2 * units, "context_kernel")
+        self.normalization = layer_normalization(2 * units, "readout") if layer_norm else None
         self.bias = self.add_weight(shape=(2 * units,), initializer=initializers.bias, name="bias")
         self.tied = tied
         if tied is None:
@@ -58,9 +61,10 @@ class Readout(keras.layers.Layer):
             tf.tensordot(states, tf.convert_to_tensor(self.state_kernel), 1)
             + tf.tensordot(embeddings, tf.convert_to_tensor(self.embedding_kernel), 1)
             + tf.tensordot(contexts, tf.convert_to_tensor(self.context_kernel), 1)
-            + self.bias
         )
-        return tf.maximum(*tf.split(pieces, 2, axis=-1))
+        if self.normalization is not None:
+            pieces = self.normalization(pieces)
+        return tf.maximum(*tf.split(pieces + self.bias, 2, axis=-1))
 
     def logits(self, maxout: tf.Tensor) -> tf.Tensor:
         """[..., units] to [..., vocabulary], before the softmax."""

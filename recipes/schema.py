@@ -249,6 +249,9 @@ class Model(Section):
     tied_embeddings: Literal["target", "all"] | None = Field(
         None, description="target: E of the target is the softmax matrix too; all: and E of the source (joint subwords)"
     )
+    layer_norm: bool = Field(
+        False, description="layer normalisation of GRU inputs, annotations and read-out; not inside the recurrences"
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of embeddings, between layers and of read-out")
     embedding_dropout: float | None = Field(
         None, ge=0, lt=1, description="share dropped of embeddings; default: as dropout"

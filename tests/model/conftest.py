@@ -28,6 +28,7 @@ NETWORKS["rnnsearch-options"] = {
     "readout_units": 5,
     "encoder_layers": 2,
     "decoder_layers": 3,
+    "layer_norm": True,
 }
 NETWORKS["rnnencdec-options"] = {
     "architecture": "rnnencdec",
@@ -36,6 +37,7 @@ NETWORKS["rnnencdec-options"] = {
     "readout_units": 5,
     "encoder_layers": 3,
     "decoder_layers": 2,
+    "layer_norm": True,
 }
 
 if not tf.config.get_visible_devices("GPU"):

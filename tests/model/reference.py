@@ -39,6 +39,8 @@ def variables_of(network: Network) -> dict[str, keras.Variable]:
     layers: dict[str, Any] = {gru.name: gru for gru in grus}
     layers |= {"decoder": decoder.gru, **{gru.name: gru for gru in network.upper_decoder.grus}}
     layers |= {"readout": network.readout, **({"attention": decoder.attention} if attentive else {})}
+    if network.settings.layer_norm:
+        layers["annotations"] = encoder.normalization
     for name, layer in layers.items():
         own = [variable for variable in layer.trainable_variables if variable is not network.target_embeddings]
         variables |= {f"{name}.{variable.name}": variable for variable in own}
@@ -52,6 +54,12 @@ def weights_of(network: Network) -> Weights:
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
+
+
+def normalized(w: Weights, name: str, x: np.ndarray) -> np.ndarray:
+    """Ba et al. 2016, equation 4, where there is a gain; else ``x``. The bias is added by what comes after."""
+    gain = w.get(f"{name}.gamma")
+    return x if gain is None else (x - x.mean()) / np.sqrt(x.var() + 1e-5) * gain
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -69,7 +77,7 @@ def gru(
 ) -> np.ndarray:
     """A.1.1: the next state; with a context, A.1.2's. Only the products see the state through the mask."""
     n, seen = len(state), mask * state
-    outside = word @ w[f"{name}.kernel"] + w[f"{name}.bias"]
+    outside = normalized(w, name, word @ w[f"{name}.kernel"]) + w[f"{name}.bias"]
     if context is not None:
         outside = outside + context @ w["context"]
     gates = w[f"{name}.recurrent_gates"]
@@ -117,6 +125,7 @@ def logits(
             backward = read(f"backward{number}", outputs[::-1])[::-1]
             states = [np.concatenate(both) for both in zip(states, backward, strict=True)]
         outputs = [below + own for below, own in zip(outputs, states, strict=True)] if layer else states
+    outputs = [normalized(w, "annotations", output) for output in outputs]
     first = outputs[0][n:] if attentive else outputs[-1]
     states = np.split(np.tanh(first @ w["initial.kernel"] + w["initial.bias"]), settings.decoder_layers)
     softmax_matrix = w["target_embeddings"].T if settings.tied_embeddings else w["readout.vocabulary_kernel"]
@@ -136,9 +145,8 @@ def logits(
             sum(states if settings.readout_state == "current" else before) @ w["readout.state_kernel"]
             + previous @ w["readout.embedding_kernel"]
             + context @ w["readout.context_kernel"]
-            + w["readout.bias"]
         )
-        maxout = pieces.reshape(2, -1).max(axis=0)
+        maxout = (normalized(w, "readout", pieces) + w["readout.bias"]).reshape(2, -1).max(axis=0)
         rows.append(maxout @ softmax_matrix + w["readout.vocabulary_bias"])
         alignments.append(alignment)
         previous = w["target_embeddings"][word]

@@ -102,6 +102,7 @@ def check_gradients(network: Network, pairs: list[reference.Pair], masks: list[r
     sources, targets = (padded(list(side)) for side in zip(*pairs, strict=True))
     variables, weights = reference.variables_of(network), reference.weights_of(network)
     assert len(variables) == len(network.trainable_variables)
+    assert len({variable.path for variable in network.trainable_variables}) == len(variables)
     with tf.GradientTape() as tape:
         loss, words = summed_cross_entropy(network(sources, targets, training=True), targets, 0.0)
     gradients = tape.gradient(loss, [variable.value for variable in variables.values()])

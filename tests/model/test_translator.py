@@ -144,6 +144,7 @@ def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path:
                 "tied_embeddings": "all",
                 "encoder_layers": 2,
                 "decoder_layers": 2,
+                "layer_norm": True,
                 "dropout": 0.2,
                 "recurrent_dropout": 0.2,
             },
