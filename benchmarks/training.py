@@ -163,18 +163,20 @@ def described(
 
 
 def source_flop(settings: schema.Model) -> int:
-    """FLOP forward for a source word: two GRUs, and U_a h."""
+    """FLOP forward for a source word: two GRUs in every layer, and U_a h."""
     words, units = settings.embedding_units, settings.encoder_units
-    return 2 * (2 * 3 * units * (words + units) + 2 * units * settings.alignment_units)
+    upper = (settings.encoder_layers - 1) * 2 * 3 * units * (2 * units + units)
+    return 2 * (2 * 3 * units * (words + units) + upper + 2 * units * settings.alignment_units)
 
 
 def target_flop(settings: schema.Model, vocabulary: int) -> int:
-    """FLOP forward for a target word: W_a s, the GRU with context, the read-out. Of the attention only that."""
+    """FLOP forward for a target word: W_a s, the GRUs with context, the read-out. Of the attention only that."""
     words, context, units = settings.embedding_units, 2 * settings.encoder_units, settings.decoder_units
     seen = words + context + units
     return 2 * (
         units * settings.alignment_units
         + 3 * units * seen
+        + (settings.decoder_layers - 1) * 3 * units * (units + context + units)
         + 2 * settings.readout_units * seen
         + settings.readout_units * vocabulary
     )

@@ -2,20 +2,21 @@
 
 ``AttentionDecoder`` is RNNsearch's: every step attends to all annotations with the state before it, then
 takes one GRU step whose every gate also sees the context. ``FixedContextDecoder`` is the RNN
-Encoder-Decoder's: the context is the same vector at every step.
+Encoder-Decoder's: the context is the same vector at every step. ``UpperDecoder`` has the layers above either.
 
 Both run over a whole target sentence at once in training (``run``) and word by word in search (``step``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from model.attention import AdditiveAttention, attend, attend_gradients
+from model.dropout import Dropouts
 from model.gru import (
     GRU,
     LocalGradients,
@@ -24,6 +25,7 @@ from model.gru import (
     gru_step,
     gru_step_gradients,
     local_gradients,
+    masked,
     recurrent_weight_gradients,
     summed_outer_product,
 )
@@ -47,7 +49,8 @@ class Annotated(NamedTuple):
     """A batch of source sentences as the attention decoder reads it.
 
     annotations: h, [batch, source length, annotation units]; projected: U_a h, [batch, source length,
-    alignment units]; exclusion: [batch, source length], 0 or EXCLUDED; initial_state: s_0, [batch, units].
+    alignment units]; exclusion: [batch, source length], 0 or EXCLUDED; initial_state: s_0, [batch, units], with all
+    layers of the decoder side by side.
     """
 
     annotations: tf.Tensor
@@ -59,7 +62,7 @@ class Annotated(NamedTuple):
 class Summarized(NamedTuple):
     """A batch of source sentences as the fixed-context decoder reads it.
 
-    context: c, [batch, context units]; initial_state: s_0, [batch, units].
+    context: c, [batch, context units]; initial_state: as in ``Annotated``.
     """
 
     context: tf.Tensor
@@ -67,15 +70,19 @@ class Summarized(NamedTuple):
 
 
 class InitialState(keras.layers.Layer):
-    """s_0 = tanh(W_s x + b): from the encoder's state to the decoder's first."""
+    """s_0 = tanh(W_s x + b): from the encoder's state to the first of every layer of the decoder."""
 
-    def __init__(self, inputs: int, units: int, initializers: Initializers):
+    def __init__(self, inputs: int, units: int, layers: int, initializers: Initializers):
         super().__init__(name="initial_state")
-        self.kernel = self.add_weight(shape=(inputs, units), initializer=initializers.other, name="kernel")
-        self.bias = self.add_weight(shape=(units,), initializer=initializers.bias, name="bias")
+        self.kernel = self.add_weight(
+            shape=(inputs, layers * units),
+            initializer=initializers.beside(layers, lambda: initializers.other),
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(layers * units,), initializer=initializers.bias, name="bias")
 
     def of(self, encoder_state: tf.Tensor) -> tf.Tensor:
-        """[batch, inputs] to [batch, units]."""
+        """[batch, inputs] to [batch, layers * units], the layers side by side."""
         return tf.tanh(tf.matmul(encoder_state, tf.convert_to_tensor(self.kernel)) + self.bias)
 
 
@@ -89,16 +96,20 @@ class AttentionDecoder(keras.layers.Layer):
         units: int,
         alignment_units: int,
         initializers: Initializers,
+        dropouts: Dropouts,
+        layer_norm: bool,
     ):
         super().__init__(name="decoder")
-        self.gru = GRU(embedding_units, units, initializers, name="gru")
+        self.dropouts = dropouts
+        self.gru = GRU(embedding_units, units, initializers, name="gru", layer_norm=layer_norm)
         self.context_kernel = _context_kernel(self, annotation_units, units, initializers)
         self.attention = AdditiveAttention(units, annotation_units, alignment_units, initializers)
 
-    def run(self, source: Annotated, embeddings: tf.Tensor) -> Decoded:
+    def run(self, source: Annotated, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions; embeddings: of y_{i-1}, [target length, batch, embedding units]."""
+        state_mask = self.dropouts.state_mask(tf.shape(embeddings)[1], self.gru.units, training)
         states, contexts, alignment = attentive_recurrence(
-            self.gru.gate_inputs(embeddings), source, self._loop_weights()
+            self.gru.gate_inputs(embeddings), source, self._loop_weights(), state_mask
         )
         before = tf.concat([source.initial_state[None], states[:-1]], axis=0)
         return Decoded(states, before, contexts, alignment)
@@ -119,14 +130,24 @@ class AttentionDecoder(keras.layers.Layer):
 class FixedContextDecoder(keras.layers.Layer):
     """The GRU whose gates see the same context at every step."""
 
-    def __init__(self, embedding_units: int, context_units: int, units: int, initializers: Initializers):
+    def __init__(
+        self,
+        embedding_units: int,
+        context_units: int,
+        units: int,
+        initializers: Initializers,
+        dropouts: Dropouts,
+        layer_norm: bool,
+    ):
         super().__init__(name="decoder")
-        self.gru = GRU(embedding_units, units, initializers, name="gru")
+        self.dropouts = dropouts
+        self.gru = GRU(embedding_units, units, initializers, name="gru", layer_norm=layer_norm)
         self.context_kernel = _context_kernel(self, context_units, units, initializers)
 
-    def run(self, source: Summarized, embeddings: tf.Tensor) -> Decoded:
+    def run(self, source: Summarized, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions; embeddings: of y_{i-1}, [target length, batch, embedding units]."""
-        states = self.gru.run(self._gate_inputs(source, embeddings), source.initial_state)
+        state_mask = self.dropouts.state_mask(tf.shape(embeddings)[1], self.gru.units, training)
+        states = self.gru.run(self._gate_inputs(source, embeddings), source.initial_state, state_mask=state_mask)
         before = tf.concat([source.initial_state[None], states[:-1]], axis=0)
         contexts = tf.broadcast_to(source.context, tf.concat([tf.shape(states)[:2], tf.shape(source.context)[1:]], 0))
         return Decoded(states, before, contexts, None)
@@ -140,6 +161,51 @@ class FixedContextDecoder(keras.layers.Layer):
         return self.gru.gate_inputs(embeddings) + tf.matmul(source.context, tf.convert_to_tensor(self.context_kernel))
 
 
+class UpperDecoder(keras.layers.Layer):
+    """The layers above a decoder's first: GRUs that read the output below and the context, side by side.
+
+    Only the first layer attends; the context it finds goes to all (Wu et al. 2016, section 3). A layer's output
+    is its state added to the output below (there, section 3.1).
+    """
+
+    def __init__(
+        self,
+        context_units: int,
+        units: int,
+        layers: int,
+        initializers: Initializers,
+        dropouts: Dropouts,
+        layer_norm: bool,
+    ):
+        super().__init__(name="upper_decoder")
+        self.dropouts = dropouts
+        self.grus = [
+            GRU(units + context_units, units, initializers, f"decoder_{number}", layer_norm)
+            for number in range(2, layers + 1)
+        ]
+
+    def run(self, first: Decoded, initial_states: Sequence[tf.Tensor], training: bool) -> Decoded:
+        """What the read-out needs after all layers, from the ``first`` and s_0 [batch, units] of each of the others."""
+        outputs, before = first.states, first.before
+        for gru, initial_state in zip(self.grus, initial_states, strict=True):
+            below = self.dropouts.between_layers(outputs, training)
+            state_mask = self.dropouts.state_mask(tf.shape(initial_state)[0], gru.units, training)
+            gate_inputs = gru.gate_inputs(tf.concat([below, first.contexts], axis=2))
+            states = gru.run(gate_inputs, initial_state, state_mask=state_mask)
+            outputs += states
+            before += tf.concat([initial_state[None], states[:-1]], axis=0)
+        return first._replace(states=outputs, before=before)
+
+    def step(self, first: Decoded, states: Sequence[tf.Tensor]) -> tuple[Decoded, list[tf.Tensor]]:
+        """The same for one target position, and the next states of these layers, after ``states`` [batch, units]."""
+        outputs, before, following = first.states, first.before, []
+        for gru, state in zip(self.grus, states, strict=True):
+            following.append(gru.step(state, gru.gate_inputs(tf.concat([outputs, first.contexts], axis=1))))
+            outputs += following[-1]
+            before += state
+        return first._replace(states=outputs, before=before), following
+
+
 class LoopWeights(NamedTuple):
     """The weights used inside the decoder's loop: U of the gates and the candidate, C, W_a and v_a."""
 
@@ -151,13 +217,14 @@ class LoopWeights(NamedTuple):
 
 
 def attentive_recurrence(
-    gate_inputs: tf.Tensor, source: Annotated, weights: LoopWeights
+    gate_inputs: tf.Tensor, source: Annotated, weights: LoopWeights, state_mask: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """States [target length, batch, units], contexts [target length, batch, annotation units] and alignment
     [target length, batch, source length] for ``gate_inputs`` [target length, batch, 3 units].
 
     The gradient is written by hand for the reasons given in ``model.gru``; none flows through the alignment
-    as it is returned (it is to look at), only through the contexts it makes.
+    as it is returned (it is to look at), only through the contexts it makes. state_mask: as in ``model.gru``;
+    the alignment model sees the whole state.
     """
 
     @tf.custom_gradient
@@ -170,7 +237,7 @@ def attentive_recurrence(
         inputs = by_step(gate_inputs)
 
         def forward_step(step, state, *arrays):  # type: ignore[no-untyped-def]
-            values = _step(source, state, inputs.read(step), weights)
+            values = _step(source, state, inputs.read(step), weights, state_mask)
             decoded, gru, hidden = values
             saved = (decoded.states, decoded.contexts, decoded.alignment, gru.gates, gru.candidate, hidden)
             return (
@@ -193,7 +260,7 @@ def attentive_recurrence(
 
         def gradients(d_states: tf.Tensor, d_contexts: tf.Tensor, _: Any) -> tuple[Any, ...]:
             before = tf.concat([source.initial_state[None], states[:-1]], axis=0)
-            local = LocalGradients(*map(by_step, local_gradients(before, gates, candidates)))
+            local = LocalGradients(*map(by_step, local_gradients(before, gates, candidates, state_mask)))
             gates_transposed, candidate_transposed, context_transposed, query_transposed = map(
                 tf.transpose, weights[:4]
             )
@@ -207,7 +274,7 @@ def attentive_recurrence(
                 now = length - 1 - step
                 here = LocalGradients(*(array.read(now) for array in local))
                 d_input, d_before = gru_step_gradients(
-                    d_state + d_states_outside.read(now), here, gates_transposed, candidate_transposed
+                    d_state + d_states_outside.read(now), here, gates_transposed, candidate_transposed, state_mask
                 )
                 d_context = d_contexts_outside.read(now) + tf.matmul(d_input, context_transposed)
                 d_argument, d_vector_here = attend_gradients(
@@ -241,7 +308,7 @@ def attentive_recurrence(
             d_annotations = tf.matmul(tf.transpose(alignment, [1, 2, 0]), tf.transpose(d_all_contexts, [1, 0, 2]))
             d_source = Annotated(d_annotations, d_projected, tf.zeros_like(source.exclusion), d_initial)
             d_weights = LoopWeights(
-                *recurrent_weight_gradients(before, gates, d_gate_inputs),
+                *recurrent_weight_gradients(masked(before, state_mask), gates, d_gate_inputs),
                 summed_outer_product(contexts, d_gate_inputs),
                 summed_outer_product(before, d_queries.stack()),
                 d_vector,
@@ -253,7 +320,13 @@ def attentive_recurrence(
     return run(gate_inputs, source, weights)
 
 
-def _step(source: Annotated, state: tf.Tensor, gate_inputs: tf.Tensor, weights: LoopWeights) -> tuple[Any, Any, Any]:
+def _step(
+    source: Annotated,
+    state: tf.Tensor,
+    gate_inputs: tf.Tensor,
+    weights: LoopWeights,
+    state_mask: tf.Tensor | None = None,
+) -> tuple[Any, Any, Any]:
     """One target position: what the read-out needs, the GRU's step, and tanh's values in the alignment model."""
     query = tf.matmul(state, weights.query_kernel)
     attended = attend(query, source.annotations, source.projected, source.exclusion, weights.vector)
@@ -262,6 +335,7 @@ def _step(source: Annotated, state: tf.Tensor, gate_inputs: tf.Tensor, weights: 
         gate_inputs + tf.matmul(attended.context, weights.context_kernel),
         weights.recurrent_gates,
         weights.recurrent_candidate,
+        state_mask,
     )
     return Decoded(gru.state, state, attended.context, attended.alignment), gru, attended.hidden
 

@@ -3,6 +3,9 @@
 ``BidirectionalEncoder`` is RNNsearch's: h_j joins the state that has read the sentence up to word j with
 the one that has read it backwards down to word j. ``ForwardEncoder`` is the RNN Encoder-Decoder's, whose
 last state is all that its decoder sees of the sentence.
+
+Layers above the first read the states below and add their own to them (residual connections, as Britz et al.
+2017, section 4.3, and Wu et al. 2016, section 3.1, have them).
 """
 
 from __future__ import annotations
@@ -10,47 +13,97 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from model.dropout import Dropouts
 from model.gru import CLOSED, GRU
 from model.initialization import Initializers
+from model.normalization import layer_normalization
 
 
 class BidirectionalEncoder(keras.layers.Layer):
-    """Two GRUs of ``units`` each over embeddings of ``embedding_units``."""
+    """``layers`` times two GRUs of ``units`` each, the first over embeddings of ``embedding_units``."""
 
-    def __init__(self, embedding_units: int, units: int, initializers: Initializers):
+    def __init__(
+        self,
+        embedding_units: int,
+        units: int,
+        layers: int,
+        initializers: Initializers,
+        dropouts: Dropouts,
+        layer_norm: bool,
+    ):
         super().__init__(name="encoder")
         self.units = units
-        self.forward = GRU(embedding_units, units, initializers, name="forward")
-        self.backward = GRU(embedding_units, units, initializers, name="backward")
+        self.dropouts = dropouts
+        self.forward = GRU(embedding_units, units, initializers, name="forward", layer_norm=layer_norm)
+        self.backward = GRU(embedding_units, units, initializers, name="backward", layer_norm=layer_norm)
+        self.upper_forward = _upper_layers("forward", 2 * units, units, layers, initializers, layer_norm)
+        self.upper_backward = _upper_layers("backward", 2 * units, units, layers, initializers, layer_norm)
+        self.normalization = layer_normalization(2 * units, "annotations") if layer_norm else None
 
-    def annotate(self, embeddings: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Annotations [batch, source length, 2 units] and the backward state at the first word [batch, units].
+    def annotate(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Annotations [batch, source length, 2 units] and the backward half of the first word's [batch, units].
 
         embeddings: [batch, source length, embedding units]; mask: bool [batch, source length], False at padding.
         """
-        forward = _read(self.forward, embeddings, mask)
-        backward = _read(self.backward, embeddings, mask, backward=True)
-        annotations = tf.transpose(tf.concat([forward, backward], axis=2), [1, 0, 2])
-        return annotations, backward[0]
+        outputs = self._read_both_ways(self.forward, self.backward, tf.transpose(embeddings, [1, 0, 2]), mask, training)
+        for forward, backward in zip(self.upper_forward, self.upper_backward, strict=True):
+            inputs = self.dropouts.between_layers(outputs, training)
+            outputs += self._read_both_ways(forward, backward, inputs, mask, training)
+        if self.normalization is not None:
+            outputs = self.normalization(outputs)
+        return tf.transpose(outputs, [1, 0, 2]), outputs[0, :, self.units :]
+
+    def _read_both_ways(
+        self, forward: GRU, backward: GRU, inputs: tf.Tensor, mask: tf.Tensor, training: bool
+    ) -> tf.Tensor:
+        states = _read(forward, inputs, mask, self.dropouts, training)
+        states_backward = _read(backward, inputs, mask, self.dropouts, training, backward=True)
+        return tf.concat([states, states_backward], axis=2)
 
 
 class ForwardEncoder(keras.layers.Layer):
-    """One GRU of ``units`` over embeddings of ``embedding_units``."""
+    """``layers`` GRUs of ``units``, the first over embeddings of ``embedding_units``."""
 
-    def __init__(self, embedding_units: int, units: int, initializers: Initializers):
+    def __init__(
+        self,
+        embedding_units: int,
+        units: int,
+        layers: int,
+        initializers: Initializers,
+        dropouts: Dropouts,
+        layer_norm: bool,
+    ):
         super().__init__(name="encoder")
-        self.units = units
-        self.forward = GRU(embedding_units, units, initializers, name="forward")
+        self.dropouts = dropouts
+        self.forward = GRU(embedding_units, units, initializers, name="forward", layer_norm=layer_norm)
+        self.upper_forward = _upper_layers("forward", units, units, layers, initializers, layer_norm)
+        self.normalization = layer_normalization(units, "annotations") if layer_norm else None
 
-    def summarize(self, embeddings: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """The state after the last word [batch, units]; arguments as ``BidirectionalEncoder.annotate``."""
-        return _read(self.forward, embeddings, mask)[-1]
+    def summarize(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
+        """The output after the last word [batch, units]; arguments as ``BidirectionalEncoder.annotate``."""
+        outputs = _read(self.forward, tf.transpose(embeddings, [1, 0, 2]), mask, self.dropouts, training)
+        for gru in self.upper_forward:
+            outputs += _read(gru, self.dropouts.between_layers(outputs, training), mask, self.dropouts, training)
+        return outputs[-1] if self.normalization is None else self.normalization(outputs[-1])
 
 
-def _read(gru: GRU, embeddings: tf.Tensor, mask: tf.Tensor, backward: bool = False) -> tf.Tensor:
-    """The states [source length, batch, units] of ``gru``; at padding the state stays what it was."""
-    gate_inputs = gru.gate_inputs(tf.transpose(embeddings, [1, 0, 2]))
+def _upper_layers(
+    name: str, inputs: int, units: int, layers: int, initializers: Initializers, layer_norm: bool
+) -> list[GRU]:
+    return [GRU(inputs, units, initializers, f"{name}_{number}", layer_norm) for number in range(2, layers + 1)]
+
+
+def _read(
+    gru: GRU, inputs: tf.Tensor, mask: tf.Tensor, dropouts: Dropouts, training: bool, backward: bool = False
+) -> tf.Tensor:
+    """The states [source length, batch, units] of ``gru``; at padding the state stays what it was.
+
+    inputs: [source length, batch, inputs of the GRU]; mask: bool [batch, source length].
+    """
+    gate_inputs = gru.gate_inputs(inputs)
     padding = 1 - tf.cast(tf.transpose(mask), gate_inputs.dtype)
     closed = tf.constant([CLOSED] * gru.units + [0.0] * 2 * gru.units)
-    initial = tf.zeros([tf.shape(embeddings)[0], gru.units], gate_inputs.dtype)
-    return gru.run(gate_inputs + padding[:, :, None] * closed, initial, backward)
+    batch = tf.shape(inputs)[1]
+    initial = tf.zeros([batch, gru.units], gate_inputs.dtype)
+    state_mask = dropouts.state_mask(batch, gru.units, training)
+    return gru.run(gate_inputs + padding[:, :, None] * closed, initial, backward, state_mask)

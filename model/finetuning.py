@@ -11,7 +11,14 @@ from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
 
 # What may differ: it says how the network is trained, not what its weights mean.
-_OF_TRAINING = {"initialization", "dropout"}
+_OF_TRAINING = {
+    "initialization",
+    "dropout",
+    "embedding_dropout",
+    "layer_dropout",
+    "readout_dropout",
+    "recurrent_dropout",
+}
 
 
 def check_fits(other: WorkDirectory, work: WorkDirectory, recipe: schema.Recipe) -> None:

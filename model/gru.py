@@ -8,6 +8,9 @@
 All that does not depend on the previous state, W x_i and the biases, is computed for every position at
 once and comes in as ``gate_inputs``, with update gate, reset gate and candidate side by side.
 
+With a ``state_mask`` m (model.dropout) the products read m * s_{i-1} in place of s_{i-1}; the state that is kept,
+(1 - z_i) * s_{i-1}, is the whole one.
+
 The gradient over a sequence is written by hand (``recurrence``): the loop back through time carries only
 the state's gradient, and the gradients of the weights follow as one product over all positions, where
 automatic differentiation would add up one small product a step.
@@ -22,6 +25,7 @@ import keras
 import tensorflow as tf
 
 from model.initialization import Initializers
+from model.normalization import layer_normalization
 
 # Added to the update gate's input this closes the gate for good: sigmoid(CLOSED) is 0 in float32, the
 # state passes unchanged, and so padding is skipped without another operation in the loop.
@@ -37,18 +41,32 @@ class Step(NamedTuple):
 
 
 def gru_step(
-    state: tf.Tensor, gate_inputs: tf.Tensor, recurrent_gates: tf.Tensor, recurrent_candidate: tf.Tensor
+    state: tf.Tensor,
+    gate_inputs: tf.Tensor,
+    recurrent_gates: tf.Tensor,
+    recurrent_candidate: tf.Tensor,
+    state_mask: tf.Tensor | None = None,
 ) -> Step:
     """One step from ``state`` [batch, units] with ``gate_inputs`` [batch, 3 units] (A.1.1)."""
     units = recurrent_candidate.shape[0]
-    gates = tf.sigmoid(gate_inputs[:, : 2 * units] + tf.matmul(state, recurrent_gates))
+    seen = masked(state, state_mask)
+    gates = tf.sigmoid(gate_inputs[:, : 2 * units] + tf.matmul(seen, recurrent_gates))
     update, reset = tf.split(gates, 2, axis=1)
-    candidate = tf.tanh(gate_inputs[:, 2 * units :] + tf.matmul(reset * state, recurrent_candidate))
+    candidate = tf.tanh(gate_inputs[:, 2 * units :] + tf.matmul(reset * seen, recurrent_candidate))
     return Step(state + update * (candidate - state), gates, candidate)
 
 
+def masked(state: tf.Tensor, state_mask: tf.Tensor | None) -> tf.Tensor:
+    """What the products see of ``state`` [..., batch, units]: all of it without a mask, which costs nothing."""
+    return state if state_mask is None else state * state_mask
+
+
 def gru_step_gradients(
-    d_state: tf.Tensor, local: LocalGradients, gates_transposed: tf.Tensor, candidate_transposed: tf.Tensor
+    d_state: tf.Tensor,
+    local: LocalGradients,
+    gates_transposed: tf.Tensor,
+    candidate_transposed: tf.Tensor,
+    state_mask: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Gradients of one step: of its gate inputs [batch, 3 units] and of the state before it [batch, units].
 
@@ -58,7 +76,11 @@ def gru_step_gradients(
     d_candidate = d_state * local.candidate
     d_reset_state = tf.matmul(d_candidate, candidate_transposed)
     d_gates = tf.concat([d_state * local.update, d_reset_state * local.reset], axis=1)
-    d_before = d_state * local.kept + d_reset_state * local.reset_gate + tf.matmul(d_gates, gates_transposed)
+    if state_mask is None:
+        d_before = d_state * local.kept + d_reset_state * local.reset_gate + tf.matmul(d_gates, gates_transposed)
+    else:
+        d_seen = d_reset_state * local.reset_gate + tf.matmul(d_gates, gates_transposed)
+        d_before = d_state * local.kept + d_seen * state_mask
     return tf.concat([d_gates, d_candidate], axis=1), d_before
 
 
@@ -67,7 +89,7 @@ class LocalGradients(NamedTuple):
 
     candidate: of s_i by the candidate's input; update: of s_i by the update gate's input;
     reset: of r_i * s_{i-1} by the reset gate's input; kept: of s_i by s_{i-1}, the gates held;
-    reset_gate: of r_i * s_{i-1} by s_{i-1}.
+    reset_gate: of r_i * s_{i-1} by s_{i-1}. Where a mask hides units, r_i * m * s_{i-1} by m * s_{i-1}.
     """
 
     candidate: tf.Tensor
@@ -77,27 +99,32 @@ class LocalGradients(NamedTuple):
     reset_gate: tf.Tensor
 
 
-def local_gradients(before: tf.Tensor, gates: tf.Tensor, candidate: tf.Tensor) -> LocalGradients:
+def local_gradients(
+    before: tf.Tensor, gates: tf.Tensor, candidate: tf.Tensor, state_mask: tf.Tensor | None = None
+) -> LocalGradients:
     """The derivatives for states ``before`` each step, its gates [..., 2 units] and candidate [..., units]."""
     update, reset = tf.split(gates, 2, axis=-1)
     return LocalGradients(
         candidate=update * (1 - candidate * candidate),
         update=(candidate - before) * update * (1 - update),
-        reset=before * reset * (1 - reset),
+        reset=masked(before, state_mask) * reset * (1 - reset),
         kept=1 - update,
         reset_gate=reset,
     )
 
 
 def recurrent_weight_gradients(
-    before: tf.Tensor, gates: tf.Tensor, d_gate_inputs: tf.Tensor
+    seen: tf.Tensor, gates: tf.Tensor, d_gate_inputs: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradients of recurrent_gates [units, 2 units] and recurrent_candidate [units, units] over all positions."""
-    units = before.shape[-1]
+    """Gradients of recurrent_gates [units, 2 units] and recurrent_candidate [units, units] over all positions.
+
+    seen: the states before each step as the products see them (``masked``), [..., units].
+    """
+    units = seen.shape[-1]
     reset = gates[..., units:]
     return (
-        summed_outer_product(before, d_gate_inputs[..., : 2 * units]),
-        summed_outer_product(reset * before, d_gate_inputs[..., 2 * units :]),
+        summed_outer_product(seen, d_gate_inputs[..., : 2 * units]),
+        summed_outer_product(reset * seen, d_gate_inputs[..., 2 * units :]),
     )
 
 
@@ -123,10 +150,12 @@ def recurrence(
     recurrent_gates: tf.Tensor,
     recurrent_candidate: tf.Tensor,
     backward: bool = False,
+    state_mask: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """The states [time, batch, units] of a GRU over ``gate_inputs`` [time, batch, 3 units].
 
     ``backward`` reads from the last position to the first; states stay in the order of positions.
+    state_mask: [batch, units], the same at every step; no gradient flows to it.
     """
 
     @tf.custom_gradient
@@ -142,7 +171,7 @@ def recurrence(
 
         def forward_step(step, state, states, gates, candidates):  # type: ignore[no-untyped-def]
             now = position(step)
-            result = gru_step(state, inputs.read(now), recurrent_gates, recurrent_candidate)
+            result = gru_step(state, inputs.read(now), recurrent_gates, recurrent_candidate, state_mask)
             return (
                 step + 1,
                 result.state,
@@ -158,7 +187,7 @@ def recurrence(
         def gradients(d_states: tf.Tensor) -> tuple[tf.Tensor, ...]:
             ends = [states[1:], initial_state[None]] if backward else [initial_state[None], states[:-1]]
             before = tf.concat(ends, axis=0)
-            local = LocalGradients(*map(by_step, local_gradients(before, gates, candidates)))
+            local = LocalGradients(*map(by_step, local_gradients(before, gates, candidates, state_mask)))
             d_outside = by_step(d_states)
             gates_transposed, candidate_transposed = tf.transpose(recurrent_gates), tf.transpose(recurrent_candidate)
 
@@ -166,7 +195,7 @@ def recurrence(
                 now = position(length - 1 - step)
                 here = LocalGradients(*(array.read(now) for array in local))
                 d_input, d_before = gru_step_gradients(
-                    d_state + d_outside.read(now), here, gates_transposed, candidate_transposed
+                    d_state + d_outside.read(now), here, gates_transposed, candidate_transposed, state_mask
                 )
                 return step + 1, d_before, d_inputs.write(now, d_input)
 
@@ -176,7 +205,8 @@ def recurrence(
                 (0, tf.zeros_like(initial_state), growing(length, 3 * units)),
             )
             d_gate_inputs = d_inputs.stack()
-            return d_gate_inputs, d_initial, *recurrent_weight_gradients(before, gates, d_gate_inputs)
+            d_weights = recurrent_weight_gradients(masked(before, state_mask), gates, d_gate_inputs)
+            return d_gate_inputs, d_initial, *d_weights
 
         return states, gradients
 
@@ -186,12 +216,13 @@ def recurrence(
 class GRU(keras.layers.Layer):
     """The weights of a GRU whose inputs have ``inputs`` units and whose state has ``units``."""
 
-    def __init__(self, inputs: int, units: int, initializers: Initializers, name: str):
+    def __init__(self, inputs: int, units: int, initializers: Initializers, name: str, layer_norm: bool = False):
         super().__init__(name=name)
         self.units = units
         self.kernel = self.add_weight(
             shape=(inputs, 3 * units), initializer=initializers.beside(3, lambda: initializers.other), name="kernel"
         )
+        self.normalization = layer_normalization(3 * units, name) if layer_norm else None
         self.bias = self.add_weight(shape=(3 * units,), initializer=initializers.bias, name="bias")
         self.recurrent_gates = self.add_weight(
             shape=(units, 2 * units),
@@ -203,12 +234,21 @@ class GRU(keras.layers.Layer):
         )
 
     def gate_inputs(self, inputs: tf.Tensor) -> tf.Tensor:
-        """W x + b of every gate: [..., inputs] to [..., 3 units]."""
-        return tf.tensordot(inputs, tf.convert_to_tensor(self.kernel), 1) + self.bias
+        """W x + b of every gate, W x normalised where the GRU does so: [..., inputs] to [..., 3 units]."""
+        projected = tf.tensordot(inputs, tf.convert_to_tensor(self.kernel), 1)
+        if self.normalization is not None:
+            projected = self.normalization(projected)
+        return projected + self.bias
 
-    def run(self, gate_inputs: tf.Tensor, initial_state: tf.Tensor, backward: bool = False) -> tf.Tensor:
+    def run(
+        self,
+        gate_inputs: tf.Tensor,
+        initial_state: tf.Tensor,
+        backward: bool = False,
+        state_mask: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """All states, see ``recurrence``."""
-        return recurrence(gate_inputs, initial_state, *self.recurrent_weights, backward=backward)
+        return recurrence(gate_inputs, initial_state, *self.recurrent_weights, backward, state_mask)
 
     def step(self, state: tf.Tensor, gate_inputs: tf.Tensor) -> tf.Tensor:
         """The next state, [batch, units], see ``gru_step``."""

@@ -17,6 +17,8 @@ class Initializers:
 
     recurrent: the square matrices U that multiply a previous state: orthogonal.
     alignment: W_a and U_a; alignment_vector: v_a. embedding: rows of E. other: everything else.
+    tied_embedding: rows of an E that is the softmax matrix too: of variance 1 / units, so that the logits
+    begin as large as what the softmax reads, however many units that has.
     Biases begin at zero. Every weight gets a seed of its own, drawn in the order of creation from ``seed``.
     """
 
@@ -32,6 +34,9 @@ class Initializers:
     @property
     def embedding(self) -> Initializer:
         return self._normal(0.01) if self._paper else keras.initializers.RandomUniform(-0.1, 0.1, self._seed())
+
+    def tied_embedding(self, units: int) -> Initializer:
+        return self._normal(0.01 if self._paper else units**-0.5)
 
     @property
     def alignment(self) -> Initializer:

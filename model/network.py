@@ -15,9 +15,18 @@ import keras
 import tensorflow as tf
 
 from model.attention import EXCLUDED
-from model.decoder import Annotated, AttentionDecoder, Decoded, FixedContextDecoder, InitialState, Summarized
+from model.decoder import (
+    Annotated,
+    AttentionDecoder,
+    Decoded,
+    FixedContextDecoder,
+    InitialState,
+    Summarized,
+    UpperDecoder,
+)
+from model.dropout import Dropouts
 from model.encoder import BidirectionalEncoder, ForwardEncoder
-from model.initialization import Initializers
+from model.initialization import Initializer, Initializers
 from model.readout import Readout
 from recipes import schema
 from recipes.layout import PADDING_ID
@@ -28,8 +37,8 @@ Source = Annotated | Summarized
 class Next(NamedTuple):
     """One target position in search.
 
-    logits: [batch, vocabulary]; state: s_i, [batch, decoder units]; alignment: [batch, source length], all
-    zero where the architecture has none.
+    logits: [batch, vocabulary]; state: s_i, [batch, decoder layers * decoder units], the layers side by side;
+    alignment: [batch, source length], all zero where the architecture has none.
     """
 
     logits: tf.Tensor
@@ -44,25 +53,47 @@ class Network(keras.Model):
         super().__init__(name=settings.architecture)
         self.settings = settings
         initializers = Initializers(settings.initialization, seed)
+        self.dropouts = Dropouts(settings, seed)
         words, decoder_units = settings.embedding_units, settings.decoder_units
-        self.source_embeddings = self._embeddings("source_embeddings", source_vocabulary, initializers)
-        self.target_embeddings = self._embeddings("target_embeddings", target_vocabulary, initializers)
+        tied, norm = settings.tied_embeddings, settings.layer_norm
+        if tied != "all":
+            embedding = initializers.embedding
+            self.source_embeddings = self._embeddings("source_embeddings", source_vocabulary, embedding)
+        embedding = initializers.tied_embedding(words) if tied else initializers.embedding
+        self.target_embeddings = self._embeddings("target_embeddings", target_vocabulary, embedding)
+        if tied == "all":
+            self.source_embeddings = self.target_embeddings
         # Each decoder takes what its own encoder gives, which a common type could not say.
         self.encoder: Any
         self.decoder: Any
         if settings.architecture == "rnnsearch":
-            self.encoder = BidirectionalEncoder(words, settings.encoder_units, initializers)
+            self.encoder = BidirectionalEncoder(
+                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts, norm
+            )
             context_units = 2 * settings.encoder_units
-            self.decoder = AttentionDecoder(words, context_units, decoder_units, settings.alignment_units, initializers)
+            self.decoder = AttentionDecoder(
+                words, context_units, decoder_units, settings.alignment_units, initializers, self.dropouts, norm
+            )
         else:
-            self.encoder = ForwardEncoder(words, settings.encoder_units, initializers)
+            self.encoder = ForwardEncoder(
+                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts, norm
+            )
             context_units = settings.encoder_units
-            self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers)
-        self.initial = InitialState(settings.encoder_units, decoder_units, initializers)
-        self.readout = Readout(
-            decoder_units, words, context_units, settings.readout_units, target_vocabulary, initializers
+            self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers, self.dropouts, norm)
+        self.upper_decoder = UpperDecoder(
+            context_units, decoder_units, settings.decoder_layers, initializers, self.dropouts, norm
         )
-        self.dropout = keras.layers.Dropout(settings.dropout, seed=seed)
+        self.initial = InitialState(settings.encoder_units, decoder_units, settings.decoder_layers, initializers)
+        self.readout = Readout(
+            decoder_units,
+            words,
+            context_units,
+            settings.readout_units,
+            target_vocabulary,
+            initializers,
+            norm,
+            self.target_embeddings if tied else None,
+        )
         self.built = True
         # What Keras callbacks set to end a training.
         self.stop_training = False
@@ -75,46 +106,53 @@ class Network(keras.Model):
         read = self.read(source, training)
         words = tf.transpose(target)
         previous = self._embedded(tf.concat([tf.fill(tf.shape(words[:1]), PADDING_ID), words[:-1]], axis=0))
-        previous = self.dropout(previous, training=training)
-        decoded = self.decoder.run(read, previous)
+        previous = self.dropouts.embeddings(previous, training)
+        first_state, *upper_states = self._of_layers(read.initial_state)
+        decoded = self.decoder.run(read._replace(initial_state=first_state), previous, training)
+        decoded = self.upper_decoder.run(decoded, upper_states, training)
         maxout = self.readout.maxout(self._readout_state(decoded), previous, decoded.contexts)
-        return self.readout.logits(self.dropout(maxout, training=training))
+        return self.readout.logits(self.dropouts.readout(maxout, training))
 
     def read(self, source: tf.Tensor, training: bool = False) -> Source:
         """What the decoder sees of the sentences ``source``, int32 [batch, source length]."""
         mask = tf.not_equal(source, PADDING_ID)
         embeddings = tf.gather(tf.convert_to_tensor(self.source_embeddings), source)
-        embeddings = self.dropout(embeddings, training=training)
+        embeddings = self.dropouts.embeddings(embeddings, training)
         if isinstance(self.encoder, ForwardEncoder):
-            summary = self.encoder.summarize(embeddings, mask)
+            summary = self.encoder.summarize(embeddings, mask, training)
             return Summarized(summary, self.initial.of(summary))
-        annotations, backward_at_first = self.encoder.annotate(embeddings, mask)
+        annotations, backward_at_first = self.encoder.annotate(embeddings, mask, training)
         exclusion = EXCLUDED * (1 - tf.cast(mask, annotations.dtype))
         projected = self.decoder.attention.project(annotations)
         return Annotated(annotations, projected, exclusion, self.initial.of(backward_at_first))
 
     def step(self, read: Source, state: tf.Tensor, previous: tf.Tensor, source_length: tf.Tensor) -> Next:
-        """The next target word after ``state`` [batch, decoder units] and the words ``previous`` int32 [batch].
+        """The next target word after ``state`` (as in ``Next``) and the words ``previous`` int32 [batch].
 
         PADDING_ID as the previous word stands for the sentence's beginning. Of ``source_length`` columns is
         the alignment of an architecture that has none.
         """
         words = self._embedded(previous)
-        decoded = self.decoder.step(read, state, words)
+        first_state, *upper_states = self._of_layers(state)
+        first = self.decoder.step(read, first_state, words)
+        decoded, following = self.upper_decoder.step(first, upper_states)
         maxout = self.readout.maxout(self._readout_state(decoded), words, decoded.contexts)
         alignment = decoded.alignment
         if alignment is None:
             alignment = tf.zeros([tf.shape(previous)[0], source_length])
-        return Next(self.readout.logits(maxout), decoded.states, alignment)
+        return Next(self.readout.logits(maxout), tf.concat([first.states, *following], axis=1), alignment)
 
     def _embedded(self, previous: tf.Tensor) -> tf.Tensor:
         """Embeddings of target words; the beginning of a sentence, PADDING_ID, is zero, as E y_0 in the paper."""
         words = tf.gather(tf.convert_to_tensor(self.target_embeddings), previous)
         return words * tf.cast(tf.not_equal(previous, PADDING_ID), words.dtype)[..., None]
 
+    def _of_layers(self, state: tf.Tensor) -> list[tf.Tensor]:
+        return tf.split(state, self.settings.decoder_layers, axis=1)
+
     def _readout_state(self, decoded: Decoded) -> tf.Tensor:
         return decoded.states if self.settings.readout_state == "current" else decoded.before
 
-    def _embeddings(self, name: str, vocabulary: int, initializers: Initializers) -> keras.Variable:
+    def _embeddings(self, name: str, vocabulary: int, initializer: Initializer) -> keras.Variable:
         shape = (vocabulary, self.settings.embedding_units)
-        return self.add_weight(shape=shape, initializer=initializers.embedding, name=name)
+        return self.add_weight(shape=shape, initializer=initializer, name=name)

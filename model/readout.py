@@ -7,6 +7,9 @@
 The paper takes the larger of neighbours, u_{i,2j-1} and u_{i,2j}; with the columns of U_o, V_o and C_o in
 another order that is the same model, and halves are quicker to compare. It disagrees with itself on the
 state: s_i in equation 4, s_{i-1} in appendix A.2.2; the caller chooses.
+
+W_o may be the target embeddings E (tied weights, Press and Wolf 2017): a word's logit is then the product of
+t_i with its embedding.
 """
 
 from __future__ import annotations
@@ -15,10 +18,14 @@ import keras
 import tensorflow as tf
 
 from model.initialization import Initializers
+from model.normalization import layer_normalization
 
 
 class Readout(keras.layers.Layer):
-    """The weights U_o, V_o, C_o and W_o, with biases; ``units`` maxout units over two pieces each."""
+    """The weights U_o, V_o, C_o and W_o, with biases; ``units`` maxout units over two pieces each.
+
+    tied: E, [vocabulary, units], to be W_o; without it the read-out has a W_o of its own.
+    """
 
     def __init__(
         self,
@@ -28,6 +35,8 @@ class Readout(keras.layers.Layer):
         units: int,
         vocabulary: int,
         initializers: Initializers,
+        layer_norm: bool,
+        tied: keras.Variable | None = None,
     ):
         super().__init__(name="readout")
 
@@ -37,8 +46,11 @@ class Readout(keras.layers.Layer):
         self.state_kernel = kernel(state_units, 2 * units, "state_kernel")
         self.embedding_kernel = kernel(embedding_units, 2 * units, "embedding_kernel")
         self.context_kernel = kernel(context_units, 2 * units, "context_kernel")
+        self.normalization = layer_normalization(2 * units, "readout") if layer_norm else None
         self.bias = self.add_weight(shape=(2 * units,), initializer=initializers.bias, name="bias")
-        self.vocabulary_kernel = kernel(units, vocabulary, "vocabulary_kernel")
+        self.tied = tied
+        if tied is None:
+            self.vocabulary_kernel = kernel(units, vocabulary, "vocabulary_kernel")
         self.vocabulary_bias = self.add_weight(
             shape=(vocabulary,), initializer=initializers.bias, name="vocabulary_bias"
         )
@@ -49,10 +61,15 @@ class Readout(keras.layers.Layer):
             tf.tensordot(states, tf.convert_to_tensor(self.state_kernel), 1)
             + tf.tensordot(embeddings, tf.convert_to_tensor(self.embedding_kernel), 1)
             + tf.tensordot(contexts, tf.convert_to_tensor(self.context_kernel), 1)
-            + self.bias
         )
-        return tf.maximum(*tf.split(pieces, 2, axis=-1))
+        if self.normalization is not None:
+            pieces = self.normalization(pieces)
+        return tf.maximum(*tf.split(pieces + self.bias, 2, axis=-1))
 
     def logits(self, maxout: tf.Tensor) -> tf.Tensor:
         """[..., units] to [..., vocabulary], before the softmax."""
-        return tf.tensordot(maxout, tf.convert_to_tensor(self.vocabulary_kernel), 1) + self.vocabulary_bias
+        if self.tied is None:
+            kernel = tf.convert_to_tensor(self.vocabulary_kernel)
+        else:
+            kernel = tf.transpose(tf.convert_to_tensor(self.tied))
+        return tf.tensordot(maxout, kernel, 1) + self.vocabulary_bias

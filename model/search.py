@@ -135,7 +135,7 @@ class Beam(NamedTuple):
     """The hypotheses still growing.
 
     words: the last of each, [batch, k]; log_probability: [batch, k], minus infinity where there is none;
-    state: [batch * k, units].
+    state: [batch * k, units of all layers].
     """
 
     words: tf.Tensor

@@ -119,7 +119,10 @@ def _sentence(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key} is required"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{key} {message} (it is {problem['input']!r})" if problem["type"] != "value_error" else f"{key}: {message}"
+    if problem["type"] != "value_error":
+        return f"{key} {message} (it is {problem['input']!r})"
+    # What is wrong between sections has no key of its own.
+    return f"{key}: {message}" if key else message
 
 
 def _suggestion(location: list[str]) -> str:

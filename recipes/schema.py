@@ -233,7 +233,11 @@ class Model(Section):
     )
     embedding_units: int = Field(256, ge=1, description="units of a word embedding [m]")
     encoder_units: int = Field(256, ge=1, description="units of the encoder, in each direction [n]")
+    encoder_layers: int = Field(
+        1, ge=1, description="layers of the encoder; each above the first adds to what is below"
+    )
     decoder_units: int = Field(512, ge=1, description="units of the decoder's state [n]")
+    decoder_layers: int = Field(1, ge=1, description="layers of the decoder, likewise; the first one attends")
     alignment_units: int = Field(256, ge=1, description="hidden units of the alignment model [n']")
     readout_units: int = Field(256, ge=1, description="maxout units before the softmax [l]")
     readout_state: Literal["current", "previous"] = Field(
@@ -242,7 +246,34 @@ class Model(Section):
     initialization: Literal["glorot", "paper"] = Field(
         "glorot", description="Glorot uniform, or the paper's (B.1); recurrent matrices are orthogonal in both"
     )
-    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of embeddings and read-out")
+    tied_embeddings: Literal["target", "all"] | None = Field(
+        None, description="target: E of the target is the softmax matrix too; all: and E of the source (joint subwords)"
+    )
+    layer_norm: bool = Field(
+        False, description="layer normalisation of GRU inputs, annotations and read-out; not inside the recurrences"
+    )
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of embeddings, between layers and of read-out")
+    embedding_dropout: float | None = Field(
+        None, ge=0, lt=1, description="share dropped of embeddings; default: as dropout"
+    )
+    layer_dropout: float | None = Field(
+        None, ge=0, lt=1, description="share dropped of what a layer above the first reads; default: as dropout"
+    )
+    readout_dropout: float | None = Field(
+        None, ge=0, lt=1, description="share dropped of the read-out; default: as dropout"
+    )
+    recurrent_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of a GRU's state that its gates do not see, the same units at every step"
+    )
+
+    @model_validator(mode="after")
+    def _ties_equal_sizes(self) -> Model:
+        if self.tied_embeddings and self.readout_units != self.embedding_units:
+            raise ValueError(
+                f"tied_embeddings needs readout_units ({self.readout_units}) to be embedding_units "
+                f"({self.embedding_units})"
+            )
+        return self
 
 
 class Training(Section):
@@ -309,6 +340,15 @@ class Recipe(Section):
     model: Model = Model()
     training: Training = Training(batch_tokens=4000)
     search: Search = Search()
+
+    @model_validator(mode="after")
+    def _ties_one_vocabulary(self) -> Recipe:
+        if self.model.tied_embeddings == "all" and not self.subwords.joint:
+            raise ValueError(
+                "model.tied_embeddings: all needs one vocabulary for both sides; set subwords.joint to true, or tie "
+                "target only"
+            )
+        return self
 
     def cleaning_of(self, corpus: TrainingCorpus) -> Cleaning:
         """The cleaning of one corpus: the recipe's, and what the corpus has of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,19 +18,37 @@ from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 from tests.model.shards import recipe_for, write_data
 
 SOURCE_VOCABULARY, TARGET_VOCABULARY = 13, 11
-ARCHITECTURES = list(itertools.product(["rnnsearch", "rnnencdec"], ["current", "previous"]))
+NETWORKS: dict[str, dict[str, Any]] = {
+    f"{architecture}-{state}": {"architecture": architecture, "readout_state": state}
+    for architecture, state in itertools.product(["rnnsearch", "rnnencdec"], ["current", "previous"])
+}
+# Between them, with every option of the network.
+NETWORKS["rnnsearch-options"] = {
+    "tied_embeddings": "target",
+    "readout_units": 5,
+    "encoder_layers": 2,
+    "decoder_layers": 3,
+    "layer_norm": True,
+}
+NETWORKS["rnnencdec-options"] = {
+    "architecture": "rnnencdec",
+    "readout_state": "previous",
+    "tied_embeddings": "all",
+    "readout_units": 5,
+    "encoder_layers": 3,
+    "decoder_layers": 2,
+    "layer_norm": True,
+}
 
 if not tf.config.get_visible_devices("GPU"):
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
-def small_network(architecture: str = "rnnsearch", readout_state: str = "current", seed: int = 3, **more) -> Network:  # type: ignore[no-untyped-def]
+def small_network(**more: Any) -> Network:
     """A network with a different size for everything, and weights large enough to matter."""
     settings = schema.Model.model_validate(
         {
-            "architecture": architecture,
-            "readout_state": readout_state,
             "embedding_units": 5,
             "encoder_units": 4,
             "decoder_units": 6,
@@ -39,8 +58,9 @@ def small_network(architecture: str = "rnnsearch", readout_state: str = "current
             **more,
         }
     )
-    network = Network(settings, SOURCE_VOCABULARY, TARGET_VOCABULARY, seed)
-    random = np.random.default_rng(seed)
+    joint = settings.tied_embeddings == "all"
+    network = Network(settings, SOURCE_VOCABULARY, SOURCE_VOCABULARY if joint else TARGET_VOCABULARY, seed=3)
+    random = np.random.default_rng(3)
     for variable in network.trainable_variables:
         variable.assign(random.normal(0, 0.5, variable.shape))
     return network
@@ -61,9 +81,9 @@ def random_pairs(count: int, seed: int = 5) -> list[tuple[list[int], list[int]]]
     return [(sentence(SOURCE_VOCABULARY), sentence(TARGET_VOCABULARY)) for _ in range(count)]
 
 
-@pytest.fixture(params=ARCHITECTURES, ids="-".join)
+@pytest.fixture(params=NETWORKS.values(), ids=list(NETWORKS))
 def network(request: pytest.FixtureRequest) -> Network:
-    return small_network(*request.param)
+    return small_network(**request.param)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,13 @@ def recipe_for(dropout: float = 0.2, **training: Any) -> schema.Recipe:
     return load_recipe(
         "tiny",
         {
-            "model": {"embedding_units": 8, "encoder_units": 8, "decoder_units": 8, "dropout": dropout},
+            "model": {
+                "embedding_units": 8,
+                "encoder_units": 8,
+                "decoder_units": 8,
+                "dropout": dropout,
+                "recurrent_dropout": dropout,
+            },
             "training": {"batch_tokens": 400, "epochs": 2, **training},
         },
     )

@@ -87,9 +87,12 @@ def test_another_network_is_refused(setting: str, value: Any, other: WorkDirecto
         check_fits(other, work, recipe)
 
 
-def test_another_dropout_is_not(other: WorkDirectory, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "setting", ["dropout", "embedding_dropout", "layer_dropout", "readout_dropout", "recurrent_dropout"]
+)
+def test_another_dropout_is_not(setting: str, other: WorkDirectory, tmp_path: Path) -> None:
     work = write_data(tmp_path / "run", RECIPE)
-    recipe = RECIPE.model_copy(update={"model": RECIPE.model.model_copy(update={"dropout": 0.5})})
+    recipe = RECIPE.model_copy(update={"model": RECIPE.model.model_copy(update={setting: 0.5})})
     check_fits(other, work, recipe)
     network = fresh_network(work, recipe)
     start_from(other, network)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,11 +16,7 @@ from model.network import Network
 from recipes import schema
 from recipes.layout import PADDING_ID
 from tests.model import reference
-from tests.model.conftest import TARGET_VOCABULARY, padded, random_pairs, small_network
-
-
-def attentive(network: Network) -> bool:
-    return network.settings.architecture == "rnnsearch"
+from tests.model.conftest import NETWORKS, TARGET_VOCABULARY, padded, random_pairs, small_network
 
 
 def test_gru_step_is_the_papers() -> None:
@@ -52,7 +50,7 @@ def test_logits_of_padded_batch_are_those_of_each_sentence(network: Network) -> 
     sources, targets = zip(*pairs, strict=True)
     logits = network(padded(list(sources)), padded(list(targets)))
     for index, (source, target) in enumerate(pairs):
-        expected, _ = reference.logits(weights, source, target, network.settings.readout_state, attentive(network))
+        expected, _ = reference.logits(weights, source, target, network.settings)
         np.testing.assert_allclose(logits[: len(target), index], expected, atol=1e-5)
 
 
@@ -60,9 +58,7 @@ def test_word_by_word_is_the_whole_sentence(network: Network) -> None:
     pairs = random_pairs(6)
     weights = reference.weights_of(network)
     for source, target in pairs:
-        logits, alignments = reference.logits(
-            weights, source, target, network.settings.readout_state, attentive(network)
-        )
+        logits, alignments = reference.logits(weights, source, target, network.settings)
         read = network.read(padded([source]))
         state, previous = read.initial_state, PADDING_ID
         for word, row, alignment in zip(target, logits, alignments, strict=True):
@@ -73,25 +69,53 @@ def test_word_by_word_is_the_whole_sentence(network: Network) -> None:
 
 
 def test_gradients_are_those_of_the_equations(network: Network) -> None:
-    """Along a random direction of every weight, against central differences of the float64 equations."""
     pairs = random_pairs(5, seed=8)
+    check_gradients(network, pairs, masks=None)
+
+
+@pytest.mark.parametrize("options", ["rnnsearch-options", "rnnencdec-options"])
+def test_gradients_with_recurrent_dropout_are_those_of_the_equations(options: str) -> None:
+    """With one mask for all steps of a sentence, another for every GRU."""
+    network = small_network(**NETWORKS[options], recurrent_dropout=0.4)
+    pairs = random_pairs(5, seed=8)
+    check_gradients(network, pairs, masks_of_next_call(network, len(pairs)))
+
+
+def masks_of_next_call(network: Network, batch: int) -> list[reference.Masks]:
+    """For every sentence the masks of recurrent dropout that the network will draw next: it draws no others."""
+    state = network.dropouts.random.state
+    before = state.numpy()
+    weights = reference.weights_of(network)
+    masks: reference.Masks = {}
+    for name, _, kind in (name.rpartition(".") for name in weights):
+        if kind == "recurrent_candidate":
+            units = weights[f"{name}.recurrent_candidate"].shape[0]
+            masks[name] = np.asarray(network.dropouts.state_mask(batch, units, training=True))
+    state.assign(before)
+    for mask in masks.values():
+        assert len(np.unique(mask)) == 2, "nothing or everything is dropped"
+    return [{name: mask[index] for name, mask in masks.items()} for index in range(batch)]
+
+
+def check_gradients(network: Network, pairs: list[reference.Pair], masks: list[reference.Masks] | None) -> None:
+    """Along a random direction of every weight, against central differences of the float64 equations."""
     sources, targets = (padded(list(side)) for side in zip(*pairs, strict=True))
     variables, weights = reference.variables_of(network), reference.weights_of(network)
     assert len(variables) == len(network.trainable_variables)
+    assert len({variable.path for variable in network.trainable_variables}) == len(variables)
     with tf.GradientTape() as tape:
         loss, words = summed_cross_entropy(network(sources, targets, training=True), targets, 0.0)
     gradients = tape.gradient(loss, [variable.value for variable in variables.values()])
-    state, random = network.settings.readout_state, np.random.default_rng(2)
+    random = np.random.default_rng(2)
     assert float(words) == sum(len(target) for _, target in pairs)
-    np.testing.assert_allclose(
-        loss, reference.negative_log_likelihood(weights, pairs, state, attentive(network)), rtol=1e-5
-    )
+    expected = reference.negative_log_likelihood(weights, pairs, network.settings, masks)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
     for (name, value), gradient in zip(weights.items(), gradients, strict=True):
         direction = random.normal(size=value.shape)
         step = 1e-5
         ahead, behind = (
             reference.negative_log_likelihood(
-                {**weights, name: value + sign * step * direction}, pairs, state, attentive(network)
+                {**weights, name: value + sign * step * direction}, pairs, network.settings, masks
             )
             for sign in (1, -1)
         )
@@ -99,11 +123,11 @@ def test_gradients_are_those_of_the_equations(network: Network) -> None:
         np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("architecture", ["rnnsearch", "rnnencdec"])
-def test_gradient_flows_to_every_weight(architecture: str) -> None:
+@pytest.mark.parametrize("more", NETWORKS.values(), ids=list(NETWORKS))
+def test_gradient_flows_to_every_weight(more: dict[str, Any]) -> None:
     """With the initial weights, not those of these tests: nothing may begin so that it can never be learnt."""
-    settings = schema.Model.model_validate({"architecture": architecture, "embedding_units": 8, "dropout": 0.1})
-    network = Network(settings, 13, 11, seed=1)
+    settings = schema.Model.model_validate({**more, "embedding_units": 8, "readout_units": 8, "dropout": 0.1})
+    network = Network(settings, 13, 13, seed=1)
     sources, targets = (padded(list(side)) for side in zip(*random_pairs(8), strict=True))
     with tf.GradientTape() as tape:
         loss, _ = summed_cross_entropy(network(sources, targets, training=True), targets, 0.1)
@@ -112,11 +136,36 @@ def test_gradient_flows_to_every_weight(architecture: str) -> None:
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, variable.path
 
 
-def test_dropout_is_only_in_training() -> None:
-    network = small_network(dropout=0.5)
+@pytest.mark.parametrize(
+    "share", ["dropout", "embedding_dropout", "layer_dropout", "readout_dropout", "recurrent_dropout"]
+)
+def test_dropout_is_only_in_training(share: str) -> None:
+    network = small_network(**NETWORKS["rnnsearch-options"], **{share: 0.5})
     source, target = padded([[3, 4, 1]]), padded([[5, 6, 1]])
     np.testing.assert_array_equal(network(source, target), network(source, target))
     assert np.abs(network(source, target, training=True) - network(source, target, training=True)).max() > 0.01
+
+
+def test_each_dropout_is_set_on_its_own() -> None:
+    """What ``dropout`` says of embeddings, layers and read-out, their own settings say otherwise."""
+    ones = tf.ones([20, 50])
+    for more, dropped in (
+        ({"dropout": 0.5}, (True, True, True, False)),
+        ({"dropout": 0.5, "embedding_dropout": 0.0}, (False, True, True, False)),
+        ({"dropout": 0.5, "layer_dropout": 0.0}, (True, False, True, False)),
+        ({"dropout": 0.5, "readout_dropout": 0.0}, (True, True, False, False)),
+        ({"recurrent_dropout": 0.5}, (False, False, False, True)),
+    ):
+        dropouts = small_network(**more).dropouts
+        results = (
+            dropouts.embeddings(ones, training=True),
+            dropouts.between_layers(ones, training=True),
+            dropouts.readout(ones, training=True),
+            dropouts.state_mask(20, 50, training=True),
+        )
+        for result, expected in zip(results, dropped, strict=True):
+            share = 0.0 if result is None else float(tf.reduce_mean(tf.cast(result == 0, tf.float32)))
+            assert share == pytest.approx(0.5 if expected else 0.0, abs=0.1), more
 
 
 def test_paper_initialization() -> None:
@@ -134,6 +183,14 @@ def test_paper_initialization() -> None:
         assert weights[name].std() == pytest.approx(0.001, rel=0.1)
     for name in ("source_embeddings", "context", "initial.kernel", "forward.kernel", "readout.vocabulary_kernel"):
         assert weights[name].std() == pytest.approx(0.01, rel=0.1), name
+
+
+@pytest.mark.parametrize("units", [30, 400])
+def test_tied_logits_begin_as_large_as_what_the_softmax_reads(units: int) -> None:
+    sizes = {"tied_embeddings": "target", "embedding_units": units, "readout_units": units}
+    network = Network(schema.Model.model_validate(sizes), 2, 500, seed=1)
+    logits = network.readout.logits(tf.constant(np.random.default_rng(6).normal(size=(40, units)), tf.float32))
+    assert np.std(logits) == pytest.approx(1, rel=0.05)
 
 
 def test_every_weight_has_random_numbers_of_its_own() -> None:

@@ -20,7 +20,7 @@ from recipes import schema
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
-from tests.model.conftest import padded, random_pairs, same_training, small_network
+from tests.model.conftest import NETWORKS, padded, random_pairs, same_training, small_network
 from tests.model.shards import write_data
 
 
@@ -103,7 +103,7 @@ def test_one_device_cannot_be_mirrored(of_one_replica: WorkDirectory) -> None:
 
 @pytest.mark.parametrize(
     ("pairs", "more"),
-    [(7, {}), (1, {"architecture": "rnnencdec"})],
+    [(7, NETWORKS["rnnsearch-options"]), (1, {"architecture": "rnnencdec"})],
     ids=["uneven", "fewer pairs than replicas"],
 )
 def test_two_replicas_make_the_update_of_one(
@@ -135,7 +135,7 @@ def test_two_replicas_make_the_update_of_one(
 def test_two_replicas_have_dropout(mirrored: tf.distribute.Strategy) -> None:
     settings = schema.Training(batch_tokens=100)
     with mirrored.scope():
-        network = small_network(dropout=0.5)
+        network = small_network(dropout=0.5, recurrent_dropout=0.5)
         optimizer = Optimizer(settings, 10, network.trainable_variables)
     update = update_function(mirrored, network, optimizer, settings)
     batch = tuple(padded(list(side)) for side in zip(*random_pairs(6), strict=True))

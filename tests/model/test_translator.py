@@ -136,6 +136,32 @@ def test_exported_model_translates_as_the_checkpoint(work: WorkDirectory) -> Non
     np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
 
 
+def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path: Path) -> None:
+    recipe = load_recipe(
+        "tiny",
+        {
+            "model": {
+                "tied_embeddings": "all",
+                "encoder_layers": 2,
+                "decoder_layers": 2,
+                "layer_norm": True,
+                "dropout": 0.2,
+                "recurrent_dropout": 0.2,
+            },
+            "training": {"epochs": 1, "max_steps": 3},
+        },
+    )
+    work = write_data(tmp_path / "run", recipe, dev=4)
+    train(work, recipe)
+    subwords = load_subwords(work, joint=True)
+    translator = Translator(load_best(work, recipe, subwords), subwords, recipe.search)
+    from_checkpoint = translator.translate(tf.constant(TEXTS))
+    signature = tf.saved_model.load(str(export(work, recipe))).signatures["serving_default"]
+    given = signature(text=tf.constant(TEXTS))
+    np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
+    np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
+
+
 def test_exported_model_carries_its_recipe(work: WorkDirectory) -> None:
     path = export(work, RECIPE)
     with (path / "assets" / "recipe.yaml").open(encoding="utf-8") as file:

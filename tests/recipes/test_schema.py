@@ -48,6 +48,17 @@ def test_every_recipe_of_the_project_is_valid_and_comes_back(name: str, tmp_path
         ),
         ({"corpus": {"train": {"file": "a", "cleaning": {"duplicates": None}}}}, "give it in the section cleaning"),
         ({"cleaning": {"blocked_patterns": ["(a"]}}, "cleaning.blocked_patterns: '(a' is no regular expression"),
+        (
+            {"model": {"tied_embeddings": "target", "embedding_units": 8, "readout_units": 9}},
+            "recipe bible.yaml: model: tied_embeddings needs readout_units (9) to be embedding_units (8)",
+        ),
+        (
+            {
+                "model": {"tied_embeddings": "all", "readout_units": 8, "embedding_units": 8},
+                "subwords": {"joint": False},
+            },
+            "recipe bible.yaml: model.tied_embeddings: all needs one vocabulary for both sides; set subwords.joint to",
+        ),
         ({"cleaning": {"source_script": "Klingon"}}, "cleaning.source_script: there is no script 'Klingon'"),
     ],
 )
