@@ -2,10 +2,10 @@
 
     training/checkpoints/<step>/    state.index, state.data-*, and checkpoint.json with the SHA-256 of both
 
-A checkpoint holds weights, optimizer, the number of updates, the best dev evaluation, the sums since the last
-one (model.meter), and the state of dropout's random numbers, which Keras does not count among the things to be
-saved. The order of batches is a function of seed and epoch (model.batches), so the number of updates also says
-where in the data to go on.
+A checkpoint holds weights, and their moving average where there is one, optimizer, the number of updates, the best
+dev evaluation, the sums since the last one (model.meter), and the state of dropout's random numbers, which Keras
+does not count among the things to be saved. The order of batches is a function of seed and epoch (model.batches),
+so the number of updates also says where in the data to go on.
 
 A checkpoint appears whole or not at all. There is one after every dev evaluation, so the best weights are in
 one of the checkpoints: what the newest says is the best, and what is kept as the best, cannot differ.
@@ -36,12 +36,23 @@ _STATE, _MARK = "state", "checkpoint.json"
 class TrainingState:
     """What a training goes on from.
 
+    network: whose weights are evaluated and kept; trained: the one that is trained, where that is another because
+    those of ``network`` are a moving average of its weights.
+
     step: updates made; best_bleu, best_step: the best dev evaluation so far (-1 and 0 before the first); meter:
     sums since the last one; seconds: time spent training, over all sessions; numbers: by their names all that must
     stay finite, weights and optimizer. Every worker of a training has them in memory; the ``chief`` alone writes.
     """
 
-    def __init__(self, work: WorkDirectory, network: Network, optimizer: Optimizer, chief: bool = True):
+    def __init__(
+        self,
+        work: WorkDirectory,
+        network: Network,
+        optimizer: Optimizer,
+        chief: bool = True,
+        trained: Network | None = None,
+    ):
+        trained = trained or network
         self.step = tf.Variable(0, dtype=tf.int64)
         self.best_bleu = tf.Variable(-1.0, dtype=tf.float64)
         self.best_step = tf.Variable(0, dtype=tf.int64)
@@ -50,11 +61,12 @@ class TrainingState:
         self._work = work
         self._network = network
         self._chief = chief
-        self.numbers = {weight.path: weight.value for weight in network.trainable_variables}
+        self.numbers = {weight.path: weight.value for weight in trained.trainable_variables}
         self.numbers |= {slot.name: slot for slots in optimizer.slots for slot in slots}
         self._everything = tf.train.Checkpoint(
             network=network,
-            random=[variable.value for variable in network.non_trainable_variables],
+            trained=trained,
+            random=[variable.value for variable in trained.non_trainable_variables],
             optimizer=optimizer,
             step=self.step,
             best_bleu=self.best_bleu,

@@ -43,10 +43,11 @@ def check_fits(other: WorkDirectory, work: WorkDirectory, recipe: schema.Recipe)
         )
 
 
-def start_from(other: WorkDirectory, network: Network) -> None:
-    """Gives ``network`` the best weights of the finished training in ``other``. Raises UserError for damaged ones."""
+def start_from(other: WorkDirectory, *networks: Network) -> None:
+    """Gives ``networks`` the best weights of the finished training in ``other``. Raises UserError for damaged ones."""
     finished = read_json(other.training_mark)
-    read_weights(network, other, finished["best_step"])
+    for network in networks:
+        read_weights(network, other, finished["best_step"])
     print(f"training starts from the best weights of {other.root}, with dev BLEU {finished['best_dev_bleu']:.2f} there")
 
 

@@ -19,15 +19,25 @@ LearningRate = Callable[[tf.Tensor], tf.Tensor]
 class Optimizer(tf.Module):
     """Adam or Adadelta over ``weights``; make it under the strategy that made them.
 
+    averages: variables like ``weights``, which follow them as their moving average, or none where the settings
+    want none.
+
     updates: how many were made so far, int64. The slots are those of the paper cited at ``_apply``, in the
     order of the weights.
     """
 
-    def __init__(self, settings: schema.Training, steps: int, weights: Sequence[keras.Variable]):
+    def __init__(
+        self,
+        settings: schema.Training,
+        steps: int,
+        weights: Sequence[keras.Variable],
+        averages: Sequence[keras.Variable] = (),
+    ):
         super().__init__(name="optimizer")
         self._settings = settings
         self._rate = learning_rate(settings, steps)
         self._weights = [weight.value for weight in weights]
+        self._averages = [average.value for average in averages]
         self.updates = _variable(tf.zeros([], tf.int64), "updates")
         self.slots = [
             [_variable(tf.zeros_like(weight.value), f"{weight.path}/{number}") for number in (1, 2)]
@@ -48,6 +58,8 @@ class Optimizer(tf.Module):
         number = tf.cast(self.updates + 1, tf.float32)
         for weight, slots, gradient in zip(self._weights, self.slots, gradients, strict=True):
             self._apply(weight, slots, gradient, rate, number)
+        if self._averages:
+            self._average(number)
         tf.raw_ops.AssignAddVariableOp(resource=self.updates.handle, value=tf.ones([], tf.int64))
 
     def _apply(
@@ -72,6 +84,16 @@ class Optimizer(tf.Module):
                 epsilon=1e-7,
                 grad=gradient,
             )
+
+    def _average(self, number: tf.Tensor) -> None:
+        """a <- d a + (1 - d) w after update ``number`` t, with d = min(ema_decay, (1 + t) / (10 + t)).
+
+        The average of Polyak and Juditsky (1992), exponential; d begins small, so that the first weights, which
+        are random, are soon forgotten.
+        """
+        rest = tf.maximum(1 - self._settings.ema_decay, 9 / (10 + number))
+        for average, weight in zip(self._averages, self._weights, strict=True):
+            tf.raw_ops.ResourceApplyGradientDescent(var=average.handle, alpha=rest, delta=average - weight)
 
 
 _BETA_1, _BETA_2 = 0.9, 0.999

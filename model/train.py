@@ -110,18 +110,22 @@ def _train(
     subwords = load_subwords(work, recipe.subwords.joint)
     plan = plan_of(manifest, settings)
     with strategy.scope():
-        network = Network(recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, settings.seed)
-        optimizer = Optimizer(settings, plan.last_step, network.trainable_variables)
-    state = TrainingState(work, network, optimizer, chief)
+        sizes = recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, settings.seed
+        network = Network(*sizes)
+        # Of the same seed: the average begins as the weights do.
+        averaged = Network(*sizes) if settings.ema_decay else network
+        averages = averaged.trainable_variables if settings.ema_decay else ()
+        optimizer = Optimizer(settings, plan.last_step, network.trainable_variables, averages)
+    state = TrainingState(work, averaged, optimizer, chief, trained=network)
     if state.restore():
         if chief:
             print(f"training goes on at step {int(state.step)} of {plan.last_step}")
     elif other := initial_work(recipe):
-        start_from(other, network)
+        start_from(other, network, averaged)
     step = int(state.step)
     check_same_step(strategy, step, work)
 
-    greedy = Translator(network, subwords, recipe.search.model_copy(update={"beam_size": 1}))
+    greedy = Translator(averaged, subwords, recipe.search.model_copy(update={"beam_size": 1}))
     dev = read_references(work, manifest, "dev")
     batches = endless_batches(strategy, work, manifest, settings, step, plan.epoch_steps)
     update = update_function(strategy, network, optimizer, settings)
@@ -150,8 +154,8 @@ def _train(
     wait_for_all(strategy)  # The chief may not have written yet what all read now.
     state.restore_best()
     if chief:
-        leave_mark(work, recipe, network, state)
-    return network
+        leave_mark(work, recipe, averaged, state)
+    return averaged
 
 
 class Plan(NamedTuple):

@@ -289,6 +289,12 @@ class Training(Section):
     )
     warmup_steps: int = Field(0, ge=0, description="steps over which the learning rate rises from 0")
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient of all weights together")
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay of a moving average of the weights, which is evaluated and kept in their place; 0: none",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="probability spread over the whole vocabulary")
     batch_tokens: int | None = Field(
         None,

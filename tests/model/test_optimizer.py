@@ -48,6 +48,18 @@ def test_adam_is_kingmas_and_bas() -> None:
     np.testing.assert_allclose(trained(schema.Training(batch_pairs=1, learning_rate=0.01)), weight, rtol=1e-5)
 
 
+def test_the_average_follows_the_weights() -> None:
+    """Whether its decay is still small, (1 + t) / (10 + t), or what it is set to, from t = 3 on."""
+    weight, average = (keras.Variable(np.ones([2, 3], np.float32)) for _ in range(2))
+    optimizer = Optimizer(schema.Training(batch_pairs=1, learning_rate=0.1, ema_decay=0.3), 100, [weight], [average])
+    expected = np.ones([2, 3])
+    for decay, gradient in zip([2 / 11, 3 / 12, 0.3, 0.3, 0.3], GRADIENTS, strict=True):
+        optimizer.apply([tf.constant(gradient, tf.float32)])
+        expected = decay * expected + (1 - decay) * np.array(weight)
+    np.testing.assert_allclose(average, expected, rtol=1e-5)
+    assert np.abs(expected - np.array(weight)).min() > 0.01
+
+
 @pytest.mark.parametrize(
     ("settings", "rates"),
     [

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 from model.callbacks import read_history
-from model.checkpoint import load_best
+from model.checkpoint import digest_of, load_best
 from model.network import Network
+from model.references import References
 from model.subwords import load_subwords
-from model.train import make_room, train
+from model.train import dev_bleu, make_room, train
+from model.translator import Translator
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import WorkDirectory
@@ -37,6 +41,38 @@ def test_training_learns_and_leaves_its_results(tmp_path: Path) -> None:
     loaded = load_best(work, recipe, load_subwords(work, joint=True))
     for ours, theirs in zip(values_of(loaded), values_of(network), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+class WeightsAfterUpdates(keras.callbacks.Callback):
+    """Remembers the weights that are trained, before the first update and after each."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.found = [values_of(self.model)]
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.found.append(values_of(self.model))
+
+
+def test_the_average_of_the_weights_is_evaluated_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated = []
+
+    def seen(translator: Translator, dev: References) -> float:
+        evaluated.append(digest_of(translator.network))
+        return dev_bleu(translator, dev)
+
+    monkeypatch.setattr("model.train.dev_bleu", seen)
+    recipe = recipe_for(max_steps=3, ema_decay=0.2)
+    work = write_data(tmp_path / "run", recipe)
+    weights = WeightsAfterUpdates()
+    network = train(work, recipe, callbacks=(weights,))
+    expected = weights.found[0]
+    for decay, after in zip([2 / 11, 0.2, 0.2], weights.found[1:], strict=True):
+        expected = [decay * average + (1 - decay) * weight for average, weight in zip(expected, after, strict=True)]
+    loaded = load_best(work, recipe, load_subwords(work, joint=True))
+    for average, ours, theirs in zip(expected, values_of(loaded), values_of(network), strict=True):
+        np.testing.assert_allclose(ours, average, atol=1e-6)
+        np.testing.assert_array_equal(ours, theirs)
+    assert evaluated == [digest_of(loaded)] == [read_json(work.training_mark)["weights"]]
 
 
 def test_training_stops_when_patience_is_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
