@@ -1,53 +1,97 @@
 """The training criterion: cross entropy over the target words, padding left out.
 
-Loss and gradient come from one pass over exp(logits): a logarithm of the softmax, a label smoothing beside
-it, and automatic differentiation of both would go over the largest tensor of the network three times as often.
+The logits, one for every word of the vocabulary at every position, are the largest tensor of the network. They are
+made here, some positions at a time, and gone with their gradient before the next: all of them at once would leave
+the processor's cache, and twice a gigabyte for the paper's vocabulary of 30,000 words. Loss and gradient come
+from one pass over exp(logits).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
+from model.gru import by_step, growing
 from recipes.layout import PADDING_ID
 
+# Enough for the matrix products to be as fast as they get.
+POSITIONS_AT_A_TIME = 256
 
-def summed_cross_entropy(logits: tf.Tensor, target: tf.Tensor, label_smoothing: float) -> tuple[tf.Tensor, tf.Tensor]:
+
+def summed_cross_entropy(
+    readouts: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, target: tf.Tensor, label_smoothing: float
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The sum over all target words of -log p, in nats, and how many words there are; two float32 scalars.
 
-    logits: [target length, batch, vocabulary]; target: int32 [batch, target length]. With ``label_smoothing``
-    e the wanted distribution is 1 - e on the word and e spread evenly over the vocabulary.
+    readouts: what the softmax reads, [target length, batch, units]; its weights, kernel [units, vocabulary] and
+    bias [vocabulary]; target: int32 [batch, target length]. With ``label_smoothing`` e the wanted distribution is
+    1 - e on the word and e spread evenly over the vocabulary.
+
+    The gradient is computed with the loss, not asked for: this is for training.
     """
     words = tf.reshape(tf.transpose(target), [-1])
-    mask = tf.cast(tf.not_equal(words, PADDING_ID), tf.float32)
-    rows = tf.reshape(logits, [-1, logits.shape[-1]])
-    return _summed(tf.cast(rows, tf.float32), words, mask, label_smoothing), tf.reduce_sum(mask)
+    rows = tf.reshape(readouts, [-1, readouts.shape[-1]])
+    if words.shape[0] is None:  # What XLA compiles has shapes that do not depend on values.
+        kept = tf.where(tf.not_equal(words, PADDING_ID))[:, 0]
+        words, rows = tf.gather(words, kept), tf.gather(rows, kept)
+    count = tf.reduce_sum(tf.cast(tf.not_equal(words, PADDING_ID), tf.float32))
+    return _summed(rows, kernel, bias, words, label_smoothing), count
 
 
-def _summed(logits: tf.Tensor, words: tf.Tensor, mask: tf.Tensor, label_smoothing: float) -> tf.Tensor:
-    """The sum of the cross entropies of logits [words, vocabulary], each times its mask [words]."""
-    even = label_smoothing / logits.shape[1]
+def _summed(
+    readouts: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, words: tf.Tensor, label_smoothing: float
+) -> tf.Tensor:
+    """The sum of the cross entropies of readouts [positions, units]; words: int32 [positions]."""
 
     @tf.custom_gradient
-    def run(logits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        largest = tf.reduce_max(logits, axis=1, keepdims=True)
-        exponentials = tf.exp(logits - largest)
-        sums = tf.reduce_sum(exponentials, axis=1, keepdims=True)
-        cross_entropy = (largest + tf.math.log(sums))[:, 0]
-        cross_entropy -= (1 - label_smoothing) * tf.gather(logits, words, batch_dims=1)
-        if label_smoothing:
-            cross_entropy -= label_smoothing * tf.reduce_mean(logits, axis=1)
+    def run(
+        readouts: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+        positions, units = tf.shape(readouts)[0], readouts.shape[1]
+        # At least one, though a replica may have nothing but padding.
+        parts = tf.maximum(1, (positions + POSITIONS_AT_A_TIME - 1) // POSITIONS_AT_A_TIME)
+        size = (positions + parts - 1) // parts
+        filling = parts * size - positions
+        readouts_of = by_step(tf.reshape(tf.pad(readouts, [[0, filling], [0, 0]]), [parts, size, units]))
+        words_of = by_step(tf.reshape(tf.pad(words, [[0, filling]], constant_values=PADDING_ID), [parts, size]))
+        transposed = tf.transpose(kernel)
 
-        def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            # Softmax less the wanted distribution.
-            weights = mask * upstream
-            d_logits = exponentials * (weights[:, None] / sums)
-            if label_smoothing:
-                d_logits -= even * weights[:, None]
-            places = tf.stack([tf.range(tf.shape(words)[0]), words], axis=1)
-            return tf.tensor_scatter_nd_sub(d_logits, places, (1 - label_smoothing) * weights)
+        def part(number, total, d_kernel, d_bias, d_readouts):  # type: ignore[no-untyped-def]
+            here = readouts_of.read(number)
+            logits = tf.matmul(here, kernel) + bias
+            loss, d_logits = _with_gradient(logits, words_of.read(number), label_smoothing)
+            return (
+                number + 1,
+                total + loss,
+                d_kernel + tf.matmul(here, d_logits, transpose_a=True),
+                d_bias + tf.reduce_sum(d_logits, axis=0),
+                d_readouts.write(number, tf.matmul(d_logits, transposed)),
+            )
 
-        return tf.reduce_sum(cross_entropy * mask), gradient
+        start: Any = (0, 0.0, tf.zeros_like(kernel), tf.zeros_like(bias), growing(parts, units))
+        _, total, d_kernel, d_bias, d_readouts = tf.while_loop(
+            lambda number, *_: number < parts, part, start, parallel_iterations=1
+        )
+        d_rows = tf.reshape(d_readouts.stack(), [-1, units])[:positions]
+        return total, lambda upstream: (upstream * d_rows, upstream * d_kernel, upstream * d_bias)
 
-    return run(logits)
+    return run(readouts, kernel, bias)
+
+
+def _with_gradient(logits: tf.Tensor, words: tf.Tensor, label_smoothing: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """The summed cross entropy of logits [positions, vocabulary], and its gradient by them."""
+    mask = tf.cast(tf.not_equal(words, PADDING_ID), tf.float32)
+    largest = tf.reduce_max(logits, axis=1, keepdims=True)
+    exponentials = tf.exp(logits - largest)
+    sums = tf.reduce_sum(exponentials, axis=1, keepdims=True)
+    cross_entropy = (largest + tf.math.log(sums))[:, 0]
+    cross_entropy -= (1 - label_smoothing) * tf.gather(logits, words, batch_dims=1)
+    # Softmax less the wanted distribution.
+    gradient = exponentials * (mask[:, None] / sums)
+    if label_smoothing:
+        cross_entropy -= label_smoothing * tf.reduce_mean(logits, axis=1)
+        gradient -= mask[:, None] * (label_smoothing / logits.shape[1])
+    places = tf.stack([tf.range(tf.shape(words)[0]), words], axis=1)
+    return tf.reduce_sum(cross_entropy * mask), tf.tensor_scatter_nd_sub(gradient, places, (1 - label_smoothing) * mask)

@@ -3,7 +3,7 @@
     rnnsearch   bidirectional encoder, attention decoder             (sections 3.1 and 3.2)
     rnnencdec   forward encoder, its last state the only context     (section 2.2; the baseline)
 
-Training asks for the logits of whole target sentences (``call``); search asks for one word at a time
+Training asks for whole target sentences at once (``readouts``); search asks for one word at a time
 (``read``, ``initial_state``, ``step``). Both go through the same equations.
 """
 
@@ -99,7 +99,11 @@ class Network(keras.Model):
         self.stop_training = False
 
     def call(self, source: tf.Tensor, target: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Logits [target length, batch, vocabulary] of every target word given those before it.
+        """Logits [target length, batch, vocabulary]; arguments as those of ``readouts``."""
+        return self.readout.logits(self.readouts(source, target, training))
+
+    def readouts(self, source: tf.Tensor, target: tf.Tensor, training: bool) -> tf.Tensor:
+        """What the softmax reads to find every target word given those before it: [target length, batch, units].
 
         source, target: int32 [batch, length], ending in END_ID and padded with PADDING_ID.
         """
@@ -111,7 +115,7 @@ class Network(keras.Model):
         decoded = self.decoder.run(read._replace(initial_state=first_state), previous, training)
         decoded = self.upper_decoder.run(decoded, upper_states, training)
         maxout = self.readout.maxout(self._readout_state(decoded), previous, decoded.contexts)
-        return self.readout.logits(self.dropouts.readout(maxout, training))
+        return self.dropouts.readout(maxout, training)
 
     def read(self, source: tf.Tensor, training: bool = False) -> Source:
         """What the decoder sees of the sentences ``source``, int32 [batch, source length]."""

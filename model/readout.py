@@ -66,10 +66,16 @@ class Readout(keras.layers.Layer):
             pieces = self.normalization(pieces)
         return tf.maximum(*tf.split(pieces + self.bias, 2, axis=-1))
 
-    def logits(self, maxout: tf.Tensor) -> tf.Tensor:
-        """[..., units] to [..., vocabulary], before the softmax."""
+    @property
+    def softmax_weights(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """W_o [units, vocabulary] and its bias [vocabulary]."""
         if self.tied is None:
             kernel = tf.convert_to_tensor(self.vocabulary_kernel)
         else:
             kernel = tf.transpose(tf.convert_to_tensor(self.tied))
-        return tf.tensordot(maxout, kernel, 1) + self.vocabulary_bias
+        return kernel, tf.convert_to_tensor(self.vocabulary_bias)
+
+    def logits(self, maxout: tf.Tensor) -> tf.Tensor:
+        """[..., units] to [..., vocabulary], before the softmax."""
+        kernel, bias = self.softmax_weights
+        return tf.tensordot(maxout, kernel, 1) + bias
