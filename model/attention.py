@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from model.initialization import Initializers
+from model.precision import product
 
 # Added to the energy of a padded position; its weight is 0 in float32.
 EXCLUDED = -1e9
@@ -71,9 +72,11 @@ class AdditiveAttention(keras.layers.Layer):
         self.annotation_kernel = self.add_weight(
             shape=(annotation_units, units), initializer=initializers.alignment, name="annotation_kernel"
         )
-        self.bias = self.add_weight(shape=(units,), initializer=initializers.bias, name="bias")
-        self.vector = self.add_weight(shape=(units,), initializer=initializers.alignment_vector, name="vector")
+        self.bias = self.add_weight(shape=(units,), initializer=initializers.bias, autocast=False, name="bias")
+        self.vector = self.add_weight(
+            shape=(units,), initializer=initializers.alignment_vector, autocast=False, name="vector"
+        )
 
     def project(self, annotations: tf.Tensor) -> tf.Tensor:
         """U_a h + b: [batch, source length, annotation units] to [batch, source length, units]."""
-        return tf.tensordot(annotations, tf.convert_to_tensor(self.annotation_kernel), 1) + self.bias
+        return product(annotations, tf.convert_to_tensor(self.annotation_kernel)) + self.bias

@@ -27,9 +27,9 @@ from model.gru import (
     local_gradients,
     masked,
     recurrent_weight_gradients,
-    summed_outer_product,
 )
 from model.initialization import Initializers
+from model.precision import product, summed_outer_product
 
 
 class Decoded(NamedTuple):
@@ -79,11 +79,11 @@ class InitialState(keras.layers.Layer):
             initializer=initializers.beside(layers, lambda: initializers.other),
             name="kernel",
         )
-        self.bias = self.add_weight(shape=(layers * units,), initializer=initializers.bias, name="bias")
+        self.bias = self.add_weight(shape=(layers * units,), initializer=initializers.bias, autocast=False, name="bias")
 
     def of(self, encoder_state: tf.Tensor) -> tf.Tensor:
         """[batch, inputs] to [batch, layers * units], the layers side by side."""
-        return tf.tanh(tf.matmul(encoder_state, tf.convert_to_tensor(self.kernel)) + self.bias)
+        return tf.tanh(product(encoder_state, tf.convert_to_tensor(self.kernel)) + self.bias)
 
 
 class AttentionDecoder(keras.layers.Layer):
@@ -158,7 +158,7 @@ class FixedContextDecoder(keras.layers.Layer):
         return Decoded(following, state, source.context, None)
 
     def _gate_inputs(self, source: Summarized, embeddings: tf.Tensor) -> tf.Tensor:
-        return self.gru.gate_inputs(embeddings) + tf.matmul(source.context, tf.convert_to_tensor(self.context_kernel))
+        return self.gru.gate_inputs(embeddings) + product(source.context, tf.convert_to_tensor(self.context_kernel))
 
 
 class UpperDecoder(keras.layers.Layer):
@@ -276,14 +276,14 @@ def attentive_recurrence(
                 d_input, d_before = gru_step_gradients(
                     d_state + d_states_outside.read(now), here, gates_transposed, candidate_transposed, state_mask
                 )
-                d_context = d_contexts_outside.read(now) + tf.matmul(d_input, context_transposed)
+                d_context = d_contexts_outside.read(now) + product(d_input, context_transposed)
                 d_argument, d_vector_here = attend_gradients(
                     d_context, alignments.read(now), hidden.read(now), source.annotations, weights.vector
                 )
                 d_query = tf.reduce_sum(d_argument, axis=1)
                 return (
                     step + 1,
-                    d_before + tf.matmul(d_query, query_transposed),
+                    d_before + product(d_query, query_transposed),
                     d_projected + d_argument,
                     d_vector + d_vector_here,
                     d_inputs.write(now, d_input),
@@ -307,10 +307,11 @@ def attentive_recurrence(
             d_gate_inputs, d_all_contexts = d_inputs.stack(), d_contexts.stack()
             d_annotations = tf.matmul(tf.transpose(alignment, [1, 2, 0]), tf.transpose(d_all_contexts, [1, 0, 2]))
             d_source = Annotated(d_annotations, d_projected, tf.zeros_like(source.exclusion), d_initial)
+            precision = weights.recurrent_gates.dtype
             d_weights = LoopWeights(
-                *recurrent_weight_gradients(masked(before, state_mask), gates, d_gate_inputs),
-                summed_outer_product(contexts, d_gate_inputs),
-                summed_outer_product(before, d_queries.stack()),
+                *recurrent_weight_gradients(masked(before, state_mask), gates, d_gate_inputs, precision),
+                summed_outer_product(contexts, d_gate_inputs, precision),
+                summed_outer_product(before, d_queries.stack(), precision),
                 d_vector,
             )
             return d_gate_inputs, d_source, d_weights
@@ -328,11 +329,11 @@ def _step(
     state_mask: tf.Tensor | None = None,
 ) -> tuple[Any, Any, Any]:
     """One target position: what the read-out needs, the GRU's step, and tanh's values in the alignment model."""
-    query = tf.matmul(state, weights.query_kernel)
+    query = product(state, weights.query_kernel)
     attended = attend(query, source.annotations, source.projected, source.exclusion, weights.vector)
     gru = gru_step(
         state,
-        gate_inputs + tf.matmul(attended.context, weights.context_kernel),
+        gate_inputs + product(attended.context, weights.context_kernel),
         weights.recurrent_gates,
         weights.recurrent_candidate,
         state_mask,

@@ -26,6 +26,7 @@ import tensorflow as tf
 
 from model.initialization import Initializers
 from model.normalization import layer_normalization
+from model.precision import product, summed_outer_product
 
 # Added to the update gate's input this closes the gate for good: sigmoid(CLOSED) is 0 in float32, the
 # state passes unchanged, and so padding is skipped without another operation in the loop.
@@ -50,9 +51,9 @@ def gru_step(
     """One step from ``state`` [batch, units] with ``gate_inputs`` [batch, 3 units] (A.1.1)."""
     units = recurrent_candidate.shape[0]
     seen = masked(state, state_mask)
-    gates = tf.sigmoid(gate_inputs[:, : 2 * units] + tf.matmul(seen, recurrent_gates))
+    gates = tf.sigmoid(gate_inputs[:, : 2 * units] + product(seen, recurrent_gates))
     update, reset = tf.split(gates, 2, axis=1)
-    candidate = tf.tanh(gate_inputs[:, 2 * units :] + tf.matmul(reset * seen, recurrent_candidate))
+    candidate = tf.tanh(gate_inputs[:, 2 * units :] + product(reset * seen, recurrent_candidate))
     return Step(state + update * (candidate - state), gates, candidate)
 
 
@@ -74,12 +75,12 @@ def gru_step_gradients(
     matrix takes up to twice as long.
     """
     d_candidate = d_state * local.candidate
-    d_reset_state = tf.matmul(d_candidate, candidate_transposed)
+    d_reset_state = product(d_candidate, candidate_transposed)
     d_gates = tf.concat([d_state * local.update, d_reset_state * local.reset], axis=1)
     if state_mask is None:
-        d_before = d_state * local.kept + d_reset_state * local.reset_gate + tf.matmul(d_gates, gates_transposed)
+        d_before = d_state * local.kept + d_reset_state * local.reset_gate + product(d_gates, gates_transposed)
     else:
-        d_seen = d_reset_state * local.reset_gate + tf.matmul(d_gates, gates_transposed)
+        d_seen = d_reset_state * local.reset_gate + product(d_gates, gates_transposed)
         d_before = d_state * local.kept + d_seen * state_mask
     return tf.concat([d_gates, d_candidate], axis=1), d_before
 
@@ -114,7 +115,7 @@ def local_gradients(
 
 
 def recurrent_weight_gradients(
-    seen: tf.Tensor, gates: tf.Tensor, d_gate_inputs: tf.Tensor
+    seen: tf.Tensor, gates: tf.Tensor, d_gate_inputs: tf.Tensor, precision: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Gradients of recurrent_gates [units, 2 units] and recurrent_candidate [units, units] over all positions.
 
@@ -123,14 +124,9 @@ def recurrent_weight_gradients(
     units = seen.shape[-1]
     reset = gates[..., units:]
     return (
-        summed_outer_product(seen, d_gate_inputs[..., : 2 * units]),
-        summed_outer_product(reset * seen, d_gate_inputs[..., 2 * units :]),
+        summed_outer_product(seen, d_gate_inputs[..., : 2 * units], precision),
+        summed_outer_product(reset * seen, d_gate_inputs[..., 2 * units :], precision),
     )
-
-
-def summed_outer_product(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-    """Sum over all positions of left [..., a] times right [..., b]: [a, b]; how a weight's gradient is made."""
-    return tf.matmul(tf.reshape(left, [-1, left.shape[-1]]), tf.reshape(right, [-1, right.shape[-1]]), transpose_a=True)
 
 
 def growing(length: tf.Tensor, *shape: int | None) -> tf.TensorArray:
@@ -205,7 +201,9 @@ def recurrence(
                 (0, tf.zeros_like(initial_state), growing(length, 3 * units)),
             )
             d_gate_inputs = d_inputs.stack()
-            d_weights = recurrent_weight_gradients(masked(before, state_mask), gates, d_gate_inputs)
+            d_weights = recurrent_weight_gradients(
+                masked(before, state_mask), gates, d_gate_inputs, recurrent_gates.dtype
+            )
             return d_gate_inputs, d_initial, *d_weights
 
         return states, gradients
@@ -223,7 +221,7 @@ class GRU(keras.layers.Layer):
             shape=(inputs, 3 * units), initializer=initializers.beside(3, lambda: initializers.other), name="kernel"
         )
         self.normalization = layer_normalization(3 * units, name) if layer_norm else None
-        self.bias = self.add_weight(shape=(3 * units,), initializer=initializers.bias, name="bias")
+        self.bias = self.add_weight(shape=(3 * units,), initializer=initializers.bias, autocast=False, name="bias")
         self.recurrent_gates = self.add_weight(
             shape=(units, 2 * units),
             initializer=initializers.beside(2, lambda: initializers.recurrent),
@@ -235,7 +233,7 @@ class GRU(keras.layers.Layer):
 
     def gate_inputs(self, inputs: tf.Tensor) -> tf.Tensor:
         """W x + b of every gate, W x normalised where the GRU does so: [..., inputs] to [..., 3 units]."""
-        projected = tf.tensordot(inputs, tf.convert_to_tensor(self.kernel), 1)
+        projected = product(inputs, tf.convert_to_tensor(self.kernel))
         if self.normalization is not None:
             projected = self.normalization(projected)
         return projected + self.bias

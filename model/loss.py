@@ -14,36 +14,33 @@ from typing import Any
 import tensorflow as tf
 
 from model.gru import by_step, growing
+from model.precision import product, summed_outer_product
+from model.readout import Softmax
 from recipes.layout import PADDING_ID
 
 # Enough for the matrix products to be as fast as they get.
 POSITIONS_AT_A_TIME = 256
 
 
-def summed_cross_entropy(
-    readouts: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, target: tf.Tensor, label_smoothing: float
-) -> tuple[tf.Tensor, tf.Tensor]:
+def summed_cross_entropy(softmax: Softmax, target: tf.Tensor, label_smoothing: float) -> tuple[tf.Tensor, tf.Tensor]:
     """The sum over all target words of -log p, in nats, and how many words there are; two float32 scalars.
 
-    readouts: what the softmax reads, [target length, batch, units]; its weights, kernel [units, vocabulary] and
-    bias [vocabulary]; target: int32 [batch, target length]. With ``label_smoothing`` e the wanted distribution is
-    1 - e on the word and e spread evenly over the vocabulary.
+    softmax: at [target length, batch]; target: int32 [batch, target length]. With ``label_smoothing`` e the wanted
+    distribution is 1 - e on the word and e spread evenly over the vocabulary.
 
     The gradient is computed with the loss, not asked for: this is for training.
     """
     words = tf.reshape(tf.transpose(target), [-1])
-    rows = tf.reshape(readouts, [-1, readouts.shape[-1]])
+    rows = tf.reshape(softmax.readouts, [-1, softmax.kernel.shape[0]])
     if words.shape[0] is None:  # What XLA compiles has shapes that do not depend on values.
         kept = tf.where(tf.not_equal(words, PADDING_ID))[:, 0]
         words, rows = tf.gather(words, kept), tf.gather(rows, kept)
     count = tf.reduce_sum(tf.cast(tf.not_equal(words, PADDING_ID), tf.float32))
-    return _summed(rows, kernel, bias, words, label_smoothing), count
+    return _summed(softmax._replace(readouts=rows), words, label_smoothing), count
 
 
-def _summed(
-    readouts: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, words: tf.Tensor, label_smoothing: float
-) -> tf.Tensor:
-    """The sum of the cross entropies of readouts [positions, units]; words: int32 [positions]."""
+def _summed(softmax: Softmax, words: tf.Tensor, label_smoothing: float) -> tf.Tensor:
+    """The sum of the cross entropies of a softmax at [positions]; words: int32 [positions]."""
 
     @tf.custom_gradient
     def run(
@@ -60,24 +57,24 @@ def _summed(
 
         def part(number, total, d_kernel, d_bias, d_readouts):  # type: ignore[no-untyped-def]
             here = readouts_of.read(number)
-            logits = tf.matmul(here, kernel) + bias
+            logits = product(here, kernel) + bias
             loss, d_logits = _with_gradient(logits, words_of.read(number), label_smoothing)
             return (
                 number + 1,
                 total + loss,
-                d_kernel + tf.matmul(here, d_logits, transpose_a=True),
+                d_kernel + summed_outer_product(here, d_logits, kernel.dtype),
                 d_bias + tf.reduce_sum(d_logits, axis=0),
-                d_readouts.write(number, tf.matmul(d_logits, transposed)),
+                d_readouts.write(number, product(d_logits, transposed)),
             )
 
-        start: Any = (0, 0.0, tf.zeros_like(kernel), tf.zeros_like(bias), growing(parts, units))
+        start: Any = (0, 0.0, tf.zeros_like(kernel, tf.float32), tf.zeros_like(bias), growing(parts, units))
         _, total, d_kernel, d_bias, d_readouts = tf.while_loop(
             lambda number, *_: number < parts, part, start, parallel_iterations=1
         )
         d_rows = tf.reshape(d_readouts.stack(), [-1, units])[:positions]
         return total, lambda upstream: (upstream * d_rows, upstream * d_kernel, upstream * d_bias)
 
-    return run(readouts, kernel, bias)
+    return run(*softmax)
 
 
 def _with_gradient(logits: tf.Tensor, words: tf.Tensor, label_smoothing: float) -> tuple[tf.Tensor, tf.Tensor]:

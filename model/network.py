@@ -3,7 +3,7 @@
     rnnsearch   bidirectional encoder, attention decoder             (sections 3.1 and 3.2)
     rnnencdec   forward encoder, its last state the only context     (section 2.2; the baseline)
 
-Training asks for whole target sentences at once (``readouts``); search asks for one word at a time
+Training asks for whole target sentences at once (``call``); search asks for one word at a time
 (``read``, ``initial_state``, ``step``). Both go through the same equations.
 """
 
@@ -27,7 +27,7 @@ from model.decoder import (
 from model.dropout import Dropouts
 from model.encoder import BidirectionalEncoder, ForwardEncoder
 from model.initialization import Initializer, Initializers
-from model.readout import Readout
+from model.readout import Readout, Softmax
 from recipes import schema
 from recipes.layout import PADDING_ID
 
@@ -47,10 +47,21 @@ class Next(NamedTuple):
 
 
 class Network(keras.Model):
-    """RNNsearch or RNNencdec with the sizes of ``settings``; every weight is made here, from ``seed``."""
+    """RNNsearch or RNNencdec with the sizes of ``settings``; every weight is made here, from ``seed``.
 
-    def __init__(self, settings: schema.Model, source_vocabulary: int, target_vocabulary: int, seed: int):
-        super().__init__(name=settings.architecture)
+    precision: of the matrix products in training, as ``schema.Training`` has it; search is in float32.
+    """
+
+    def __init__(
+        self,
+        settings: schema.Model,
+        source_vocabulary: int,
+        target_vocabulary: int,
+        seed: int,
+        precision: str = "float32",
+    ):
+        policy = precision if precision == "float32" else f"mixed_{precision}"
+        super().__init__(name=settings.architecture, dtype=policy)
         self.settings = settings
         initializers = Initializers(settings.initialization, seed)
         self.dropouts = Dropouts(settings, seed)
@@ -98,14 +109,11 @@ class Network(keras.Model):
         # What Keras callbacks set to end a training.
         self.stop_training = False
 
-    def call(self, source: tf.Tensor, target: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Logits [target length, batch, vocabulary]; arguments as those of ``readouts``."""
-        return self.readout.logits(self.readouts(source, target, training))
+    def call(self, source: tf.Tensor, target: tf.Tensor, training: bool = False) -> Softmax:
+        """The softmax that finds every target word given those before it, at [target length, batch].
 
-    def readouts(self, source: tf.Tensor, target: tf.Tensor, training: bool) -> tf.Tensor:
-        """What the softmax reads to find every target word given those before it: [target length, batch, units].
-
-        source, target: int32 [batch, length], ending in END_ID and padded with PADDING_ID.
+        source, target: int32 [batch, length], ending in END_ID and padded with PADDING_ID. Its products are in the
+        network's precision (model.precision): calling a Keras model hands out its weights so.
         """
         read = self.read(source, training)
         words = tf.transpose(target)
@@ -115,12 +123,12 @@ class Network(keras.Model):
         decoded = self.decoder.run(read._replace(initial_state=first_state), previous, training)
         decoded = self.upper_decoder.run(decoded, upper_states, training)
         maxout = self.readout.maxout(self._readout_state(decoded), previous, decoded.contexts)
-        return self.dropouts.readout(maxout, training)
+        return self.readout.softmax(self.dropouts.readout(maxout, training))
 
     def read(self, source: tf.Tensor, training: bool = False) -> Source:
         """What the decoder sees of the sentences ``source``, int32 [batch, source length]."""
         mask = tf.not_equal(source, PADDING_ID)
-        embeddings = tf.gather(tf.convert_to_tensor(self.source_embeddings), source)
+        embeddings = tf.cast(tf.gather(tf.convert_to_tensor(self.source_embeddings), source), tf.float32)
         embeddings = self.dropouts.embeddings(embeddings, training)
         if isinstance(self.encoder, ForwardEncoder):
             summary = self.encoder.summarize(embeddings, mask, training)
@@ -144,11 +152,11 @@ class Network(keras.Model):
         alignment = decoded.alignment
         if alignment is None:
             alignment = tf.zeros([tf.shape(previous)[0], source_length])
-        return Next(self.readout.logits(maxout), tf.concat([first.states, *following], axis=1), alignment)
+        return Next(self.readout.softmax(maxout).logits, tf.concat([first.states, *following], axis=1), alignment)
 
     def _embedded(self, previous: tf.Tensor) -> tf.Tensor:
         """Embeddings of target words; the beginning of a sentence, PADDING_ID, is zero, as E y_0 in the paper."""
-        words = tf.gather(tf.convert_to_tensor(self.target_embeddings), previous)
+        words = tf.cast(tf.gather(tf.convert_to_tensor(self.target_embeddings), previous), tf.float32)
         return words * tf.cast(tf.not_equal(previous, PADDING_ID), words.dtype)[..., None]
 
     def _of_layers(self, state: tf.Tensor) -> list[tf.Tensor]:

@@ -14,11 +14,27 @@ t_i with its embedding.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
 from model.initialization import Initializers
 from model.normalization import layer_normalization
+from model.precision import product
+
+
+class Softmax(NamedTuple):
+    """What a softmax is of: readouts [..., units], kernel W_o [units, vocabulary] and bias [vocabulary]."""
+
+    readouts: tf.Tensor
+    kernel: tf.Tensor
+    bias: tf.Tensor
+
+    @property
+    def logits(self) -> tf.Tensor:
+        """[..., vocabulary]."""
+        return product(self.readouts, self.kernel) + self.bias
 
 
 class Readout(keras.layers.Layer):
@@ -47,35 +63,29 @@ class Readout(keras.layers.Layer):
         self.embedding_kernel = kernel(embedding_units, 2 * units, "embedding_kernel")
         self.context_kernel = kernel(context_units, 2 * units, "context_kernel")
         self.normalization = layer_normalization(2 * units, "readout") if layer_norm else None
-        self.bias = self.add_weight(shape=(2 * units,), initializer=initializers.bias, name="bias")
+        self.bias = self.add_weight(shape=(2 * units,), initializer=initializers.bias, autocast=False, name="bias")
         self.tied = tied
         if tied is None:
             self.vocabulary_kernel = kernel(units, vocabulary, "vocabulary_kernel")
         self.vocabulary_bias = self.add_weight(
-            shape=(vocabulary,), initializer=initializers.bias, name="vocabulary_bias"
+            shape=(vocabulary,), initializer=initializers.bias, autocast=False, name="vocabulary_bias"
         )
 
     def maxout(self, states: tf.Tensor, embeddings: tf.Tensor, contexts: tf.Tensor) -> tf.Tensor:
         """t: [..., units], of any leading shape that the three share; ``contexts`` may broadcast against it."""
         pieces = (
-            tf.tensordot(states, tf.convert_to_tensor(self.state_kernel), 1)
-            + tf.tensordot(embeddings, tf.convert_to_tensor(self.embedding_kernel), 1)
-            + tf.tensordot(contexts, tf.convert_to_tensor(self.context_kernel), 1)
+            product(states, tf.convert_to_tensor(self.state_kernel))
+            + product(embeddings, tf.convert_to_tensor(self.embedding_kernel))
+            + product(contexts, tf.convert_to_tensor(self.context_kernel))
         )
         if self.normalization is not None:
             pieces = self.normalization(pieces)
         return tf.maximum(*tf.split(pieces + self.bias, 2, axis=-1))
 
-    @property
-    def softmax_weights(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """W_o [units, vocabulary] and its bias [vocabulary]."""
+    def softmax(self, maxout: tf.Tensor) -> Softmax:
+        """Over the vocabulary, of what it reads [..., units]."""
         if self.tied is None:
             kernel = tf.convert_to_tensor(self.vocabulary_kernel)
         else:
             kernel = tf.transpose(tf.convert_to_tensor(self.tied))
-        return kernel, tf.convert_to_tensor(self.vocabulary_bias)
-
-    def logits(self, maxout: tf.Tensor) -> tf.Tensor:
-        """[..., units] to [..., vocabulary], before the softmax."""
-        kernel, bias = self.softmax_weights
-        return tf.tensordot(maxout, kernel, 1) + bias
+        return Softmax(maxout, kernel, tf.convert_to_tensor(self.vocabulary_bias))

@@ -256,9 +256,8 @@ def update_function(
 
     def sums_of_share(source: tf.Tensor, target: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            readouts = network.readouts(source, target, training=True)
-            softmax = network.readout.softmax_weights
-            total, words = summed_cross_entropy(readouts, *softmax, target, settings.label_smoothing)
+            softmax = network(source, target, training=True)
+            total, words = summed_cross_entropy(softmax, target, settings.label_smoothing)
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, [w.value for w in weights])]
         padded = tf.concat([tf.reshape(side, [-1]) == PADDING_ID for side in (source, target)], axis=0)
         return [

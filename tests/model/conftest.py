@@ -45,7 +45,7 @@ if not tf.config.get_visible_devices("GPU"):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
-def small_network(**more: Any) -> Network:
+def small_network(*, precision: Any = "float32", **more: Any) -> Network:
     """A network with a different size for everything, and weights large enough to matter."""
     settings = schema.Model.model_validate(
         {
@@ -59,7 +59,7 @@ def small_network(**more: Any) -> Network:
         }
     )
     joint = settings.tied_embeddings == "all"
-    network = Network(settings, SOURCE_VOCABULARY, SOURCE_VOCABULARY if joint else TARGET_VOCABULARY, seed=3)
+    network = Network(settings, SOURCE_VOCABULARY, SOURCE_VOCABULARY if joint else TARGET_VOCABULARY, 3, precision)
     random = np.random.default_rng(3)
     for variable in network.trainable_variables:
         variable.assign(random.normal(0, 0.5, variable.shape))

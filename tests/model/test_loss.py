@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from model.loss import POSITIONS_AT_A_TIME, summed_cross_entropy
+from model.readout import Softmax
 from recipes.layout import END_ID
 from tests.model import reference
 from tests.model.conftest import padded
@@ -30,7 +31,7 @@ def test_cross_entropy_and_its_gradients(smoothing: float, batch: int, shapes: s
     def loss_and_gradients(readouts: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, words: tf.Tensor) -> tuple:
         with tf.GradientTape() as tape:
             tape.watch([readouts, kernel, bias])
-            total, count = summed_cross_entropy(readouts, kernel, bias, words, smoothing)
+            total, count = summed_cross_entropy(Softmax(readouts, kernel, bias), words, smoothing)
             thrice = 3 * total
         return total, count, tape.gradient(thrice, [readouts, kernel, bias])
 

@@ -48,7 +48,7 @@ def test_logits_of_padded_batch_are_those_of_each_sentence(network: Network) -> 
     pairs = random_pairs(12)
     weights = reference.weights_of(network)
     sources, targets = zip(*pairs, strict=True)
-    logits = network(padded(list(sources)), padded(list(targets)))
+    logits = network(padded(list(sources)), padded(list(targets))).logits
     for index, (source, target) in enumerate(pairs):
         expected, _ = reference.logits(weights, source, target, network.settings)
         np.testing.assert_allclose(logits[: len(target), index], expected, atol=1e-5)
@@ -97,11 +97,6 @@ def masks_of_next_call(network: Network, batch: int) -> list[reference.Masks]:
     return [{name: mask[index] for name, mask in masks.items()} for index in range(batch)]
 
 
-def training_loss(network: Network, source: tf.Tensor, target: tf.Tensor, smoothing: float) -> tuple[Any, Any]:
-    readouts = network.readouts(source, target, training=True)
-    return summed_cross_entropy(readouts, *network.readout.softmax_weights, target, smoothing)
-
-
 def check_gradients(network: Network, pairs: list[reference.Pair], masks: list[reference.Masks] | None) -> None:
     """Along a random direction of every weight, against central differences of the float64 equations."""
     sources, targets = (padded(list(side)) for side in zip(*pairs, strict=True))
@@ -109,7 +104,7 @@ def check_gradients(network: Network, pairs: list[reference.Pair], masks: list[r
     assert len(variables) == len(network.trainable_variables)
     assert len({variable.path for variable in network.trainable_variables}) == len(variables)
     with tf.GradientTape() as tape:
-        loss, words = training_loss(network, sources, targets, 0.0)
+        loss, words = summed_cross_entropy(network(sources, targets, training=True), targets, 0.0)
     gradients = tape.gradient(loss, [variable.value for variable in variables.values()])
     random = np.random.default_rng(2)
     assert float(words) == sum(len(target) for _, target in pairs)
@@ -135,10 +130,33 @@ def test_gradient_flows_to_every_weight(more: dict[str, Any]) -> None:
     network = Network(settings, 13, 13, seed=1)
     sources, targets = (padded(list(side)) for side in zip(*random_pairs(8), strict=True))
     with tf.GradientTape() as tape:
-        loss, _ = training_loss(network, sources, targets, 0.1)
+        loss, _ = summed_cross_entropy(network(sources, targets, training=True), targets, 0.1)
     gradients = tape.gradient(loss, [variable.value for variable in network.trainable_variables])
     for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, variable.path
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.05), ("float16", 0.02)])
+@pytest.mark.parametrize("more", NETWORKS.values(), ids=list(NETWORKS))
+def test_products_of_fewer_bits_give_nearly_the_same_gradients(
+    more: dict[str, Any], precision: str, tolerance: float
+) -> None:
+    """Nearly: a maxout unit may choose its other piece. Loss and gradients are float32, and search is all float32."""
+    exact, mixed = (small_network(precision=bits, **more) for bits in ("float32", precision))
+    sources, targets = (padded(list(side)) for side in zip(*random_pairs(8), strict=True))
+    found = []
+    for network in (exact, mixed):
+        with tf.GradientTape() as tape:
+            loss, _ = summed_cross_entropy(network(sources, targets, training=True), targets, 0.1)
+        weights = [variable.value for variable in network.trainable_variables]
+        found.append([loss, *map(tf.convert_to_tensor, tape.gradient(loss, weights))])
+    for values in zip(*found, strict=True):
+        assert {value.dtype for value in values} == {tf.float32}
+    differences = [theirs - ours for ours, theirs in zip(*found, strict=True)]
+    assert 0 < float(tf.linalg.global_norm(differences)) < tolerance * float(tf.linalg.global_norm(found[0]))
+    step = exact.step(exact.read(sources), tf.zeros([8, 6 * exact.settings.decoder_layers]), targets[:, 0], 3)
+    again = mixed.step(mixed.read(sources), tf.zeros([8, 6 * exact.settings.decoder_layers]), targets[:, 0], 3)
+    np.testing.assert_array_equal(step.logits, again.logits)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +165,9 @@ def test_gradient_flows_to_every_weight(more: dict[str, Any]) -> None:
 def test_dropout_is_only_in_training(share: str) -> None:
     network = small_network(**NETWORKS["rnnsearch-options"], **{share: 0.5})
     source, target = padded([[3, 4, 1]]), padded([[5, 6, 1]])
-    np.testing.assert_array_equal(network(source, target), network(source, target))
-    assert np.abs(network(source, target, training=True) - network(source, target, training=True)).max() > 0.01
+    np.testing.assert_array_equal(network(source, target).logits, network(source, target).logits)
+    first, second = (network(source, target, training=True).logits for _ in range(2))
+    assert np.abs(first - second).max() > 0.01
 
 
 def test_each_dropout_is_set_on_its_own() -> None:
@@ -194,7 +213,7 @@ def test_paper_initialization() -> None:
 def test_tied_logits_begin_as_large_as_what_the_softmax_reads(units: int) -> None:
     sizes = {"tied_embeddings": "target", "embedding_units": units, "readout_units": units}
     network = Network(schema.Model.model_validate(sizes), 2, 500, seed=1)
-    logits = network.readout.logits(tf.constant(np.random.default_rng(6).normal(size=(40, units)), tf.float32))
+    logits = network.readout.softmax(tf.constant(np.random.default_rng(6).normal(size=(40, units)), tf.float32)).logits
     assert np.std(logits) == pytest.approx(1, rel=0.05)
 
 

@@ -167,6 +167,6 @@ def test_scores_are_those_of_the_words(network: Network) -> None:
     hypotheses = searcher(network, 3)(sources)
     for index, source in enumerate(sources):
         for score, words in found(hypotheses, index):
-            log_p = tf.nn.log_softmax(network(padded([source]), padded([list(words)])))[:, 0]
+            log_p = tf.nn.log_softmax(network(padded([source]), padded([list(words)])).logits)[:, 0]
             chosen = sum(float(log_p[i, word]) for i, word in enumerate(words))
             assert score == pytest.approx(chosen / len(words), rel=1e-4)
