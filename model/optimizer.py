@@ -17,7 +17,7 @@ LearningRate = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Optimizer(tf.Module):
-    """Adam or Adadelta over ``weights``; make it under the strategy that made them.
+    """The settings' method over ``weights``; make it under the strategy that made them.
 
     averages: variables like ``weights``, which follow them as their moving average, or none where the settings
     want none.
@@ -40,7 +40,7 @@ class Optimizer(tf.Module):
         self._averages = [average.value for average in averages]
         self.updates = _variable(tf.zeros([], tf.int64), "updates")
         self.slots = [
-            [_variable(tf.zeros_like(weight.value), f"{weight.path}/{number}") for number in (1, 2)]
+            [_variable(tf.zeros_like(weight.value), f"{weight.path}/{number}") for number in _slots(settings)]
             for weight in weights
         ]
 
@@ -65,25 +65,43 @@ class Optimizer(tf.Module):
     def _apply(
         self, weight: tf.Variable, slots: Sequence[tf.Variable], gradient: tf.Tensor, rate: tf.Tensor, number: tf.Tensor
     ) -> None:
-        """Adadelta (Zeiler 2012, algorithm 1) or Adam (Kingma and Ba 2015, algorithm 1, as section 2 reorders it)."""
+        """Adadelta (Zeiler 2012, algorithm 1), Adam (Kingma and Ba 2015, algorithm 1, as section 2 reorders it), with
+        weight decay (Loshchilov and Hutter 2019, algorithm 2), or gradient descent with momentum (Polyak 1964).
+
+        What the paper on weight decay has as eta lambda is here the learning rate times weight_decay. Only matrices
+        decay: a bias or a gain has no reason to be near zero.
+        """
+        settings = self._settings
+        if settings.optimizer == "sgd":
+            if slots:
+                (velocity,) = slots
+                tf.raw_ops.ResourceApplyMomentum(
+                    var=weight.handle, accum=velocity.handle, lr=rate, grad=gradient, momentum=settings.momentum
+                )
+            else:
+                tf.raw_ops.ResourceApplyGradientDescent(var=weight.handle, alpha=rate, delta=gradient)
+            return
         first, second = (slot.handle for slot in slots)
-        if self._settings.optimizer == "adadelta":
+        if settings.optimizer == "adadelta":
             tf.raw_ops.ResourceApplyAdadelta(
                 var=weight.handle, accum=first, accum_update=second, lr=rate, rho=0.95, epsilon=1e-6, grad=gradient
             )
-        else:
-            tf.raw_ops.ResourceApplyAdam(
-                var=weight.handle,
-                m=first,
-                v=second,
-                beta1_power=_BETA_1**number,
-                beta2_power=_BETA_2**number,
-                lr=rate,
-                beta1=_BETA_1,
-                beta2=_BETA_2,
-                epsilon=1e-7,
-                grad=gradient,
-            )
+            return
+        if settings.weight_decay and weight.shape.rank > 1:
+            decay = rate * settings.weight_decay
+            tf.raw_ops.ResourceApplyGradientDescent(var=weight.handle, alpha=decay, delta=weight)
+        tf.raw_ops.ResourceApplyAdam(
+            var=weight.handle,
+            m=first,
+            v=second,
+            beta1_power=_BETA_1**number,
+            beta2_power=_BETA_2**number,
+            lr=rate,
+            beta1=_BETA_1,
+            beta2=_BETA_2,
+            epsilon=1e-7,
+            grad=gradient,
+        )
 
     def _average(self, number: tf.Tensor) -> None:
         """a <- d a + (1 - d) w after update ``number`` t, with d = min(ema_decay, (1 + t) / (10 + t)).
@@ -111,6 +129,13 @@ def learning_rate(settings: schema.Training, steps: int) -> LearningRate:
         warmup_steps=settings.warmup_steps,
     )
     return schedule
+
+
+def _slots(settings: schema.Training) -> Sequence[int]:
+    """The numbers of what is remembered of every weight's gradients."""
+    if settings.optimizer == "sgd":
+        return [1] if settings.momentum else []
+    return [1, 2]
 
 
 def _variable(value: tf.Tensor, name: str) -> tf.Variable:

@@ -282,7 +282,13 @@ class Training(Section):
     init_from: str | None = Field(
         None, description="work directory of another run, whose best weights to start from (fine-tuning)"
     )
-    optimizer: Literal["adam", "adadelta"] = Field("adam", description="Adam, or Adadelta (rho 0.95, epsilon 1e-6)")
+    optimizer: Literal["adam", "adamw", "adadelta", "sgd"] = Field(
+        "adam", description="Adam, Adam with weight decay, Adadelta (rho 0.95, epsilon 1e-6) or gradient descent"
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, description="adamw: share of every matrix taken off at an update, times the learning rate"
+    )
+    momentum: float = Field(0.0, ge=0, lt=1, description="sgd: share of the change before that is made once more")
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate; 1 for the paper's Adadelta")
     schedule: Literal["constant", "cosine"] = Field(
         "constant", description="learning rate after the warm-up: as it is, or falling to 0 at the last step"
@@ -321,6 +327,17 @@ class Training(Section):
     def _one_batch_size(self) -> Training:
         if (self.batch_tokens is None) == (self.batch_pairs is None):
             raise ValueError("give either batch_tokens or batch_pairs")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_optimizer(self) -> Training:
+        if (self.optimizer == "adamw") != (self.weight_decay > 0):
+            raise ValueError(
+                f"the optimizer adamw and weight_decay need one another (they are {self.optimizer} and "
+                f"{self.weight_decay})"
+            )
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f"momentum is for the optimizer sgd, not for {self.optimizer}")
         return self
 
 

@@ -48,6 +48,54 @@ def test_adam_is_kingmas_and_bas() -> None:
     np.testing.assert_allclose(trained(schema.Training(batch_pairs=1, learning_rate=0.01)), weight, rtol=1e-5)
 
 
+def test_adamw_is_loshchilovs_and_hutters() -> None:
+    """Loshchilov and Hutter 2019, algorithm 2, whose eta alpha is the learning rate and eta lambda the rate times
+    weight_decay."""
+    matrix, mean, squares = np.ones([2, 3]), np.zeros([2, 3]), np.zeros([2, 3])
+    for number, gradient in enumerate(GRADIENTS, 1):
+        mean = 0.9 * mean + 0.1 * gradient
+        squares = 0.999 * squares + 0.001 * gradient**2
+        corrected_mean, corrected_squares = mean / (1 - 0.9**number), squares / (1 - 0.999**number)
+        change = 0.01 * corrected_mean / (np.sqrt(corrected_squares) + 1e-7)
+        matrix = matrix - (change + 0.01 * 0.3 * matrix)
+    found = trained(schema.Training(batch_pairs=1, optimizer="adamw", weight_decay=0.3, learning_rate=0.01))
+    np.testing.assert_allclose(found, matrix, rtol=1e-5)
+
+
+def test_only_matrices_decay() -> None:
+    settings = schema.Training(batch_pairs=1, optimizer="adamw", weight_decay=0.5, learning_rate=0.1)
+    matrix, bias = (keras.Variable(np.ones(shape, np.float32)) for shape in ([2, 3], [3]))
+    Optimizer(settings, 100, [matrix, bias]).apply([tf.zeros([2, 3]), tf.zeros([3])])
+    np.testing.assert_allclose(matrix, np.full([2, 3], 0.95), rtol=1e-6)
+    np.testing.assert_array_equal(bias, np.ones(3))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_gradient_descent_is_polyaks(momentum: float) -> None:
+    """Polyak 1964, equation 9, as Sutskever et al. 2013 write it (equations 1 and 2); without momentum, none."""
+    weight, velocity = np.ones([2, 3]), np.zeros([2, 3])
+    for gradient in GRADIENTS:
+        velocity = momentum * velocity - 0.1 * gradient
+        weight = weight + velocity
+    found = trained(schema.Training(batch_pairs=1, optimizer="sgd", momentum=momentum, learning_rate=0.1))
+    np.testing.assert_allclose(found, weight, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "slots"),
+    [
+        ({"optimizer": "adam"}, 2),
+        ({"optimizer": "adamw", "weight_decay": 0.1}, 2),
+        ({"optimizer": "adadelta"}, 2),
+        ({"optimizer": "sgd", "momentum": 0.5}, 1),
+        ({"optimizer": "sgd"}, 0),
+    ],
+)
+def test_nothing_is_remembered_that_is_not_needed(settings: dict[str, Any], slots: int) -> None:
+    optimizer = Optimizer(schema.Training(batch_pairs=1, **settings), 100, [keras.Variable(np.ones([2, 3]))])
+    assert [len(each) for each in optimizer.slots] == [slots]
+
+
 def test_the_average_follows_the_weights() -> None:
     """Whether its decay is still small, (1 + t) / (10 + t), or what it is set to, from t = 3 on."""
     weight, average = (keras.Variable(np.ones([2, 3], np.float32)) for _ in range(2))
