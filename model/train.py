@@ -196,7 +196,7 @@ def run_updates(
     state.meter.start()
     with interruption_put_off() as interruption:
         while step < plan.last_step and not network.stop_training and not state.out_of_patience(patience):
-            loss, words, gradient_norm, padding = (float(value) for value in next(updates))
+            loss, words, gradient_norm, padding, learning_rate = (float(value) for value in next(updates))
             step += 1
             state.step.assign(step)
             state.meter.add(loss, words)
@@ -205,7 +205,7 @@ def run_updates(
                 **state.meter.averages(),
                 "step": step,
                 "epoch": step / plan.epoch_steps,
-                "learning_rate": float(optimizer.learning_rate),
+                "learning_rate": learning_rate,
                 "gradient_norm": gradient_norm,
                 "padding": padding,
             }
@@ -222,6 +222,7 @@ def run_updates(
             if evaluate_now:
                 bleu = evaluate()
                 state.keep_best(bleu)
+                optimizer.reduce_on_plateau(int(state.best_step), settings.plateau_patience * plan.evaluate_every)
                 watchers.on_epoch_end(
                     step // plan.evaluate_every, {**logs, "dev_bleu": bleu, "seconds": time.monotonic() - began}
                 )
@@ -235,12 +236,13 @@ def run_updates(
 
 class Update(NamedTuple):
     """Of one update, float32 scalars: the loss in nats a target word, the target words, the norm of the gradient
-    before it was clipped, and the share of both sides' positions that are padding."""
+    before it was clipped, the share of both sides' positions that are padding, and the learning rate."""
 
     loss: tf.Tensor
     words: tf.Tensor
     gradient_norm: tf.Tensor
     padding: tf.Tensor
+    learning_rate: tf.Tensor
 
 
 def update_function(
@@ -278,8 +280,8 @@ def update_function(
         total, words, padding, positions, *gradients = sums
         norm = tf.linalg.global_norm(gradients) / words
         factor = tf.minimum(1.0, settings.clip_norm / norm) / words
-        optimizer.apply([gradient * factor for gradient in gradients])
-        return Update(total / words, words, norm, padding / positions)
+        rate = optimizer.apply([gradient * factor for gradient in gradients])
+        return Update(total / words, words, norm, padding / positions, rate)
 
     @tf.function(input_signature=None if has_fixed_shapes(strategy, settings) else batches_of_any_shape(strategy))
     def update(source: tf.Tensor, target: tf.Tensor) -> Update:

@@ -290,10 +290,16 @@ class Training(Section):
     )
     momentum: float = Field(0.0, ge=0, lt=1, description="sgd: share of the change before that is made once more")
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate; 1 for the paper's Adadelta")
-    schedule: Literal["constant", "cosine"] = Field(
-        "constant", description="learning rate after the warm-up: as it is, or falling to 0 at the last step"
+    schedule: Literal["constant", "cosine", "inverse_sqrt", "plateau"] = Field(
+        "constant",
+        description="learning rate after the warm-up: as it is, falling to 0 at the last step, falling with the "
+        "square root of the step, or lowered when dev BLEU gets no better",
     )
     warmup_steps: int = Field(0, ge=0, description="steps over which the learning rate rises from 0")
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="plateau: what the learning rate is multiplied by")
+    plateau_patience: int = Field(
+        2, ge=1, description="plateau: dev evaluations without a better BLEU before that, fewer than patience"
+    )
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient of all weights together")
     ema_decay: float = Field(
         0.0,
@@ -338,6 +344,17 @@ class Training(Section):
             )
         if self.momentum and self.optimizer != "sgd":
             raise ValueError(f"momentum is for the optimizer sgd, not for {self.optimizer}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_schedule(self) -> Training:
+        if self.schedule == "inverse_sqrt" and not self.warmup_steps:
+            raise ValueError("the schedule inverse_sqrt needs warmup_steps, at the end of which it is highest")
+        if self.schedule == "plateau" and self.plateau_patience >= self.patience:
+            raise ValueError(
+                f"plateau_patience ({self.plateau_patience}) must be less than patience ({self.patience}), "
+                "or training stops before the learning rate is lowered"
+            )
         return self
 
 

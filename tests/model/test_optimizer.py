@@ -115,9 +115,24 @@ def test_the_average_follows_the_weights() -> None:
         ({"schedule": "constant", "warmup_steps": 10}, {0: 0.0, 5: 0.5, 10: 1.0, 100: 1.0}),
         ({"schedule": "cosine"}, {0: 1.0, 50: 0.5, 100: 0.0}),
         ({"schedule": "cosine", "warmup_steps": 20}, {10: 0.5, 20: 1.0, 60: 0.5, 100: 0.0}),
+        (
+            {"schedule": "inverse_sqrt", "warmup_steps": 4},
+            {0: 0.0, 1: 0.25, 2: 0.5, 4: 1.0, 9: 2 / 3, 16: 0.5, 100: 0.2},
+        ),
+        ({"schedule": "inverse_sqrt", "warmup_steps": 1}, {0: 0.0, 1: 1.0, 4: 0.5}),
+        ({"schedule": "plateau", "warmup_steps": 10}, {0: 0.0, 5: 0.5, 10: 1.0, 100: 1.0}),
     ],
 )
 def test_learning_rates(settings: dict[str, Any], rates: dict[int, float]) -> None:
     rate = learning_rate(schema.Training(batch_tokens=1, learning_rate=1.0, **settings), steps=100)
     for step, expected in rates.items():
         assert float(rate(tf.constant(step))) == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_update_says_its_learning_rate() -> None:
+    settings = schema.Training(batch_pairs=1, optimizer="sgd", learning_rate=0.8, warmup_steps=4)
+    weight = keras.Variable(np.zeros([1], np.float32))
+    optimizer = Optimizer(settings, 100, [weight])
+    said = [float(optimizer.apply([tf.constant([-1.0])])) for _ in range(6)]
+    assert said == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 0.8])
+    assert float(np.array(weight)[0]) == pytest.approx(sum(said))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -121,7 +122,7 @@ def test_two_replicas_make_the_update_of_one(
         replicas = strategy.num_replicas_in_sync
         batches = shares(tf.data.Dataset.from_tensors(batch).repeat(3), replicas, range(replicas))
         for share in strategy.distribute_datasets_from_function(lambda _: batches):
-            loss, words, _, _ = update(*share)
+            loss, words, *_ = update(*share)
         assert int(words) == sum(len(words) for _, words in random_pairs(pairs))
         return float(loss), [variable.numpy() for variable in network.trainable_variables]
 
@@ -145,6 +146,19 @@ def test_two_replicas_have_dropout(mirrored: tf.distribute.Strategy) -> None:
     states = mirrored.experimental_local_results(network.non_trainable_variables[0].value)
     np.testing.assert_array_equal(states[0].numpy(), states[1].numpy())
     assert states[0].numpy()[1] > 0
+
+
+def test_two_replicas_lower_their_learning_rates(mirrored: tf.distribute.Strategy) -> None:
+    settings = schema.Training(batch_tokens=1, optimizer="sgd", schedule="plateau", learning_rate=1.0)
+    with mirrored.scope():
+        weight = keras.Variable(np.zeros([1], np.float32))
+        optimizer = Optimizer(settings, 10, [weight])
+    apply = tf.function(lambda: mirrored.run(lambda: optimizer.apply([tf.constant([-1.0])])))
+    apply()
+    optimizer.reduce_on_plateau(best=0, patience=1)
+    rates = mirrored.experimental_local_results(apply())
+    assert [float(rate) for rate in rates] == [0.5, 0.5]
+    assert [value.numpy().tolist() for value in mirrored.experimental_local_results(weight.value)] == [[1.5], [1.5]]
 
 
 def test_two_replicas_are_the_training_of_one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from recipes.files import read_json
 from recipes.layout import WorkDirectory
 from recipes.stages import TRAIN
 from tests.model.shards import recipe_for, write_data
+from tests.model.test_checkpoint import SignalAt
 
 
 def values_of(network: Network) -> list[np.ndarray]:
@@ -83,6 +85,40 @@ def test_training_stops_when_patience_is_at_its_end(tmp_path: Path, monkeypatch:
     train(work, recipe)
     mark = read_json(work.training_mark)
     assert (mark["steps"], mark["best_step"], mark["best_dev_bleu"]) == (8, 4, 5.0)
+
+
+class RatesOfUpdates(keras.callbacks.Callback):
+    """Remembers the learning rate of every update by its step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[int, float] = {}
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.found[batch] = logs["learning_rate"]
+
+
+def test_on_a_plateau_the_rate_is_lowered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two evaluations after the best and two after that, though stopped between them; a better one begins anew."""
+    scores = iter([1.0, 5.0, 4.0, 5.0, 3.0, 3.0, 6.0, 1.0])
+    monkeypatch.setattr("model.train.dev_bleu", lambda *_: next(scores))
+    recipe = recipe_for(
+        schedule="plateau",
+        learning_rate=0.01,
+        plateau_factor=0.1,
+        plateau_patience=2,
+        patience=6,
+        evaluate_every=2,
+        max_steps=16,
+        epochs=50,
+    )
+    work = write_data(tmp_path / "run", recipe)
+    rates = RatesOfUpdates()
+    with pytest.raises(KeyboardInterrupt):
+        train(work, recipe, callbacks=(rates, SignalAt(11, signal.SIGTERM)))
+    train(work, recipe, callbacks=(rates,))
+    expected = [0.01] * 8 + [0.001] * 4 + [0.0001] * 4
+    assert rates.found == pytest.approx(dict(enumerate(expected, 1)))
 
 
 def test_other_settings_put_the_training_aside(tmp_path: Path) -> None:

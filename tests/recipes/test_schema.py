@@ -36,6 +36,11 @@ def test_every_recipe_of_the_project_is_valid_and_comes_back(name: str, tmp_path
         ({"training": {"weight_decay": 0.1}}, "optimizer adamw and weight_decay need one another (they are adam and"),
         ({"training": {"optimizer": "adamw"}}, "weight_decay need one another (they are adamw and 0.0)"),
         ({"training": {"momentum": 0.9}}, "training: momentum is for the optimizer sgd, not for adam"),
+        ({"training": {"schedule": "inverse_sqrt", "warmup_steps": 0}}, "the schedule inverse_sqrt needs warmup_steps"),
+        (
+            {"training": {"schedule": "plateau", "patience": 3, "plateau_patience": 3}},
+            "plateau_patience (3) must be less than patience (3), or training stops before the learning rate",
+        ),
         ({"corpus": {"train": {"source": "a.en"}}}, "corpus.train.0: there is no target; give both sides"),
         ({"corpus": {"train": {"file": "a.tmx", "bible": {}}}}, "file and bible are both given; keep one of them"),
         ({"corpus": {"train": [{"weight": 2}]}}, "corpus.train.0: it names no sentence pairs; give source and target"),
