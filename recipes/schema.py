@@ -316,6 +316,9 @@ class Training(Section):
     batch_pairs: int | None = Field(
         None, ge=1, description="pairs of a batch, shared by all replicas; or give batch_tokens"
     )
+    accumulate: int = Field(
+        1, ge=1, description="batches that make an update together, as one large one; an epoch's last may have fewer"
+    )
     sorted_batches: int = Field(20, ge=1, description="with batch_pairs: batches read and sorted by length at a time")
     epochs: int = Field(10, ge=1, description="passes over the training shards, at most")
     max_steps: int | None = Field(None, ge=1, description="updates, at most; default: as many as the epochs have")

@@ -9,14 +9,17 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.callbacks import read_history
 from model.checkpoint import digest_of, load_best
 from model.network import Network
 from model.references import References
 from model.subwords import load_subwords
-from model.train import dev_bleu, make_room, train
+from model.train import dev_bleu, make_room, plan_of, train
 from model.translator import Translator
+from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import WorkDirectory
@@ -119,6 +122,36 @@ def test_on_a_plateau_the_rate_is_lowered(tmp_path: Path, monkeypatch: pytest.Mo
     train(work, recipe, callbacks=(rates,))
     expected = [0.01] * 8 + [0.001] * 4 + [0.0001] * 4
     assert rates.found == pytest.approx(dict(enumerate(expected, 1)))
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 4))
+def test_the_updates_of_an_epoch_have_each_of_its_batches(batches: int, accumulate: int, epochs: int) -> None:
+    settings = schema.Training(batch_pairs=1, accumulate=accumulate, epochs=epochs)
+    plan = plan_of({"lengths": {"train": {"5": batches}}}, settings)
+    taken: list[list[int]] = [[] for _ in range(epochs)]
+    for step in range(1, plan.last_step + 1):
+        epoch, numbers = plan.batches_of(step)
+        taken[epoch] += numbers
+        assert len(numbers) == accumulate or numbers.stop == batches
+        assert len(numbers) > 0
+    assert taken == [list(range(batches))] * epochs
+
+
+def test_with_several_batches_an_update_it_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
+    """In an epoch, and between the two; their last updates have fewer batches."""
+    recipe = recipe_for(accumulate=4, evaluate_every=100, checkpoint_seconds=3600)
+    works = [write_data(tmp_path / name, recipe) for name in ("whole", "stopped")]
+    plan = plan_of(read_json(works[0].manifest), recipe.training)
+    assert plan.epoch_batches % 4 in (1, 2, 3)
+    assert plan.epoch_steps > 3
+    for step in (2, plan.epoch_steps):
+        with pytest.raises(KeyboardInterrupt):
+            train(works[1], recipe, callbacks=(SignalAt(step, signal.SIGTERM),))
+    for work in works:
+        train(work, recipe)
+    whole, stopped = (read_json(work.training_mark) for work in works)
+    assert whole["steps"] == 2 * plan.epoch_steps
+    assert (stopped["steps"], stopped["weights"]) == (whole["steps"], whole["weights"])
 
 
 def test_other_settings_put_the_training_aside(tmp_path: Path) -> None:
