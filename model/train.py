@@ -34,6 +34,7 @@ from model.interruption import interruption_put_off
 from model.network import Network
 from model.optimizer import Optimizer
 from model.references import References, read_references
+from model.sampling import sampled_batches, samplers_of
 from model.strategies import STRATEGIES, choose_strategy, is_chief, naming_lost_workers, sum_over_workers, wait_for_all
 from model.subwords import load_subwords
 from model.tensorboard import TensorBoard
@@ -269,10 +270,15 @@ def endless_batches(
     done: int = 0,
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
     """The batches after the first ``done`` of an epoch, epoch after epoch, each shared out among the replicas."""
+    fixed = has_fixed_shapes(strategy, settings)
+    samplers = samplers_of(work, manifest["subwords"]["joint"], settings.subword_sampling)
+    longest = max(map(int, manifest["lengths"]["train"])) + 1
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         # Every worker reads all pairs, and takes its part of every batch.
-        batches = training_batches(work, manifest, settings, epoch, has_fixed_shapes(strategy, settings)).skip(done)
+        batches = training_batches(work, manifest, settings, epoch, fixed).skip(done)
+        if samplers:
+            batches = sampled_batches(batches, samplers, (settings.seed, epoch), done, longest, fixed)
         here = context.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * here
         return shares(batches, context.num_replicas_in_sync, range(first, first + here))
@@ -296,7 +302,10 @@ def endless_updates(
 def pairs_of_update(
     step: int, work: WorkDirectory, manifest: Mapping, settings: schema.Training, plan: Plan
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The sources and the targets, int32 [length] each, of all batches of the ``step``th update, made again."""
+    """The sources and the targets, int32 [length] each, of all batches of the ``step``th update, made again.
+
+    They are segmented as in the shards, where the pairs are to be found, whatever was drawn for the update.
+    """
     epoch, numbers = plan.batches_of(step)
     batches = training_batches(work, manifest, settings, epoch).skip(numbers.start).take(len(numbers))
     sources, targets = zip(*batches.as_numpy_iterator(), strict=True)

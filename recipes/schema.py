@@ -307,6 +307,13 @@ class Training(Section):
         lt=1,
         description="decay of a moving average of the weights, which is evaluated and kept in their place; 0: none",
     )
+    subword_sampling: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="alpha of the segmentations drawn anew in every epoch: the exponent of their likelihoods (unigram: "
+        "the less, the more they vary) or the share of merges left out (bpe: the more); default: the best ones",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="probability spread over the whole vocabulary")
     batch_tokens: int | None = Field(
         None,
@@ -390,6 +397,14 @@ class Recipe(Section):
             raise ValueError(
                 "model.tied_embeddings: all needs one vocabulary for both sides; set subwords.joint to true, or tie "
                 "target only"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _samples_of_subwords(self) -> Recipe:
+        if self.training.subword_sampling is not None and self.subwords.type == "word":
+            raise ValueError(
+                "training.subword_sampling needs subwords.type unigram or bpe, for words have one segmentation only"
             )
         return self
 

@@ -137,9 +137,9 @@ def test_the_updates_of_an_epoch_have_each_of_its_batches(batches: int, accumula
     assert taken == [list(range(batches))] * epochs
 
 
-def test_with_several_batches_an_update_it_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
+def test_of_several_batches_newly_segmented_it_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
     """In an epoch, and between the two; their last updates have fewer batches."""
-    recipe = recipe_for(accumulate=4, evaluate_every=100, checkpoint_seconds=3600)
+    recipe = recipe_for(accumulate=4, subword_sampling=0.2, evaluate_every=100, checkpoint_seconds=3600)
     works = [write_data(tmp_path / name, recipe) for name in ("whole", "stopped")]
     plan = plan_of(read_json(works[0].manifest), recipe.training)
     assert plan.epoch_batches % 4 in (1, 2, 3)

@@ -41,6 +41,10 @@ def test_every_recipe_of_the_project_is_valid_and_comes_back(name: str, tmp_path
             {"training": {"schedule": "plateau", "patience": 3, "plateau_patience": 3}},
             "plateau_patience (3) must be less than patience (3), or training stops before the learning rate",
         ),
+        (
+            {"training": {"subword_sampling": 0.1}, "subwords": {"type": "word"}},
+            "recipe bible.yaml: training.subword_sampling needs subwords.type unigram or bpe, for words have one",
+        ),
         ({"corpus": {"train": {"source": "a.en"}}}, "corpus.train.0: there is no target; give both sides"),
         ({"corpus": {"train": {"file": "a.tmx", "bible": {}}}}, "file and bible are both given; keep one of them"),
         ({"corpus": {"train": [{"weight": 2}]}}, "corpus.train.0: it names no sentence pairs; give source and target"),
