@@ -2,8 +2,8 @@
 
 To a callback an epoch is the stretch between two dev evaluations, and its logs are those of ``model.train``:
 loss (nats a target word) and target_words_per_second since the last dev evaluation; gradient_norm (before
-clipping) and padding (share of positions) of the last update; learning_rate, step, epoch; and at the end of
-an epoch dev_bleu and seconds.
+clipping), padding (share of positions) and learning_rate of the last update; step, epoch; and at the end of an
+epoch dev_bleu and seconds.
 """
 
 from __future__ import annotations

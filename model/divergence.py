@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,13 +43,18 @@ def check_state(numbers: Mapping[str, tf.Variable]) -> None:
 
 
 def diverged(
-    what: DivergenceError, step: int, work: WorkDirectory, manifest: Mapping, batch: tuple[np.ndarray, np.ndarray]
+    what: DivergenceError,
+    step: int,
+    work: WorkDirectory,
+    manifest: Mapping,
+    sources: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
 ) -> UserError:
-    """The error for ``what`` was found at update ``step`` on ``batch``, whose pairs it lists in a file.
+    """The error for ``what`` was found at update ``step``, whose pairs it lists in a file.
 
-    batch: source and target, int32 [batch, length], as from model.batches.
+    sources, targets: of every pair int32 [length], as in a batch of model.batches.
     """
-    pairs = sorted(pairs_of_batch(work, manifest, *batch), key=lambda pair: (pair[FILE], pair[LINE]))
+    pairs = sorted(pairs_of(sources, targets, work, manifest), key=lambda pair: (pair[FILE], pair[LINE]))
     with replacing(work.diverged) as temporary:
         temporary.write_text("".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")
     named = ", ".join(f"{pair[FILE]} line {pair[LINE]}" for pair in pairs[:_NAMED])
@@ -61,14 +66,14 @@ def diverged(
     )
 
 
-def pairs_of_batch(
-    work: WorkDirectory, manifest: Mapping, source: np.ndarray, target: np.ndarray
+def pairs_of(
+    sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], work: WorkDirectory, manifest: Mapping
 ) -> Iterator[dict[str, Any]]:
-    """The training pairs with the subwords of a batch: file, line and text; of pairs that are the same, each.
+    """The training pairs with these subwords: file, line and text; of pairs that are the same, each.
 
     The shards know where their pairs come from, the batches do not, for it is needed so seldom.
     """
-    wanted = {_key(*map(_without_padding, pair)).numpy() for pair in zip(source, target, strict=True)}
+    wanted = {_key(*map(_without_padding, pair)).numpy() for pair in zip(sources, targets, strict=True)}
     names = sorted(name for name in manifest["shards"] if name.startswith("train-"))
     records = tf.data.TFRecordDataset([str(work.data / name) for name in names], compression_type="GZIP")
     ids = {name: tf.io.RaggedFeature(tf.int64) for name in (SOURCE, TARGET)}

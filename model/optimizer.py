@@ -17,13 +17,14 @@ LearningRate = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Optimizer(tf.Module):
-    """Adam or Adadelta over ``weights``; make it under the strategy that made them.
+    """The settings' method over ``weights``; make it under the strategy that made them.
 
     averages: variables like ``weights``, which follow them as their moving average, or none where the settings
     want none.
 
     updates: how many were made so far, int64. The slots are those of the paper cited at ``_apply``, in the
-    order of the weights.
+    order of the weights. reductions, reduced_at: how often the schedule plateau has reduced the rate, and after
+    which update it last did, int64.
     """
 
     def __init__(
@@ -38,52 +39,83 @@ class Optimizer(tf.Module):
         self._rate = learning_rate(settings, steps)
         self._weights = [weight.value for weight in weights]
         self._averages = [average.value for average in averages]
-        self.updates = _variable(tf.zeros([], tf.int64), "updates")
+        self.updates, self.reductions, self.reduced_at = (
+            _variable(tf.zeros([], tf.int64), name) for name in ("updates", "reductions", "reduced_at")
+        )
         self.slots = [
-            [_variable(tf.zeros_like(weight.value), f"{weight.path}/{number}") for number in (1, 2)]
+            [_variable(tf.zeros_like(weight.value), f"{weight.path}/{number}") for number in _slots(settings)]
             for weight in weights
         ]
 
-    @property
-    def learning_rate(self) -> tf.Tensor:
-        """Of the next update, a float32 scalar."""
-        return self._rate(self.updates)
-
-    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
+    def apply(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
         """One update by ``gradients``, which are those of the whole batch, the same on every replica.
 
-        Every replica updates its own copy of the weights.
+        Every replica updates its own copy of the weights. Returns the learning rate, a float32 scalar.
         """
-        rate = self.learning_rate
+        rate = self._rate(self.updates)
+        if self._settings.schedule == "plateau":
+            rate *= self._settings.plateau_factor ** tf.cast(self.reductions, tf.float32)
         number = tf.cast(self.updates + 1, tf.float32)
         for weight, slots, gradient in zip(self._weights, self.slots, gradients, strict=True):
             self._apply(weight, slots, gradient, rate, number)
         if self._averages:
             self._average(number)
         tf.raw_ops.AssignAddVariableOp(resource=self.updates.handle, value=tf.ones([], tf.int64))
+        return rate
+
+    def reduce_on_plateau(self, best: int, patience: int) -> None:
+        """With the schedule plateau, multiplies the rate by plateau_factor where it is time to.
+
+        best: after how many updates the best dev evaluation was. It is time ``patience`` updates after that, or
+        after the last time.
+        """
+        if self._settings.schedule != "plateau":
+            return
+        updates = int(self.updates.numpy())
+        if updates - max(best, int(self.reduced_at.numpy())) >= patience:
+            self.reductions.assign_add(1)
+            self.reduced_at.assign(updates)
 
     def _apply(
         self, weight: tf.Variable, slots: Sequence[tf.Variable], gradient: tf.Tensor, rate: tf.Tensor, number: tf.Tensor
     ) -> None:
-        """Adadelta (Zeiler 2012, algorithm 1) or Adam (Kingma and Ba 2015, algorithm 1, as section 2 reorders it)."""
+        """Adadelta (Zeiler 2012, algorithm 1), Adam (Kingma and Ba 2015, algorithm 1, as section 2 reorders it), with
+        weight decay (Loshchilov and Hutter 2019, algorithm 2), or gradient descent with momentum (Polyak 1964).
+
+        What the paper on weight decay has as eta lambda is here the learning rate times weight_decay. Only matrices
+        decay: a bias or a gain has no reason to be near zero.
+        """
+        settings = self._settings
+        if settings.optimizer == "sgd":
+            if slots:
+                (velocity,) = slots
+                tf.raw_ops.ResourceApplyMomentum(
+                    var=weight.handle, accum=velocity.handle, lr=rate, grad=gradient, momentum=settings.momentum
+                )
+            else:
+                tf.raw_ops.ResourceApplyGradientDescent(var=weight.handle, alpha=rate, delta=gradient)
+            return
         first, second = (slot.handle for slot in slots)
-        if self._settings.optimizer == "adadelta":
+        if settings.optimizer == "adadelta":
             tf.raw_ops.ResourceApplyAdadelta(
                 var=weight.handle, accum=first, accum_update=second, lr=rate, rho=0.95, epsilon=1e-6, grad=gradient
             )
-        else:
-            tf.raw_ops.ResourceApplyAdam(
-                var=weight.handle,
-                m=first,
-                v=second,
-                beta1_power=_BETA_1**number,
-                beta2_power=_BETA_2**number,
-                lr=rate,
-                beta1=_BETA_1,
-                beta2=_BETA_2,
-                epsilon=1e-7,
-                grad=gradient,
-            )
+            return
+        if settings.weight_decay and weight.shape.rank > 1:
+            decay = rate * settings.weight_decay
+            tf.raw_ops.ResourceApplyGradientDescent(var=weight.handle, alpha=decay, delta=weight)
+        tf.raw_ops.ResourceApplyAdam(
+            var=weight.handle,
+            m=first,
+            v=second,
+            beta1_power=_BETA_1**number,
+            beta2_power=_BETA_2**number,
+            lr=rate,
+            beta1=_BETA_1,
+            beta2=_BETA_2,
+            epsilon=1e-7,
+            grad=gradient,
+        )
 
     def _average(self, number: tf.Tensor) -> None:
         """a <- d a + (1 - d) w after update ``number`` t, with d = min(ema_decay, (1 + t) / (10 + t)).
@@ -100,17 +132,36 @@ _BETA_1, _BETA_2 = 0.9, 0.999
 
 
 def learning_rate(settings: schema.Training, steps: int) -> LearningRate:
-    """The learning rate as a function of the updates made, in a training of ``steps``."""
-    if settings.schedule == "constant" and not settings.warmup_steps:
-        return lambda _: tf.constant(settings.learning_rate)
+    """The learning rate as a function of the updates made, in a training of ``steps``; of plateau the highest.
+
+    inverse_sqrt has the shape of Vaswani et al. 2017, equation 3.
+    """
+    peak, warmup = settings.learning_rate, settings.warmup_steps
+    if settings.schedule == "inverse_sqrt":
+        return lambda updates: _inverse_sqrt(tf.cast(updates, tf.float32), peak, warmup)
+    falling = settings.schedule == "cosine"
+    if not falling and not warmup:
+        return lambda _: tf.constant(peak)
     schedule: LearningRate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if settings.warmup_steps else settings.learning_rate,
-        decay_steps=max(1, steps - settings.warmup_steps),
-        alpha=1.0 if settings.schedule == "constant" else 0.0,
-        warmup_target=settings.learning_rate if settings.warmup_steps else None,
-        warmup_steps=settings.warmup_steps,
+        initial_learning_rate=0.0 if warmup else peak,
+        decay_steps=max(1, steps - warmup),
+        alpha=0.0 if falling else 1.0,
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
     )
     return schedule
+
+
+def _inverse_sqrt(updates: tf.Tensor, peak: float, warmup: int) -> tf.Tensor:
+    # At the first update, 0, the square root has no value; the other is the smaller one.
+    return peak * tf.minimum(updates / warmup, tf.math.rsqrt(tf.maximum(updates, 1.0) / warmup))
+
+
+def _slots(settings: schema.Training) -> Sequence[int]:
+    """The numbers of what is remembered of every weight's gradients."""
+    if settings.optimizer == "sgd":
+        return [1] if settings.momentum else []
+    return [1, 2]
 
 
 def _variable(value: tf.Tensor, name: str) -> tf.Variable:

@@ -13,6 +13,8 @@ evaluates and writes.
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -29,19 +31,20 @@ from model.checkpoint import TrainingState, digest_of, newest_step
 from model.divergence import DivergenceError, check_state, check_update, diverged
 from model.finetuning import check_fits, start_from
 from model.interruption import interruption_put_off
-from model.loss import summed_cross_entropy
 from model.network import Network
 from model.optimizer import Optimizer
 from model.references import References, read_references
+from model.sampling import sampled_batches, samplers_of
 from model.strategies import STRATEGIES, choose_strategy, is_chief, naming_lost_workers, sum_over_workers, wait_for_all
 from model.subwords import load_subwords
 from model.tensorboard import TensorBoard
 from model.translator import Translator, translate_all
+from model.update import Update, UpdateFunctions, has_fixed_shapes, update_functions
 from model.workers import WorkerError, run_workers
 from recipes import schema
 from recipes.errors import UserError, run_command
 from recipes.files import read_json, remove, replacing, write_json
-from recipes.layout import PADDING_ID, WorkDirectory
+from recipes.layout import WorkDirectory
 from recipes.stages import TRAIN, resolved_recipe
 
 STARTED = "started.json"
@@ -127,8 +130,9 @@ def _train(
 
     greedy = Translator(averaged, subwords, recipe.search.model_copy(update={"beam_size": 1}))
     dev = read_references(work, manifest, "dev")
-    batches = endless_batches(strategy, work, manifest, settings, step, plan.epoch_steps)
-    update = update_function(strategy, network, optimizer, settings)
+    epoch, batches_of_next = plan.batches_of(step + 1)
+    batches = endless_batches(strategy, work, manifest, settings, epoch, batches_of_next.start)
+    functions = update_functions(strategy, network, optimizer, settings)
     ours = (
         [Progress(step, plan.last_step), History(work, step), TensorBoard(work, greedy, dev.sources)] if chief else []
     )
@@ -140,13 +144,13 @@ def _train(
 
     watchers.on_train_begin()
     try:
-        updates = (update(*batch) for batch in batches)
+        updates = endless_updates(functions, batches, plan, step)
         run_updates(strategy, updates, state, network, optimizer, settings, plan, evaluate, watchers)
     except DivergenceError as what:
         error = UserError(str(what))
         if chief:
-            batch = batch_of_update(int(state.step), work, manifest, settings, plan.epoch_steps)
-            error = diverged(what, int(state.step), work, manifest, batch)
+            pairs = pairs_of_update(int(state.step), work, manifest, settings, plan)
+            error = diverged(what, int(state.step), work, manifest, *pairs)
         wait_for_all(strategy)  # Who leaves first is the one whose error is shown.
         raise error from what
     finally:
@@ -159,18 +163,34 @@ def _train(
 
 
 class Plan(NamedTuple):
-    """How far a training goes, in updates: an epoch's, the last, and those from one dev evaluation to the next."""
+    """How far a training goes: the batches of an epoch and those of an update; the number of the last update, and
+    those from one dev evaluation to the next."""
 
-    epoch_steps: int
+    epoch_batches: int
+    accumulate: int
     last_step: int
     evaluate_every: int
+
+    @property
+    def epoch_steps(self) -> int:
+        """Updates of an epoch, the last of which takes what batches are left."""
+        return math.ceil(self.epoch_batches / self.accumulate)
+
+    def batches_of(self, step: int) -> tuple[int, range]:
+        """The epoch of the update that is the ``step``th, the first is 1, and its batches in the epoch, from 0."""
+        epoch, before = divmod(step - 1, self.epoch_steps)
+        first = before * self.accumulate
+        return epoch, range(first, min(first + self.accumulate, self.epoch_batches))
 
 
 def plan_of(manifest: Mapping, settings: schema.Training) -> Plan:
     """The plan for the pairs of ``manifest``."""
-    epoch_steps = batches_per_epoch(manifest["lengths"]["train"], settings)
-    last_step = min(settings.epochs * epoch_steps, settings.max_steps or settings.epochs * epoch_steps)
-    return Plan(epoch_steps, last_step, settings.evaluate_every or epoch_steps)
+    plan = Plan(batches_per_epoch(manifest["lengths"]["train"], settings), settings.accumulate, 0, 0)
+    last_step = settings.epochs * plan.epoch_steps
+    return plan._replace(
+        last_step=min(last_step, settings.max_steps or last_step),
+        evaluate_every=settings.evaluate_every or plan.epoch_steps,
+    )
 
 
 def run_updates(
@@ -196,7 +216,7 @@ def run_updates(
     state.meter.start()
     with interruption_put_off() as interruption:
         while step < plan.last_step and not network.stop_training and not state.out_of_patience(patience):
-            loss, words, gradient_norm, padding = (float(value) for value in next(updates))
+            loss, words, gradient_norm, padding, learning_rate = (float(value) for value in next(updates))
             step += 1
             state.step.assign(step)
             state.meter.add(loss, words)
@@ -205,7 +225,7 @@ def run_updates(
                 **state.meter.averages(),
                 "step": step,
                 "epoch": step / plan.epoch_steps,
-                "learning_rate": float(optimizer.learning_rate),
+                "learning_rate": learning_rate,
                 "gradient_norm": gradient_norm,
                 "padding": padding,
             }
@@ -222,6 +242,7 @@ def run_updates(
             if evaluate_now:
                 bleu = evaluate()
                 state.keep_best(bleu)
+                optimizer.reduce_on_plateau(int(state.best_step), settings.plateau_patience * plan.evaluate_every)
                 watchers.on_epoch_end(
                     step // plan.evaluate_every, {**logs, "dev_bleu": bleu, "seconds": time.monotonic() - began}
                 )
@@ -231,78 +252,6 @@ def run_updates(
             saved = time.monotonic()
             if interrupted:
                 raise KeyboardInterrupt
-
-
-class Update(NamedTuple):
-    """Of one update, float32 scalars: the loss in nats a target word, the target words, the norm of the gradient
-    before it was clipped, and the share of both sides' positions that are padding."""
-
-    loss: tf.Tensor
-    words: tf.Tensor
-    gradient_norm: tf.Tensor
-    padding: tf.Tensor
-
-
-def update_function(
-    strategy: tf.distribute.Strategy, network: Network, optimizer: Optimizer, settings: schema.Training
-) -> Callable[[tf.Tensor, tf.Tensor], Update]:
-    """One update of all weights for a batch (source, target).
-
-    Loss and gradient are those of the whole batch, however many replicas share it: the sum over its words,
-    divided by their number, clipped to ``clip_norm``.
-    """
-    replicas = strategy.num_replicas_in_sync
-    weights = network.trainable_variables
-
-    def sums_of_share(source: tf.Tensor, target: tf.Tensor) -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            softmax = network(source, target, training=True)
-            total, words = summed_cross_entropy(softmax, target, settings.label_smoothing)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, [w.value for w in weights])]
-        padded = tf.concat([tf.reshape(side, [-1]) == PADDING_ID for side in (source, target)], axis=0)
-        return [
-            total,
-            words,
-            tf.reduce_sum(tf.cast(padded, tf.float32)),
-            tf.cast(tf.size(padded), tf.float32),
-            *gradients,
-        ]
-
-    if settings.jit_compile:
-        sums_of_share = tf.function(sums_of_share, jit_compile=True)
-
-    def on_replica(source: tf.Tensor, target: tf.Tensor) -> Update:
-        sums = sums_of_share(source, target)
-        if replicas > 1:
-            sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
-        total, words, padding, positions, *gradients = sums
-        norm = tf.linalg.global_norm(gradients) / words
-        factor = tf.minimum(1.0, settings.clip_norm / norm) / words
-        optimizer.apply([gradient * factor for gradient in gradients])
-        return Update(total / words, words, norm, padding / positions)
-
-    @tf.function(input_signature=None if has_fixed_shapes(strategy, settings) else batches_of_any_shape(strategy))
-    def update(source: tf.Tensor, target: tf.Tensor) -> Update:
-        results = strategy.run(on_replica, args=(source, target))
-        return Update(*(strategy.experimental_local_results(result)[0] for result in results))
-
-    return update
-
-
-def has_fixed_shapes(strategy: tf.distribute.Strategy, settings: schema.Training) -> bool:
-    """Whether batches have one of a few shapes, because XLA compiles the update for each."""
-    return settings.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
-
-
-def batches_of_any_shape(strategy: tf.distribute.Strategy) -> tuple[tf.TypeSpec, tf.TypeSpec]:
-    """The types of source and target as the replicas of ``strategy`` get them.
-
-    Of any shape, so that one graph serves all: a graph made for the shapes met so far rounds otherwise than one
-    made for others, and a training that is gone on with meets them in another order.
-    """
-    one = tf.TensorSpec([None, None], tf.int32)
-    batches = tf.data.Dataset.from_generator(lambda: iter(()), output_signature=(one, one))
-    return strategy.distribute_datasets_from_function(lambda _: batches).element_spec
 
 
 def check_same_step(strategy: tf.distribute.Strategy, step: int, work: WorkDirectory) -> None:
@@ -317,31 +266,50 @@ def endless_batches(
     work: WorkDirectory,
     manifest: Mapping,
     settings: schema.Training,
-    step: int,
-    epoch_steps: int,
+    epoch: int = 0,
+    done: int = 0,
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    """The batches from ``step`` on, epoch after epoch, each shared out among the replicas."""
+    """The batches after the first ``done`` of an epoch, epoch after epoch, each shared out among the replicas."""
+    fixed = has_fixed_shapes(strategy, settings)
+    samplers = samplers_of(work, manifest["subwords"]["joint"], settings.subword_sampling)
+    longest = max(map(int, manifest["lengths"]["train"])) + 1
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         # Every worker reads all pairs, and takes its part of every batch.
-        batches = training_batches(work, manifest, settings, epoch, has_fixed_shapes(strategy, settings)).skip(done)
+        batches = training_batches(work, manifest, settings, epoch, fixed).skip(done)
+        if samplers:
+            batches = sampled_batches(batches, samplers, (settings.seed, epoch), done, longest, fixed)
         here = context.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * here
         return shares(batches, context.num_replicas_in_sync, range(first, first + here))
 
-    epoch, done = divmod(step, epoch_steps)
     while True:
         yield from strategy.distribute_datasets_from_function(of_worker)
         epoch, done = epoch + 1, 0
 
 
-def batch_of_update(
-    step: int, work: WorkDirectory, manifest: Mapping, settings: schema.Training, epoch_steps: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The whole batch of the update that is the ``step``th, made again."""
-    epoch, before = divmod(step - 1, epoch_steps)
-    batches = training_batches(work, manifest, settings, epoch)
-    return next(batches.skip(before).as_numpy_iterator())
+def endless_updates(
+    functions: UpdateFunctions, batches: Iterator[tuple[tf.Tensor, tf.Tensor]], plan: Plan, step: int
+) -> Iterator[Update]:
+    """Makes the updates after the ``step``th, of ``batches`` that begin with the first of theirs."""
+    for number in itertools.count(step + 1):
+        _, numbers = plan.batches_of(number)
+        for _ in numbers[1:]:
+            functions.add(*next(batches))
+        yield functions.update(*next(batches))
+
+
+def pairs_of_update(
+    step: int, work: WorkDirectory, manifest: Mapping, settings: schema.Training, plan: Plan
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The sources and the targets, int32 [length] each, of all batches of the ``step``th update, made again.
+
+    They are segmented as in the shards, where the pairs are to be found, whatever was drawn for the update.
+    """
+    epoch, numbers = plan.batches_of(step)
+    batches = training_batches(work, manifest, settings, epoch).skip(numbers.start).take(len(numbers))
+    sources, targets = zip(*batches.as_numpy_iterator(), strict=True)
+    return list(itertools.chain(*sources)), list(itertools.chain(*targets))
 
 
 def dev_bleu(translator: Translator, dev: References) -> float:

@@ -282,18 +282,37 @@ class Training(Section):
     init_from: str | None = Field(
         None, description="work directory of another run, whose best weights to start from (fine-tuning)"
     )
-    optimizer: Literal["adam", "adadelta"] = Field("adam", description="Adam, or Adadelta (rho 0.95, epsilon 1e-6)")
+    optimizer: Literal["adam", "adamw", "adadelta", "sgd"] = Field(
+        "adam", description="Adam, Adam with weight decay, Adadelta (rho 0.95, epsilon 1e-6) or gradient descent"
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, description="adamw: share of every matrix taken off at an update, times the learning rate"
+    )
+    momentum: float = Field(0.0, ge=0, lt=1, description="sgd: share of the change before that is made once more")
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate; 1 for the paper's Adadelta")
-    schedule: Literal["constant", "cosine"] = Field(
-        "constant", description="learning rate after the warm-up: as it is, or falling to 0 at the last step"
+    schedule: Literal["constant", "cosine", "inverse_sqrt", "plateau"] = Field(
+        "constant",
+        description="learning rate after the warm-up: as it is, falling to 0 at the last step, falling with the "
+        "square root of the step, or lowered when dev BLEU gets no better",
     )
     warmup_steps: int = Field(0, ge=0, description="steps over which the learning rate rises from 0")
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="plateau: what the learning rate is multiplied by")
+    plateau_patience: int = Field(
+        2, ge=1, description="plateau: dev evaluations without a better BLEU before that, fewer than patience"
+    )
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient of all weights together")
     ema_decay: float = Field(
         0.0,
         ge=0,
         lt=1,
         description="decay of a moving average of the weights, which is evaluated and kept in their place; 0: none",
+    )
+    subword_sampling: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="alpha of the segmentations drawn anew in every epoch: the exponent of their likelihoods (unigram: "
+        "the less, the more they vary) or the share of merges left out (bpe: the more); default: the best ones",
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="probability spread over the whole vocabulary")
     batch_tokens: int | None = Field(
@@ -303,6 +322,9 @@ class Training(Section):
     )
     batch_pairs: int | None = Field(
         None, ge=1, description="pairs of a batch, shared by all replicas; or give batch_tokens"
+    )
+    accumulate: int = Field(
+        1, ge=1, description="batches that make an update together, as one large one; an epoch's last may have fewer"
     )
     sorted_batches: int = Field(20, ge=1, description="with batch_pairs: batches read and sorted by length at a time")
     epochs: int = Field(10, ge=1, description="passes over the training shards, at most")
@@ -321,6 +343,28 @@ class Training(Section):
     def _one_batch_size(self) -> Training:
         if (self.batch_tokens is None) == (self.batch_pairs is None):
             raise ValueError("give either batch_tokens or batch_pairs")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_optimizer(self) -> Training:
+        if (self.optimizer == "adamw") != (self.weight_decay > 0):
+            raise ValueError(
+                f"the optimizer adamw and weight_decay need one another (they are {self.optimizer} and "
+                f"{self.weight_decay})"
+            )
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f"momentum is for the optimizer sgd, not for {self.optimizer}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_schedule(self) -> Training:
+        if self.schedule == "inverse_sqrt" and not self.warmup_steps:
+            raise ValueError("the schedule inverse_sqrt needs warmup_steps, at the end of which it is highest")
+        if self.schedule == "plateau" and self.plateau_patience >= self.patience:
+            raise ValueError(
+                f"plateau_patience ({self.plateau_patience}) must be less than patience ({self.patience}), "
+                "or training stops before the learning rate is lowered"
+            )
         return self
 
 
@@ -353,6 +397,14 @@ class Recipe(Section):
             raise ValueError(
                 "model.tied_embeddings: all needs one vocabulary for both sides; set subwords.joint to true, or tie "
                 "target only"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _samples_of_subwords(self) -> Recipe:
+        if self.training.subword_sampling is not None and self.subwords.type == "word":
+            raise ValueError(
+                "training.subword_sampling needs subwords.type unigram or bpe, for words have one segmentation only"
             )
         return self
 

@@ -62,6 +62,7 @@ def write_data(root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 2
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=(text for pair in splits["train"] for text in pair),
         model_writer=model,
+        model_type=recipe.subwords.type,
         vocab_size=VOCABULARY,
         pad_id=PADDING_ID,
         eos_id=END_ID,

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from model.batches import training_batches
 from model.checkpoint import newest_step
-from model.divergence import DivergenceError, check_update, pairs_of_batch
+from model.divergence import DivergenceError, check_update, pairs_of
 from model.train import train
 from recipes.errors import UserError
 from recipes.files import read_json
@@ -35,28 +35,33 @@ def stored(work: WorkDirectory) -> list[tuple[tuple[list[int], list[int]], dict[
     return found  # type: ignore[return-value]
 
 
-def test_an_exploding_loss_names_the_step_and_the_pairs(tmp_path: Path) -> None:
-    """A rate that no weight survives: the second update's loss is no number, and it was on the second batch."""
-    recipe = recipe_for(learning_rate=1e30, optimizer="adam", schedule="constant", checkpoint_seconds=3600)
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_an_exploding_loss_names_the_step_and_the_pairs(accumulate: int, tmp_path: Path) -> None:
+    """A rate that no weight survives: the second update's loss is no number, and it was on the second batch or, where
+    two make an update, on the third and the fourth."""
+    recipe = recipe_for(learning_rate=1e30, schedule="constant", checkpoint_seconds=3600, accumulate=accumulate)
     work = write_data(tmp_path / "run", recipe)
     with pytest.raises(UserError) as error:
         train(work, recipe)
     said = str(error.value)
     batches = training_batches(work, read_json(work.manifest), recipe.training, epoch=0)
-    batch = list(batches.as_numpy_iterator())[1]
-    pairs = f"the {len(batch[0])} pairs in {work.diverged} (numbers.en line "
+    batch = list(batches.as_numpy_iterator())[accumulate : 2 * accumulate]
+    count = sum(len(source) for source, _ in batch)
+    pairs = f"the {count} pairs in {work.diverged} (numbers.en line "
     assert said.startswith(f"the loss became nan at step 2, with {pairs}")
     assert "; lower training.learning_rate, or reject pairs" in said
     assert "\n" not in said
     assert newest_step(work) == 0
     ids = [
-        tuple([int(word) for word in side if word != PADDING_ID] for side in pair) for pair in zip(*batch, strict=True)
+        tuple([int(word) for word in side if word != PADDING_ID] for side in pair)
+        for sides in batch
+        for pair in zip(*sides, strict=True)
     ]
     expected = [described for pair, described in stored(work) if pair in ids]
     listed = [json.loads(line) for line in work.diverged.read_text(encoding="utf-8").splitlines()]
     by_line = [sorted(pairs, key=lambda pair: (pair[LINE], pair[SOURCE_TEXT])) for pairs in (listed, expected)]
     assert by_line[0] == by_line[1]
-    assert len(listed) == len(batch[0]) > 1
+    assert len(listed) == count > 1
 
 
 def test_pairs_that_are_the_same_are_all_found(tmp_path: Path) -> None:
@@ -68,8 +73,8 @@ def test_pairs_that_are_the_same_are_all_found(tmp_path: Path) -> None:
             writer.write(record)
     (source, target), described = stored(work)[0]
     # Padded as in a batch with longer pairs.
-    batch = (np.array([[*ids, PADDING_ID, PADDING_ID]], np.int32) for ids in (source, target))
-    assert list(pairs_of_batch(work, read_json(work.manifest), *batch)) == [described, described]
+    sources, targets = ([np.array([*ids, PADDING_ID, PADDING_ID], np.int32)] for ids in (source, target))
+    assert list(pairs_of(sources, targets, work, read_json(work.manifest))) == [described, described]
 
 
 class Poison(keras.callbacks.Callback):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,7 +17,8 @@ import tensorflow as tf
 from model.batches import shares
 from model.optimizer import Optimizer
 from model.strategies import choose_strategy, is_chief, sum_over_workers
-from model.train import main, train, update_function
+from model.train import main, train
+from model.update import update_functions
 from recipes import schema
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
@@ -117,11 +120,11 @@ def test_two_replicas_make_the_update_of_one(
         with strategy.scope():
             network = small_network(**more)
             optimizer = Optimizer(settings, 10, network.trainable_variables)
-        update = update_function(strategy, network, optimizer, settings)
+        _, update = update_functions(strategy, network, optimizer, settings)
         replicas = strategy.num_replicas_in_sync
         batches = shares(tf.data.Dataset.from_tensors(batch).repeat(3), replicas, range(replicas))
         for share in strategy.distribute_datasets_from_function(lambda _: batches):
-            loss, words, _, _ = update(*share)
+            loss, words, *_ = update(*share)
         assert int(words) == sum(len(words) for _, words in random_pairs(pairs))
         return float(loss), [variable.numpy() for variable in network.trainable_variables]
 
@@ -132,12 +135,48 @@ def test_two_replicas_make_the_update_of_one(
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "jit_compile"), [("one", False), ("one", True), ("mirrored", False)])
+def test_batches_of_an_update_are_one_large_batch(name: str, jit_compile: bool, request: pytest.FixtureRequest) -> None:
+    """Two updates, each of three batches of unlike sizes, and of all their pairs at once."""
+    settings = schema.Training(
+        batch_tokens=100, optimizer="sgd", learning_rate=1.0, clip_norm=0.5, accumulate=3, jit_compile=jit_compile
+    )
+    pairs = random_pairs(12)
+
+    def updated(strategy: tf.distribute.Strategy, cuts: list[int]) -> tuple[list[float], list[np.ndarray]]:
+        with strategy.scope():
+            network = small_network()
+            optimizer = Optimizer(settings, 10, network.trainable_variables)
+        functions = update_functions(strategy, network, optimizer, settings)
+        replicas = strategy.num_replicas_in_sync
+        found: list[float] = []
+        for _ in range(2):
+            for first, last in itertools.pairwise([0, *cuts, len(pairs)]):
+                batch = tuple(padded(list(side)) for side in zip(*pairs[first:last], strict=True))
+                batches = shares(tf.data.Dataset.from_tensors(batch), replicas, range(replicas))
+                (share,) = strategy.distribute_datasets_from_function(lambda _, batches=batches: batches)
+                if last < len(pairs):
+                    functions.add(*share)
+                else:
+                    found += map(float, functions.update(*share))
+        return found, [variable.numpy() for variable in network.trainable_variables]
+
+    one_found, one = updated(choose_strategy("one"), [])
+    found, several = updated(choose_strategy("one") if name == "one" else request.getfixturevalue(name), [2, 7])
+    loss, words, norm, *_ = found
+    assert words == sum(len(target) for _, target in pairs)
+    assert norm > 0.5
+    assert [loss, words, norm] == pytest.approx(one_found[:3], rel=1e-5)
+    for ours, theirs in zip(several, one, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
 def test_two_replicas_have_dropout(mirrored: tf.distribute.Strategy) -> None:
     settings = schema.Training(batch_tokens=100)
     with mirrored.scope():
         network = small_network(dropout=0.5, recurrent_dropout=0.5)
         optimizer = Optimizer(settings, 10, network.trainable_variables)
-    update = update_function(mirrored, network, optimizer, settings)
+    _, update = update_functions(mirrored, network, optimizer, settings)
     batch = tuple(padded(list(side)) for side in zip(*random_pairs(6), strict=True))
     batches = shares(tf.data.Dataset.from_tensors(batch).repeat(3), 2, range(2))
     losses = [float(update(*share)[0]) for share in mirrored.distribute_datasets_from_function(lambda _: batches)]
@@ -145,6 +184,19 @@ def test_two_replicas_have_dropout(mirrored: tf.distribute.Strategy) -> None:
     states = mirrored.experimental_local_results(network.non_trainable_variables[0].value)
     np.testing.assert_array_equal(states[0].numpy(), states[1].numpy())
     assert states[0].numpy()[1] > 0
+
+
+def test_two_replicas_lower_their_learning_rates(mirrored: tf.distribute.Strategy) -> None:
+    settings = schema.Training(batch_tokens=1, optimizer="sgd", schedule="plateau", learning_rate=1.0)
+    with mirrored.scope():
+        weight = keras.Variable(np.zeros([1], np.float32))
+        optimizer = Optimizer(settings, 10, [weight])
+    apply = tf.function(lambda: mirrored.run(lambda: optimizer.apply([tf.constant([-1.0])])))
+    apply()
+    optimizer.reduce_on_plateau(best=0, patience=1)
+    rates = mirrored.experimental_local_results(apply())
+    assert [float(rate) for rate in rates] == [0.5, 0.5]
+    assert [value.numpy().tolist() for value in mirrored.experimental_local_results(weight.value)] == [[1.5], [1.5]]
 
 
 def test_two_replicas_are_the_training_of_one(

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.callbacks import read_history
 from model.checkpoint import digest_of, load_best
 from model.network import Network
 from model.references import References
 from model.subwords import load_subwords
-from model.train import dev_bleu, make_room, train
+from model.train import dev_bleu, make_room, plan_of, train
 from model.translator import Translator
+from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import WorkDirectory
 from recipes.stages import TRAIN
 from tests.model.shards import recipe_for, write_data
+from tests.model.test_checkpoint import SignalAt
 
 
 def values_of(network: Network) -> list[np.ndarray]:
@@ -83,6 +88,70 @@ def test_training_stops_when_patience_is_at_its_end(tmp_path: Path, monkeypatch:
     train(work, recipe)
     mark = read_json(work.training_mark)
     assert (mark["steps"], mark["best_step"], mark["best_dev_bleu"]) == (8, 4, 5.0)
+
+
+class RatesOfUpdates(keras.callbacks.Callback):
+    """Remembers the learning rate of every update by its step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[int, float] = {}
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.found[batch] = logs["learning_rate"]
+
+
+def test_on_a_plateau_the_rate_is_lowered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two evaluations after the best and two after that, though stopped between them; a better one begins anew."""
+    scores = iter([1.0, 5.0, 4.0, 5.0, 3.0, 3.0, 6.0, 1.0])
+    monkeypatch.setattr("model.train.dev_bleu", lambda *_: next(scores))
+    recipe = recipe_for(
+        schedule="plateau",
+        learning_rate=0.01,
+        plateau_factor=0.1,
+        plateau_patience=2,
+        patience=6,
+        evaluate_every=2,
+        max_steps=16,
+        epochs=50,
+    )
+    work = write_data(tmp_path / "run", recipe)
+    rates = RatesOfUpdates()
+    with pytest.raises(KeyboardInterrupt):
+        train(work, recipe, callbacks=(rates, SignalAt(11, signal.SIGTERM)))
+    train(work, recipe, callbacks=(rates,))
+    expected = [0.01] * 8 + [0.001] * 4 + [0.0001] * 4
+    assert rates.found == pytest.approx(dict(enumerate(expected, 1)))
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 4))
+def test_the_updates_of_an_epoch_have_each_of_its_batches(batches: int, accumulate: int, epochs: int) -> None:
+    settings = schema.Training(batch_pairs=1, accumulate=accumulate, epochs=epochs)
+    plan = plan_of({"lengths": {"train": {"5": batches}}}, settings)
+    taken: list[list[int]] = [[] for _ in range(epochs)]
+    for step in range(1, plan.last_step + 1):
+        epoch, numbers = plan.batches_of(step)
+        taken[epoch] += numbers
+        assert len(numbers) == accumulate or numbers.stop == batches
+        assert len(numbers) > 0
+    assert taken == [list(range(batches))] * epochs
+
+
+def test_of_several_batches_newly_segmented_it_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
+    """In an epoch, and between the two; their last updates have fewer batches."""
+    recipe = recipe_for(accumulate=4, subword_sampling=0.2, evaluate_every=100, checkpoint_seconds=3600)
+    works = [write_data(tmp_path / name, recipe) for name in ("whole", "stopped")]
+    plan = plan_of(read_json(works[0].manifest), recipe.training)
+    assert plan.epoch_batches % 4 in (1, 2, 3)
+    assert plan.epoch_steps > 3
+    for step in (2, plan.epoch_steps):
+        with pytest.raises(KeyboardInterrupt):
+            train(works[1], recipe, callbacks=(SignalAt(step, signal.SIGTERM),))
+    for work in works:
+        train(work, recipe)
+    whole, stopped = (read_json(work.training_mark) for work in works)
+    assert whole["steps"] == 2 * plan.epoch_steps
+    assert (stopped["steps"], stopped["weights"]) == (whole["steps"], whole["weights"])
 
 
 def test_other_settings_put_the_training_aside(tmp_path: Path) -> None:

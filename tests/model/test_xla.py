@@ -12,7 +12,7 @@ import tensorflow as tf
 from model.batches import fixed_shapes, training_batches
 from model.network import Network
 from model.optimizer import Optimizer
-from model.train import update_function
+from model.update import update_functions
 from recipes import schema
 from recipes.files import read_json
 from tests.model.shards import VOCABULARY, recipe_for, write_data
@@ -27,7 +27,7 @@ def updated(batches: list[Any], **settings: Any) -> tuple[Any, list[float], list
     sizes = {"embedding_units": 8, "encoder_units": 8, "decoder_units": 8, "alignment_units": 8, "readout_units": 8}
     network = Network(schema.Model(dropout=0.0, **sizes), VOCABULARY, VOCABULARY, seed=1)
     optimizer = Optimizer(training, 100, network.trainable_variables)
-    update = update_function(tf.distribute.get_strategy(), network, optimizer, training)
+    _, update = update_functions(tf.distribute.get_strategy(), network, optimizer, training)
     losses = [float(update(*batch).loss) for batch in batches]
     return update, losses, [weight.numpy() for weight in network.trainable_variables]
 

@@ -33,6 +33,18 @@ def test_every_recipe_of_the_project_is_valid_and_comes_back(name: str, tmp_path
         ({"model": {"dropout": 1.5}}, "model.dropout should be less than 1 (it is 1.5)"),
         ({"model": {"architecture": "transformer"}}, "should be 'rnnsearch' or 'rnnencdec' (it is 'transformer')"),
         ({"training": {"batch_pairs": 80}}, "training: give either batch_tokens or batch_pairs"),
+        ({"training": {"weight_decay": 0.1}}, "optimizer adamw and weight_decay need one another (they are adam and"),
+        ({"training": {"optimizer": "adamw"}}, "weight_decay need one another (they are adamw and 0.0)"),
+        ({"training": {"momentum": 0.9}}, "training: momentum is for the optimizer sgd, not for adam"),
+        ({"training": {"schedule": "inverse_sqrt", "warmup_steps": 0}}, "the schedule inverse_sqrt needs warmup_steps"),
+        (
+            {"training": {"schedule": "plateau", "patience": 3, "plateau_patience": 3}},
+            "plateau_patience (3) must be less than patience (3), or training stops before the learning rate",
+        ),
+        (
+            {"training": {"subword_sampling": 0.1}, "subwords": {"type": "word"}},
+            "recipe bible.yaml: training.subword_sampling needs subwords.type unigram or bpe, for words have one",
+        ),
         ({"corpus": {"train": {"source": "a.en"}}}, "corpus.train.0: there is no target; give both sides"),
         ({"corpus": {"train": {"file": "a.tmx", "bible": {}}}}, "file and bible are both given; keep one of them"),
         ({"corpus": {"train": [{"weight": 2}]}}, "corpus.train.0: it names no sentence pairs; give source and target"),

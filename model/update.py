@@ -1,0 +1,123 @@
+"""One update of all weights, for a batch or for several, on however many replicas share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from model.loss import summed_cross_entropy
+from model.network import Network
+from model.optimizer import Optimizer
+from recipes import schema
+from recipes.layout import PADDING_ID
+
+
+class Update(NamedTuple):
+    """Of one update, float32 scalars: the loss in nats a target word, the target words, the norm of the gradient
+    before it was clipped, the share of both sides' positions that are padding, and the learning rate."""
+
+    loss: tf.Tensor
+    words: tf.Tensor
+    gradient_norm: tf.Tensor
+    padding: tf.Tensor
+    learning_rate: tf.Tensor
+
+
+class UpdateFunctions(NamedTuple):
+    """add: counts a batch (source, target) towards the update to come; update: makes it, with its last batch."""
+
+    add: Callable[[tf.Tensor, tf.Tensor], None]
+    update: Callable[[tf.Tensor, tf.Tensor], Update]
+
+
+def update_functions(
+    strategy: tf.distribute.Strategy, network: Network, optimizer: Optimizer, settings: schema.Training
+) -> UpdateFunctions:
+    """What makes the updates of ``network``.
+
+    Loss and gradient are those of all batches of an update, however many replicas share them: the sum over their
+    words, divided by their number, clipped to ``clip_norm``. Only with ``accumulate`` can a batch be added; every
+    replica then keeps sums of its own, and all of them meet once an update.
+    """
+    replicas = strategy.num_replicas_in_sync
+    weights = network.trainable_variables
+    with strategy.scope():
+        # As sums_of_share returns them.
+        shapes = [*[()] * 4, *(weight.shape for weight in weights)] if settings.accumulate > 1 else []
+        held = [_variable_of_replica(shape) for shape in shapes]
+
+    def sums_of_share(source: tf.Tensor, target: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            softmax = network(source, target, training=True)
+            total, words = summed_cross_entropy(softmax, target, settings.label_smoothing)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, [w.value for w in weights])]
+        padded = tf.concat([tf.reshape(side, [-1]) == PADDING_ID for side in (source, target)], axis=0)
+        return [
+            total,
+            words,
+            tf.reduce_sum(tf.cast(padded, tf.float32)),
+            tf.cast(tf.size(padded), tf.float32),
+            *gradients,
+        ]
+
+    if settings.jit_compile:
+        sums_of_share = tf.function(sums_of_share, jit_compile=True)
+
+    def add_on_replica(source: tf.Tensor, target: tf.Tensor) -> None:
+        for variable, value in zip(held, sums_of_share(source, target), strict=True):
+            variable.assign_add(value)
+
+    def update_on_replica(source: tf.Tensor, target: tf.Tensor) -> Update:
+        sums = sums_of_share(source, target)
+        if held:
+            sums = [variable + value for variable, value in zip(held, sums, strict=True)]
+            for variable in held:
+                variable.assign(tf.zeros_like(variable))
+        if replicas > 1:
+            sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
+        total, words, padding, positions, *gradients = sums
+        norm = tf.linalg.global_norm(gradients) / words
+        factor = tf.minimum(1.0, settings.clip_norm / norm) / words
+        rate = optimizer.apply([gradient * factor for gradient in gradients])
+        return Update(total / words, words, norm, padding / positions, rate)
+
+    signature = None if has_fixed_shapes(strategy, settings) else batches_of_any_shape(strategy)
+
+    @tf.function(input_signature=signature)
+    def add(source: tf.Tensor, target: tf.Tensor) -> None:
+        strategy.run(add_on_replica, args=(source, target))
+
+    @tf.function(input_signature=signature)
+    def update(source: tf.Tensor, target: tf.Tensor) -> Update:
+        results = strategy.run(update_on_replica, args=(source, target))
+        return Update(*(strategy.experimental_local_results(result)[0] for result in results))
+
+    return UpdateFunctions(add, update)
+
+
+def has_fixed_shapes(strategy: tf.distribute.Strategy, settings: schema.Training) -> bool:
+    """Whether batches have one of a few shapes, because XLA compiles the update for each."""
+    return settings.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
+
+
+def batches_of_any_shape(strategy: tf.distribute.Strategy) -> tuple[tf.TypeSpec, tf.TypeSpec]:
+    """The types of source and target as the replicas of ``strategy`` get them.
+
+    Of any shape, so that one graph serves all: a graph made for the shapes met so far rounds otherwise than one
+    made for others, and a training that is gone on with meets them in another order.
+    """
+    one = tf.TensorSpec([None, None], tf.int32)
+    batches = tf.data.Dataset.from_generator(lambda: iter(()), output_signature=(one, one))
+    return strategy.distribute_datasets_from_function(lambda _: batches).element_spec
+
+
+def _variable_of_replica(shape: tuple[int, ...]) -> tf.Variable:
+    """Zeros, which every replica changes for itself."""
+    return tf.Variable(
+        tf.zeros(shape),
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.SUM,
+    )
