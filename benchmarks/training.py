@@ -105,7 +105,9 @@ def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, str]:
     recipe, manifest = resolved_recipe(work), read_json(work.manifest)
     source, target = load_subwords(work, recipe.subwords.joint)
     strategy = tf.distribute.get_strategy()
-    network = Network(recipe.model, source.vocabulary, target.vocabulary, recipe.training.seed)
+    network = Network(
+        recipe.model, source.vocabulary, target.vocabulary, recipe.training.seed, recipe.training.precision
+    )
     optimizer = Optimizer(recipe.training, 1000, network.trainable_variables)
     _, update = update_functions(strategy, network, optimizer, recipe.training)
     batches = endless_batches(strategy, work, manifest, recipe.training)

@@ -49,7 +49,7 @@ class Next(NamedTuple):
 class Network(keras.Model):
     """RNNsearch or RNNencdec with the sizes of ``settings``; every weight is made here, from ``seed``.
 
-    precision: of the matrix products in training, as ``schema.Training`` has it; search is in float32.
+    precision: of the matrix products in training, as ``schema.Training`` has it; those of search are float32.
     """
 
     def __init__(

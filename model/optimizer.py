@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from model.precision import LossScale
 from recipes import schema
 
 LearningRate = Callable[[tf.Tensor], tf.Tensor]
@@ -23,8 +24,8 @@ class Optimizer(tf.Module):
     want none.
 
     updates: how many were made so far, int64. The slots are those of the paper cited at ``_apply``, in the
-    order of the weights. reductions, reduced_at: how often the schedule plateau has reduced the rate, and after
-    which update it last did, int64.
+    order of the weights. loss_scale: of the gradients, for float16 only. reductions, reduced_at: how often the
+    schedule plateau has reduced the rate, and after which update it last did, int64.
     """
 
     def __init__(
@@ -46,20 +47,22 @@ class Optimizer(tf.Module):
             [_variable(tf.zeros_like(weight.value), f"{weight.path}/{number}") for number in _slots(settings)]
             for weight in weights
         ]
+        self.loss_scale = LossScale() if settings.precision == "float16" else None
 
-    def apply(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    def apply(self, gradients: Sequence[tf.Tensor], finite: tf.Tensor | bool = True) -> tf.Tensor:
         """One update by ``gradients``, which are those of the whole batch, the same on every replica.
 
-        Every replica updates its own copy of the weights. Returns the learning rate, a float32 scalar.
+        Every replica updates its own copy of the weights. With a loss scale, gradients that are not ``finite`` (a bool
+        scalar) change nothing but that and the number of updates. Returns the learning rate, a float32 scalar.
         """
         rate = self._rate(self.updates)
         if self._settings.schedule == "plateau":
             rate *= self._settings.plateau_factor ** tf.cast(self.reductions, tf.float32)
-        number = tf.cast(self.updates + 1, tf.float32)
-        for weight, slots, gradient in zip(self._weights, self.slots, gradients, strict=True):
-            self._apply(weight, slots, gradient, rate, number)
-        if self._averages:
-            self._average(number)
+        if self.loss_scale is None:
+            self._change_weights(gradients, rate)
+        else:
+            tf.cond(tf.convert_to_tensor(finite), lambda: self._change_weights(gradients, rate), lambda: None)
+            self.loss_scale.adjust(finite)
         tf.raw_ops.AssignAddVariableOp(resource=self.updates.handle, value=tf.ones([], tf.int64))
         return rate
 
@@ -75,6 +78,13 @@ class Optimizer(tf.Module):
         if updates - max(best, int(self.reduced_at.numpy())) >= patience:
             self.reductions.assign_add(1)
             self.reduced_at.assign(updates)
+
+    def _change_weights(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor) -> None:
+        number = tf.cast(self.updates + 1, tf.float32)
+        for weight, slots, gradient in zip(self._weights, self.slots, gradients, strict=True):
+            self._apply(weight, slots, gradient, rate, number)
+        if self._averages:
+            self._average(number)
 
     def _apply(
         self, weight: tf.Variable, slots: Sequence[tf.Variable], gradient: tf.Tensor, rate: tf.Tensor, number: tf.Tensor

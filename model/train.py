@@ -114,7 +114,7 @@ def _train(
     plan = plan_of(manifest, settings)
     with strategy.scope():
         sizes = recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, settings.seed
-        network = Network(*sizes)
+        network = Network(*sizes, settings.precision)
         # Of the same seed: the average begins as the weights do.
         averaged = Network(*sizes) if settings.ema_decay else network
         averages = averaged.trainable_variables if settings.ema_decay else ()

@@ -16,7 +16,10 @@ from recipes.layout import PADDING_ID
 
 class Update(NamedTuple):
     """Of one update, float32 scalars: the loss in nats a target word, the target words, the norm of the gradient
-    before it was clipped, the share of both sides' positions that are padding, and the learning rate."""
+    before it was clipped, the share of both sides' positions that are padding, and the learning rate.
+
+    The norm is 0 where gradients were too large for float16, and the update changed no weight (model.precision).
+    """
 
     loss: tf.Tensor
     words: tf.Tensor
@@ -48,11 +51,15 @@ def update_functions(
         shapes = [*[()] * 4, *(weight.shape for weight in weights)] if settings.accumulate > 1 else []
         held = [_variable_of_replica(shape) for shape in shapes]
 
+    def loss_scale() -> tf.Tensor | float:
+        return optimizer.loss_scale.value.read_value() if optimizer.loss_scale else 1.0
+
     def sums_of_share(source: tf.Tensor, target: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             softmax = network(source, target, training=True)
             total, words = summed_cross_entropy(softmax, target, settings.label_smoothing)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, [w.value for w in weights])]
+            scaled = total * loss_scale()
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, [w.value for w in weights])]
         padded = tf.concat([tf.reshape(side, [-1]) == PADDING_ID for side in (source, target)], axis=0)
         return [
             total,
@@ -78,9 +85,13 @@ def update_functions(
         if replicas > 1:
             sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
         total, words, padding, positions, *gradients = sums
-        norm = tf.linalg.global_norm(gradients) / words
-        factor = tf.minimum(1.0, settings.clip_norm / norm) / words
-        rate = optimizer.apply([gradient * factor for gradient in gradients])
+        scale = words * loss_scale()
+        norm = tf.linalg.global_norm(gradients) / scale
+        factor = tf.minimum(1.0, settings.clip_norm / norm) / scale
+        finite = tf.math.is_finite(norm)
+        rate = optimizer.apply([gradient * factor for gradient in gradients], finite)
+        if optimizer.loss_scale:
+            norm = tf.where(finite, norm, 0.0)
         return Update(total / words, words, norm, padding / positions, rate)
 
     signature = None if has_fixed_shapes(strategy, settings) else batches_of_any_shape(strategy)

@@ -334,6 +334,9 @@ class Training(Section):
         60.0, ge=0, description="seconds between checkpoints; there is one after every dev evaluation, too"
     )
     patience: int = Field(5, ge=1, description="dev evaluations without a better BLEU before training stops")
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the matrix products in training; softmax, loss and weights are float32 in any case"
+    )
     jit_compile: bool = Field(
         False, description="compile the gradient with XLA, for each of a few shapes of batch; a TPU always does"
     )
