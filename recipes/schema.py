@@ -334,6 +334,12 @@ class Training(Section):
         60.0, ge=0, description="seconds between checkpoints; there is one after every dev evaluation, too"
     )
     patience: int = Field(5, ge=1, description="dev evaluations without a better BLEU before training stops")
+    updates_per_call: int = Field(
+        1,
+        ge=1,
+        description="updates that a device makes without coming back to Python, where it has to wait for that; between "
+        "them there is no checkpoint",
+    )
     jit_compile: bool = Field(
         False, description="compile the gradient with XLA, for each of a few shapes of batch; a TPU always does"
     )
