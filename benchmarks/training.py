@@ -10,6 +10,7 @@ backward for what goes in and for the weights.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -96,8 +97,8 @@ def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, str]:
 
     from model.network import Network  # noqa: PLC0415
     from model.optimizer import Optimizer  # noqa: PLC0415
+    from model.plan import endless_epochs  # noqa: PLC0415
     from model.subwords import load_subwords  # noqa: PLC0415
-    from model.train import endless_batches  # noqa: PLC0415
     from model.update import update_functions  # noqa: PLC0415
     from recipes.files import read_json  # noqa: PLC0415
     from recipes.stages import resolved_recipe  # noqa: PLC0415
@@ -109,8 +110,8 @@ def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, str]:
         recipe.model, source.vocabulary, target.vocabulary, recipe.training.seed, recipe.training.precision
     )
     optimizer = Optimizer(recipe.training, 1000, network.trainable_variables)
-    _, update = update_functions(strategy, network, optimizer, recipe.training)
-    batches = endless_batches(strategy, work, manifest, recipe.training)
+    update = update_functions(strategy, network, optimizer, recipe.training).update
+    batches = itertools.chain.from_iterable(endless_epochs(strategy, work, manifest, recipe.training))
     began = time.monotonic()
     update(*next(batches))
     compiling = time.monotonic() - began

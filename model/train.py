@@ -13,19 +13,14 @@ evaluates and writes.
 from __future__ import annotations
 
 import argparse
-import itertools
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
-import numpy as np
 import sacrebleu
 import tensorflow as tf
 
-from model.batches import batches_per_epoch, shares, training_batches
 from model.callbacks import History, Progress
 from model.checkpoint import TrainingState, digest_of, newest_step
 from model.divergence import DivergenceError, check_state, check_update, diverged
@@ -33,13 +28,13 @@ from model.finetuning import check_fits, start_from
 from model.interruption import interruption_put_off
 from model.network import Network
 from model.optimizer import Optimizer
+from model.plan import Plan, endless_calls, endless_epochs, pairs_of_update, plan_of
 from model.references import References, read_references
-from model.sampling import sampled_batches, samplers_of
 from model.strategies import STRATEGIES, choose_strategy, is_chief, naming_lost_workers, sum_over_workers, wait_for_all
 from model.subwords import load_subwords
 from model.tensorboard import TensorBoard
 from model.translator import Translator, translate_all
-from model.update import Update, UpdateFunctions, has_fixed_shapes, update_functions
+from model.update import update_functions
 from model.workers import WorkerError, run_workers
 from recipes import schema
 from recipes.errors import UserError, run_command
@@ -131,7 +126,7 @@ def _train(
     greedy = Translator(averaged, subwords, recipe.search.model_copy(update={"beam_size": 1}))
     dev = read_references(work, manifest, "dev")
     epoch, batches_of_next = plan.batches_of(step + 1)
-    batches = endless_batches(strategy, work, manifest, settings, epoch, batches_of_next.start)
+    epochs = endless_epochs(strategy, work, manifest, settings, epoch, batches_of_next.start)
     functions = update_functions(strategy, network, optimizer, settings)
     ours = (
         [Progress(step, plan.last_step), History(work, step), TensorBoard(work, greedy, dev.sources)] if chief else []
@@ -144,8 +139,8 @@ def _train(
 
     watchers.on_train_begin()
     try:
-        updates = endless_updates(functions, batches, plan, step)
-        run_updates(strategy, updates, state, network, optimizer, settings, plan, evaluate, watchers)
+        calls = endless_calls(functions, epochs, plan, settings.updates_per_call, step)
+        run_updates(strategy, calls, state, network, optimizer, settings, plan, evaluate, watchers)
     except DivergenceError as what:
         error = UserError(str(what))
         if chief:
@@ -162,40 +157,9 @@ def _train(
     return averaged
 
 
-class Plan(NamedTuple):
-    """How far a training goes: the batches of an epoch and those of an update; the number of the last update, and
-    those from one dev evaluation to the next."""
-
-    epoch_batches: int
-    accumulate: int
-    last_step: int
-    evaluate_every: int
-
-    @property
-    def epoch_steps(self) -> int:
-        """Updates of an epoch, the last of which takes what batches are left."""
-        return math.ceil(self.epoch_batches / self.accumulate)
-
-    def batches_of(self, step: int) -> tuple[int, range]:
-        """The epoch of the update that is the ``step``th, the first is 1, and its batches in the epoch, from 0."""
-        epoch, before = divmod(step - 1, self.epoch_steps)
-        first = before * self.accumulate
-        return epoch, range(first, min(first + self.accumulate, self.epoch_batches))
-
-
-def plan_of(manifest: Mapping, settings: schema.Training) -> Plan:
-    """The plan for the pairs of ``manifest``."""
-    plan = Plan(batches_per_epoch(manifest["lengths"]["train"], settings), settings.accumulate, 0, 0)
-    last_step = settings.epochs * plan.epoch_steps
-    return plan._replace(
-        last_step=min(last_step, settings.max_steps or last_step),
-        evaluate_every=settings.evaluate_every or plan.epoch_steps,
-    )
-
-
 def run_updates(
     strategy: tf.distribute.Strategy,
-    updates: Iterator[Update],
+    calls: Iterator[list[list[float]]],
     state: TrainingState,
     network: Network,
     optimizer: Optimizer,
@@ -206,7 +170,9 @@ def run_updates(
 ) -> None:
     """Makes updates until the last, or until there is no more patience, with dev evaluations and checkpoints.
 
-    All workers do so in step: what only one of them knows, they tell each other after every update.
+    calls: the updates, some at a time (``endless_calls``); the watchers hear of each, when all of a call are made.
+
+    All workers do so in step: what only one of them knows, they tell each other after every call.
 
     Raises DivergenceError, and nothing of it is in a checkpoint; and KeyboardInterrupt after Ctrl-C or SIGTERM, with
     a checkpoint of the last update.
@@ -216,20 +182,20 @@ def run_updates(
     state.meter.start()
     with interruption_put_off() as interruption:
         while step < plan.last_step and not network.stop_training and not state.out_of_patience(patience):
-            loss, words, gradient_norm, padding, learning_rate = (float(value) for value in next(updates))
-            step += 1
-            state.step.assign(step)
-            state.meter.add(loss, words)
-            check_update(loss, gradient_norm, network)
-            logs = {
-                **state.meter.averages(),
-                "step": step,
-                "epoch": step / plan.epoch_steps,
-                "learning_rate": learning_rate,
-                "gradient_norm": gradient_norm,
-                "padding": padding,
-            }
-            watchers.on_train_batch_end(step, logs)
+            for loss, words, gradient_norm, padding, learning_rate in next(calls):
+                step += 1
+                state.step.assign(step)
+                state.meter.add(loss, words)
+                check_update(loss, gradient_norm, network)
+                logs = {
+                    **state.meter.averages(),
+                    "step": step,
+                    "epoch": step / plan.epoch_steps,
+                    "learning_rate": learning_rate,
+                    "gradient_norm": gradient_norm,
+                    "padding": padding,
+                }
+                watchers.on_train_batch_end(step, logs)
             evaluate_now = step % plan.evaluate_every == 0 or step == plan.last_step
             due = time.monotonic() - saved >= settings.checkpoint_seconds
             interrupted, due, stopped = map(
@@ -259,57 +225,6 @@ def check_same_step(strategy: tf.distribute.Strategy, step: int, work: WorkDirec
     steps, workers = sum_over_workers(strategy, [step, 1])
     if steps != step * workers:
         raise UserError(f"not all workers see the same checkpoints; {work.training} must be one shared directory")
-
-
-def endless_batches(
-    strategy: tf.distribute.Strategy,
-    work: WorkDirectory,
-    manifest: Mapping,
-    settings: schema.Training,
-    epoch: int = 0,
-    done: int = 0,
-) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    """The batches after the first ``done`` of an epoch, epoch after epoch, each shared out among the replicas."""
-    fixed = has_fixed_shapes(strategy, settings)
-    samplers = samplers_of(work, manifest["subwords"]["joint"], settings.subword_sampling)
-    longest = max(map(int, manifest["lengths"]["train"])) + 1
-
-    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        # Every worker reads all pairs, and takes its part of every batch.
-        batches = training_batches(work, manifest, settings, epoch, fixed).skip(done)
-        if samplers:
-            batches = sampled_batches(batches, samplers, (settings.seed, epoch), done, longest, fixed)
-        here = context.num_replicas_in_sync // context.num_input_pipelines
-        first = context.input_pipeline_id * here
-        return shares(batches, context.num_replicas_in_sync, range(first, first + here))
-
-    while True:
-        yield from strategy.distribute_datasets_from_function(of_worker)
-        epoch, done = epoch + 1, 0
-
-
-def endless_updates(
-    functions: UpdateFunctions, batches: Iterator[tuple[tf.Tensor, tf.Tensor]], plan: Plan, step: int
-) -> Iterator[Update]:
-    """Makes the updates after the ``step``th, of ``batches`` that begin with the first of theirs."""
-    for number in itertools.count(step + 1):
-        _, numbers = plan.batches_of(number)
-        for _ in numbers[1:]:
-            functions.add(*next(batches))
-        yield functions.update(*next(batches))
-
-
-def pairs_of_update(
-    step: int, work: WorkDirectory, manifest: Mapping, settings: schema.Training, plan: Plan
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The sources and the targets, int32 [length] each, of all batches of the ``step``th update, made again.
-
-    They are segmented as in the shards, where the pairs are to be found, whatever was drawn for the update.
-    """
-    epoch, numbers = plan.batches_of(step)
-    batches = training_batches(work, manifest, settings, epoch).skip(numbers.start).take(len(numbers))
-    sources, targets = zip(*batches.as_numpy_iterator(), strict=True)
-    return list(itertools.chain(*sources)), list(itertools.chain(*targets))
 
 
 def dev_bleu(translator: Translator, dev: References) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -12,6 +12,9 @@ from model.network import Network
 from model.optimizer import Optimizer
 from recipes import schema
 from recipes.layout import PADDING_ID
+
+# Of source and target, int32 [batch, length] each, shared out among the replicas.
+Batches = Iterator[tuple[tf.Tensor, tf.Tensor]]
 
 
 class Update(NamedTuple):
@@ -29,10 +32,24 @@ class Update(NamedTuple):
 
 
 class UpdateFunctions(NamedTuple):
-    """add: counts a batch (source, target) towards the update to come; update: makes it, with its last batch."""
+    """add: counts a batch (source, target) towards the update to come; update: makes it, with its last batch.
+
+    updates: the same for several, without coming back to Python in between: of an iterator over batches, and how
+    many of them each update has, int32 [updates], it makes float32 [updates, 5], the numbers of an Update.
+    """
 
     add: Callable[[tf.Tensor, tf.Tensor], None]
     update: Callable[[tf.Tensor, tf.Tensor], Update]
+    updates: Callable[[Batches, tf.Tensor], tf.Tensor]
+
+    def make(self, batches: Batches, sizes: Sequence[int]) -> list[list[float]]:
+        """Makes an update for each of ``sizes``, of so many of the next batches; the numbers of every Update."""
+        if len(sizes) > 1:
+            made: list[list[float]] = self.updates(batches, tf.constant(sizes)).numpy().tolist()
+            return made
+        for _ in range(sizes[0] - 1):
+            self.add(*next(batches))
+        return [[float(value) for value in self.update(*next(batches))]]
 
 
 def update_functions(
@@ -105,7 +122,17 @@ def update_functions(
         results = strategy.run(update_on_replica, args=(source, target))
         return Update(*(strategy.experimental_local_results(result)[0] for result in results))
 
-    return UpdateFunctions(add, update)
+    @tf.function(reduce_retracing=True)
+    def updates(batches: Batches, sizes: tf.Tensor) -> tf.Tensor:
+        found = tf.TensorArray(tf.float32, tf.size(sizes), element_shape=[len(Update._fields)])
+        for number in tf.range(tf.size(sizes)):
+            if held:
+                for _ in tf.range(sizes[number] - 1):
+                    add(*next(batches))
+            found = found.write(number, tf.stack(update(*next(batches))))
+        return found.stack()
+
+    return UpdateFunctions(add, update, updates)
 
 
 def has_fixed_shapes(strategy: tf.distribute.Strategy, settings: schema.Training) -> bool:

@@ -337,6 +337,12 @@ class Training(Section):
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="of the matrix products in training; softmax, loss and weights are float32 in any case"
     )
+    updates_per_call: int = Field(
+        1,
+        ge=1,
+        description="updates that a device makes without coming back to Python, where it has to wait for that; between "
+        "them there is no checkpoint",
+    )
     jit_compile: bool = Field(
         False, description="compile the gradient with XLA, for each of a few shapes of batch; a TPU always does"
     )

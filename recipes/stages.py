@@ -79,8 +79,9 @@ def _subword_models(work: WorkDirectory, recipe: Recipe) -> dict[str, str]:
 
 def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"model", "training"})
-    # How often there are checkpoints changes nothing of what comes out.
-    del settings["training"]["checkpoint_seconds"]
+    # How often there are checkpoints, or the host is asked, changes nothing of what comes out.
+    for setting in ("checkpoint_seconds", "updates_per_call"):
+        del settings["training"][setting]
     other = settings["training"].pop("init_from")
     if other is not None:
         settings["initial_weights"] = (read_json(WorkDirectory(Path(other)).training_mark) or {}).get(

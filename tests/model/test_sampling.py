@@ -14,8 +14,8 @@ import sentencepiece
 import tensorflow as tf
 
 from model.batches import fixed_shapes, training_batches
+from model.plan import endless_epochs
 from model.sampling import Sampler, sampled_batches
-from model.train import endless_batches
 from pipelines.subwords import train_subwords
 from recipes import schema
 from recipes.errors import UserError
@@ -91,7 +91,8 @@ def test_bpe_merges_are_left_out_as_provilkov_does(alpha: float, tmp_path: Path)
 
 
 def endless(work: WorkDirectory, epoch: int = 0, done: int = 0, training: schema.Training = TRAINING) -> Iterator:
-    return endless_batches(tf.distribute.get_strategy(), work, read_json(work.manifest), training, epoch, done)
+    epochs = endless_epochs(tf.distribute.get_strategy(), work, read_json(work.manifest), training, epoch, done)
+    return itertools.chain.from_iterable(epochs)
 
 
 def same(ours: list, theirs: list) -> bool:

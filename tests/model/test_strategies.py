@@ -120,7 +120,7 @@ def test_two_replicas_make_the_update_of_one(
         with strategy.scope():
             network = small_network(**more)
             optimizer = Optimizer(settings, 10, network.trainable_variables)
-        _, update = update_functions(strategy, network, optimizer, settings)
+        update = update_functions(strategy, network, optimizer, settings).update
         replicas = strategy.num_replicas_in_sync
         batches = shares(tf.data.Dataset.from_tensors(batch).repeat(3), replicas, range(replicas))
         for share in strategy.distribute_datasets_from_function(lambda _: batches):
@@ -171,12 +171,37 @@ def test_batches_of_an_update_are_one_large_batch(name: str, jit_compile: bool, 
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+def test_two_replicas_make_several_updates_a_call(mirrored: tf.distribute.Strategy) -> None:
+    """Of one and of two batches: bit for bit what they are when made one by one."""
+    settings = schema.Training(batch_tokens=100, accumulate=2)
+    sides = [tuple(padded(list(side)) for side in zip(*random_pairs(5, seed), strict=True)) for seed in range(5)]
+
+    def updated(calls: list[list[int]]) -> tuple[list[list[float]], list[np.ndarray]]:
+        with mirrored.scope():
+            network = small_network(dropout=0.3)
+            optimizer = Optimizer(settings, 10, network.trainable_variables)
+        functions = update_functions(mirrored, network, optimizer, settings)
+        one_by_one = tf.data.Dataset.from_generator(
+            lambda: sides, output_signature=(tf.TensorSpec([None, None], tf.int32),) * 2
+        )
+        batches = iter(mirrored.distribute_datasets_from_function(lambda _: shares(one_by_one, 2, range(2))))
+        made = [update for sizes in calls for update in functions.make(batches, sizes)]
+        return made, [variable.numpy() for variable in network.trainable_variables]
+
+    apart, apart_weights = updated([[2], [1], [2]])
+    together, weights = updated([[2, 1, 2]])
+    assert len({tuple(update) for update in apart}) == 3
+    assert together == apart
+    for ours, theirs in zip(weights, apart_weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_two_replicas_have_dropout(mirrored: tf.distribute.Strategy) -> None:
     settings = schema.Training(batch_tokens=100)
     with mirrored.scope():
         network = small_network(dropout=0.5, recurrent_dropout=0.5)
         optimizer = Optimizer(settings, 10, network.trainable_variables)
-    _, update = update_functions(mirrored, network, optimizer, settings)
+    update = update_functions(mirrored, network, optimizer, settings).update
     batch = tuple(padded(list(side)) for side in zip(*random_pairs(6), strict=True))
     batches = shares(tf.data.Dataset.from_tensors(batch).repeat(3), 2, range(2))
     losses = [float(update(*share)[0]) for share in mirrored.distribute_datasets_from_function(lambda _: batches)]

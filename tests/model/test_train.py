@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.callbacks import read_history
-from model.checkpoint import digest_of, load_best
+from model.checkpoint import digest_of, load_best, newest_step
 from model.network import Network
+from model.plan import plan_of
 from model.references import References
 from model.subwords import load_subwords
-from model.train import dev_bleu, make_room, plan_of, train
+from model.train import dev_bleu, make_room, train
 from model.translator import Translator
 from recipes import schema
 from recipes.errors import UserError
@@ -25,7 +26,7 @@ from recipes.files import read_json
 from recipes.layout import WorkDirectory
 from recipes.stages import TRAIN
 from tests.model.shards import recipe_for, write_data
-from tests.model.test_checkpoint import SignalAt
+from tests.model.test_checkpoint import SignalAt, history_but_for_times
 
 
 def values_of(network: Network) -> list[np.ndarray]:
@@ -152,6 +153,30 @@ def test_of_several_batches_newly_segmented_it_goes_on_as_if_never_stopped(tmp_p
     whole, stopped = (read_json(work.training_mark) for work in works)
     assert whole["steps"] == 2 * plan.epoch_steps
     assert (stopped["steps"], stopped["weights"]) == (whole["steps"], whole["weights"])
+
+
+def test_several_updates_a_call_are_the_same_training(tmp_path: Path) -> None:
+    """Bit for bit, with all that callbacks hear: calls end with evaluations and epochs, in which they do not fit."""
+    every = {"accumulate": 2, "evaluate_every": 5, "checkpoint_seconds": 3600, "max_steps": 12}
+    one, three = (recipe_for(**every, updates_per_call=number) for number in (1, 3))
+    works = [write_data(tmp_path / name, recipe) for name, recipe in (("one", one), ("three", three))]
+    epoch_steps = plan_of(read_json(works[0].manifest), one.training).epoch_steps
+    assert 6 < epoch_steps < 10
+    rates = [RatesOfUpdates(), RatesOfUpdates()]
+    with pytest.raises(KeyboardInterrupt):
+        train(works[1], three, callbacks=(rates[1], SignalAt(2, signal.SIGTERM)))
+    assert newest_step(works[1]) == 3
+    for work, recipe, callback in zip(works, (one, three), rates, strict=True):
+        train(work, recipe, callbacks=(callback,))
+    assert list(rates[0].found) == list(range(1, 13))
+    assert rates[0].found == rates[1].found
+    marks = [read_json(work.training_mark) for work in works]
+    histories = [history_but_for_times(work) for work in works]
+    for mark in marks:
+        del mark["seconds"]
+    assert marks[0] == marks[1]
+    assert histories[0] == histories[1]
+    assert [line["step"] for line in histories[0]] == [5, 10, 12]
 
 
 def test_other_settings_put_the_training_aside(tmp_path: Path) -> None:

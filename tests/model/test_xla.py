@@ -27,7 +27,7 @@ def updated(batches: list[Any], **settings: Any) -> tuple[Any, list[float], list
     sizes = {"embedding_units": 8, "encoder_units": 8, "decoder_units": 8, "alignment_units": 8, "readout_units": 8}
     network = Network(schema.Model(dropout=0.0, **sizes), VOCABULARY, VOCABULARY, seed=1)
     optimizer = Optimizer(training, 100, network.trainable_variables)
-    _, update = update_functions(tf.distribute.get_strategy(), network, optimizer, training)
+    update = update_functions(tf.distribute.get_strategy(), network, optimizer, training).update
     losses = [float(update(*batch).loss) for batch in batches]
     return update, losses, [weight.numpy() for weight in network.trainable_variables]
 
