@@ -5,61 +5,166 @@ section 3.2, l infinite): the smaller alpha, the more they differ. With BPE ever
 alpha (Provilkov et al. 2020, algorithm 1): the larger, the more.
 
 The shards hold the best segmentations, which batches are made of (model.batches); the sentences of a batch are drawn
-anew when it is read. A sentence keeps its best segmentation where the other is too long, or reads otherwise, as it
-may where a character is not in the vocabulary.
+anew when it is read. A sentence whose new segmentation would be too long keeps its best one. SentencePiece draws
+segmentations too, but from the same seed others in every process: a training could not be gone on with.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+import bisect
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
 
 import numpy as np
-import sentencepiece
 import tensorflow as tf
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from recipes.errors import UserError
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 
-# SentencePiece's seed is one for the whole process.
-_SEEDING = threading.Lock()
+# As in the models: what a word begins with.
+_SPACE = "\u2581"
+_WORDS_REMEMBERED = 1 << 16
+
+# Of SentencePiece's own description of its models what is needed here. The module that it makes of it can only be
+# imported beside a protobuf as new as itself.
+_MODEL_PROTO = """
+name: "sentencepiece_model.proto"
+message_type {
+  name: "Piece"
+  field { name: "piece" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "score" number: 2 type: TYPE_FLOAT label: LABEL_OPTIONAL }
+  field { name: "type" number: 3 type: TYPE_INT32 label: LABEL_OPTIONAL default_value: "1" }
+}
+message_type {
+  name: "TrainerSpec"
+  field { name: "model_type" number: 3 type: TYPE_INT32 label: LABEL_OPTIONAL default_value: "1" }
+}
+message_type {
+  name: "Model"
+  field { name: "pieces" number: 1 type: TYPE_MESSAGE type_name: "Piece" label: LABEL_REPEATED }
+  field { name: "trainer_spec" number: 2 type: TYPE_MESSAGE type_name: "TrainerSpec" label: LABEL_OPTIONAL }
+}
+"""
+_NORMAL = 1
+_UNIGRAM, _BPE = 1, 2
 
 
 class Sampler:
-    """Draws segmentations with the SentencePiece model in ``path``. Raises UserError where it cannot."""
+    """Draws segmentations with the SentencePiece model in ``path``. Raises UserError where it has but one of each."""
 
     def __init__(self, path: Path, alpha: float):
-        self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        model = _model_proto()
+        model.ParseFromString(path.read_bytes())
+        kind = model.trainer_spec.model_type
+        if kind not in (_UNIGRAM, _BPE):
+            raise UserError(f"{path} has one segmentation for every sentence; leave out training.subword_sampling")
+        self._unigram = kind == _UNIGRAM
         self._alpha = alpha
-        try:
-            self._draw([""], 0)
-        except RuntimeError as error:
-            raise UserError(
-                f"{path} has one segmentation for every sentence; leave out training.subword_sampling"
-            ) from error
+        self._pieces = [piece.piece for piece in model.pieces]
+        # The logarithm of P of a unigram; of a BPE piece, the earlier it was merged, the higher.
+        self._scores = [piece.score for piece in model.pieces]
+        self._ids = {piece.piece: number for number, piece in enumerate(model.pieces) if piece.type == _NORMAL}
+        self._longest = max(map(len, self._ids))
+        self._lattice = functools.lru_cache(_WORDS_REMEMBERED)(self._lattice_of)
 
     def sampled(self, sentences: Sequence[np.ndarray], seed: int, longest: int) -> list[np.ndarray]:
-        """Another segmentation of each of ``sentences``, a function of them all and the ``seed`` below 2**32 - 1.
+        """Another segmentation of each of ``sentences``, a function of them all and the ``seed``.
 
         Both are int32 [length], with neither END_ID nor padding; no new one is longer than ``longest``.
         """
-        texts = self._model.decode([sentence.tolist() for sentence in sentences], num_threads=1)
-        drawn = self._draw(texts, seed)
-        read = self._model.decode(drawn, num_threads=1)
-        return [
-            np.array(ids, np.int32) if len(ids) <= longest and after == before else sentence
-            for sentence, before, ids, after in zip(sentences, texts, drawn, read, strict=True)
-        ]
+        random = Random(seed)
+        found = []
+        for sentence in sentences:
+            drawn = [piece for word in self._words(sentence.tolist()) for piece in self._draw(word, random)]
+            found.append(np.array(drawn, np.int32) if len(drawn) <= longest else sentence)
+        return found
 
-    def _draw(self, texts: list[str], seed: int) -> list[list[int]]:
-        with _SEEDING:
-            sentencepiece.set_random_generator_seed(seed)
-            # Of a list, in a thread that is made for it: a thread's random numbers begin with the seed when it is new.
-            drawn: list[list[int]] = self._model.encode(
-                texts, num_threads=1, enable_sampling=True, nbest_size=-1, alpha=self._alpha
-            )
-        return drawn
+    def _words(self, ids: list[int]) -> Iterator[list[int]]:
+        """The pieces of a sentence word by word, for no piece is of two words.
+
+        What is no piece of text (symbols, bytes, what is unknown) stands alone.
+        """
+        word: list[int] = []
+        for number in ids:
+            piece = self._pieces[number]
+            if word and (piece not in self._ids or piece.startswith(_SPACE) or self._pieces[word[0]] not in self._ids):
+                yield word
+                word = []
+            word.append(number)
+        if word:
+            yield word
+
+    def _draw(self, word: list[int], random: Random) -> list[int]:
+        """The pieces of a segmentation of a word, which itself is one."""
+        pieces = [self._pieces[number] for number in word]
+        if pieces[0] not in self._ids:
+            return word
+        text = "".join(pieces)
+        if self._unigram:
+            return self._sampled_backward(text, random)
+        tokens = self._merged(text, random)
+        # A character need not be a piece.
+        return [self._ids[token] for token in tokens] if all(token in self._ids for token in tokens) else word
+
+    def _sampled_backward(self, text: str, random: Random) -> list[int]:
+        lattice, end, drawn = self._lattice(text), len(text), []
+        while end:
+            node = lattice[end]
+            chosen = bisect.bisect(node.sums, random.random() * node.sums[-1], hi=len(node.pieces) - 1)
+            drawn.append(node.pieces[chosen])
+            end = node.starts[chosen]
+        return drawn[::-1]
+
+    def _lattice_of(self, text: str) -> list[Node]:
+        """Of every place in ``text`` the pieces that end there: forward filtering."""
+        logs, nodes = [0.0], [Node([], [], [])]
+        for end in range(1, len(text) + 1):
+            starts, pieces, each = [], [], []
+            for start in range(max(0, end - self._longest), end):
+                piece = self._ids.get(text[start:end])
+                if piece is not None and logs[start] > -math.inf:
+                    starts.append(start)
+                    pieces.append(piece)
+                    each.append(logs[start] + self._alpha * self._scores[piece])
+            largest = max(each, default=-math.inf)
+            sums = list(itertools.accumulate(math.exp(log - largest) for log in each))
+            logs.append(largest + math.log(sums[-1]) if sums else largest)
+            nodes.append(Node(starts, pieces, sums))
+        return nodes
+
+    def _merged(self, text: str, random: Random) -> list[str]:
+        tokens = list(text)
+        while True:
+            # The best is the highest score, and of the same the leftmost; each has to be drawn for.
+            best, place = -math.inf, -1
+            for left in range(len(tokens) - 1):
+                piece = self._ids.get(tokens[left] + tokens[left + 1])
+                if piece is not None and random.random() >= self._alpha and self._scores[piece] > best:
+                    best, place = self._scores[piece], left
+            if place < 0:
+                return tokens
+            tokens[place : place + 2] = [tokens[place] + tokens[place + 1]]
+
+
+def _model_proto() -> Any:
+    """An empty SentencePiece model, to be parsed into."""
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(text_format.Parse(_MODEL_PROTO, descriptor_pb2.FileDescriptorProto()))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Model"))()
+
+
+class Node(NamedTuple):
+    """The pieces that end at a place of a text: where they start, their ids, running sums of how likely they are."""
+
+    starts: list[int]
+    pieces: list[int]
+    sums: list[float]
 
 
 def samplers_of(work: WorkDirectory, joint: bool, alpha: float | None) -> tuple[Sampler, Sampler] | None:
@@ -86,7 +191,7 @@ def sampled_batches(
     """
 
     def sample(number: int, *sides: np.ndarray) -> list[np.ndarray]:
-        states = np.random.SeedSequence([*seeds, int(number)]).generate_state(2) >> 1
+        states = np.random.SeedSequence([*seeds, int(number)]).generate_state(2)
         return [
             _resampled(side, sampler, int(seed), longest, fixed)
             for side, sampler, seed in zip(sides, samplers, states, strict=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +36,10 @@ def work(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return write_data(tmp_path_factory.mktemp("run") / request.param, recipe)
 
 
-def model_of(kind: str, path: Path, more: str = "", vocabulary: int = 60) -> sentencepiece.SentencePieceProcessor:
-    """Learns a model of English numbers, and of ``more``."""
+def model_of(kind: str, path: Path, vocabulary: int = 60) -> sentencepiece.SentencePieceProcessor:
+    """Learns a model of English numbers."""
     settings = schema.Subwords.model_validate({"type": kind, "vocabulary": vocabulary})
-    train_subwords([english(number) + more for number in range(0, 9999, 37)], settings, path)
+    train_subwords([english(number) for number in range(0, 9999, 37)], settings, path)
     return sentencepiece.SentencePieceProcessor(model_file=str(path))
 
 
@@ -120,16 +119,6 @@ def test_a_batch_is_a_function_of_seed_epoch_and_number(work: WorkDirectory) -> 
     assert not any(same(drawn[0], others) for others in drawn[2:])
 
 
-def test_threads_do_not_disturb_one_another(work: WorkDirectory) -> None:
-    sampler = Sampler(work.subword_model("source", joint=True), 0.2)
-    sources = [source.numpy() for source, _ in itertools.islice(endless(work), 4)]
-    sentences = [row[row != PADDING_ID][:-1] for source in sources for row in source]
-    with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda seed: sampler.sampled(sentences, seed, 60), [1, 2, 3] * 8))
-    for seed, ours in zip([1, 2, 3] * 8, found, strict=True):
-        assert same([ours], [sampler.sampled(sentences, seed, 60)])
-
-
 @pytest.mark.parametrize("fixed", [False, True])
 def test_batches_hold_the_same_sentences_and_no_longer_ones(fixed: bool, work: WorkDirectory) -> None:
     manifest = read_json(work.manifest)
@@ -159,14 +148,26 @@ def test_batches_hold_the_same_sentences_and_no_longer_ones(fixed: bool, work: W
     assert kept > 5
 
 
-def test_a_sentence_that_would_read_otherwise_is_kept(tmp_path: Path) -> None:
-    """The mark for what is not in the vocabulary would come back as two question marks."""
-    model = model_of("unigram", tmp_path / "model", more=" ?")
-    known, unknown = (np.array(model.encode(text), np.int32) for text in ("three thousand one", "three thousand Ω"))
-    assert model.unk_id() in unknown
-    drawn = Sampler(tmp_path / "model", 0.1).sampled([known, unknown] * 20, seed=1, longest=99)
-    assert all(np.array_equal(ids, unknown) for ids in drawn[1::2])
-    assert len({tuple(ids) for ids in drawn[::2]}) > 10
+def test_without_dropout_bpe_is_the_best(tmp_path: Path) -> None:
+    model = model_of("bpe", tmp_path / "model")
+    best = [np.array(model.encode(english(number)), np.int32) for number in range(0, 9999, 61)]
+    assert same([best], [Sampler(tmp_path / "model", 1e-12).sampled(best, seed=1, longest=99)])
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_what_is_no_piece_of_text_stays(kind: str, tmp_path: Path) -> None:
+    """Symbols, of which none is made otherwise, and what is unknown, in the middle of a word too."""
+    settings = schema.Subwords.model_validate({"type": kind, "vocabulary": 60, "symbols": ["<one>"]})
+    train_subwords([english(number) for number in range(0, 9999, 37)], settings, tmp_path / "model")
+    model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "model"))
+    text = "<one> thousand threeΩthree <one>three"
+    best = model.encode(text)
+    stay = [model.unk_id(), model.piece_to_id("<one>")]
+    assert [piece for piece in best if piece in stay] == [stay[1], stay[0], stay[1]]
+    drawn = Sampler(tmp_path / "model", 0.2).sampled([np.array(best, np.int32)] * 30, seed=1, longest=99)
+    assert len({tuple(ids) for ids in drawn}) > 5
+    assert {model.decode(ids.tolist()) for ids in drawn} == {model.decode(best)}
+    assert {tuple(piece for piece in ids if piece in stay) for ids in drawn} == {(stay[1], stay[0], stay[1])}
 
 
 def test_a_model_of_words_is_a_sentence(tmp_path: Path) -> None:
