@@ -14,7 +14,7 @@ import yaml
 from pipelines.blocks import judged
 from pipelines.corpus import FilePair, index_pair, read_chunk
 from recipes.corpora import Corpus
-from recipes.schema import Cleaning, PairFiles
+from recipes.data_schema import Cleaning, PairFiles
 
 # The rules and their limits, for OpusFilter; below the same as settings of a recipe.
 OPUSFILTER = [

@@ -30,6 +30,7 @@ from model.gru import (
 )
 from model.initialization import Initializers
 from model.precision import product, summed_outer_product
+from recipes import schema
 
 
 class Decoded(NamedTuple):
@@ -72,38 +73,32 @@ class Summarized(NamedTuple):
 class InitialState(keras.layers.Layer):
     """s_0 = tanh(W_s x + b): from the encoder's state to the first of every layer of the decoder."""
 
-    def __init__(self, inputs: int, units: int, layers: int, initializers: Initializers):
+    def __init__(self, settings: schema.Model, initializers: Initializers):
         super().__init__(name="initial_state")
+        layers, units = settings.decoder_layers, settings.decoder_units
         self.kernel = self.add_weight(
-            shape=(inputs, layers * units),
+            shape=(settings.encoder_units, layers * units),
             initializer=initializers.beside(layers, lambda: initializers.other),
             name="kernel",
         )
         self.bias = self.add_weight(shape=(layers * units,), initializer=initializers.bias, autocast=False, name="bias")
 
     def of(self, encoder_state: tf.Tensor) -> tf.Tensor:
-        """[batch, inputs] to [batch, layers * units], the layers side by side."""
+        """[batch, encoder units] to [batch, decoder layers * decoder units], the layers side by side."""
         return tf.tanh(product(encoder_state, tf.convert_to_tensor(self.kernel)) + self.bias)
 
 
 class AttentionDecoder(keras.layers.Layer):
     """The GRU with a context in every gate, C c_i, and the alignment model that finds the context."""
 
-    def __init__(
-        self,
-        embedding_units: int,
-        annotation_units: int,
-        units: int,
-        alignment_units: int,
-        initializers: Initializers,
-        dropouts: Dropouts,
-        layer_norm: bool,
-    ):
+    def __init__(self, settings: schema.Model, context_units: int, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="decoder")
         self.dropouts = dropouts
-        self.gru = GRU(embedding_units, units, initializers, name="gru", layer_norm=layer_norm)
-        self.context_kernel = _context_kernel(self, annotation_units, units, initializers)
-        self.attention = AdditiveAttention(units, annotation_units, alignment_units, initializers)
+        self.gru = _first_layer(settings, initializers)
+        self.context_kernel = _context_kernel(self, context_units, settings, initializers)
+        self.attention = AdditiveAttention(
+            settings.decoder_units, context_units, settings.alignment_units, initializers
+        )
 
     def run(self, source: Annotated, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions; embeddings: of y_{i-1}, [target length, batch, embedding units]."""
@@ -130,19 +125,11 @@ class AttentionDecoder(keras.layers.Layer):
 class FixedContextDecoder(keras.layers.Layer):
     """The GRU whose gates see the same context at every step."""
 
-    def __init__(
-        self,
-        embedding_units: int,
-        context_units: int,
-        units: int,
-        initializers: Initializers,
-        dropouts: Dropouts,
-        layer_norm: bool,
-    ):
+    def __init__(self, settings: schema.Model, context_units: int, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="decoder")
         self.dropouts = dropouts
-        self.gru = GRU(embedding_units, units, initializers, name="gru", layer_norm=layer_norm)
-        self.context_kernel = _context_kernel(self, context_units, units, initializers)
+        self.gru = _first_layer(settings, initializers)
+        self.context_kernel = _context_kernel(self, context_units, settings, initializers)
 
     def run(self, source: Summarized, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions; embeddings: of y_{i-1}, [target length, batch, embedding units]."""
@@ -168,20 +155,13 @@ class UpperDecoder(keras.layers.Layer):
     is its state added to the output below (there, section 3.1).
     """
 
-    def __init__(
-        self,
-        context_units: int,
-        units: int,
-        layers: int,
-        initializers: Initializers,
-        dropouts: Dropouts,
-        layer_norm: bool,
-    ):
+    def __init__(self, settings: schema.Model, context_units: int, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="upper_decoder")
         self.dropouts = dropouts
+        units = settings.decoder_units
         self.grus = [
-            GRU(units + context_units, units, initializers, f"decoder_{number}", layer_norm)
-            for number in range(2, layers + 1)
+            GRU(units + context_units, units, initializers, f"decoder_{number}", settings.layer_norm)
+            for number in range(2, settings.decoder_layers + 1)
         ]
 
     def run(self, first: Decoded, initial_states: Sequence[tf.Tensor], training: bool) -> Decoded:
@@ -341,12 +321,16 @@ def _step(
     return Decoded(gru.state, state, attended.context, attended.alignment), gru, attended.hidden
 
 
+def _first_layer(settings: schema.Model, initializers: Initializers) -> GRU:
+    return GRU(settings.embedding_units, settings.decoder_units, initializers, "gru", settings.layer_norm)
+
+
 def _context_kernel(
-    layer: keras.layers.Layer, context_units: int, units: int, initializers: Initializers
+    layer: keras.layers.Layer, context_units: int, settings: schema.Model, initializers: Initializers
 ) -> keras.Variable:
     """C of the three gates, side by side as ``model.gru`` has them."""
     return layer.add_weight(
-        shape=(context_units, 3 * units),
+        shape=(context_units, 3 * settings.decoder_units),
         initializer=initializers.beside(3, lambda: initializers.other),
         name="context_kernel",
     )

@@ -17,31 +17,24 @@ from model.dropout import Dropouts
 from model.gru import CLOSED, GRU
 from model.initialization import Initializers
 from model.normalization import layer_normalization
+from recipes import schema
 
 
 class BidirectionalEncoder(keras.layers.Layer):
-    """``layers`` times two GRUs of ``units`` each, the first over embeddings of ``embedding_units``."""
+    """In every layer two GRUs of ``encoder_units`` each, those of the first over the embeddings."""
 
-    def __init__(
-        self,
-        embedding_units: int,
-        units: int,
-        layers: int,
-        initializers: Initializers,
-        dropouts: Dropouts,
-        layer_norm: bool,
-    ):
+    def __init__(self, settings: schema.Model, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="encoder")
-        self.units = units
+        self.output_units = 2 * settings.encoder_units
         self.dropouts = dropouts
-        self.forward = GRU(embedding_units, units, initializers, name="forward", layer_norm=layer_norm)
-        self.backward = GRU(embedding_units, units, initializers, name="backward", layer_norm=layer_norm)
-        self.upper_forward = _upper_layers("forward", 2 * units, units, layers, initializers, layer_norm)
-        self.upper_backward = _upper_layers("backward", 2 * units, units, layers, initializers, layer_norm)
-        self.normalization = layer_normalization(2 * units, "annotations") if layer_norm else None
+        self.forward = _first_layer("forward", settings, initializers)
+        self.backward = _first_layer("backward", settings, initializers)
+        self.upper_forward = _upper_layers("forward", self.output_units, settings, initializers)
+        self.upper_backward = _upper_layers("backward", self.output_units, settings, initializers)
+        self.normalization = layer_normalization(self.output_units, "annotations") if settings.layer_norm else None
 
     def annotate(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
-        """Annotations [batch, source length, 2 units] and the backward half of the first word's [batch, units].
+        """Annotations [batch, source length, output units], and the backward half of the first word's.
 
         embeddings: [batch, source length, embedding units]; mask: bool [batch, source length], False at padding.
         """
@@ -51,7 +44,7 @@ class BidirectionalEncoder(keras.layers.Layer):
             outputs += self._read_both_ways(forward, backward, inputs, mask, training)
         if self.normalization is not None:
             outputs = self.normalization(outputs)
-        return tf.transpose(outputs, [1, 0, 2]), outputs[0, :, self.units :]
+        return tf.transpose(outputs, [1, 0, 2]), outputs[0, :, self.output_units // 2 :]
 
     def _read_both_ways(
         self, forward: GRU, backward: GRU, inputs: tf.Tensor, mask: tf.Tensor, training: bool
@@ -62,35 +55,33 @@ class BidirectionalEncoder(keras.layers.Layer):
 
 
 class ForwardEncoder(keras.layers.Layer):
-    """``layers`` GRUs of ``units``, the first over embeddings of ``embedding_units``."""
+    """In every layer a GRU of ``encoder_units``, that of the first over the embeddings."""
 
-    def __init__(
-        self,
-        embedding_units: int,
-        units: int,
-        layers: int,
-        initializers: Initializers,
-        dropouts: Dropouts,
-        layer_norm: bool,
-    ):
+    def __init__(self, settings: schema.Model, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="encoder")
+        self.output_units = settings.encoder_units
         self.dropouts = dropouts
-        self.forward = GRU(embedding_units, units, initializers, name="forward", layer_norm=layer_norm)
-        self.upper_forward = _upper_layers("forward", units, units, layers, initializers, layer_norm)
-        self.normalization = layer_normalization(units, "annotations") if layer_norm else None
+        self.forward = _first_layer("forward", settings, initializers)
+        self.upper_forward = _upper_layers("forward", self.output_units, settings, initializers)
+        self.normalization = layer_normalization(self.output_units, "annotations") if settings.layer_norm else None
 
     def summarize(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
-        """The output after the last word [batch, units]; arguments as ``BidirectionalEncoder.annotate``."""
+        """The output after the last word [batch, output units]; arguments as ``BidirectionalEncoder.annotate``."""
         outputs = _read(self.forward, tf.transpose(embeddings, [1, 0, 2]), mask, self.dropouts, training)
         for gru in self.upper_forward:
             outputs += _read(gru, self.dropouts.between_layers(outputs, training), mask, self.dropouts, training)
         return outputs[-1] if self.normalization is None else self.normalization(outputs[-1])
 
 
-def _upper_layers(
-    name: str, inputs: int, units: int, layers: int, initializers: Initializers, layer_norm: bool
-) -> list[GRU]:
-    return [GRU(inputs, units, initializers, f"{name}_{number}", layer_norm) for number in range(2, layers + 1)]
+def _first_layer(name: str, settings: schema.Model, initializers: Initializers) -> GRU:
+    return GRU(settings.embedding_units, settings.encoder_units, initializers, name, settings.layer_norm)
+
+
+def _upper_layers(name: str, inputs: int, settings: schema.Model, initializers: Initializers) -> list[GRU]:
+    return [
+        GRU(inputs, settings.encoder_units, initializers, f"{name}_{number}", settings.layer_norm)
+        for number in range(2, settings.encoder_layers + 1)
+    ]
 
 
 def _read(

@@ -65,12 +65,11 @@ class Network(keras.Model):
         self.settings = settings
         initializers = Initializers(settings.initialization, seed)
         self.dropouts = Dropouts(settings, seed)
-        words, decoder_units = settings.embedding_units, settings.decoder_units
-        tied, norm = settings.tied_embeddings, settings.layer_norm
+        tied = settings.tied_embeddings
         if tied != "all":
             embedding = initializers.embedding
             self.source_embeddings = self._embeddings("source_embeddings", source_vocabulary, embedding)
-        embedding = initializers.tied_embedding(words) if tied else initializers.embedding
+        embedding = initializers.tied_embedding(settings.embedding_units) if tied else initializers.embedding
         self.target_embeddings = self._embeddings("target_embeddings", target_vocabulary, embedding)
         if tied == "all":
             self.source_embeddings = self.target_embeddings
@@ -78,31 +77,18 @@ class Network(keras.Model):
         self.encoder: Any
         self.decoder: Any
         if settings.architecture == "rnnsearch":
-            self.encoder = BidirectionalEncoder(
-                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts, norm
-            )
-            context_units = 2 * settings.encoder_units
-            self.decoder = AttentionDecoder(
-                words, context_units, decoder_units, settings.alignment_units, initializers, self.dropouts, norm
-            )
+            self.encoder = BidirectionalEncoder(settings, initializers, self.dropouts)
+            self.decoder = AttentionDecoder(settings, self.encoder.output_units, initializers, self.dropouts)
         else:
-            self.encoder = ForwardEncoder(
-                words, settings.encoder_units, settings.encoder_layers, initializers, self.dropouts, norm
-            )
-            context_units = settings.encoder_units
-            self.decoder = FixedContextDecoder(words, context_units, decoder_units, initializers, self.dropouts, norm)
-        self.upper_decoder = UpperDecoder(
-            context_units, decoder_units, settings.decoder_layers, initializers, self.dropouts, norm
-        )
-        self.initial = InitialState(settings.encoder_units, decoder_units, settings.decoder_layers, initializers)
+            self.encoder = ForwardEncoder(settings, initializers, self.dropouts)
+            self.decoder = FixedContextDecoder(settings, self.encoder.output_units, initializers, self.dropouts)
+        self.upper_decoder = UpperDecoder(settings, self.encoder.output_units, initializers, self.dropouts)
+        self.initial = InitialState(settings, initializers)
         self.readout = Readout(
-            decoder_units,
-            words,
-            context_units,
-            settings.readout_units,
+            settings,
+            self.encoder.output_units,
             target_vocabulary,
             initializers,
-            norm,
             self.target_embeddings if tied else None,
         )
         self.built = True

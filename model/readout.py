@@ -22,6 +22,7 @@ import tensorflow as tf
 from model.initialization import Initializers
 from model.normalization import layer_normalization
 from model.precision import product
+from recipes import schema
 
 
 class Softmax(NamedTuple):
@@ -38,31 +39,29 @@ class Softmax(NamedTuple):
 
 
 class Readout(keras.layers.Layer):
-    """The weights U_o, V_o, C_o and W_o, with biases; ``units`` maxout units over two pieces each.
+    """The weights U_o, V_o, C_o and W_o, with biases; ``readout_units`` maxout units over two pieces each.
 
     tied: E, [vocabulary, units], to be W_o; without it the read-out has a W_o of its own.
     """
 
     def __init__(
         self,
-        state_units: int,
-        embedding_units: int,
+        settings: schema.Model,
         context_units: int,
-        units: int,
         vocabulary: int,
         initializers: Initializers,
-        layer_norm: bool,
         tied: keras.Variable | None = None,
     ):
         super().__init__(name="readout")
+        units = settings.readout_units
 
         def kernel(inputs: int, outputs: int, name: str) -> keras.Variable:
             return self.add_weight(shape=(inputs, outputs), initializer=initializers.other, name=name)
 
-        self.state_kernel = kernel(state_units, 2 * units, "state_kernel")
-        self.embedding_kernel = kernel(embedding_units, 2 * units, "embedding_kernel")
+        self.state_kernel = kernel(settings.decoder_units, 2 * units, "state_kernel")
+        self.embedding_kernel = kernel(settings.embedding_units, 2 * units, "embedding_kernel")
         self.context_kernel = kernel(context_units, 2 * units, "context_kernel")
-        self.normalization = layer_normalization(2 * units, "readout") if layer_norm else None
+        self.normalization = layer_normalization(2 * units, "readout") if settings.layer_norm else None
         self.bias = self.add_weight(shape=(2 * units,), initializer=initializers.bias, autocast=False, name="bias")
         self.tied = tied
         if tied is None:

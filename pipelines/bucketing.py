@@ -32,7 +32,7 @@ from pipelines.packing import pack
 from pipelines.running import explained_errors, run_pipeline
 from pipelines.statistics import added, likest_languages, statistics_of
 from recipes.corpora import Corpus
-from recipes.schema import Cleaning
+from recipes.data_schema import Cleaning
 
 STATISTICS = "statistics"
 

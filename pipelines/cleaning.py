@@ -22,7 +22,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from pipelines.sentences import DIGIT, LETTER, MARKUP, TERMINAL, Column, Sentences
-from recipes.schema import Cleaning
+from recipes.data_schema import Cleaning
 
 Measure = Callable[[Sentences, Sentences, Cleaning], Column]
 

@@ -15,11 +15,12 @@ from typing import Any
 from pipelines.bible import fetch_bible
 from pipelines.downloads import download, fetch_mtdata
 from recipes.corpora import base_name, is_on_the_web, paths_of, to_fetch
+from recipes.data_schema import PairFiles, TrainingCorpus
 from recipes.errors import UserError, run_command
 from recipes.files import read_json, remove, replacing, write_json
 from recipes.layout import WorkDirectory
 from recipes.progress import progress_bar
-from recipes.schema import PairFiles, Recipe, TrainingCorpus
+from recipes.schema import Recipe
 from recipes.stages import FETCH, resolved_recipe
 
 

@@ -40,10 +40,11 @@ from pipelines.running import ready_runner
 from pipelines.steps import forget, made_once
 from pipelines.subwords import load_subwords, train_subwords
 from recipes.corpora import corpora
+from recipes.data_schema import Subwords
 from recipes.errors import UserError, run_command
 from recipes.files import remove, replacing, write_json
 from recipes.layout import SPLITS, WorkDirectory
-from recipes.schema import Recipe, Subwords
+from recipes.schema import Recipe
 from recipes.stages import PREPARE, resolved_recipe
 
 

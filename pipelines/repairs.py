@@ -18,7 +18,7 @@ import ftfy
 import numpy as np
 import regex
 
-from recipes.schema import Cleaning
+from recipes.data_schema import Cleaning
 
 # Characters that are written nowhere: controls, soft hyphen, marks of direction, byte order marks, non-characters.
 # Controls that Python takes for white space are left to it, and so are the joiners that Persian and Indic words need.

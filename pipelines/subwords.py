@@ -15,10 +15,10 @@ from pathlib import Path
 
 import sentencepiece
 
+from recipes.data_schema import Subwords
 from recipes.errors import UserError
 from recipes.files import replacing
 from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID
-from recipes.schema import Subwords
 
 # SentencePiece leaves out longer sentences without an error, and its default (4,192) is near what 100 words
 # of a script with three bytes a character take.

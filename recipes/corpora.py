@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recipes.data_schema import Cleaning, PairFiles, TrainingCorpus
 from recipes.errors import UserError
 from recipes.files import sha256_of
 from recipes.layout import WorkDirectory
-from recipes.schema import Cleaning, PairFiles, Recipe, TrainingCorpus
+from recipes.schema import Recipe
 
 
 @dataclass(frozen=True)

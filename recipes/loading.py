@@ -13,9 +13,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from recipes.data_schema import Cleaning
 from recipes.errors import UserError
 from recipes.files import replacing
-from recipes.schema import Cleaning, Recipe
+from recipes.schema import Recipe
 
 
 def named_recipes() -> list[str]:

@@ -16,7 +16,7 @@ from model.batches import fixed_shapes, training_batches
 from model.plan import endless_epochs
 from model.sampling import Sampler, sampled_batches
 from pipelines.subwords import train_subwords
-from recipes import schema
+from recipes import data_schema, schema
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
@@ -38,7 +38,7 @@ def work(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def model_of(kind: str, path: Path, vocabulary: int = 60) -> sentencepiece.SentencePieceProcessor:
     """Learns a model of English numbers."""
-    settings = schema.Subwords.model_validate({"type": kind, "vocabulary": vocabulary})
+    settings = data_schema.Subwords.model_validate({"type": kind, "vocabulary": vocabulary})
     train_subwords([english(number) for number in range(0, 9999, 37)], settings, path)
     return sentencepiece.SentencePieceProcessor(model_file=str(path))
 
@@ -157,7 +157,7 @@ def test_without_dropout_bpe_is_the_best(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 def test_what_is_no_piece_of_text_stays(kind: str, tmp_path: Path) -> None:
     """Symbols, of which none is made otherwise, and what is unknown, in the middle of a word too."""
-    settings = schema.Subwords.model_validate({"type": kind, "vocabulary": 60, "symbols": ["<one>"]})
+    settings = data_schema.Subwords.model_validate({"type": kind, "vocabulary": 60, "symbols": ["<one>"]})
     train_subwords([english(number) for number in range(0, 9999, 37)], settings, tmp_path / "model")
     model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "model"))
     text = "<one> thousand threeΩthree <one>three"

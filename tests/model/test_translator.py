@@ -25,11 +25,11 @@ from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
 from pipelines.subwords import train_subwords
 from recipes import schema
+from recipes.data_schema import Subwords as SubwordSettings
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID, WorkDirectory
 from recipes.loading import load_recipe
-from recipes.schema import Subwords as SubwordSettings
 from recipes.stages import resolved_recipe
 from tests.model.shards import write_data
 from tests.numbers_corpus import english, write_corpus

@@ -15,10 +15,10 @@ import pytest
 
 from pipelines import bible, fetch
 from recipes.corpora import corpora
+from recipes.data_schema import BibleEditions
 from recipes.errors import UserError
 from recipes.files import sha256_of
 from recipes.layout import WorkDirectory
-from recipes.schema import BibleEditions
 from recipes.stages import resolved_recipe
 from tests.pipelines.conftest import new_work
 

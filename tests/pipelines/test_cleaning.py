@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from pipelines.cleaning import RULES, SETTING_OF_REASON, Rejection, described_rules, rejections
 from pipelines.sentences import Sentences
+from recipes.data_schema import Cleaning
 from recipes.loading import check_recipe, describe_settings
-from recipes.schema import Cleaning
 
 NOTHING = {rule.setting: None for rule in RULES}
 LINK = "see https://example.org/a for 20 %"

@@ -28,8 +28,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from pipelines.formats import format_of, read_pairs
+from recipes.data_schema import PairFiles
 from recipes.errors import UserError
-from recipes.schema import PairFiles
 from tests.pipelines.test_bad_input import WITHOUT_OVERRIDE
 
 Rows = Sequence[tuple[str, str]]
@@ -557,7 +557,7 @@ READER = """
 import re, sys
 from pathlib import Path
 from pipelines.formats import read_pairs
-from recipes.schema import PairFiles
+from recipes.data_schema import PairFiles
 # Not by getrusage, which counts the process that started this one.
 most = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1))
 before = most()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.repairs import repaired, without_lone_list_marks
-from recipes.schema import Cleaning
+from recipes.data_schema import Cleaning
 
 
 def repair(text: str, **settings: Any) -> str:

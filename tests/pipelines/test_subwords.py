@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.subwords import load_subwords, train_subwords
+from recipes.data_schema import Subwords
 from recipes.errors import UserError
 from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID
-from recipes.schema import Subwords
 from tests.numbers_corpus import english, french
 
 SENTENCES = [words(number) for number in range(0, 3000, 7) for words in (english, french)]
