@@ -51,6 +51,7 @@ setup(
             "kubernetes-validate",
             "mtdata>=0.5",
             "mypy",
+            "prometheus-client",
             "promql-parser",
             "pytest",
             "ruff",

@@ -32,7 +32,6 @@ _NOT_IMPLEMENTED = (
     "mixed_precision",
     "model_config_file",
     "model_config_file_poll_wait_seconds",
-    "monitoring_config_file",
     "num_load_threads",
     "num_request_iterations_for_warmup",
     "num_tflite_interpreters_per_pool",
@@ -42,7 +41,6 @@ _NOT_IMPLEMENTED = (
     "platform_config_file",
     "prefer_tflite_model",
     "remove_unused_fields_from_bundle_metagraph",
-    "rest_api_enable_cors_support",
     "saved_model_tags",
     "skip_initialize_tpu",
     "ssl_config_file",
@@ -73,6 +71,8 @@ class Flags:
     file_system_poll_wait_seconds: int = 1
     max_num_load_retries: int = 5
     load_retry_interval_micros: int = 60_000_000
+    rest_api_enable_cors_support: bool = False
+    monitoring_config_file: Path | None = None
 
 
 def parse_flags(arguments: Sequence[str]) -> Flags:
@@ -101,7 +101,9 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     def add(name: str, convert: Any, text: str) -> None:
         default = next((field.default for field in fields(Flags) if field.name == name), None)
-        parser.add_argument(f"--{name}", type=convert, default=default, help=text)
+        # A boolean flag may stand without a value.
+        bare: dict[str, Any] = {"nargs": "?", "const": True} if convert is _boolean else {}
+        parser.add_argument(f"--{name}", type=convert, default=default, help=text, **bare)
 
     parser.add_argument("--model_base_path", type=Path, required=True, help="directory of the model's versions")
     add("model_name", str, "the name requests call it by")
@@ -114,6 +116,8 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add("file_system_poll_wait_seconds", int, "seconds between two looks for versions; 0 looks once, negative never")
     add("max_num_load_retries", _not_negative, "further attempts at a version that does not load")
     add("load_retry_interval_micros", int, "microseconds between them; negative does not wait")
+    add("rest_api_enable_cors_support", _boolean, "let pages of other origins read the answers of REST")
+    add("monitoring_config_file", Path, "MonitoringConfig as a text proto; none exports no metrics")
 
 
 class _Ignored(argparse.Action):
@@ -127,6 +131,12 @@ class _Ignored(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         print(f"warning: {option_string} is not implemented by the stand-in server; it is ignored", file=sys.stderr)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "1", "false", "0"):
+        raise argparse.ArgumentTypeError(f"{text} is neither true nor false")
+    return text.lower() in ("true", "1")
 
 
 def _port(text: str) -> int:

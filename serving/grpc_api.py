@@ -25,6 +25,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from recipes.errors import UserError
 from serving.metadata import get_model_metadata, get_model_status
+from serving.metrics import Metrics
 from serving.models import ModelManager
 from serving.predict import predict
 from serving.status import StatusError, not_implemented
@@ -41,10 +42,10 @@ _OPTIONS = (
 class GrpcServer:
     """Both services on one port. ``port`` 0 takes a free one; the attribute ``port`` says which."""
 
-    def __init__(self, models: ModelManager, host: str, port: int, threads: int):
+    def __init__(self, models: ModelManager, metrics: Metrics, host: str, port: int, threads: int):
         """Binds the port and answers nothing yet. Raises UserError where the port is taken."""
         self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(threads, "grpc"), options=_OPTIONS)
-        add_PredictionServiceServicer_to_server(_PredictionService(models), self._server)
+        add_PredictionServiceServicer_to_server(_PredictionService(models, metrics), self._server)
         add_ModelServiceServicer_to_server(_ModelService(models), self._server)
         try:
             self.port: int = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
@@ -62,12 +63,21 @@ class GrpcServer:
 
 
 class _PredictionService(PredictionServiceServicer):
-    def __init__(self, models: ModelManager):
+    def __init__(self, models: ModelManager, metrics: Metrics):
         self._models = models
+        self._metrics = metrics
 
     def Predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:  # noqa: N802
         timeout = context.time_remaining()
-        return _answer(context, lambda: predict(self._models, request, timeout).response())
+        model = request.model_spec.name
+
+        def answer() -> PredictResponse:
+            with self._metrics.request(model, "Predict", "GRPC"):
+                prediction = predict(self._models, request, timeout)
+                self._metrics.add_runtime_latency(model, "Predict", prediction.seconds)
+                return prediction.response()
+
+        return _answer(context, answer)
 
     def GetModelMetadata(  # noqa: N802
         self, request: GetModelMetadataRequest, context: grpc.ServicerContext

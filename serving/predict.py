@@ -6,6 +6,7 @@ which order, and in what an error says.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -25,11 +26,13 @@ DEFAULT_SIGNATURE = "serving_default"
 
 @dataclass(frozen=True)
 class Prediction:
-    """The outputs asked for, by name, and the model, version and signature they came from."""
+    """The outputs asked for, by name, the model, version and signature they came from, and how long it took to
+    compute them."""
 
     model_spec: ModelSpec
     signature: SignatureDef
     outputs: Mapping[str, np.ndarray]
+    seconds: float
 
     def response(self) -> PredictResponse:
         response = PredictResponse()
@@ -55,10 +58,12 @@ def predict(models: ModelManager, request: PredictRequest, timeout: float | None
         signature = model.signatures[signature_name]
         feeds = _feeds(signature, request.inputs)
         fetches = {name: signature.outputs[name].name for name in _outputs(signature, request.output_filter)}
+        began = time.monotonic()
         outputs = model.run(feeds, fetches, timeout)
+        seconds = time.monotonic() - began
     spec = ModelSpec(name=request.model_spec.name, signature_name=signature_name)
     spec.version.value = version
-    return Prediction(spec, signature, outputs)
+    return Prediction(spec, signature, outputs, seconds)
 
 
 def _feeds(signature: SignatureDef, inputs: Mapping[str, TensorProto]) -> dict[str, np.ndarray]:

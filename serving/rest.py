@@ -3,8 +3,10 @@
     POST /v1/models/NAME[/versions/N|/labels/L]:predict
     GET  /v1/models/NAME[/versions/N|/labels/L]            states of the versions
     GET  /v1/models/NAME[/versions/N|/labels/L]/metadata   signatures
+    GET  the path of the monitoring configuration          metrics, for Prometheus
 
-Protocol: TensorFlow Serving's docs (api_rest.md), http_rest_api_handler.cc and http_rest_api_util.cc.
+Protocol: TensorFlow Serving's docs (api_rest.md), http_rest_api_handler.cc, http_rest_api_util.cc
+and http_server.cc.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import json_format
@@ -36,6 +39,7 @@ from recipes.errors import UserError
 from serving.json_request import fill_predict_request
 from serving.json_response import error_json, prediction_json
 from serving.metadata import SIGNATURE_DEF, get_model_metadata, get_model_status
+from serving.metrics import Metrics
 from serving.models import ModelManager
 from serving.predict import DEFAULT_SIGNATURE, predict
 from serving.status import StatusError, invalid_argument, not_implemented
@@ -60,21 +64,46 @@ _HTTP_STATUS = {
     StatusCode.DEADLINE_EXCEEDED: 504,
 }
 
+_CORS_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+
 _LOOP_SECONDS = 0.1  # how soon the server notices that it should stop
 
 
-def application(models: ModelManager, timeout: float) -> Callable[..., Any]:
-    """The WSGI application; a prediction that takes longer than ``timeout`` seconds is DEADLINE_EXCEEDED."""
+@dataclass(frozen=True)
+class RestOptions:
+    """How requests are answered.
+
+    timeout: seconds after which a prediction is DEADLINE_EXCEEDED; metrics_path: of the page for Prometheus, if there
+    is to be one; cors: whether pages of other origins may read the answers.
+    """
+
+    timeout: float
+    metrics_path: str | None = None
+    cors: bool = False
+
+
+def application(models: ModelManager, metrics: Metrics, options: RestOptions) -> Callable[..., Any]:
+    """The WSGI application."""
 
     @Request.application
     def answer(request: Request) -> Response:
+        if request.path == options.metrics_path:
+            return Response(metrics.page(), content_type="text/plain")
         if not request.path.lower().startswith("/v1/"):
             return NotFound().get_response(request)
+        parts = _parts(request)
         try:
-            return Response(_answer(models, request, timeout), content_type="application/json")
+            with metrics.request(parts.get("name") or "", parts.get("method") or "", "REST"):
+                response = _preflight(request) or _answer(models, metrics, request, options)
         except StatusError as error:
-            status = _HTTP_STATUS.get(error.code, 500)
-            return Response(error_json(error.message), status, content_type="application/json")
+            response = _in_json(error_json(error.message), _HTTP_STATUS.get(error.code, 500))
+        if options.cors:
+            response.headers.update(_CORS_HEADERS)
+        return response
 
     return answer
 
@@ -82,13 +111,15 @@ def application(models: ModelManager, timeout: float) -> Callable[..., Any]:
 class RestServer:
     """The REST API on one port, in a thread of its own."""
 
-    def __init__(self, models: ModelManager, host: str, port: int, threads: int, timeout: float):
+    def __init__(
+        self, models: ModelManager, metrics: Metrics, host: str, port: int, threads: int, options: RestOptions
+    ):
         """Binds the port. Raises UserError where it is taken. For the arguments see ``application``."""
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is no news under load
         self._sockets: dict[int, Any] = {}
         try:
             self._server = create_server(
-                application(models, timeout),
+                application(models, metrics, options),
                 map=self._sockets,
                 host=host,
                 port=port,
@@ -131,12 +162,28 @@ class RestServer:
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
 
 
-def _answer(models: ModelManager, request: Request, timeout: float) -> bytes:
+def _parts(request: Request) -> dict[str, Any]:
+    """The model, version, label, method and sub-resource that a request's path names, or nothing where it is none."""
     pattern = {"POST": _POST, "GET": _GET}.get(request.method)
     matched = pattern.fullmatch(request.path) if pattern else None
-    if matched is None:
+    return matched.groupdict() if matched else {}
+
+
+def _preflight(request: Request) -> Response | None:
+    """The empty answer to a browser that asks whether a page may ask, or None where it does not."""
+    if request.method != "OPTIONS":
+        return None
+    if not re.search("https?://", request.headers.get("Origin", "")):
+        raise StatusError(StatusCode.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
+    answer = Response()
+    del answer.headers["Content-Type"]
+    return answer
+
+
+def _answer(models: ModelManager, metrics: Metrics, request: Request, options: RestOptions) -> Response:
+    parts = _parts(request)
+    if not parts:
         raise invalid_argument(f"Malformed request: {request.method} {request.path}")
-    parts = matched.groupdict()
     spec = ModelSpec(name=parts["name"])
     if parts["version"]:
         if int(parts["version"]) >= 2**63:
@@ -146,14 +193,18 @@ def _answer(models: ModelManager, request: Request, timeout: float) -> bytes:
         spec.version_label = parts["label"]
     if request.method == "POST":
         if parts["method"] == "predict":
-            return _predict(models, spec, request.get_data(), timeout)
+            return _in_json(_predict(models, metrics, spec, request.get_data(), options.timeout))
         raise not_implemented(parts["method"].capitalize())
     if parts["subresource"]:
-        return _metadata(models, spec)
-    return _json(get_model_status(models, GetModelStatusRequest(model_spec=spec))).encode()
+        return _in_json(_metadata(models, spec))
+    return _in_json(_json(get_model_status(models, GetModelStatusRequest(model_spec=spec))).encode())
 
 
-def _predict(models: ModelManager, spec: ModelSpec, body: bytes, timeout: float) -> bytes:
+def _in_json(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, content_type="application/json")
+
+
+def _predict(models: ModelManager, metrics: Metrics, spec: ModelSpec, body: bytes, timeout: float) -> bytes:
     def find_inputs(signature_name: str) -> dict[str, TensorInfo]:
         name = signature_name or DEFAULT_SIGNATURE
         with models.lease(spec) as (_, model):
@@ -163,7 +214,9 @@ def _predict(models: ModelManager, spec: ModelSpec, body: bytes, timeout: float)
 
     request = PredictRequest(model_spec=spec)
     row_format = fill_predict_request(body, request, find_inputs)
-    return prediction_json(predict(models, request, timeout), row_format)
+    prediction = predict(models, request, timeout)
+    metrics.add_runtime_latency(spec.name, "Predict", prediction.seconds)
+    return prediction_json(prediction, row_format)
 
 
 def _metadata(models: ModelManager, spec: ModelSpec) -> bytes:

@@ -17,10 +17,12 @@ import time
 import tensorflow as tf
 
 from recipes.errors import UserError, run_command
+from serving.config_files import metrics_path
 from serving.flags import Flags, parse_flags
 from serving.grpc_api import GrpcServer
+from serving.metrics import Metrics
 from serving.models import ModelManager, Retries, ServedModel
-from serving.rest import RestServer
+from serving.rest import RestOptions, RestServer
 
 GRACE_SECONDS = 30.0
 
@@ -44,7 +46,7 @@ class Server:
     """Both APIs over one model. ``start`` it once, ``stop`` it once, whatever came of the start."""
 
     def __init__(self, flags: Flags):
-        """Raises UserError where the base path is not a directory or a port is taken."""
+        """Raises UserError where the base path is no directory, a port is taken, or a file is no configuration."""
         if not flags.model_base_path.is_dir():
             raise UserError(
                 f"model base path {flags.model_base_path} does not exist; give the directory of the model's versions"
@@ -53,6 +55,12 @@ class Server:
         if flags.rest_api_port:
             _check_free(flags.host, flags.rest_api_port, "rest_api_port")
         self._flags = flags
+        self._metrics = Metrics()
+        self._rest_options = RestOptions(
+            timeout=flags.rest_api_timeout_in_ms / 1000,
+            metrics_path=metrics_path(flags.monitoring_config_file) if flags.monitoring_config_file else None,
+            cors=flags.rest_api_enable_cors_support,
+        )
         retries = Retries(flags.max_num_load_retries, max(0.0, flags.load_retry_interval_micros / 1e6))
         self._model = ServedModel(flags.model_name, flags.model_base_path, retries)
         self._models = ModelManager([self._model], flags.file_system_poll_wait_seconds)
@@ -75,10 +83,16 @@ class Server:
         self._models.start()
         if not self._models.wait_until_available(stopped):
             return False
-        self._grpc = GrpcServer(self._models, flags.host, flags.port, flags.grpc_max_threads)
+        self._grpc = GrpcServer(self._models, self._metrics, flags.host, flags.port, flags.grpc_max_threads)
         if flags.rest_api_port:
-            timeout = flags.rest_api_timeout_in_ms / 1000
-            self._rest = RestServer(self._models, flags.host, flags.rest_api_port, flags.rest_api_num_threads, timeout)
+            self._rest = RestServer(
+                self._models,
+                self._metrics,
+                flags.host,
+                flags.rest_api_port,
+                flags.rest_api_num_threads,
+                self._rest_options,
+            )
             self._rest.start()
         self._grpc.start()
         return True

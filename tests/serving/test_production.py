@@ -31,7 +31,7 @@ def test_dockerfile() -> None:
     """By hadolint, and of the version that models are exported with."""
     dockerfile = PRODUCTION / "Dockerfile"
     linted = subprocess.run(
-        [shutil.which("hadolint", path=str(Path(sys.executable).parent)) or "hadolint", dockerfile],
+        [shutil.which("hadolint", path=str(Path(sys.executable).parent)) or "hadolint", str(dockerfile)],
         capture_output=True,
         text=True,
         check=False,
@@ -45,7 +45,7 @@ def test_dockerfile() -> None:
 def test_compose() -> None:
     """By the schema of the Compose specification; what it mounts is there."""
     path = PRODUCTION / "compose.yaml"
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", path]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
     for service in yaml.safe_load(path.read_text())["services"].values():

@@ -1,0 +1,52 @@
+"""Configuration files of TensorFlow Serving whose messages tensorflow-serving-api has no modules of.
+
+Source: tensorflow_serving/config/monitoring_config.proto.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+
+from recipes.errors import UserError
+
+DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
+
+_FILE = """
+name: "config_files.proto"
+package: "tensorflow.serving"
+syntax: "proto3"
+message_type {
+  name: "PrometheusConfig"
+  field { name: "enable" number: 1 type: TYPE_BOOL label: LABEL_OPTIONAL }
+  field { name: "path" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
+}
+message_type {
+  name: "MonitoringConfig"
+  field {
+    name: "prometheus_config" number: 1 type: TYPE_MESSAGE type_name: ".tensorflow.serving.PrometheusConfig"
+    label: LABEL_OPTIONAL
+  }
+}
+"""
+_pool = descriptor_pool.DescriptorPool()
+_pool.Add(text_format.Parse(_FILE, descriptor_pb2.FileDescriptorProto()))
+
+
+def metrics_path(monitoring_config_file: Path) -> str | None:
+    """Where the MonitoringConfig wants the metrics for Prometheus, or None where it wants none. Raises UserError."""
+    config = _read("MonitoringConfig", monitoring_config_file).prometheus_config
+    return (config.path or DEFAULT_METRICS_PATH) if config.enable else None
+
+
+def _read(message: str, path: Path) -> Any:
+    """A message from its text form. Raises UserError where there is no file, or it holds something else."""
+    configuration = message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"tensorflow.serving.{message}"))()
+    try:
+        return text_format.Parse(path.read_bytes(), configuration)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; give the file of a {message}") from error
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no {message} in text form: {error}") from error
