@@ -1,6 +1,6 @@
 """Configuration files of TensorFlow Serving whose messages tensorflow-serving-api has no modules of.
 
-Source: tensorflow_serving/config/monitoring_config.proto.
+Source: monitoring_config.proto and ssl_config.proto of tensorflow_serving/config.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from recipes.errors import UserError
@@ -30,6 +31,13 @@ message_type {
     label: LABEL_OPTIONAL
   }
 }
+message_type {
+  name: "SSLConfig"
+  field { name: "server_key" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "server_cert" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "custom_ca" number: 3 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "client_verify" number: 4 type: TYPE_BOOL label: LABEL_OPTIONAL }
+}
 """
 _pool = descriptor_pool.DescriptorPool()
 _pool.Add(text_format.Parse(_FILE, descriptor_pb2.FileDescriptorProto()))
@@ -39,6 +47,20 @@ def metrics_path(monitoring_config_file: Path) -> str | None:
     """Where the MonitoringConfig wants the metrics for Prometheus, or None where it wants none. Raises UserError."""
     config = _read("MonitoringConfig", monitoring_config_file).prometheus_config
     return (config.path or DEFAULT_METRICS_PATH) if config.enable else None
+
+
+def server_credentials(ssl_config_file: Path) -> grpc.ServerCredentials:
+    """TLS with the key and certificate (PEM) of the SSLConfig; with client_verify, only clients whose certificate
+    custom_ca has signed are let in. Raises UserError."""
+    config = _read("SSLConfig", ssl_config_file)
+    for name in ("server_key", "server_cert", *(["custom_ca"] if config.client_verify else [])):
+        if not getattr(config, name):
+            raise UserError(f"{ssl_config_file} has no {name}; give it in PEM form")
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+        require_client_auth=config.client_verify,
+    )
 
 
 def _read(message: str, path: Path) -> Any:

@@ -20,15 +20,12 @@ _NOT_IMPLEMENTED = (
     "allow_version_labels_for_unavailable_models",
     "batching_parameters_file",
     "enable_batching",
-    "enable_grpc_healthcheck_service",
     "enable_model_warmup",
     "enable_per_model_batching_parameters",
     "enable_profiler",
     "enable_serialization_as_tensor_content",
     "enable_signature_method_name_check",
     "flush_filesystem_caches",
-    "grpc_channel_arguments",
-    "grpc_socket_path",
     "mixed_precision",
     "model_config_file",
     "model_config_file_poll_wait_seconds",
@@ -43,7 +40,6 @@ _NOT_IMPLEMENTED = (
     "remove_unused_fields_from_bundle_metagraph",
     "saved_model_tags",
     "skip_initialize_tpu",
-    "ssl_config_file",
     "tensorflow_inter_op_parallelism",
     "tensorflow_intra_op_parallelism",
     "tensorflow_session_config_file",
@@ -73,6 +69,10 @@ class Flags:
     load_retry_interval_micros: int = 60_000_000
     rest_api_enable_cors_support: bool = False
     monitoring_config_file: Path | None = None
+    grpc_socket_path: str = ""
+    grpc_channel_arguments: tuple[tuple[str, str | int], ...] = ()
+    ssl_config_file: Path | None = None
+    enable_grpc_healthcheck_service: bool = False
 
 
 def parse_flags(arguments: Sequence[str]) -> Flags:
@@ -117,6 +117,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add("max_num_load_retries", _not_negative, "further attempts at a version that does not load")
     add("load_retry_interval_micros", int, "microseconds between them; negative does not wait")
     add("rest_api_enable_cors_support", _boolean, "let pages of other origins read the answers of REST")
+    add("grpc_socket_path", str, "path of a UNIX socket to listen on as well, or with --port=0 instead")
+    add("grpc_channel_arguments", _channel_arguments, "settings of gRPC itself: name=value, separated by commas")
+    add("ssl_config_file", Path, "SSLConfig as a text proto: gRPC speaks TLS, and may ask for clients' certificates")
+    add("enable_grpc_healthcheck_service", _boolean, "answer grpc.health.v1")
     add("monitoring_config_file", Path, "MonitoringConfig as a text proto; none exports no metrics")
 
 
@@ -137,6 +141,13 @@ def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "1", "false", "0"):
         raise argparse.ArgumentTypeError(f"{text} is neither true nor false")
     return text.lower() in ("true", "1")
+
+
+def _channel_arguments(text: str) -> tuple[tuple[str, str | int], ...]:
+    pairs = [setting.partition("=") for setting in text.split(",") if setting]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]} has no value; write {wrong[0]}=VALUE")
+    return tuple((name, int(value) if value.lstrip("-").isdigit() else value) for name, _, value in pairs)
 
 
 def _port(text: str) -> int:

@@ -1,15 +1,23 @@
-"""The two gRPC services of TensorFlow Serving: PredictionService and ModelService.
+"""The gRPC services of TensorFlow Serving, PredictionService and ModelService, with health and reflection beside them.
 
-Protocol: tensorflow_serving/apis/prediction_service.proto and model_service.proto.
+Protocol: tensorflow_serving/apis/prediction_service.proto and model_service.proto; grpc.health.v1 and grpc.reflection.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 import grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_health.v1.health import HealthServicer
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVICE
+from grpc_reflection.v1alpha.reflection import enable_server_reflection
+from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
@@ -32,34 +40,76 @@ from serving.status import StatusError, not_implemented
 
 _Response = TypeVar("_Response")
 
-_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),  # as TensorFlow Serving: no limit of ours
-    ("grpc.max_send_message_length", -1),
-    ("grpc.so_reuseport", 0),  # else two servers could share a port and halve each other's requests
-)
+_OPTIONS: dict[str, str | int] = {
+    "grpc.max_receive_message_length": -1,  # as TensorFlow Serving: no limit of ours
+    "grpc.max_send_message_length": -1,
+    "grpc.so_reuseport": 0,  # else two servers could share a port and halve each other's requests
+}
+
+
+@dataclass(frozen=True)
+class GrpcOptions:
+    """Where to listen and how.
+
+    port: 0 takes a free one, or none where there is a socket_path, that of a UNIX socket ("" for none); threads: calls
+    answered at once; credentials: for TLS; arguments: settings of gRPC itself; health: whether grpc.health.v1 is
+    answered.
+    """
+
+    host: str
+    port: int
+    threads: int
+    socket_path: str = ""
+    credentials: grpc.ServerCredentials | None = None
+    arguments: tuple[tuple[str, str | int], ...] = ()
+    health: bool = False
 
 
 class GrpcServer:
-    """Both services on one port. ``port`` 0 takes a free one; the attribute ``port`` says which."""
+    """All services; the attribute ``port`` says on which port, 0 for none."""
 
-    def __init__(self, models: ModelManager, metrics: Metrics, host: str, port: int, threads: int):
-        """Binds the port and answers nothing yet. Raises UserError where the port is taken."""
-        self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(threads, "grpc"), options=_OPTIONS)
+    def __init__(self, models: ModelManager, metrics: Metrics, options: GrpcOptions):
+        """Binds port and socket and answers nothing yet. Raises UserError where one of them is taken."""
+        threads = concurrent.futures.ThreadPoolExecutor(options.threads, "grpc")
+        self._server = grpc.server(threads, options=list({**_OPTIONS, **dict(options.arguments)}.items()))
         add_PredictionServiceServicer_to_server(_PredictionService(models, metrics), self._server)
         add_ModelServiceServicer_to_server(_ModelService(models), self._server)
-        try:
-            self.port: int = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-        except RuntimeError as error:
-            raise UserError(
-                f"the gRPC port {port} on {host} cannot be opened: {error}; choose another --port"
-            ) from error
+        files = (prediction_service_pb2, model_service_pb2)
+        names = [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]
+        self._health: HealthServicer | None = None
+        if options.health:
+            self._health = HealthServicer()
+            add_HealthServicer_to_server(self._health, self._server)
+            # The real server's names, without the package; nobody would have to ask for another.
+            for service in ("PredictionService", "ModelService"):
+                self._health.set(service, HealthCheckResponse.SERVING)
+            names.append(HEALTH_SERVICE)
+        enable_server_reflection([*names, REFLECTION_SERVICE], self._server)
+        self.port = 0
+        if options.port or not options.socket_path:
+            host = f"[{options.host}]" if ":" in options.host else options.host
+            where = f"the gRPC port {options.port} on {options.host}"
+            self.port = self._listen(f"{host}:{options.port}", options, f"{where} cannot be opened", "--port")
+        if options.socket_path:
+            where = f"the socket {options.socket_path}"
+            self._listen(f"unix:{options.socket_path}", options, f"{where} cannot be opened", "--grpc_socket_path")
 
     def start(self) -> None:
         self._server.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Takes no new calls, and returns when those under way have ended or the time is up."""
+        if self._health is not None:
+            self._health.enter_graceful_shutdown()
         self._server.stop(grace_seconds).wait()
+
+    def _listen(self, address: str, options: GrpcOptions, failure: str, flag: str) -> int:
+        try:
+            if options.credentials is None:
+                return int(self._server.add_insecure_port(address))
+            return int(self._server.add_secure_port(address, options.credentials))
+        except RuntimeError as error:
+            raise UserError(f"{failure}: {error}; choose another {flag}") from error
 
 
 class _PredictionService(PredictionServiceServicer):

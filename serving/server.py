@@ -17,9 +17,9 @@ import time
 import tensorflow as tf
 
 from recipes.errors import UserError, run_command
-from serving.config_files import metrics_path
+from serving.config_files import metrics_path, server_credentials
 from serving.flags import Flags, parse_flags
-from serving.grpc_api import GrpcServer
+from serving.grpc_api import GrpcOptions, GrpcServer
 from serving.metrics import Metrics
 from serving.models import ModelManager, Retries, ServedModel
 from serving.rest import RestOptions, RestServer
@@ -56,6 +56,15 @@ class Server:
             _check_free(flags.host, flags.rest_api_port, "rest_api_port")
         self._flags = flags
         self._metrics = Metrics()
+        self._grpc_options = GrpcOptions(
+            flags.host,
+            flags.port,
+            flags.grpc_max_threads,
+            flags.grpc_socket_path,
+            server_credentials(flags.ssl_config_file) if flags.ssl_config_file else None,
+            flags.grpc_channel_arguments,
+            flags.enable_grpc_healthcheck_service,
+        )
         self._rest_options = RestOptions(
             timeout=flags.rest_api_timeout_in_ms / 1000,
             metrics_path=metrics_path(flags.monitoring_config_file) if flags.monitoring_config_file else None,
@@ -83,7 +92,7 @@ class Server:
         self._models.start()
         if not self._models.wait_until_available(stopped):
             return False
-        self._grpc = GrpcServer(self._models, self._metrics, flags.host, flags.port, flags.grpc_max_threads)
+        self._grpc = GrpcServer(self._models, self._metrics, self._grpc_options)
         if flags.rest_api_port:
             self._rest = RestServer(
                 self._models,

@@ -1,0 +1,165 @@
+"""Where gRPC listens, to whom, and what it answers besides translations."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+import trustme
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+from recipes.errors import UserError
+from serving.config_files import server_credentials
+from serving.flags import parse_flags
+from tests.serving.conftest import DEADLINE, Running, running
+from tests.serving.test_predict import request
+
+TEXT = request("rnnsearch", text=["a"])
+
+
+def translated(channel: grpc.Channel) -> bytes:
+    with channel:
+        response = PredictionServiceStub(channel).Predict(TEXT, timeout=DEADLINE)
+    (translation,) = response.outputs["translation"].string_val
+    return bytes(translation)
+
+
+def test_unix_socket(text_model: Path, tmp_path: Path) -> None:
+    socket = tmp_path / "socket"
+    with running(text_model, "rnnsearch", grpc_socket_path=str(socket)) as server:
+        assert server.server.port == 0
+        assert translated(grpc.insecure_channel(f"unix:{socket}")) == b"one:a"
+
+
+class Certificates:
+    """Of a server, of a client, and of one that nobody knows."""
+
+    def __init__(self) -> None:
+        self.ca = trustme.CA()
+        self.server = self.ca.issue_cert("localhost")
+        self.client = self.ca.issue_cert("client")
+        yesterday = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+        self.expired = self.ca.issue_cert("localhost", not_after=yesterday)
+        self.stranger = trustme.CA().issue_cert("client")
+
+    def config(self, path: Path, server: trustme.LeafCert | None = None, client_verify: bool = False) -> Path:
+        """An ssl_config_file."""
+        server = server or self.server
+        fields = {
+            "server_key": server.private_key_pem.bytes(),
+            "server_cert": server.cert_chain_pems[0].bytes(),
+            "custom_ca": self.ca.cert_pem.bytes(),
+        }
+        lines = [f"{name}: {json.dumps(value.decode())}" for name, value in fields.items()]
+        path.write_text("\n".join([*lines, f"client_verify: {json.dumps(client_verify)}"]))
+        return path
+
+    def channel(self, port: int, client: trustme.LeafCert | None = None) -> grpc.Channel:
+        mine = (client.private_key_pem.bytes(), client.cert_chain_pems[0].bytes()) if client else (None, None)
+        return grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(self.ca.cert_pem.bytes(), *mine))
+
+
+@pytest.fixture(scope="module")
+def certificates() -> Certificates:
+    return Certificates()
+
+
+def refused(channel: grpc.Channel) -> bool:
+    with pytest.raises(grpc.RpcError) as raised:
+        translated(channel)
+    return raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_tls(text_model: Path, tmp_path: Path, certificates: Certificates) -> None:
+    config = certificates.config(tmp_path / "ssl.config")
+    with running(text_model, "rnnsearch", ssl_config_file=config) as server:
+        assert translated(certificates.channel(server.server.port)) == b"one:a"
+        assert refused(grpc.insecure_channel(server.address))
+
+
+def test_clients_have_to_show_a_certificate(text_model: Path, tmp_path: Path, certificates: Certificates) -> None:
+    config = certificates.config(tmp_path / "ssl.config", client_verify=True)
+    with running(text_model, "rnnsearch", ssl_config_file=config) as server:
+        port = server.server.port
+        assert translated(certificates.channel(port, certificates.client)) == b"one:a"
+        assert refused(certificates.channel(port))
+        assert refused(certificates.channel(port, certificates.stranger))
+        assert refused(certificates.channel(port, certificates.expired))
+
+
+def test_a_server_whose_certificate_has_expired(text_model: Path, tmp_path: Path, certificates: Certificates) -> None:
+    config = certificates.config(tmp_path / "ssl.config", certificates.expired)
+    with running(text_model, "rnnsearch", ssl_config_file=config) as server:
+        assert refused(certificates.channel(server.server.port))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: path.unlink(), "cannot be read: No such file or directory; give the file of a SSLConfig"),
+        (lambda path: path.write_text("nonsense"), "is no SSLConfig in text form"),
+        (lambda path: path.write_text('server_key: "key"'), "has no server_cert; give it in PEM form"),
+        (
+            lambda path: path.write_text('server_key: "key" server_cert: "certificate" client_verify: true'),
+            "has no custom_ca; give it in PEM form",
+        ),
+    ],
+)
+def test_wrong_configuration(
+    change: Callable[[Path], None], message: str, tmp_path: Path, certificates: Certificates
+) -> None:
+    config = certificates.config(tmp_path / "ssl.config")
+    change(config)
+    with pytest.raises(UserError, match=message):
+        server_credentials(config)
+
+
+def test_health(text_model: Path) -> None:
+    with (
+        running(text_model, "rnnsearch", enable_grpc_healthcheck_service=True) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        for service in ("", "PredictionService", "ModelService"):
+            answer = HealthStub(channel).Check(HealthCheckRequest(service=service), timeout=DEADLINE)
+            assert answer.status == HealthCheckResponse.SERVING
+        with pytest.raises(grpc.RpcError) as raised:
+            HealthStub(channel).Check(HealthCheckRequest(service="another"), timeout=DEADLINE)
+        assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_without_the_flag_there_is_no_health(text_server: Running) -> None:
+    with grpc.insecure_channel(text_server.address) as channel, pytest.raises(grpc.RpcError) as raised:
+        HealthStub(channel).Check(HealthCheckRequest(), timeout=DEADLINE)
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_reflection(text_server: Running) -> None:
+    with grpc.insecure_channel(text_server.address) as channel:
+        database = ProtoReflectionDescriptorDatabase(channel)
+        assert set(database.get_services()) == {
+            "grpc.reflection.v1alpha.ServerReflection",
+            "tensorflow.serving.ModelService",
+            "tensorflow.serving.PredictionService",
+        }
+        service = DescriptorPool(database).FindServiceByName("tensorflow.serving.PredictionService")
+        assert service.methods_by_name["Predict"].input_type.fields_by_name["inputs"].number == 2
+
+
+def test_channel_arguments(text_model: Path) -> None:
+    """One that shows: a server that reads no more than so many bytes of a request."""
+    flags = parse_flags(["--model_base_path", "x", "--grpc_channel_arguments=grpc.max_receive_message_length=1000"])
+    arguments = flags.grpc_channel_arguments
+    assert arguments == (("grpc.max_receive_message_length", 1000),)
+    with running(text_model, "rnnsearch", grpc_channel_arguments=arguments) as server:
+        server.prediction.Predict(TEXT, timeout=DEADLINE)
+        with pytest.raises(grpc.RpcError) as raised:
+            server.prediction.Predict(request("rnnsearch", text=["a" * 1000]), timeout=DEADLINE)
+        assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
