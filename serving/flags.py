@@ -18,10 +18,7 @@ _THREADS = 4 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
 
 _NOT_IMPLEMENTED = (
     "allow_version_labels_for_unavailable_models",
-    "batching_parameters_file",
-    "enable_batching",
     "enable_model_warmup",
-    "enable_per_model_batching_parameters",
     "enable_profiler",
     "enable_serialization_as_tensor_content",
     "enable_signature_method_name_check",
@@ -73,6 +70,9 @@ class Flags:
     grpc_channel_arguments: tuple[tuple[str, str | int], ...] = ()
     ssl_config_file: Path | None = None
     enable_grpc_healthcheck_service: bool = False
+    enable_batching: bool = False
+    batching_parameters_file: Path | None = None
+    enable_per_model_batching_parameters: bool = False
 
 
 def parse_flags(arguments: Sequence[str]) -> Flags:
@@ -95,6 +95,8 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     options = parser.parse_args(arguments)
     if options.rest_api_port and options.rest_api_port == options.port:
         parser.error(f"--rest_api_port and --port are both {options.port}; give them different ports")
+    if options.batching_parameters_file and not options.enable_batching:
+        parser.error("--batching_parameters_file is given without --enable_batching; give both or neither")
     return Flags(**{field.name: getattr(options, field.name) for field in fields(Flags)})
 
 
@@ -122,6 +124,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add("ssl_config_file", Path, "SSLConfig as a text proto: gRPC speaks TLS, and may ask for clients' certificates")
     add("enable_grpc_healthcheck_service", _boolean, "answer grpc.health.v1")
     add("monitoring_config_file", Path, "MonitoringConfig as a text proto; none exports no metrics")
+    add("enable_batching", _boolean, "compute concurrent requests together")
+    add("batching_parameters_file", Path, "BatchingParameters as a text proto; none takes their defaults")
+    add("enable_per_model_batching_parameters", _boolean, "take them from batching_params.pbtxt in each SavedModel")
 
 
 class _Ignored(argparse.Action):

@@ -21,6 +21,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from recipes.errors import UserError
+from serving.batching import Batching
 from serving.saved_model import SavedModel
 from serving.status import invalid_argument, not_found
 
@@ -51,10 +52,11 @@ class _Attempts:
 class ServedModel:
     """One model and its versions. ``scan`` and ``reconcile`` belong to one thread; the rest to any."""
 
-    def __init__(self, name: str, base_path: Path, retries: Retries):
+    def __init__(self, name: str, base_path: Path, retries: Retries, batching: Batching | None = None):
         self.name = name
         self.base_path = base_path
         self._retries = retries
+        self._batching = batching
         self._wanted: dict[int, Path] = {}
         self._attempts: dict[int, _Attempts] = {}
         self._complaint = ""
@@ -145,7 +147,7 @@ class ServedModel:
         self._set_state(version, ModelVersionStatus.LOADING)
         began = time.monotonic()
         try:
-            model = SavedModel(path)
+            model = SavedModel(path, self._batching)
         except Exception as error:  # whatever the files hold, the server goes on with what it has
             self._load_failed(version, error)
             return

@@ -17,6 +17,7 @@ import time
 import tensorflow as tf
 
 from recipes.errors import UserError, run_command
+from serving.batching import Batching
 from serving.config_files import metrics_path, server_credentials
 from serving.flags import Flags, parse_flags
 from serving.grpc_api import GrpcOptions, GrpcServer
@@ -46,7 +47,7 @@ class Server:
     """Both APIs over one model. ``start`` it once, ``stop`` it once, whatever came of the start."""
 
     def __init__(self, flags: Flags):
-        """Raises UserError where the base path is no directory, a port is taken, or a file is no configuration."""
+        """Raises UserError where the base path is not a directory, a port is taken or a configuration will not do."""
         if not flags.model_base_path.is_dir():
             raise UserError(
                 f"model base path {flags.model_base_path} does not exist; give the directory of the model's versions"
@@ -71,7 +72,10 @@ class Server:
             cors=flags.rest_api_enable_cors_support,
         )
         retries = Retries(flags.max_num_load_retries, max(0.0, flags.load_retry_interval_micros / 1e6))
-        self._model = ServedModel(flags.model_name, flags.model_base_path, retries)
+        batching = None
+        if flags.enable_batching:
+            batching = Batching.from_flags(flags.batching_parameters_file, flags.enable_per_model_batching_parameters)
+        self._model = ServedModel(flags.model_name, flags.model_base_path, retries, batching)
         self._models = ModelManager([self._model], flags.file_system_poll_wait_seconds)
         self._grpc: GrpcServer | None = None
         self._rest: RestServer | None = None

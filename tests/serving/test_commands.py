@@ -36,12 +36,12 @@ def test_both_ways_to_write_a_flag() -> None:
 
 def test_flags_of_the_real_server_that_are_not_implemented_are_named(capsys: pytest.CaptureFixture) -> None:
     flags = parse_flags(
-        ["--enable_batching", "--num_load_threads", "4", "--model_base_path=m", "--prefer_tflite_model=true"]
+        ["--use_alts_credentials", "--num_load_threads", "4", "--model_base_path=m", "--prefer_tflite_model=true"]
     )
     assert flags == Flags(Path("m"))
     warnings = capsys.readouterr().err.splitlines()
     assert [warning.split()[1] for warning in warnings] == [
-        "--enable_batching",
+        "--use_alts_credentials",
         "--num_load_threads",
         "--prefer_tflite_model",
     ]

@@ -1,0 +1,132 @@
+"""BatchingParameters: what the operator of a server, or the maker of a SavedModel, says of batching.
+
+The message is that of TensorFlow Serving's session_bundle_config.proto, of which tensorflow-serving-api has no
+module; defaults and checks are those of its bundle_factory_util and of TensorFlow's shared_batch_scheduler.h.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+
+PER_MODEL_FILE = "batching_params.pbtxt"  # in a SavedModel's directory
+
+_DEFAULT_MAX_BATCH_SIZE = 1000
+_DEFAULT_MAX_ENQUEUED_BATCHES = 10
+_DEFAULT_THREAD_POOL_NAME = "batch_threads"
+
+_Field = descriptor_pb2.FieldDescriptorProto
+_WRAPPED = {  # field: number, message that holds its value
+    "max_batch_size": (1, "Int64Value"),
+    "batch_timeout_micros": (2, "Int64Value"),
+    "max_enqueued_batches": (3, "Int64Value"),
+    "num_batch_threads": (4, "Int64Value"),
+    "thread_pool_name": (5, "StringValue"),
+    "enable_large_batch_splitting": (8, "BoolValue"),
+    "max_execution_batch_size": (9, "Int64Value"),
+}
+
+
+def _message_class() -> Any:
+    file = descriptor_pb2.FileDescriptorProto(name="batching.proto", package="tensorflow.serving", syntax="proto3")
+    file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
+    message = file.message_type.add(name="BatchingParameters")
+    for name, (number, wrapper) in _WRAPPED.items():
+        type_name = f".google.protobuf.{wrapper}"
+        message.field.add(
+            name=name, number=number, label=_Field.LABEL_OPTIONAL, type=_Field.TYPE_MESSAGE, type_name=type_name
+        )
+    message.field.add(name="allowed_batch_sizes", number=6, label=_Field.LABEL_REPEATED, type=_Field.TYPE_INT64)
+    message.field.add(name="pad_variable_length_inputs", number=7, label=_Field.LABEL_OPTIONAL, type=_Field.TYPE_BOOL)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.BatchingParameters"))
+
+
+BatchingParameters = _message_class()
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """How the requests for one model are put together; sizes are in rows, the timeout is in seconds."""
+
+    max_batch_size: int  # of one request
+    max_execution_batch_size: int  # of one run; less than the above only where large requests are split
+    batch_timeout: float
+    max_enqueued_batches: int
+    enable_large_batch_splitting: bool
+    allowed_batch_sizes: tuple[int, ...]  # a run's rows are made up to one of these; empty for any
+    pad_variable_length_inputs: bool
+
+
+def read_parameters(path: Path) -> Any:
+    """The BatchingParameters in the text file ``path``. Raises OSError and tf.errors.InvalidArgumentError."""
+    text = path.read_bytes()
+    try:
+        return text_format.Parse(text, BatchingParameters())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise tf.errors.InvalidArgumentError(None, None, f"Invalid protobuf file: '{path}'") from error
+
+
+def thread_pool(parameters: Any) -> tuple[int, str]:
+    """The number of batch threads and the name they share. Raises tf.errors.InvalidArgumentError."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = _value(parameters, "num_batch_threads", cores)
+    _require(threads > 0, f"num_batch_threads must be positive; was {threads}")
+    return threads, _value(parameters, "thread_pool_name", _DEFAULT_THREAD_POOL_NAME)
+
+
+def queue_options(parameters: Any) -> QueueOptions:
+    """``parameters`` with their defaults filled in. Raises tf.errors.InvalidArgumentError.
+
+    One check is stricter than TensorFlow Serving's: there it is only documented that the allowed sizes increase.
+    """
+    max_batch_size = _value(parameters, "max_batch_size", _DEFAULT_MAX_BATCH_SIZE)
+    splitting = _value(parameters, "enable_large_batch_splitting", False)
+    execution = _value(parameters, "max_execution_batch_size", max_batch_size) if splitting else max_batch_size
+    timeout_micros = _value(parameters, "batch_timeout_micros", 0)
+    max_enqueued = _value(parameters, "max_enqueued_batches", _DEFAULT_MAX_ENQUEUED_BATCHES)
+    if not splitting:
+        max_enqueued = max_enqueued or 1  # TensorFlow's kindness to old configurations
+    allowed = tuple(parameters.allowed_batch_sizes)
+    if allowed:
+        _require(
+            allowed[-1] == max_batch_size,
+            "Last entry in allowed_batch_sizes must match max_batch_size; "
+            f"last entry was {allowed[-1]}; expected {max_batch_size}",
+        )
+        increasing = all(smaller < larger for smaller, larger in zip((0, *allowed), allowed, strict=False))
+        _require(increasing, "allowed_batch_sizes entries must be monotonically increasing")
+    _require(max_batch_size > 0, f"input_batch_size_limit must be positive; was {max_batch_size}")
+    _require(timeout_micros >= 0, f"batch_timeout_micros must be non-negative; was {timeout_micros}")
+    _require(max_enqueued > 0, f"max_enqueued_batches must be positive; was {max_enqueued}")
+    _require(execution > 0, f"max_execution_batch_size must be positive; was {execution}")
+    _require(
+        max_batch_size >= execution,
+        "When enable_large_batch_splitting is true, input_batch_size_limit must be greater than or equal to "
+        "max_execution_batch_size.",
+    )
+    return QueueOptions(
+        max_batch_size=max_batch_size,
+        max_execution_batch_size=execution,
+        batch_timeout=timeout_micros / 1e6,
+        max_enqueued_batches=max_enqueued,
+        enable_large_batch_splitting=splitting,
+        allowed_batch_sizes=allowed,
+        pad_variable_length_inputs=parameters.pad_variable_length_inputs,
+    )
+
+
+def _value(parameters: Any, name: str, default: Any) -> Any:
+    return getattr(parameters, name).value if parameters.HasField(name) else default
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise tf.errors.InvalidArgumentError(None, None, message)
