@@ -31,6 +31,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Request, Response
@@ -71,14 +72,21 @@ _CORS_HEADERS = {
 }
 
 _LOOP_SECONDS = 0.1  # how soon the server notices that it should stop
+_SECONDS_BETWEEN_CHECKS = 1.0  # of what has not come whole
+
+# The real server takes any number of bytes, and waits for them for ever.
+MOST_BODY_BYTES = 64 << 20
+MOST_HEADER_BYTES = 64 << 10
+MOST_CONNECTIONS = 1000
 
 
 @dataclass(frozen=True)
 class RestOptions:
     """How requests are answered.
 
-    timeout: seconds after which a prediction is DEADLINE_EXCEEDED; metrics_path: of the page for Prometheus, if there
-    is to be one; cors: whether pages of other origins may read the answers.
+    timeout: seconds after which a prediction is DEADLINE_EXCEEDED, and a request that has not come whole is dropped;
+    metrics_path: of the page for Prometheus, if there is to be one; cors: whether pages of other origins may read the
+    answers.
     """
 
     timeout: float
@@ -109,7 +117,11 @@ def application(models: ModelManager, metrics: Metrics, options: RestOptions) ->
 
 
 class RestServer:
-    """The REST API on one port, in a thread of its own."""
+    """The REST API on one port, in a thread of its own.
+
+    A request that is too large is answered by 413 or 431, and its connection closed. Threads have only whole requests
+    to answer, so that clients that send slowly hold up nobody; and they lose their connection after ``timeout``.
+    """
 
     def __init__(
         self, models: ModelManager, metrics: Metrics, host: str, port: int, threads: int, options: RestOptions
@@ -125,13 +137,19 @@ class RestServer:
                 port=port,
                 threads=threads,
                 ident="",
-                connection_limit=1000,
+                connection_limit=MOST_CONNECTIONS,
+                max_request_body_size=MOST_BODY_BYTES,
+                max_request_header_size=MOST_HEADER_BYTES,
             )
         except OSError as error:
             reason = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
             raise UserError(
                 f"the REST port {port} on {host} cannot be opened: {reason}; choose another --rest_api_port"
             ) from error
+        self._timeout = options.timeout
+        # When the first bytes were seen of the requests that have not come whole.
+        self._unfinished: dict[HTTPRequestParser, float] = {}
+        self._next_check = 0.0
         self._stop_by: float | None = None
         self._thread = threading.Thread(target=self._serve, name="rest")
 
@@ -146,6 +164,7 @@ class RestServer:
     def _serve(self) -> None:
         while self._stop_by is None:
             self._poll()
+            self._drop_the_late()
         for listener in [entry for entry in self._sockets.values() if isinstance(entry, BaseWSGIServer)]:
             wasyncore.dispatcher.close(listener)  # not its own close, which also closes what wakes this loop
         while self._is_busy() and time.monotonic() < self._stop_by:
@@ -156,10 +175,28 @@ class RestServer:
     def _poll(self) -> None:
         wasyncore.loop(timeout=_LOOP_SECONDS, use_poll=True, map=self._sockets, count=1)
 
+    def _drop_the_late(self) -> None:
+        """Closes the connections whose request has not come whole in time."""
+        now = time.monotonic()
+        if now < self._next_check:
+            return
+        self._next_check = now + _SECONDS_BETWEEN_CHECKS
+        receiving = {
+            channel.request: channel
+            for channel in self._channels()
+            if channel.request is not None and not channel.requests
+        }
+        self._unfinished = {request: self._unfinished.get(request, now) for request in receiving}
+        for request, began in self._unfinished.items():
+            if now - began > self._timeout:
+                receiving[request].handle_close()
+
     def _is_busy(self) -> bool:
         """Whether a request is unanswered, or an answer not sent to its end."""
-        channels = [entry for entry in self._sockets.values() if isinstance(entry, HTTPChannel)]
-        return any(channel.requests or channel.total_outbufs_len for channel in channels)
+        return any(channel.requests or channel.total_outbufs_len for channel in self._channels())
+
+    def _channels(self) -> list[HTTPChannel]:
+        return [entry for entry in self._sockets.values() if isinstance(entry, HTTPChannel)]
 
 
 def _parts(request: Request) -> dict[str, Any]:

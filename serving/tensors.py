@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,10 @@ _FIELDS = {
     tf.complex128: "dcomplex_val",
 }
 
+# A tensor may leave out values that are as the last one, so that a few bytes could ask for all memory there is; those
+# that it has are a byte each at least.
+MOST_ELEMENTS_LEFT_OUT = 1 << 24
+
 # Where TensorFlow Serving's name of a dtype is not TensorFlow's.
 _NAMES = {tf.float32: "float", tf.float64: "double", tf.half: "half"}
 
@@ -39,7 +44,10 @@ def dtype_name(dtype: int) -> str:
 
 
 def array_of(tensor: TensorProto) -> np.ndarray:
-    """The value of ``tensor``. Raises ValueError where fields and shape do not describe one."""
+    """The value of ``tensor``. Raises ValueError where fields and shape do not describe one, or one too large."""
+    elements = math.prod(dim.size for dim in tensor.tensor_shape.dim)
+    if elements > max(MOST_ELEMENTS_LEFT_OUT, tensor.ByteSize()):
+        raise ValueError(f"{tensor.ByteSize()} bytes ask for {elements} elements")
     try:
         return tf.make_ndarray(tensor)
     except (TypeError, OverflowError) as error:
