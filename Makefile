@@ -24,7 +24,7 @@ road := $(run) recipes.run --work '$(WORK)' --recipe '$(RECIPE)' $(corpus) $(spr
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help environment train prepare clean-report evaluate export summary serve translate quality bench-train \
+.PHONY: help environment train prepare clean-report evaluate export summary serve translate quality bench-train bench-serve \
 	test lint format clean
 .DEFAULT_GOAL := help
 
@@ -77,6 +77,9 @@ quality: train ## train, and BLEU also as papers on Multi30k have it: RECIPE=mul
 
 bench-train: $(ready) ## how fast the network trains on SRC= TGT=, on one core and on two
 	@$(run) benchmarks.training --source '$(SRC)' --target '$(TGT)'
+
+bench-serve: $(ready) ## how fast the server answers, by itself and with many clients: WORK= a finished run
+	@$(run) benchmarks.serving '$(WORK)'
 
 test: lint ## lint, then the whole test suite
 	$(run) pytest
