@@ -11,23 +11,19 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 _THREADS = 4 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 _NOT_IMPLEMENTED = (
-    "allow_version_labels_for_unavailable_models",
-    "enable_model_warmup",
     "enable_profiler",
     "enable_serialization_as_tensor_content",
     "enable_signature_method_name_check",
     "flush_filesystem_caches",
     "mixed_precision",
-    "model_config_file",
-    "model_config_file_poll_wait_seconds",
     "num_load_threads",
-    "num_request_iterations_for_warmup",
     "num_tflite_interpreters_per_pool",
     "num_tflite_pools",
     "num_unload_threads",
@@ -43,7 +39,6 @@ _NOT_IMPLEMENTED = (
     "tensorflow_session_parallelism",
     "thread_pool_factory_config_file",
     "use_alts_credentials",
-    "version",
     "xla_cpu_compilation_enabled",
     "xla_gpu_compilation_enabled",
 )
@@ -53,8 +48,13 @@ _NOT_IMPLEMENTED = (
 class Flags:
     """What a server is told on its command line; a field has the name of its flag."""
 
-    model_base_path: Path
+    model_base_path: Path | None = None
     model_name: str = "default"
+    model_config_file: Path | None = None
+    model_config_file_poll_wait_seconds: int = 0
+    allow_version_labels_for_unavailable_models: bool = False
+    enable_model_warmup: bool = True
+    num_request_iterations_for_warmup: int = 0
     host: str = "localhost"
     port: int = 8500
     rest_api_port: int = 0
@@ -95,6 +95,8 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     options = parser.parse_args(arguments)
     if options.rest_api_port and options.rest_api_port == options.port:
         parser.error(f"--rest_api_port and --port are both {options.port}; give them different ports")
+    if not options.model_base_path and not options.model_config_file:
+        parser.error("neither --model_base_path nor --model_config_file is given; give one, to say what to serve")
     if options.batching_parameters_file and not options.enable_batching:
         parser.error("--batching_parameters_file is given without --enable_batching; give both or neither")
     return Flags(**{field.name: getattr(options, field.name) for field in fields(Flags)})
@@ -107,8 +109,14 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         bare: dict[str, Any] = {"nargs": "?", "const": True} if convert is _boolean else {}
         parser.add_argument(f"--{name}", type=convert, default=default, help=text, **bare)
 
-    parser.add_argument("--model_base_path", type=Path, required=True, help="directory of the model's versions")
+    parser.add_argument("--version", nargs=0, action=_Version, help="say it and end")
+    add("model_base_path", Path, "directory of the model's versions")
     add("model_name", str, "the name requests call it by")
+    add("model_config_file", Path, "ModelServerConfig as a text proto: several models; instead of the two above")
+    add("model_config_file_poll_wait_seconds", int, "seconds between two looks at it; 0 looks only once")
+    add("allow_version_labels_for_unavailable_models", _boolean, "label versions before they are loaded")
+    add("enable_model_warmup", _boolean, "answer a version's warm-up requests before it is available")
+    add("num_request_iterations_for_warmup", int, "how often each of them; 0 is once")
     add("host", str, "address to listen on; not a flag of the real server, which listens on every address")
     add("port", _port, "gRPC port; 0 takes a free one")
     add("rest_api_port", _port, "REST port; 0 is off")
@@ -140,6 +148,21 @@ class _Ignored(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         print(f"warning: {option_string} is not implemented by the stand-in server; it is ignored", file=sys.stderr)
+
+
+class _Version(argparse.Action):
+    """What the real server says, on lines of their own."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        print("TensorFlow ModelServer: the stand-in of rnnsearch")
+        print(f"TensorFlow Library: {version('tensorflow')}")
+        parser.exit()
 
 
 def _boolean(text: str) -> bool:

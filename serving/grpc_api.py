@@ -22,7 +22,7 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
 from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
-from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer, add_ModelServiceServicer_to_server
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import (
@@ -153,8 +153,18 @@ class _ModelService(ModelServiceServicer):
     ) -> GetModelStatusResponse:
         return _answer(context, lambda: get_model_status(self._models, request))
 
-    def HandleReloadConfigRequest(self, request: ReloadConfigRequest, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
-        _unimplemented(context, "HandleReloadConfigRequest")
+    def HandleReloadConfigRequest(  # noqa: N802
+        self, request: ReloadConfigRequest, context: grpc.ServicerContext
+    ) -> ReloadConfigResponse:
+        def answer() -> ReloadConfigResponse:
+            self._models.reload(request.config, context.is_active)
+            response = ReloadConfigResponse()
+            response.status.SetInParent()
+            for name in request.metric_names:  # none of the real server's counters is kept
+                response.metric.add(name=name)
+            return response
+
+        return _answer(context, answer)
 
 
 def _answer(context: grpc.ServicerContext, call: Callable[[], _Response]) -> _Response:

@@ -1,221 +1,70 @@
-"""The versions of a served model: found under its base path, loaded, swapped and unloaded.
+"""The served models by name, with the labels of their versions, as one configuration after another says.
 
-Numeric sub-directories are versions and the newest is wanted. A new version loads before the old one
-unloads, and one that does not load leaves the old one serving. The states are those of
-tensorflow_serving/apis/get_model_status.proto, the order of events that of TensorFlow Serving's
-availability-preserving policy.
+Follows TensorFlow Serving's server_core.cc in what a new configuration does and what is refused.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import tensorflow as tf
+from grpc import StatusCode
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from recipes.errors import UserError
-from serving.batching import Batching
+from serving.model_config import check, read_model_config
 from serving.saved_model import SavedModel
-from serving.status import invalid_argument, not_found
+from serving.status import CODES, StatusError, invalid_argument
+from serving.versions import ServedModel, log, servable_not_found
 
-_UNKNOWN = 2  # canonical status code
-_LARGEST_VERSION = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Retries:
-    """How often a failing load is tried again, and how many seconds apart."""
-
-    count: int = 5
-    interval: float = 60.0
-
-
-@dataclass
-class _Loaded:
-    model: SavedModel
-    leases: int = 0
-
-
-@dataclass
-class _Attempts:
-    failures: int
-    next_at: float
-
-
-class ServedModel:
-    """One model and its versions. ``scan`` and ``reconcile`` belong to one thread; the rest to any."""
-
-    def __init__(self, name: str, base_path: Path, retries: Retries, batching: Batching | None = None):
-        self.name = name
-        self.base_path = base_path
-        self._retries = retries
-        self._batching = batching
-        self._wanted: dict[int, Path] = {}
-        self._attempts: dict[int, _Attempts] = {}
-        self._complaint = ""
-        # Guards the two below and tells of every change of them.
-        self._changed = threading.Condition()
-        self._loaded: dict[int, _Loaded] = {}
-        self._states: dict[int, ModelVersionStatus] = {}
-
-    @contextlib.contextmanager
-    def lease(self, version: int | None) -> Iterator[tuple[int, SavedModel]]:
-        """The version asked for, or the newest loaded; it stays loaded until the block ends.
-
-        Raises StatusError NOT_FOUND where that version, or any, is not loaded.
-        """
-        with self._changed:
-            number = max(self._loaded, default=None) if version is None else version
-            loaded = None if number is None else self._loaded.get(number)
-            if number is None or loaded is None:
-                raise _servable_not_found(self.name, version)
-            loaded.leases += 1
-        try:
-            yield number, loaded.model
-        finally:
-            with self._changed:
-                loaded.leases -= 1
-                self._changed.notify_all()
-
-    def states(self) -> list[ModelVersionStatus]:
-        """Every version seen so far, the newest first, those that ended included."""
-        with self._changed:
-            return [self._states[version] for version in sorted(self._states, reverse=True)]
-
-    def wait_for_first_version(self, timeout: float) -> bool:
-        """Whether a version is loaded, now or within ``timeout`` seconds.
-
-        Raises UserError when the first version found will not load and its retries are used up.
-        """
-        with self._changed:
-            if self._changed.wait_for(lambda: bool(self._loaded) or self._failed() is not None, timeout):
-                failed = self._failed()
-                if not self._loaded and failed is not None:
-                    raise UserError(
-                        f"version {failed.version} of model {self.name} in {self.base_path} does not load: "
-                        f"{failed.status.error_message}"
-                    )
-            return bool(self._loaded)
-
-    def scan(self) -> None:
-        """Looks under the base path for the version that should be served."""
-        try:
-            found = {int(path.name): path for path in self.base_path.iterdir() if _is_version(path)}
-        except OSError as error:
-            # A base path that is away for a moment (a remote disk) must not unload anything.
-            self._complain(f"cannot read base path {self.base_path} of model {self.name}: {error.strerror}")
-            return
-        newest = max(found, default=None)
-        self._wanted = {} if newest is None else {newest: found[newest]}
-        self._complain("" if found else f"no version of model {self.name} in {self.base_path} yet: waiting for one")
-
-    def reconcile(self) -> None:
-        """Loads the wanted version where it is time to try, then unloads what it replaces."""
-        for version in [version for version in self._attempts if version not in self._wanted]:
-            del self._attempts[version]
-        for version, path in self._wanted.items():
-            attempts = self._attempts.get(version)
-            due = attempts is None or (
-                attempts.failures <= self._retries.count and time.monotonic() >= attempts.next_at
-            )
-            if version not in self._loaded and due:
-                self._load(version, path)
-        if not self._wanted or any(version in self._loaded for version in self._wanted):
-            for version in [version for version in self._loaded if version not in self._wanted]:
-                self._unload(version, drain=True)
-
-    def next_retry(self) -> float | None:
-        """When (``time.monotonic``) the next attempt at a failing version is due; None without one."""
-        pending = [
-            a.next_at for v, a in self._attempts.items() if a.failures <= self._retries.count and v in self._wanted
-        ]
-        return min(pending, default=None)
-
-    def close(self) -> None:
-        """Unloads everything; requests still under way end as cancelled."""
-        for version in list(self._loaded):
-            self._unload(version, drain=False)
-
-    def _load(self, version: int, path: Path) -> None:
-        self._set_state(version, ModelVersionStatus.LOADING)
-        began = time.monotonic()
-        try:
-            model = SavedModel(path, self._batching)
-        except Exception as error:  # whatever the files hold, the server goes on with what it has
-            self._load_failed(version, error)
-            return
-        self._attempts.pop(version, None)
-        with self._changed:
-            self._loaded[version] = _Loaded(model)
-        self._set_state(version, ModelVersionStatus.AVAILABLE)
-        _log(f"loaded version {version} of model {self.name} in {time.monotonic() - began:.1f} s")
-
-    def _load_failed(self, version: int, error: Exception) -> None:
-        failures = self._attempts[version].failures + 1 if version in self._attempts else 1
-        self._attempts[version] = _Attempts(failures, time.monotonic() + self._retries.interval)
-        code, message = (
-            (error.error_code, error.message) if isinstance(error, tf.errors.OpError) else (_UNKNOWN, str(error))
-        )
-        again = failures <= self._retries.count
-        self._set_state(version, ModelVersionStatus.LOADING if again else ModelVersionStatus.END, code, message)
-        then = f"trying again in {self._retries.interval:g} s" if again else "giving it up"
-        attempt = f"attempt {failures} of {self._retries.count + 1}"
-        _log(f"version {version} of model {self.name} does not load ({attempt}, {then}): {message}")
-
-    def _unload(self, version: int, drain: bool) -> None:
-        """Takes the version out of service; with ``drain`` it is freed when its last request has ended."""
-        self._set_state(version, ModelVersionStatus.UNLOADING)
-        with self._changed:
-            loaded = self._loaded.pop(version)
-            if drain:
-                self._changed.wait_for(lambda: loaded.leases == 0)
-        loaded.model.close()
-        self._set_state(version, ModelVersionStatus.END)
-        _log(f"unloaded version {version} of model {self.name}")
-
-    def _set_state(self, version: int, state: ModelVersionStatus.State, code: int = 0, message: str = "") -> None:
-        status = ModelVersionStatus(version=version, state=state)
-        status.status.error_code = code
-        status.status.error_message = message
-        with self._changed:
-            self._states[version] = status
-            self._changed.notify_all()
-
-    def _failed(self) -> ModelVersionStatus | None:
-        newest = self._states[max(self._states)] if self._states else None
-        return newest if newest and newest.state == ModelVersionStatus.END and newest.status.error_code else None
-
-    def _complain(self, complaint: str) -> None:
-        """Says what is wrong with the base path once, not at every poll."""
-        if complaint and complaint != self._complaint:
-            _log(complaint)
-        self._complaint = complaint
+_SECONDS_BETWEEN_LOOKS = 0.1  # at whether the one who waits is still there
 
 
 class ModelManager:
-    """The served models by name, kept up to date by one thread that polls their base paths."""
+    """Keeps the models up to date, in a thread of its own that polls their base paths.
 
-    def __init__(self, models: Sequence[ServedModel], poll_wait_seconds: float):
-        """``poll_wait_seconds``: time between two polls; 0 polls once, a negative number never."""
-        self._models = {model.name: model for model in models}
+    new_model: makes a model of a name; poll_wait_seconds: between two polls, 0 polls once, a negative number never;
+    labels_of_unavailable: a label may be given to a version before it is loaded, unless another has it.
+    """
+
+    def __init__(
+        self,
+        new_model: Callable[[str], ServedModel],
+        poll_wait_seconds: float,
+        labels_of_unavailable: bool = False,
+    ):
+        self._new_model = new_model
         self._poll_wait = poll_wait_seconds
+        self._labels_of_unavailable = labels_of_unavailable
+        # Only ever replaced as a whole, so that requests need no lock; the lock is for who replaces them.
+        self._models: Mapping[str, ServedModel] = {}
+        self._labels: Mapping[str, Mapping[str, int]] = {}
+        self._config = ModelServerConfig()
+        self._configuring = threading.Lock()
+        self._config_file: tuple[Path, float] | None = None
+        self._complaint = ""
         self._wake = threading.Event()
+        self._is_new = False
+        self._stopping = False
         self._thread = threading.Thread(target=self._keep_up_to_date, name="versions")
 
-    def start(self) -> None:
+    def start(self, config: ModelServerConfig, config_file: tuple[Path, float] | None = None) -> None:
+        """Serves ``config``, later what is in ``config_file``, read again every so many seconds. Raises StatusError."""
+        self._config_file = config_file
+        self._apply(config)
         self._thread.start()
 
     def stop(self) -> None:
         """Ends the polling and unloads every model; requests still under way end as cancelled."""
+        self._stopping = True
         self._wake.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         for model in self._models.values():
             model.close()
 
@@ -224,56 +73,137 @@ class ModelManager:
 
         Raises UserError where a model's first version does not load.
         """
-        waiting = list(self._models.values())
-        while waiting and not stopped.is_set():
-            waiting = [model for model in waiting if not model.wait_for_first_version(timeout=0.1)]
-        return not waiting
+        for model in self._models.values():
+            while not model.has_come_to_something(_SECONDS_BETWEEN_LOOKS):
+                if stopped.is_set():
+                    return False
+            if failed := model.failure():
+                raise UserError(
+                    f"version {failed.version} of model {model.name} in {model.base_path} does not load: "
+                    f"{failed.status.error_message}"
+                )
+        return not stopped.is_set()
+
+    def reload(self, config: ModelServerConfig, is_waited_for: Callable[[], bool]) -> None:
+        """Serves ``config`` instead of what is served; models it leaves out unload.
+
+        Returns when the models that were not served before are, or are given up, or nobody waits. Raises StatusError:
+        INVALID_ARGUMENT or FAILED_PRECONDITION where the configuration will not do, in which case nothing is changed;
+        UNKNOWN where models do not become available.
+        """
+        if config.WhichOneof("config") != "model_config_list":
+            raise invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
+                "supported"
+            )
+        added = self._apply(config)
+        for model in added:
+            while not model.has_come_to_something(_SECONDS_BETWEEN_LOOKS):
+                if not is_waited_for() or self._stopping:
+                    return
+        failed = [(model.name, state) for model in added if (state := model.failure())]
+        if failed:
+            each = "".join(
+                f"{{{{name: {name} version: {state.version}}} due to error: {CODES[state.status.error_code].name}: "
+                f"{state.status.error_message}}}, "
+                for name, state in failed
+            )
+            raise StatusError(StatusCode.UNKNOWN, f"{len(failed)} model(s) did not become available: {{{each}}}")
 
     @contextlib.contextmanager
     def lease(self, spec: ModelSpec) -> Iterator[tuple[int, SavedModel]]:
-        """The version that ``spec`` asks for: by number, else the newest; it stays loaded for the block.
+        """The version that ``spec`` asks for, by number or label, else the newest; it stays loaded for the block.
 
         Raises StatusError: INVALID_ARGUMENT without a name or with a label that is not assigned,
         NOT_FOUND where nothing like it is loaded.
         """
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
-        if spec.WhichOneof("version_choice") == "version_label":
-            raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
         version = spec.version.value if spec.HasField("version") else None
-        if spec.name not in self._models:
-            raise _servable_not_found(spec.name, version)
-        with self._models[spec.name].lease(version) as leased:
+        if spec.WhichOneof("version_choice") == "version_label":
+            version = self._labels.get(spec.name, {}).get(spec.version_label)
+            if version is None:
+                raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
+        model = self._models.get(spec.name)
+        if model is None:
+            raise servable_not_found(spec.name, version)
+        with model.lease(version) as leased:
             yield leased
 
     def states(self, name: str) -> list[ModelVersionStatus]:
         """The states of the versions of model ``name``, the newest first; none for an unknown model."""
         return self._models[name].states() if name in self._models else []
 
+    def available(self) -> list[tuple[str, int]]:
+        """Name and number of every version that is loaded."""
+        return [
+            (name, state.version)
+            for name, model in self._models.items()
+            for state in model.states()
+            if state.state == ModelVersionStatus.AVAILABLE
+        ]
+
+    def _apply(self, config: ModelServerConfig) -> list[ServedModel]:
+        """Gives the models that were not served before. Raises StatusError, and has changed nothing then."""
+        with self._configuring:
+            check(config, self._config)
+            self._labels = self._labels_of(config)
+            self._config = config
+            configs = {model.name: model for model in config.model_config_list.config}
+            added = {name: self._new_model(name) for name in configs if name not in self._models}
+            self._models = {**self._models, **added}
+            new = [model for name, model in self._models.items() if model.configure(configs.get(name))]
+            self._is_new = True
+            self._wake.set()
+        return new
+
+    def _labels_of(self, config: ModelServerConfig) -> dict[str, dict[str, int]]:
+        labels: dict[str, dict[str, int]] = {}
+        for model in config.model_config_list.config:
+            served = self._models.get(model.name)
+            for label, version in sorted(model.version_labels.items()):
+                if not (served and served.is_available(version)) and not (
+                    self._labels_of_unavailable and self._labels.get(model.name, {}).get(label, version) == version
+                ):
+                    raise StatusError(
+                        StatusCode.FAILED_PRECONDITION,
+                        f"Request to assign label to version {version} of model {model.name}, which is not currently "
+                        "available for inference",
+                    )
+                labels.setdefault(model.name, {})[label] = version
+        return labels
+
     def _keep_up_to_date(self) -> None:
-        next_poll = time.monotonic() if self._poll_wait >= 0 else None
-        while not self._wake.is_set():
-            if next_poll is not None and time.monotonic() >= next_poll:
+        now = time.monotonic()
+        next_poll = now if self._poll_wait >= 0 else None
+        next_read = now + self._config_file[1] if self._config_file else None
+        while not self._stopping:
+            self._wake.clear()
+            now = time.monotonic()
+            if next_read is not None and self._config_file and now >= next_read:
+                self._read_config_file(self._config_file[0])
+                next_read = now + self._config_file[1]
+            if self._is_new or (next_poll is not None and now >= next_poll):
+                self._is_new = False
                 for model in self._models.values():
                     model.scan()
-                next_poll = time.monotonic() + self._poll_wait if self._poll_wait > 0 else None
+                next_poll = now + self._poll_wait if self._poll_wait > 0 else None
             for model in self._models.values():
                 model.reconcile()
-            due = [at for at in (next_poll, *(model.next_retry() for model in self._models.values())) if at is not None]
+            retries = (model.next_retry() for model in self._models.values())
+            due = [at for at in (next_poll, next_read, *retries) if at is not None]
             self._wake.wait(max(0.0, min(due) - time.monotonic()) if due else None)
 
-
-def _log(message: str) -> None:
-    """What a server says of itself goes to standard error, a line at a time."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def _is_version(path: Path) -> bool:
-    """Names that are not numbers are versions still being written, or no versions at all."""
-    name = path.name
-    return name.isascii() and name.isdigit() and int(name) <= _LARGEST_VERSION and path.is_dir()
-
-
-def _servable_not_found(name: str, version: int | None) -> Exception:
-    request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-    return not_found(f"Servable not found for request: {request}")
+    def _read_config_file(self, path: Path) -> None:
+        """A file that will not do leaves what is served as it is; it is complained of once."""
+        try:
+            config = read_model_config(path)
+            if config != self._config:
+                self._apply(config)
+        except (UserError, StatusError) as error:
+            complaint = f"{path} is not followed: {error}"
+            if complaint != self._complaint:
+                log(complaint)
+            self._complaint = complaint
+        else:
+            self._complaint = ""

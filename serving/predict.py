@@ -18,6 +18,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from serving.models import ModelManager
+from serving.saved_model import SavedModel
 from serving.status import StatusError, invalid_argument
 from serving.tensors import array_of, dtype_name, tensor_of
 
@@ -45,25 +46,34 @@ class Prediction:
 def predict(models: ModelManager, request: PredictRequest, timeout: float | None) -> Prediction:
     """Answers ``request`` within ``timeout`` seconds.
 
-    Raises StatusError: NOT_FOUND for an unknown model or version, FAILED_PRECONDITION for an unknown
-    signature, INVALID_ARGUMENT for inputs or an output filter that do not fit the signature,
-    DEADLINE_EXCEEDED, and whatever the model's own kernels fail with.
+    Raises StatusError: NOT_FOUND for an unknown model or version, and what ``compute`` raises.
     """
     if not request.HasField("model_spec"):
         raise invalid_argument("Missing ModelSpec")
     with models.lease(request.model_spec) as (version, model):
-        signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        if signature_name not in model.signatures:
-            raise StatusError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{signature_name}" not found.')
-        signature = model.signatures[signature_name]
-        feeds = _feeds(signature, request.inputs)
-        fetches = {name: signature.outputs[name].name for name in _outputs(signature, request.output_filter)}
-        began = time.monotonic()
-        outputs = model.run(feeds, fetches, timeout)
-        seconds = time.monotonic() - began
-    spec = ModelSpec(name=request.model_spec.name, signature_name=signature_name)
-    spec.version.value = version
-    return Prediction(spec, signature, outputs, seconds)
+        prediction = compute(model, request, timeout)
+    prediction.model_spec.version.value = version
+    return prediction
+
+
+def compute(model: SavedModel, request: PredictRequest, timeout: float | None) -> Prediction:
+    """What ``model`` answers to ``request``, whose version it is not asked.
+
+    Raises StatusError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs or an output filter
+    that do not fit the signature, DEADLINE_EXCEEDED, and whatever the model's own kernels fail with.
+    """
+    signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    if signature_name not in model.signatures:
+        raise StatusError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{signature_name}" not found.')
+    signature = model.signatures[signature_name]
+    feeds = _feeds(signature, request.inputs)
+    fetches = {name: signature.outputs[name].name for name in _outputs(signature, request.output_filter)}
+    began = time.monotonic()
+    outputs = model.run(feeds, fetches, timeout)
+    seconds = time.monotonic() - began
+    return Prediction(
+        ModelSpec(name=request.model_spec.name, signature_name=signature_name), signature, outputs, seconds
+    )
 
 
 def _feeds(signature: SignatureDef, inputs: Mapping[str, TensorProto]) -> dict[str, np.ndarray]:

@@ -2,9 +2,9 @@
 
     python -m serving.server --port 8500 --rest_api_port 8501 --model_name rnnsearch --model_base_path DIR
 
-It serves any SavedModel over gRPC and REST, watches the base path for new versions, and on SIGTERM or
+It serves any SavedModels over gRPC and REST, watches their base paths for new versions, and on SIGTERM or
 Ctrl-C answers what is under way before it goes. As with the real server the ports open when the first
-version is loaded.
+version of every model is loaded.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import tensorflow as tf
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from recipes.errors import UserError, run_command
 from serving.batching import Batching
@@ -22,8 +25,13 @@ from serving.config_files import metrics_path, server_credentials
 from serving.flags import Flags, parse_flags
 from serving.grpc_api import GrpcOptions, GrpcServer
 from serving.metrics import Metrics
-from serving.models import ModelManager, Retries, ServedModel
+from serving.model_config import read_model_config, single_model
+from serving.models import ModelManager
 from serving.rest import RestOptions, RestServer
+from serving.saved_model import SavedModel
+from serving.status import StatusError
+from serving.versions import Retries, ServedModel
+from serving.warmup import warm_up
 
 GRACE_SECONDS = 30.0
 
@@ -44,14 +52,11 @@ def main(arguments: list[str]) -> None:
 
 
 class Server:
-    """Both APIs over one model. ``start`` it once, ``stop`` it once, whatever came of the start."""
+    """Both APIs over the models. ``start`` it once, ``stop`` it once, whatever came of the start."""
 
     def __init__(self, flags: Flags):
         """Raises UserError where the base path is not a directory, a port is taken or a configuration will not do."""
-        if not flags.model_base_path.is_dir():
-            raise UserError(
-                f"model base path {flags.model_base_path} does not exist; give the directory of the model's versions"
-            )
+        self._config = _model_config(flags)
         _check_free(flags.host, flags.port, "port")
         if flags.rest_api_port:
             _check_free(flags.host, flags.rest_api_port, "rest_api_port")
@@ -72,11 +77,12 @@ class Server:
             cors=flags.rest_api_enable_cors_support,
         )
         retries = Retries(flags.max_num_load_retries, max(0.0, flags.load_retry_interval_micros / 1e6))
-        batching = None
-        if flags.enable_batching:
-            batching = Batching.from_flags(flags.batching_parameters_file, flags.enable_per_model_batching_parameters)
-        self._model = ServedModel(flags.model_name, flags.model_base_path, retries, batching)
-        self._models = ModelManager([self._model], flags.file_system_poll_wait_seconds)
+        load = _loader(flags)
+        self._models = ModelManager(
+            lambda name: ServedModel(name, load, retries),
+            flags.file_system_poll_wait_seconds,
+            flags.allow_version_labels_for_unavailable_models,
+        )
         self._grpc: GrpcServer | None = None
         self._rest: RestServer | None = None
 
@@ -88,12 +94,19 @@ class Server:
         return self._grpc.port
 
     def start(self, stopped: threading.Event) -> bool:
-        """Loads the first version, then opens the ports; False if ``stopped`` was set before that.
+        """Loads the first version of every model, then opens the ports; False if ``stopped`` was set before that.
 
-        Waits as long as there is no version. Raises UserError where the first does not load, or a port is taken.
+        Waits as long as there is no version. Raises UserError where the first does not load, the configuration of the
+        models will not do, or a port is taken.
         """
         flags = self._flags
-        self._models.start()
+        config_file = None
+        if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
+            config_file = (flags.model_config_file, float(flags.model_config_file_poll_wait_seconds))
+        try:
+            self._models.start(self._config, config_file)
+        except StatusError as error:
+            raise UserError(f"{flags.model_config_file} cannot be served: {error.message}") from error
         if not self._models.wait_until_available(stopped):
             return False
         self._grpc = GrpcServer(self._models, self._metrics, self._grpc_options)
@@ -111,7 +124,7 @@ class Server:
         return True
 
     def stop(self, grace_seconds: float) -> None:
-        """Takes no new requests, gives those under way ``grace_seconds``, and unloads the model."""
+        """Takes no new requests, gives those under way ``grace_seconds``, and unloads the models."""
         stop_by = time.monotonic() + grace_seconds
         for api in (self._rest, self._grpc):
             if api is not None:
@@ -119,10 +132,45 @@ class Server:
         self._models.stop()
 
     def describe(self) -> str:
-        """One line: model, version, addresses."""
-        version = self._model.states()[0].version
+        """One line: models, versions, addresses."""
+        models = ", ".join(f"{name} version {version}" for name, version in self._models.available()) or "no model"
         rest = f", REST at http://{self._flags.host}:{self._flags.rest_api_port}" if self._rest else ""
-        return f"serving {self._flags.model_name} version {version}: gRPC at {self._flags.host}:{self.port}{rest}"
+        return f"serving {models}: gRPC at {self._flags.host}:{self.port}{rest}"
+
+
+def _model_config(flags: Flags) -> ModelServerConfig:
+    """Raises UserError where the file will not do or a base path is not there."""
+    if flags.model_config_file:
+        config = read_model_config(flags.model_config_file)
+    elif flags.model_base_path:
+        config = single_model(flags.model_name, flags.model_base_path.absolute())
+    else:
+        raise UserError("nothing says what to serve; give --model_base_path or --model_config_file")
+    for model in config.model_config_list.config:
+        if not Path(model.base_path).is_dir():
+            raise UserError(
+                f"model base path {model.base_path} does not exist; give the directory of the model's versions"
+            )
+    return config
+
+
+def _loader(flags: Flags) -> Callable[[Path], SavedModel]:
+    """Makes a model of a version's directory, warmed up where the flags say so."""
+    batching = None
+    if flags.enable_batching:
+        batching = Batching.from_flags(flags.batching_parameters_file, flags.enable_per_model_batching_parameters)
+
+    def load(version: Path) -> SavedModel:
+        model = SavedModel(version, batching)
+        if flags.enable_model_warmup:
+            try:
+                warm_up(model, version, max(1, flags.num_request_iterations_for_warmup))
+            except BaseException:
+                model.close()
+                raise
+        return model
+
+    return load
 
 
 def _check_free(host: str, port: int, flag: str) -> None:

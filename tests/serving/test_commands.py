@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import signal
 import socket
@@ -55,13 +56,21 @@ def test_flags_of_the_real_server_that_are_not_implemented_are_named(capsys: pyt
         (["--model_base_path=m", "--port=65536"], "65536 is no port"),
         (["--model_base_path=m", "--rest_api_port=8500"], "--rest_api_port and --port are both 8500"),
         (["--model_base_path=m", "--grpc_max_threads=0"], "0 is not positive"),
-        ([], "--model_base_path"),
+        ([], "neither --model_base_path nor --model_config_file is given"),
     ],
 )
 def test_wrong_flags(arguments: list[str], message: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
         parse_flags(arguments)
     assert message in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_flags(["--version"])
+    said = capsys.readouterr().out.splitlines()
+    assert (ended.value.code, said[-1]) == (0, f"TensorFlow Library: {importlib.metadata.version('tensorflow')}")
+    assert said[0].startswith("TensorFlow ModelServer: ")
 
 
 def test_a_missing_base_path(tmp_path: Path) -> None:

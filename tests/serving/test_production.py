@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from recipes.layout import MODEL_NAME
+from serving.flags import parse_flags
+from serving.server import Server
 from tests.requirements import missing
 from tests.serving.conftest import DEADLINE, Running, free_port, running
 
@@ -111,6 +115,27 @@ def test_models() -> None:
     config = text_format.Parse((PRODUCTION / "models.config").read_text(), ModelServerConfig())
     (model,) = config.model_config_list.config
     assert model.name == MODEL_NAME
+
+
+def test_the_stand_in_serves_as_the_image_does(text_model: Path, tmp_path: Path) -> None:
+    """Under the command line of the Dockerfile, with its files; other ports, and the model where it is here."""
+    command = re.search(r"^CMD (\[.*?\])$", (PRODUCTION / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)
+    assert command is not None
+    for path in PRODUCTION.glob("*.config"):
+        text = path.read_text().replace("/models/rnnsearch", str(text_model))
+        (tmp_path / path.name).write_text(text)
+    here = command[1].replace("\\\n", "").replace("/etc/serving", str(tmp_path))
+    flags = parse_flags([*json.loads(here), f"--rest_api_port={free_port()}", "--port=0"])
+    server = Server(flags)
+    try:
+        assert server.start(threading.Event())
+        assert server.describe().startswith("serving rnnsearch version 1: gRPC at localhost:")
+        with urllib.request.urlopen(
+            f"http://localhost:{flags.rest_api_port}/monitoring/prometheus/metrics", timeout=DEADLINE
+        ) as page:
+            assert b"tensorflow" in page.read()
+    finally:
+        server.stop(grace_seconds=5)
 
 
 def test_ready(text_server: Running) -> None:

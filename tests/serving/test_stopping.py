@@ -27,7 +27,7 @@ def ask_rest(server: Running, steps: int) -> tuple[int, str]:
 
 
 def under_way(server: Running) -> int:
-    return server.server._model._loaded[7].leases
+    return server.server._models._models["numbers"]._loaded[7].leases
 
 
 def test_requests_under_way_are_answered(numbers_model: Path) -> None:
