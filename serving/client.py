@@ -2,61 +2,71 @@
 
     python -m serving.client [--server localhost:8500] [TEXT ...]
 
-Without TEXT it reads lines from standard input. A line in is a line out, in the same order, blank lines included.
+Without TEXT it reads lines from standard input, or a file. A line in is a line out, in the same order, blank lines
+included. ``serving.async_client`` has the same for asyncio.
 """
 
 from __future__ import annotations
 
 import argparse
+import collections
+import contextlib
 import io
-import itertools
+import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import grpc
+from tqdm import tqdm
 
 from recipes.errors import UserError, run_command
-from recipes.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT
+from recipes.layout import MODEL_NAME
 from serving import protocol
-
-DEFAULT_ADDRESS = "localhost:8500"
-BATCH_SENTENCES = 32
-
-_POLL_SECONDS = 0.2
-
-
-class TranslationError(UserError):
-    """A translation that could not be had; ``code`` is the status the call ended with."""
-
-    def __init__(self, message: str, code: grpc.StatusCode):
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A translation and its length-normalised log-probability."""
-
-    text: str
-    score: float
+from serving.exchange import (
+    BATCH_SENTENCES,
+    BATCHES_IN_FLIGHT,
+    CHANNEL_OPTIONS,
+    DEFAULT_ADDRESS,
+    SECONDS_BETWEEN_POLLS,
+    Exchange,
+    Tls,
+    Translation,
+    batches,
+    is_available,
+)
 
 
 class Translator:
     """A connection to the server at ``address``; use it as a context manager, or ``close`` it.
 
-    ``timeout`` is the deadline of one call, a batch of at most BATCH_SENTENCES, in seconds. Safe to share between
-    threads.
+    version, label: of the model's versions, the newest if neither is given; tls: speak TLS, default is plain text;
+    timeout: the deadline of one call, a batch of at most BATCH_SENTENCES, in seconds. Safe to share between threads.
+
+    A call that finds no server is made again a few times, and fails within seconds. Once the server has answered, one
+    that goes away is waited for until the deadline.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, model: str = MODEL_NAME, timeout: float = 60.0):
-        self._address = address
-        self._model = model
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        model: str = MODEL_NAME,
+        timeout: float = 60.0,
+        version: int | None = None,
+        label: str | None = None,
+        tls: Tls | None = None,
+    ):
+        self._exchange = Exchange(address, model, version, label)
         self._timeout = timeout
-        self._channel = grpc.insecure_channel(address)
+        self._has_answered = False
+        self._channel = (
+            grpc.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
+            if tls
+            else grpc.insecure_channel(address, CHANNEL_OPTIONS)
+        )
         self._predict = self._channel.unary_unary(
             protocol.PREDICT,
             request_serializer=protocol.PredictRequest.SerializeToString,
@@ -81,108 +91,146 @@ class Translator:
 
     def translate(self, text: str) -> Translation:
         """Translates one sentence. Raises TranslationError."""
-        return self.translate_many([text])[0]
+        return next(self.translate_many([text]))
 
-    def translate_many(self, texts: Sequence[str]) -> list[Translation]:
-        """Translates sentences, in batches; the answers are in the order of ``texts``.
+    def translate_many(self, texts: Iterable[str]) -> Iterator[Translation]:
+        """Translates any number of sentences, in their order; they are taken from ``texts`` as they are needed.
 
-        A blank text is answered by an empty one with score 0, and not sent. Raises TranslationError.
+        BATCHES_IN_FLIGHT batches are under way at a time. A blank text is answered by an empty one with score 0, and
+        not sent. Raises TranslationError.
         """
-        sent = [number for number, text in enumerate(texts) if text.strip()]
-        translations = [Translation("", 0.0)] * len(texts)
-        for start in range(0, len(sent), BATCH_SENTENCES):
-            batch = sent[start : start + BATCH_SENTENCES]
-            for number, translation in zip(batch, self._translate([texts[n] for n in batch]), strict=True):
-                translations[number] = translation
-        return translations
+        asked: collections.deque[tuple[list[str], Any]] = collections.deque()
+        try:
+            for batch in batches(texts):
+                asked.append((batch, self._ask(batch)))
+                if len(asked) == BATCHES_IN_FLIGHT:
+                    yield from self._answer(*asked.popleft())
+            while asked:
+                yield from self._answer(*asked.popleft())
+        finally:
+            for _, call in asked:
+                if call is not None:
+                    call.cancel()
 
     def wait_until_ready(self, timeout: float) -> None:
         """Returns once a version of the model is available. Raises TranslationError after ``timeout`` seconds,
         and at once where a server answers that it has no such model."""
         deadline = time.monotonic() + timeout
-        request = protocol.GetModelStatusRequest()
-        request.model_spec.name = self._model
         while True:
             left = deadline - time.monotonic()
             try:
-                answer = self._get_model_status(request, timeout=max(left, 0.001), wait_for_ready=True)
+                answer = self._get_model_status(
+                    self._exchange.status_request(), timeout=max(left, 0.001), wait_for_ready=True
+                )
             except grpc.RpcError as error:
                 if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                    message = f"no server is ready at {self._address} after {timeout:g} s: start one with make serve"
-                    raise TranslationError(message, error.code()) from error
-                raise self._explained(error, timeout) from error
-            if any(status.state == protocol.AVAILABLE for status in answer.model_version_status):
+                    raise self._exchange.not_ready(timeout) from error
+                raise self._exchange.explained(error, timeout) from error
+            if is_available(answer):
                 return
-            time.sleep(min(_POLL_SECONDS, max(left, 0.0)))
+            time.sleep(min(SECONDS_BETWEEN_POLLS, max(left, 0.0)))
 
-    def _translate(self, texts: list[str]) -> list[Translation]:
-        """One call; ``texts`` is a batch."""
-        request = protocol.PredictRequest()
-        request.model_spec.name = self._model
-        request.model_spec.signature_name = SIGNATURE
-        tensor = request.inputs.add(key=TEXT_INPUT).value
-        tensor.dtype = protocol.DT_STRING
-        tensor.tensor_shape.dim.add(size=len(texts))
-        tensor.string_val.extend(text.encode("utf-8", errors="replace") for text in texts)
+    def _ask(self, texts: list[str]) -> Any:
+        """A call under way, or None where there is nothing to ask."""
+        if not any(text.strip() for text in texts):
+            return None
+        request = self._exchange.predict_request(texts)
+        return self._predict.future(request, timeout=self._timeout, wait_for_ready=self._has_answered)
+
+    def _answer(self, texts: list[str], call: Any) -> list[Translation]:
+        if call is None:
+            return [Translation("", 0.0)] * len(texts)
         try:
-            response = self._predict(request, timeout=self._timeout)
+            response = call.result()
         except grpc.RpcError as error:
-            raise self._explained(error, self._timeout) from error
-        outputs: dict[str, Any] = {output.key: output.value for output in response.outputs}
-        translations = list(outputs[TRANSLATION_OUTPUT].string_val) if TRANSLATION_OUTPUT in outputs else []
-        scores = list(outputs[SCORE_OUTPUT].float_val) if SCORE_OUTPUT in outputs else []
-        if not len(translations) == len(scores) == len(texts):
-            raise TranslationError(
-                f"model {self._model!r} at {self._address} gave {len(translations)} translations and {len(scores)} "
-                f"scores for {len(texts)} sentences; serve a model made with make train",
-                grpc.StatusCode.INTERNAL,
-            )
-        return [
-            Translation(text.decode("utf-8", errors="replace"), score)
-            for text, score in zip(translations, scores, strict=True)
-        ]
-
-    def _explained(self, error: grpc.RpcError, timeout: float) -> TranslationError:
-        code, details = error.code(), error.details()
-        if code is grpc.StatusCode.UNAVAILABLE:
-            message = f"no server answers at {self._address}: start one with make serve"
-        elif code is grpc.StatusCode.NOT_FOUND:
-            message = f"the server at {self._address} has no model {self._model!r}: {details}"
-        elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            message = f"deadline exceeded: no answer from {self._address} within {timeout:g} s"
-        elif code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
-            message = f"invalid argument: the model {self._model!r} at {self._address} refused the request: {details}"
-        else:
-            message = f"the server at {self._address} failed with {code.name}: {details}"
-        return TranslationError(message, code)
+            raise self._exchange.explained(error, self._timeout) from error
+        self._has_answered = True
+        return self._exchange.translations(texts, response)
 
 
 def main(arguments: list[str]) -> None:
+    options = _parse(arguments)
+    tls = Tls(options.tls_authority, options.tls_certificate, options.tls_key)
+    translator = Translator(
+        options.server,
+        options.model,
+        options.timeout,
+        options.version,
+        options.label,
+        tls if options.tls or tls != Tls() else None,
+    )
+    with translator, _lines(options) as lines:
+        if not (options.text or options.input) and sys.stdin.isatty():
+            for line in lines:  # each is answered as it is typed
+                _print(line, translator.translate(line), options.json)
+            return
+        hidden = not sys.stderr.isatty() or sys.stdout.isatty() or bool(options.text)
+        texts: collections.deque[str] = collections.deque()
+        for translation in tqdm(
+            translator.translate_many(_remembered(lines, texts)), "translating", unit=" lines", disable=hidden
+        ):
+            _print(texts.popleft(), translation, options.json)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m serving.client", description=__doc__.split("\n")[0])
     parser.add_argument("--server", default=DEFAULT_ADDRESS, help=f"host:port of its gRPC (default: {DEFAULT_ADDRESS})")
+    parser.add_argument("--model", default=MODEL_NAME, help=f"name of the model (default: {MODEL_NAME})")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, help="of the model (default: the newest)")
+    which.add_argument("--label", help="of the version, as the server's configuration has it: stable, canary …")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, help=f"seconds for {BATCH_SENTENCES} lines (default: 60)"
+    )
+    parser.add_argument("--json", action="store_true", help="an object a line: text, translation and score")
+    parser.add_argument("--tls", action="store_true", help="speak TLS; the files below do so too")
+    parser.add_argument("--tls-authority", type=Path, metavar="FILE", help="who signed the server's certificate (PEM)")
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="the client's own certificate (PEM)")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="and its key (PEM)")
+    parser.add_argument("--input", type=Path, metavar="FILE", help="translate the lines of this file")
     parser.add_argument("text", nargs="*", metavar="TEXT", help="sentences to translate; none: lines of standard input")
     options = parser.parse_args(arguments)
-    with Translator(options.server) as translator:
-        for batch in _batches(options.text or _lines()):
-            for translation in translator.translate_many(batch):
-                print(translation.text.replace("\n", " "))
-            sys.stdout.flush()
+    if options.text and options.input:
+        parser.error("TEXT and --input are both given; give one of them")
+    return options
 
 
-def _lines() -> Iterator[str]:
-    """Lines end at a newline only, whatever else a sentence holds."""
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="\n")
-    for line in sys.stdin:
-        yield line.removesuffix("\n").removesuffix("\r")
+@contextlib.contextmanager
+def _lines(options: argparse.Namespace) -> Iterator[Iterable[str]]:
+    """What is to be translated. Lines end at a newline only, whatever else a sentence holds."""
+    if options.text:
+        yield options.text
+    elif options.input:
+        try:
+            file = options.input.open(encoding="utf-8", errors="replace", newline="\n")
+        except OSError as error:
+            raise UserError(f"{options.input} cannot be read: {error.strerror}; give a text file") from error
+        with file:
+            yield map(_without_end, file)
+    else:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+        yield map(_without_end, sys.stdin)
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Full batches; at a terminal a line at a time, so that each is answered as it is typed."""
-    size = 1 if sys.stdin.isatty() else BATCH_SENTENCES
-    texts = iter(texts)
-    while batch := list(itertools.islice(texts, size)):
-        yield batch
+def _without_end(line: str) -> str:
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _remembered(texts: Iterable[str], into: collections.deque[str]) -> Iterator[str]:
+    for text in texts:
+        into.append(text)
+        yield text
+
+
+def _print(text: str, translation: Translation, as_json: bool) -> None:
+    if as_json:
+        line = json.dumps(
+            {"text": text, "translation": translation.text, "score": translation.score}, ensure_ascii=False
+        )
+    else:
+        line = translation.text.replace("\n", " ")
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_grpc_gives_what_the_checkpoint_gives(work: WorkDirectory, server: str) 
     texts = [english(number) for number in range(7, 9999, 487)]
     expected = checkpoint.translate(tf.constant(texts))
     with Translator(server) as translator:
-        given = translator.translate_many(texts)
+        given = list(translator.translate_many(texts))
     assert [translation.text for translation in given] == [text.decode() for text in expected.text.numpy()]
     assert [translation.score for translation in given] == pytest.approx(expected.score.numpy().tolist(), rel=1e-4)
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import io
+import itertools
+import json
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
 import tensorflow as tf
+import trustme
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+from recipes.errors import UserError
 from serving import client, protocol
-from serving.client import BATCH_SENTENCES, Translation, TranslationError, Translator
-from tests.serving.conftest import Running, free_port
+from serving.async_client import AsyncTranslator
+from serving.client import Translator
+from serving.exchange import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Tls, Translation, TranslationError
+from tests.serving.conftest import Running, eventually, free_port, running, save_text_model
+from tests.serving.test_models import config_of, labels, model
 
 
 @pytest.fixture
@@ -32,22 +43,18 @@ def test_translate(translator: Translator) -> None:
 
 def test_many_keep_their_order_and_count_and_blank_ones_stay_blank(translator: Translator) -> None:
     texts = [f"number {n}" if n % 7 else " " for n in range(2 * BATCH_SENTENCES + 5)]
-    answers = translator.translate_many(texts)
+    answers = list(translator.translate_many(texts))
     assert [answer.text for answer in answers] == [f"one:{text}" if text.strip() else "" for text in texts]
-    assert translator.translate_many([]) == []
+    assert list(translator.translate_many([])) == []
 
 
-def test_batches_are_bounded(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = []
-    whole = Translator._translate
-
-    def counted(self: Translator, texts: list[str]) -> list[Translation]:
-        sizes.append(len(texts))
-        return whole(self, texts)
-
-    monkeypatch.setattr(Translator, "_translate", counted)
-    translator.translate_many(["t"] * (BATCH_SENTENCES + 1))
-    assert sizes == [BATCH_SENTENCES, 1]
+def test_texts_are_taken_as_they_are_needed(translator: Translator) -> None:
+    """There is no end to them."""
+    numbers = itertools.count()
+    texts = (f"number {next(numbers)}" for _ in itertools.repeat(None))
+    answers = itertools.islice(translator.translate_many(texts), 1000)
+    assert [answer.text for answer in answers] == [f"one:number {n}" for n in range(1000)]
+    assert next(numbers) <= 1000 + BATCH_SENTENCES * (BATCHES_IN_FLIGHT + 1)
 
 
 def test_threads_share_a_translator(translator: Translator) -> None:
@@ -106,9 +113,148 @@ def test_the_bytes_are_those_of_the_generated_messages() -> None:
     assert PredictRequest.FromString(ours.SerializeToString()) == theirs
 
 
-def test_the_client_imports_no_tensorflow() -> None:
-    check = "import serving.client, sys; sys.exit('tensorflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", check], check=False, timeout=60).returncode == 0
+@pytest.mark.parametrize("module", ["serving.client", "serving.async_client"])
+def test_the_client_imports_no_tensorflow_and_starts_at_once(module: str) -> None:
+    """In less than half a second of a core."""
+    check = f"import {module}, sys, time; assert 'tensorflow' not in sys.modules; print(time.process_time())"
+    said = [subprocess.run([sys.executable, "-c", check], check=True, stdout=subprocess.PIPE) for _ in range(3)]
+    assert min(float(ran.stdout) for ran in said) < 0.5
+
+
+def test_a_version_by_number_or_label(text_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(text_model / "1", tmp_path / "1")
+    save_text_model(tmp_path / "2", "two:")
+    config = tmp_path / "models.config"
+    config.write_text(config_of(model("m", tmp_path, "model_version_policy { all {} }" + labels(stable=1, canary=2))))
+    flags = {"model_config_file": config, "allow_version_labels_for_unavailable_models": True}
+    with running(tmp_path, "unused", **flags) as server:
+        for which, prefix in (
+            ({}, "two:"),
+            ({"version": 1}, "one:"),
+            ({"label": "stable"}, "one:"),
+            ({"label": "canary"}, "two:"),
+        ):
+            with Translator(server.address, "m", **which) as translator:
+                translator.wait_until_ready(timeout=20)
+                assert translator.translate("t").text == f"{prefix}t"
+        with (
+            Translator(server.address, "m", label="x") as translator,
+            pytest.raises(TranslationError, match="Unrecognized servable version label: x"),
+        ):
+            translator.translate("t")
+    with pytest.raises(UserError, match="version 1 and label 'x' are both asked for"):
+        Translator(version=1, label="x")
+
+
+def test_tls(text_model: Path, tmp_path: Path) -> None:
+    """A server that lets in whom its authority has signed, and clients that do and do not show that."""
+    authority, stranger = trustme.CA(), trustme.CA()
+    files = {"authority": tmp_path / "ca.pem", "certificate": tmp_path / "client.pem", "key": tmp_path / "client.key"}
+    mine, servers = authority.issue_cert("client"), authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(files["authority"])
+    mine.cert_chain_pems[0].write_to_path(files["certificate"])
+    mine.private_key_pem.write_to_path(files["key"])
+    stranger.cert_pem.write_to_path(tmp_path / "stranger.pem")
+    config = tmp_path / "ssl.config"
+    fields = {
+        "server_key": servers.private_key_pem,
+        "server_cert": servers.cert_chain_pems[0],
+        "custom_ca": authority.cert_pem,
+    }
+    lines = [f"{name}: {json.dumps(blob.bytes().decode())}" for name, blob in fields.items()]
+    config.write_text("\n".join([*lines, "client_verify: true"]))
+    with running(text_model, "rnnsearch", ssl_config_file=config) as server:
+        address = f"localhost:{server.server.port}"
+        with Translator(address, tls=Tls(**files)) as translator:
+            assert translator.translate("t").text == "one:t"
+        for wrong in (None, Tls(files["authority"]), Tls(**{**files, "authority": tmp_path / "stranger.pem"})):
+            with (
+                Translator(address, tls=wrong) as translator,
+                pytest.raises(TranslationError, match="no server answers"),
+            ):
+                translator.translate("t")
+    with pytest.raises(UserError, match="give both or neither"):
+        Tls(certificate=files["certificate"]).credentials()
+    with pytest.raises(UserError, match=r"none.pem cannot be read: No such file"):
+        Tls(tmp_path / "none.pem").credentials()
+
+
+def test_a_server_that_is_killed_and_comes_back_loses_nothing(text_model: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "serving.server", f"--port={port}", "--model_name=rnnsearch"]
+    command.append(f"--model_base_path={text_model}")
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    server = start()
+    try:
+        answers = []
+        with Translator(f"localhost:{port}") as translator:
+            translator.wait_until_ready(60)
+            for translation in translator.translate_many(f"number {n}" for n in range(20_000)):
+                answers.append(translation.text)
+                if len(answers) in (2_000, 9_000):
+                    server.kill()
+                    server.wait()
+                    server = start()
+        assert answers == [f"one:number {n}" for n in range(20_000)]
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_client_that_goes_away_in_the_middle(text_server: Running) -> None:
+    """The server goes on with the others."""
+    before = threading.active_count()
+    for _ in range(20):
+        with Translator(text_server.address) as leaving:
+            next(leaving.translate_many("t" * 1000 for _ in range(10_000)))
+    with Translator(text_server.address) as translator:
+        assert translator.translate("t").text == "one:t"
+    eventually(lambda: threading.active_count() <= before + 8)  # of the server's pool
+
+
+def test_asyncio(text_server: Running) -> None:
+    async def talk() -> tuple[Translation, list[str]]:
+        async with AsyncTranslator(text_server.address) as translator:
+            await translator.wait_until_ready(timeout=20)
+            texts = [f"number {n}" if n % 7 else " " for n in range(10 * BATCH_SENTENCES)]
+            many = [answer.text async for answer in translator.translate_many(texts)]
+            assert many == [f"one:{text}" if text.strip() else "" for text in texts]
+            together = await asyncio.gather(*(translator.translate(f"sentence {n}") for n in range(100)))
+            return await translator.translate("été"), [answer.text for answer in together]
+
+    one, together = asyncio.run(talk())
+    assert one == Translation("one:été", 5.0)
+    assert together == [f"one:sentence {n}" for n in range(100)]
+
+
+def test_errors_in_asyncio(text_server: Running) -> None:
+    async def ask(address: str, model: str) -> None:
+        async with AsyncTranslator(address, model) as translator:
+            await translator.translate("t")
+
+    with pytest.raises(TranslationError, match="has no model 'x': Servable not found"):
+        asyncio.run(ask(text_server.address, "x"))
+    with pytest.raises(TranslationError, match="no server answers at"):
+        asyncio.run(ask(f"127.0.0.1:{free_port()}", "x"))
+
+
+def test_command_translates_a_file(text_server: Running, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "lines").write_text("first\n\nlast")
+    client.main(["--server", text_server.address, "--input", str(tmp_path / "lines")])
+    assert capsys.readouterr() == ("one:first\n\none:last\n", "")
+    with pytest.raises(UserError, match="none cannot be read: No such file or directory; give a text file"):
+        client.main(["--server", text_server.address, "--input", str(tmp_path / "none")])
+
+
+def test_command_gives_json(text_server: Running, capsys: pytest.CaptureFixture) -> None:
+    client.main(["--server", text_server.address, "--json", "--version=1", "été", ""])
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"text": "été", "translation": "one:été", "score": 5.0},
+        {"text": "", "translation": "", "score": 0.0},
+    ]
 
 
 def test_command_translates_its_arguments(text_server: Running, capsys: pytest.CaptureFixture) -> None:

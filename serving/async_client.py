@@ -1,0 +1,121 @@
+"""The client for asyncio.
+
+async with AsyncTranslator("localhost:8500") as translator:
+    print((await translator.translate("…")).text)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import time
+from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
+from typing import Any
+
+import grpc
+
+from recipes.layout import MODEL_NAME
+from serving import protocol
+from serving.exchange import (
+    BATCHES_IN_FLIGHT,
+    CHANNEL_OPTIONS,
+    DEFAULT_ADDRESS,
+    SECONDS_BETWEEN_POLLS,
+    Exchange,
+    Tls,
+    Translation,
+    batches,
+    is_available,
+)
+
+
+class AsyncTranslator:
+    """As ``serving.client.Translator``, whose arguments, calls and errors it has; for the event loop it is made in."""
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        model: str = MODEL_NAME,
+        timeout: float = 60.0,
+        version: int | None = None,
+        label: str | None = None,
+        tls: Tls | None = None,
+    ):
+        self._exchange = Exchange(address, model, version, label)
+        self._timeout = timeout
+        self._has_answered = False
+        self._channel = (
+            grpc.aio.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
+            if tls
+            else grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
+        )
+        self._predict = self._channel.unary_unary(
+            protocol.PREDICT,
+            request_serializer=protocol.PredictRequest.SerializeToString,
+            response_deserializer=protocol.PredictResponse.FromString,
+        )
+        self._get_model_status = self._channel.unary_unary(
+            protocol.GET_MODEL_STATUS,
+            request_serializer=protocol.GetModelStatusRequest.SerializeToString,
+            response_deserializer=protocol.GetModelStatusResponse.FromString,
+        )
+
+    async def __aenter__(self) -> AsyncTranslator:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def translate(self, text: str) -> Translation:
+        """Translates one sentence. Raises TranslationError."""
+        return (await self._answer([text]))[0]
+
+    async def translate_many(self, texts: Iterable[str]) -> AsyncIterator[Translation]:
+        """Translates any number of sentences, in their order; they are taken from ``texts`` as they are needed."""
+        asked: collections.deque[asyncio.Task[list[Translation]]] = collections.deque()
+        try:
+            for batch in batches(texts):
+                asked.append(asyncio.create_task(self._answer(batch)))
+                if len(asked) == BATCHES_IN_FLIGHT:
+                    for translation in await asked.popleft():
+                        yield translation
+            while asked:
+                for translation in await asked.popleft():
+                    yield translation
+        finally:
+            for task in asked:
+                task.cancel()
+
+    async def wait_until_ready(self, timeout: float) -> None:
+        """Returns once a version of the model is available. Raises TranslationError as Translator's."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                answer = await self._get_model_status(
+                    self._exchange.status_request(), timeout=max(left, 0.001), wait_for_ready=True
+                )
+            except grpc.RpcError as error:
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise self._exchange.not_ready(timeout) from error
+                raise self._exchange.explained(error, timeout) from error
+            if is_available(answer):
+                return
+            await asyncio.sleep(min(SECONDS_BETWEEN_POLLS, max(left, 0.0)))
+
+    async def _answer(self, texts: list[str]) -> list[Translation]:
+        if not any(text.strip() for text in texts):
+            return [Translation("", 0.0)] * len(texts)
+        request: Any = self._exchange.predict_request(texts)
+        try:
+            response = await self._predict(request, timeout=self._timeout, wait_for_ready=self._has_answered)
+        except grpc.RpcError as error:
+            raise self._exchange.explained(error, self._timeout) from error
+        self._has_answered = True
+        return self._exchange.translations(texts, response)

@@ -1,0 +1,172 @@
+"""What the clients say to a server and what they make of its answers, whichever way they wait for them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from recipes.errors import UserError
+from recipes.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT
+from serving import protocol
+
+DEFAULT_ADDRESS = "localhost:8500"
+BATCH_SENTENCES = 32
+BATCHES_IN_FLIGHT = 4
+SECONDS_BETWEEN_POLLS = 0.2
+
+# A translation changes nothing, so that it can be asked for again whenever a server cannot be reached, goes away or has
+# too much to do (gRFC A6: after a random wait, longer every time); whatever else is wrong would be wrong again. A
+# server that starts anew is found within seconds, not the minutes that gRPC would let pass.
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "tensorflow.serving.PredictionService"},
+                {"service": "tensorflow.serving.ModelService"},
+            ],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 3,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.service_config", json.dumps(_RETRIES)),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.max_receive_message_length", -1),
+)
+
+
+class TranslationError(UserError):
+    """A translation that could not be had; ``code`` is the status the call ended with."""
+
+    def __init__(self, message: str, code: grpc.StatusCode):
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translation and its length-normalised log-probability."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files in PEM form: of the authority that signed the server's certificate (default: those that gRPC knows), and,
+    where the server asks who its clients are, the client's own certificate and key."""
+
+    authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Raises UserError where a file cannot be read, or only one of certificate and key is given."""
+        if (self.certificate is None) != (self.key is None):
+            raise UserError("a client shows a certificate with its key; give both or neither")
+        return grpc.ssl_channel_credentials(_read(self.authority), _read(self.key), _read(self.certificate))
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One model at one address, and of its versions that of a number or a label, else the newest."""
+
+    address: str = DEFAULT_ADDRESS
+    model: str = MODEL_NAME
+    version: int | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.version is not None and self.label is not None:
+            raise UserError(f"version {self.version} and label {self.label!r} are both asked for; give one of them")
+
+    def predict_request(self, texts: Sequence[str]) -> Any:
+        """For the texts that are not blank, of which there must be one."""
+        request = protocol.PredictRequest()
+        request.model_spec.name = self.model
+        request.model_spec.signature_name = SIGNATURE
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        if self.label is not None:
+            request.model_spec.version_label = self.label
+        sent = [text.encode("utf-8", errors="replace") for text in texts if text.strip()]
+        tensor = request.inputs.add(key=TEXT_INPUT).value
+        tensor.dtype = protocol.DT_STRING
+        tensor.tensor_shape.dim.add(size=len(sent))
+        tensor.string_val.extend(sent)
+        return request
+
+    def translations(self, texts: Sequence[str], response: Any) -> list[Translation]:
+        """One for every text; that of a blank one is empty, with score 0. Raises TranslationError."""
+        outputs = {output.key: output.value for output in response.outputs}
+        answers = list(outputs[TRANSLATION_OUTPUT].string_val) if TRANSLATION_OUTPUT in outputs else []
+        scores = list(outputs[SCORE_OUTPUT].float_val) if SCORE_OUTPUT in outputs else []
+        sent = sum(bool(text.strip()) for text in texts)
+        if not len(answers) == len(scores) == sent:
+            raise TranslationError(
+                f"model {self.model!r} at {self.address} gave {len(answers)} translations and {len(scores)} scores for "
+                f"{sent} sentences; serve a model made with make train",
+                grpc.StatusCode.INTERNAL,
+            )
+        answered = zip(answers, scores, strict=True)
+        return [_translation(*next(answered)) if text.strip() else Translation("", 0.0) for text in texts]
+
+    def status_request(self) -> Any:
+        request = protocol.GetModelStatusRequest()
+        request.model_spec.name = self.model
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        return request
+
+    def not_ready(self, timeout: float) -> TranslationError:
+        message = f"no server is ready at {self.address} after {timeout:g} s: start one with make serve"
+        return TranslationError(message, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+    def explained(self, error: grpc.RpcError, timeout: float) -> TranslationError:
+        code, details = error.code(), error.details()
+        if code is grpc.StatusCode.UNAVAILABLE:
+            message = f"no server answers at {self.address}: start one with make serve"
+        elif code is grpc.StatusCode.NOT_FOUND:
+            message = f"the server at {self.address} has no model {self.model!r}: {details}"
+        elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            message = f"deadline exceeded: no answer from {self.address} within {timeout:g} s"
+        elif code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
+            message = f"invalid argument: the model {self.model!r} at {self.address} refused the request: {details}"
+        else:
+            message = f"the server at {self.address} failed with {code.name}: {details}"
+        return TranslationError(message, code)
+
+
+def is_available(status_response: Any) -> bool:
+    """Whether a version can be asked."""
+    return any(status.state == protocol.AVAILABLE for status in status_response.model_version_status)
+
+
+def batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    texts = iter(texts)
+    while batch := list(itertools.islice(texts, BATCH_SENTENCES)):
+        yield batch
+
+
+def _translation(text: bytes, score: float) -> Translation:
+    return Translation(text.decode("utf-8", errors="replace"), score)
+
+
+def _read(path: Path | None) -> bytes | None:
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; give a file in PEM form") from error
