@@ -3,8 +3,9 @@
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
-recipe lies in the version's assets. A version appears whole: it is written under a name that a server
-passes over, then renamed.
+recipe lies in the version's assets, and beside them are requests that a server answers before it takes any
+(TensorFlow Serving's saved_model_warmup.md), so that no client waits for what is done but once. A version
+appears whole: it is written under a name that a server passes over, then renamed.
 
     python -m model.export --work work/bible
 """
@@ -15,15 +16,21 @@ import argparse
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model.checkpoint import load_best
+from model.references import read_references
 from model.subwords import load_subwords
 from model.translator import Translator
 from recipes import schema
 from recipes.errors import run_command
-from recipes.files import replacing, write_json
-from recipes.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from recipes.files import read_json, replacing, write_json
+from recipes.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
 from recipes.stages import EXPORT, resolved_recipe
+
+# Where TensorFlow Serving looks for them.
+WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
+WARM_UP_SENTENCES = 8
 
 
 def main(arguments: list[str]) -> None:
@@ -40,9 +47,24 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
     number = max(work.versions(), default=0) + 1
     with replacing(work.version(number)) as temporary:
         tf.saved_model.save(exported, str(temporary), signatures={SIGNATURE: exported.serve})
+        _write_warm_up(temporary / WARM_UP, read_references(work, read_json(work.manifest), "dev").sources)
         relative = work.provenance(number).relative_to(work.version(number))
         write_json(temporary / relative, {"made_from": EXPORT.made_from(recipe, work), "tensorflow": tf.__version__})
     return work.version(number)
+
+
+def _write_warm_up(path: Path, sentences: list[str]) -> None:
+    """A record a request: sentences of every length, each by itself, then all together."""
+    spread = sorted(sentences, key=len)[:: max(1, len(sentences) // WARM_UP_SENTENCES)]
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as records:
+        for batch in ([[sentence] for sentence in spread] + [spread]) if spread else []:
+            log = PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name = MODEL_NAME
+            request.model_spec.signature_name = SIGNATURE
+            request.inputs[TEXT_INPUT].CopyFrom(tf.make_tensor_proto(batch))
+            records.write(log.SerializeToString())
 
 
 class Exported(tf.Module):

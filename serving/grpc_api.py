@@ -47,6 +47,10 @@ _OPTIONS: dict[str, str | int] = {
 }
 
 
+# Calls that may wait for a thread; more are answered RESOURCE_EXHAUSTED at once. The real server lets none wait.
+MOST_WAITING = 1000
+
+
 @dataclass(frozen=True)
 class GrpcOptions:
     """Where to listen and how.
@@ -71,7 +75,11 @@ class GrpcServer:
     def __init__(self, models: ModelManager, metrics: Metrics, options: GrpcOptions):
         """Binds port and socket and answers nothing yet. Raises UserError where one of them is taken."""
         threads = concurrent.futures.ThreadPoolExecutor(options.threads, "grpc")
-        self._server = grpc.server(threads, options=list({**_OPTIONS, **dict(options.arguments)}.items()))
+        self._server = grpc.server(
+            threads,
+            maximum_concurrent_rpcs=options.threads + MOST_WAITING,
+            options=list({**_OPTIONS, **dict(options.arguments)}.items()),
+        )
         add_PredictionServiceServicer_to_server(_PredictionService(models, metrics), self._server)
         add_ModelServiceServicer_to_server(_ModelService(models), self._server)
         files = (prediction_service_pb2, model_service_pb2)

@@ -11,6 +11,7 @@ import sacrebleu
 import sentencepiece
 import tensorflow as tf
 import yaml
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model.checkpoint import load_best
 from model.evaluate import evaluate
@@ -166,6 +167,24 @@ def test_exported_model_carries_its_recipe(work: WorkDirectory) -> None:
     path = export(work, RECIPE)
     with (path / "assets" / "recipe.yaml").open(encoding="utf-8") as file:
         assert schema.Recipe.model_validate(yaml.safe_load(file)) == RECIPE
+
+
+def test_exported_model_answers_the_requests_it_brings_along(work: WorkDirectory) -> None:
+    path = export(work, RECIPE)
+    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
+    records = tf.data.TFRecordDataset(str(path / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
+    requests = [PredictionLog.FromString(record).predict_log.request for record in records]
+    batches = [tf.make_ndarray(request.inputs["text"]) for request in requests]
+    assert {(request.model_spec.name, request.model_spec.signature_name) for request in requests} == {
+        ("rnnsearch", "serving_default")
+    }
+    dev = read_references(work, read_json(work.manifest), "dev").sources
+    lengths = [len(text) for text in batches[-1]]
+    assert (min(lengths), lengths) == (min(map(len, dev)), sorted(lengths))
+    assert {text.decode() for text in batches[-1]} <= set(dev)
+    assert [text for batch in batches[:-1] for text in batch] == list(batches[-1])
+    for batch in batches:
+        assert signature(text=tf.constant(batch))["score"].shape == [len(batch)]
 
 
 def test_every_export_is_a_new_version(work: WorkDirectory) -> None:

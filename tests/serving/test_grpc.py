@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 import trustme
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -19,7 +20,8 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from recipes.errors import UserError
 from serving.config_files import server_credentials
 from serving.flags import parse_flags
-from tests.serving.conftest import DEADLINE, Running, running
+from serving.grpc_api import MOST_WAITING
+from tests.serving.conftest import DEADLINE, Running, eventually, running
 from tests.serving.test_predict import request
 
 TEXT = request("rnnsearch", text=["a"])
@@ -163,3 +165,18 @@ def test_channel_arguments(text_model: Path) -> None:
         with pytest.raises(grpc.RpcError) as raised:
             server.prediction.Predict(request("rnnsearch", text=["a" * 1000]), timeout=DEADLINE)
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_more_calls_than_may_wait_are_refused_at_once_and_the_others_answered(numbers_model: Path) -> None:
+    with running(numbers_model, "numbers", grpc_max_threads=1) as server:
+        endless = server.prediction.Predict.future(request(signature="slow", steps=np.int32(2**31 - 1)), timeout=3)
+        eventually(lambda: server.server._models._models["numbers"]._loaded[7].leases == 1)
+        quick = request(signature="reciprocal", x=np.array([4], np.float32))
+        asked = [server.prediction.Predict.future(quick, timeout=DEADLINE) for _ in range(MOST_WAITING + 100)]
+        eventually(lambda: sum(call.done() for call in asked) == 100)
+        assert not endless.done()
+        refused = [call for call in asked if call.done()]
+        assert {call.code() for call in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        answers = [call.result() for call in asked if call not in refused]
+        assert [list(answer.outputs["y"].float_val) for answer in answers] == [[0.25]] * MOST_WAITING
+        assert endless.code() is grpc.StatusCode.DEADLINE_EXCEEDED
