@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from recipes.layout import MODEL_NAME
+from serving import client
 from serving.flags import parse_flags
 from serving.server import Server
 from tests.requirements import missing
@@ -184,6 +186,23 @@ def test_ssl_config(text_model: Path, tmp_path: Path) -> None:
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert refused.stderr == f"{tmp_path}/none.key cannot be read; give the server_key in PEM form\n"
+
+
+def test_commands_of_the_page() -> None:
+    """What docs/serving.md says is a flag is one, of the server or of the client; its labels are labels."""
+    page = (PRODUCTION.parents[1] / "docs" / "serving.md").read_text()
+    for flag in set(re.findall(r"`(--[a-z_]+)", page)):
+        known = {"--host": "::1", "--model_config_file_poll_wait_seconds": "1"}.get(flag, "a=1")
+        value = "1" if flag == "--grpc_max_threads" else known
+        arguments = [flag] if flag.startswith("--allow") else [flag, value]
+        assert parse_flags(["--model_base_path=m", *arguments]) != parse_flags(["--model_base_path=m"]), flag
+    commands = re.findall(r"-m serving\.client ((?:.*\\\n)*.*)", page)
+    assert len(commands) == 1
+    for command in commands:
+        client._parse(shlex.split(command.replace("\\\n", " ")))
+    config = "model_config_list { config { " + " ".join(re.findall(r"^    (version_labels .*)$", page, re.M)) + " } }"
+    (model,) = text_format.Parse(config, ModelServerConfig()).model_config_list.config
+    assert dict(model.version_labels) == {"stable": 7, "canary": 8}
 
 
 def version_of_the_image() -> str:
