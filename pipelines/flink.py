@@ -255,10 +255,13 @@ def _write_configuration(cluster: FlinkCluster) -> None:
         # A lost TaskManager is noticed within seconds, not within Flink's 50.
         "heartbeat.interval": 1000,
         "heartbeat.timeout": 8000,
+        # One that nobody listens for any more is lost at its first heartbeat, before the job starts anew: else it would
+        # be given its part of the job again.
+        "heartbeat.rpc-failure-threshold": 1,
         # What fails goes wrong again at once, or was an accident.
         "restart-strategy.type": "fixed-delay",
         "restart-strategy.fixed-delay.attempts": 2,
-        "restart-strategy.fixed-delay.delay": "1 s",
+        "restart-strategy.fixed-delay.delay": "2 s",
     }
     text = "".join(f"{key}: {value}\n" for key, value in settings.items())
     (cluster.directory / "config.yaml").write_text(text)
