@@ -69,7 +69,7 @@ ifdef IN
 	@$(run) pipelines.translate --work '$(WORK)' --input '$(IN)' --output '$(OUT)' \
 		$(if $(SERVER),--server '$(SERVER)') $(debug) $(beam)
 else
-	@$(run) serving.client --server '$(or $(SERVER),localhost:8500)' $(debug) -- "$$TEXT"
+	@$(run) serving.translate --server '$(or $(SERVER),localhost:8500)' $(debug) -- "$$TEXT"
 endif
 
 quality: train ## train, and BLEU also as papers on Multi30k have it: RECIPE=multi30k SRC= … TEST_TGT=

@@ -1,6 +1,7 @@
 """Writes the best checkpoint as the next version of a SavedModel that takes and gives text.
 
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
+    nbest(text), align(text), score(text, translation): recipes.layout says what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
 recipe lies in the version's assets, and beside them are requests that a server answers before it takes any
@@ -21,11 +22,25 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from model.checkpoint import load_best
 from model.references import read_references
 from model.subwords import load_subwords
-from model.translator import Translator
+from model.translator import Translated, Translator
 from recipes import schema
 from recipes.errors import run_command
 from recipes.files import read_json, replacing, write_json
-from recipes.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from recipes.layout import (
+    ALIGN_SIGNATURE,
+    ALIGNMENT_OUTPUT,
+    MODEL_NAME,
+    NBEST_SIGNATURE,
+    SCORE_OUTPUT,
+    SCORE_SIGNATURE,
+    SIGNATURE,
+    SOURCE_SUBWORDS_OUTPUT,
+    TARGET_SUBWORDS_OUTPUT,
+    TEXT_INPUT,
+    TRANSLATION_INPUT,
+    TRANSLATION_OUTPUT,
+    WorkDirectory,
+)
 from recipes.stages import EXPORT, resolved_recipe
 
 # Where TensorFlow Serving looks for them.
@@ -46,7 +61,9 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
     exported = Exported(Translator(load_best(work, recipe, subwords), subwords, recipe.search), work.recipe)
     number = max(work.versions(), default=0) + 1
     with replacing(work.version(number)) as temporary:
-        tf.saved_model.save(exported, str(temporary), signatures={SIGNATURE: exported.serve})
+        # Nobody trains an exported model: without the gradients, of which some cannot be saved.
+        without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(exported, str(temporary), signatures=exported.by_signature, options=without_gradients)
         _write_warm_up(temporary / WARM_UP, read_references(work, read_json(work.manifest), "dev").sources)
         relative = work.provenance(number).relative_to(work.version(number))
         write_json(temporary / relative, {"made_from": EXPORT.made_from(recipe, work), "tensorflow": tf.__version__})
@@ -68,7 +85,7 @@ def _write_warm_up(path: Path, sentences: list[str]) -> None:
 
 
 class Exported(tf.Module):
-    """The translator behind the signature, with its weights and subwords, and the recipe as an asset.
+    """The translator behind the signatures, with its weights and subwords, and the recipe as an asset.
 
     The weights are named one by one: a Keras layer would save a copy of each, and a server's session
     would fill the copies and leave the weights that the graph reads without a value.
@@ -80,12 +97,36 @@ class Exported(tf.Module):
         self.subwords = [translator.source_subwords, translator.target_subwords]
         self.recipe = tf.saved_model.Asset(str(recipe))
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=TEXT_INPUT)])
-        def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
-            translated = translator.translate(text)
-            return {TRANSLATION_OUTPUT: translated.text, SCORE_OUTPUT: translated.score}
+        text = tf.TensorSpec([None], tf.string, name=TEXT_INPUT)
+        translation = tf.TensorSpec([None], tf.string, name=TRANSLATION_INPUT)
 
-        self.serve = serve
+        @tf.function(input_signature=[text])
+        def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            return _named(translator.translate(text))
+
+        @tf.function(input_signature=[text])
+        def nbest(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            return _named(translator.n_best(text))
+
+        @tf.function(input_signature=[text])
+        def align(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            aligned = translator.align(text)
+            return {
+                **_named(aligned.translated),
+                SOURCE_SUBWORDS_OUTPUT: aligned.source_subwords,
+                TARGET_SUBWORDS_OUTPUT: aligned.target_subwords,
+                ALIGNMENT_OUTPUT: aligned.alignment,
+            }
+
+        @tf.function(input_signature=[text, translation])
+        def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {SCORE_OUTPUT: translator.score(text, translation)}
+
+        self.by_signature = {SIGNATURE: serve, NBEST_SIGNATURE: nbest, ALIGN_SIGNATURE: align, SCORE_SIGNATURE: score}
+
+
+def _named(translated: Translated) -> dict[str, tf.Tensor]:
+    return {TRANSLATION_OUTPUT: translated.text, SCORE_OUTPUT: translated.score}
 
 
 if __name__ == "__main__":

@@ -40,9 +40,9 @@ class Subwords(tf.Module):
         words = tf.ragged.boolean_mask(ids, (ids != PADDING_ID) & (ids != END_ID))
         return self._tokenizer.detokenize(words)
 
-    def pieces(self, ids: tf.Tensor) -> list[str]:
-        """The subwords of int32 [length] as the model has them, ▁ for a space."""
-        return [piece.decode() for piece in self._tokenizer.id_to_string(ids).numpy()]
+    def pieces(self, ids: tf.Tensor) -> tf.Tensor:
+        """The subwords of int32 [...] as the model has them, ▁ for a space: string [...]; "" for padding."""
+        return tf.where(ids == PADDING_ID, "", self._tokenizer.id_to_string(ids))
 
 
 def load_subwords(work: WorkDirectory, joint: bool) -> tuple[Subwords, Subwords]:

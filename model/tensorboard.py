@@ -66,13 +66,12 @@ def alignment_pictures(translator: Translator, sentences: Sequence[str]) -> Iter
     """For each sentence what every subword of its best translation attends to, as a PNG."""
     if not sentences:
         return
-    sources, _ = translator.source_subwords.ids(tf.constant(sentences))
-    hypotheses, _ = translator.hypotheses(tf.constant(sentences))
+    hypotheses, sources = translator.hypotheses(tf.constant(sentences))
     for source, target, alignment in zip(sources, hypotheses.words[:, 0], hypotheses.alignment[:, 0], strict=True):
         read, written = source[source != PADDING_ID], target[target != PADDING_ID]
         yield draw_alignment(
-            translator.source_subwords.pieces(read),
-            translator.target_subwords.pieces(written),
+            _decoded(translator.source_subwords.pieces(read)),
+            _decoded(translator.target_subwords.pieces(written)),
             alignment[: len(written), : len(read)].numpy(),
         )
 
@@ -81,3 +80,7 @@ def spread_by_length(sentences: Sequence[str], count: int) -> list[str]:
     """``count`` of the sentences, from short to long, neither the shortest nor the longest."""
     by_length = sorted(sentences, key=len)
     return [by_length[len(by_length) * place // (count + 1)] for place in range(1, count + 1)]
+
+
+def _decoded(pieces: tf.Tensor) -> list[str]:
+    return [piece.decode() for piece in pieces.numpy()]

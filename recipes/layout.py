@@ -37,12 +37,20 @@ PADDING_ID = 0
 END_ID = 1
 UNKNOWN_ID = 2
 
-# The exported model, as TensorFlow Serving shows it.
+# The exported model, as TensorFlow Serving shows it: its name, and what its signatures take and give for a batch of
+# sentences. k is the size of the beam; the ends of the sentences are subwords.
 MODEL_NAME = "rnnsearch"
-SIGNATURE = "serving_default"
+SIGNATURE = "serving_default"  # text -> translation, score
+NBEST_SIGNATURE = "nbest"  # text -> translation, score, both [batch, k], the best first
+ALIGN_SIGNATURE = "align"  # text -> translation, score, source_subwords, target_subwords, alignment
+SCORE_SIGNATURE = "score"  # text, translation -> score
 TEXT_INPUT = "text"  # string [batch]: source sentences
+TRANSLATION_INPUT = "translation"  # string [batch]: translations of them
 TRANSLATION_OUTPUT = "translation"  # string [batch]
 SCORE_OUTPUT = "score"  # float32 [batch]: length-normalised log-probability
+SOURCE_SUBWORDS_OUTPUT = "source_subwords"  # string [batch, source length], "" where there is none
+TARGET_SUBWORDS_OUTPUT = "target_subwords"  # string [batch, target length], likewise
+ALIGNMENT_OUTPUT = "alignment"  # float32 [batch, target length, source length]
 
 
 def shard_name(split: str, index: int, count: int) -> str:

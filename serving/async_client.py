@@ -22,6 +22,7 @@ from serving.exchange import (
     CHANNEL_OPTIONS,
     DEFAULT_ADDRESS,
     SECONDS_BETWEEN_POLLS,
+    Alignment,
     Exchange,
     Tls,
     Translation,
@@ -92,6 +93,15 @@ class AsyncTranslator:
             for task in asked:
                 task.cancel()
 
+    async def nbest(self, text: str, count: int) -> list[Translation]:
+        return self._exchange.nbest(await self._call(self._exchange.nbest_request(text)), count)
+
+    async def align(self, text: str) -> Alignment:
+        return self._exchange.alignment(await self._call(self._exchange.align_request(text)))
+
+    async def score(self, text: str, translation: str) -> float:
+        return self._exchange.score(await self._call(self._exchange.score_request(text, translation)))
+
     async def wait_until_ready(self, timeout: float) -> None:
         """Returns once a version of the model is available. Raises TranslationError as Translator's."""
         deadline = time.monotonic() + timeout
@@ -112,10 +122,12 @@ class AsyncTranslator:
     async def _answer(self, texts: list[str]) -> list[Translation]:
         if not any(text.strip() for text in texts):
             return [Translation("", 0.0)] * len(texts)
-        request: Any = self._exchange.predict_request(texts)
+        return self._exchange.translations(texts, await self._call(self._exchange.predict_request(texts)))
+
+    async def _call(self, request: Any) -> Any:
         try:
             response = await self._predict(request, timeout=self._timeout, wait_for_ready=self._has_answered)
         except grpc.RpcError as error:
             raise self._exchange.explained(error, self._timeout) from error
         self._has_answered = True
-        return self._exchange.translations(texts, response)
+        return response

@@ -1,37 +1,29 @@
 """Translates over gRPC, with TensorFlow Serving or its stand-in at the other end; needs no TensorFlow itself.
 
-    python -m serving.client [--server localhost:8500] [TEXT ...]
+    with Translator("localhost:8500") as translator:
+        print(translator.translate("In the beginning was the Word.").text)
 
-Without TEXT it reads lines from standard input, or a file. A line in is a line out, in the same order, blank lines
-included. ``serving.async_client`` has the same for asyncio.
+``serving.async_client`` has the same for asyncio, ``python -m serving.translate`` for the command line.
 """
 
 from __future__ import annotations
 
-import argparse
 import collections
-import contextlib
-import io
-import json
-import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import grpc
-from tqdm import tqdm
 
-from recipes.errors import UserError, run_command
 from recipes.layout import MODEL_NAME
 from serving import protocol
 from serving.exchange import (
-    BATCH_SENTENCES,
     BATCHES_IN_FLIGHT,
     CHANNEL_OPTIONS,
     DEFAULT_ADDRESS,
     SECONDS_BETWEEN_POLLS,
+    Alignment,
     Exchange,
     Tls,
     Translation,
@@ -112,6 +104,19 @@ class Translator:
                 if call is not None:
                     call.cancel()
 
+    def nbest(self, text: str, count: int) -> list[Translation]:
+        """At most ``count`` translations of a sentence, the best first. Raises TranslationError, and UserError where
+        the model's beam has fewer."""
+        return self._exchange.nbest(self._call(self._exchange.nbest_request(text)), count)
+
+    def align(self, text: str) -> Alignment:
+        """The translation of a sentence, and which of its words each word attended to. Raises TranslationError."""
+        return self._exchange.alignment(self._call(self._exchange.align_request(text)))
+
+    def score(self, text: str, translation: str) -> float:
+        """The length-normalised log-probability of any translation of a sentence. Raises TranslationError."""
+        return self._exchange.score(self._call(self._exchange.score_request(text, translation)))
+
     def wait_until_ready(self, timeout: float) -> None:
         """Returns once a version of the model is available. Raises TranslationError after ``timeout`` seconds,
         and at once where a server answers that it has no such model."""
@@ -134,104 +139,23 @@ class Translator:
         """A call under way, or None where there is nothing to ask."""
         if not any(text.strip() for text in texts):
             return None
-        request = self._exchange.predict_request(texts)
-        return self._predict.future(request, timeout=self._timeout, wait_for_ready=self._has_answered)
+        return self._begin(self._exchange.predict_request(texts))
 
     def _answer(self, texts: list[str], call: Any) -> list[Translation]:
         if call is None:
             return [Translation("", 0.0)] * len(texts)
+        return self._exchange.translations(texts, self._end(call))
+
+    def _call(self, request: Any) -> Any:
+        return self._end(self._begin(request))
+
+    def _begin(self, request: Any) -> Any:
+        return self._predict.future(request, timeout=self._timeout, wait_for_ready=self._has_answered)
+
+    def _end(self, call: Any) -> Any:
         try:
             response = call.result()
         except grpc.RpcError as error:
             raise self._exchange.explained(error, self._timeout) from error
         self._has_answered = True
-        return self._exchange.translations(texts, response)
-
-
-def main(arguments: list[str]) -> None:
-    options = _parse(arguments)
-    tls = Tls(options.tls_authority, options.tls_certificate, options.tls_key)
-    translator = Translator(
-        options.server,
-        options.model,
-        options.timeout,
-        options.version,
-        options.label,
-        tls if options.tls or tls != Tls() else None,
-    )
-    with translator, _lines(options) as lines:
-        if not (options.text or options.input) and sys.stdin.isatty():
-            for line in lines:  # each is answered as it is typed
-                _print(line, translator.translate(line), options.json)
-            return
-        hidden = not sys.stderr.isatty() or sys.stdout.isatty() or bool(options.text)
-        texts: collections.deque[str] = collections.deque()
-        for translation in tqdm(
-            translator.translate_many(_remembered(lines, texts)), "translating", unit=" lines", disable=hidden
-        ):
-            _print(texts.popleft(), translation, options.json)
-
-
-def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m serving.client", description=__doc__.split("\n")[0])
-    parser.add_argument("--server", default=DEFAULT_ADDRESS, help=f"host:port of its gRPC (default: {DEFAULT_ADDRESS})")
-    parser.add_argument("--model", default=MODEL_NAME, help=f"name of the model (default: {MODEL_NAME})")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--version", type=int, help="of the model (default: the newest)")
-    which.add_argument("--label", help="of the version, as the server's configuration has it: stable, canary …")
-    parser.add_argument(
-        "--timeout", type=float, default=60.0, help=f"seconds for {BATCH_SENTENCES} lines (default: 60)"
-    )
-    parser.add_argument("--json", action="store_true", help="an object a line: text, translation and score")
-    parser.add_argument("--tls", action="store_true", help="speak TLS; the files below do so too")
-    parser.add_argument("--tls-authority", type=Path, metavar="FILE", help="who signed the server's certificate (PEM)")
-    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="the client's own certificate (PEM)")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="and its key (PEM)")
-    parser.add_argument("--input", type=Path, metavar="FILE", help="translate the lines of this file")
-    parser.add_argument("text", nargs="*", metavar="TEXT", help="sentences to translate; none: lines of standard input")
-    options = parser.parse_args(arguments)
-    if options.text and options.input:
-        parser.error("TEXT and --input are both given; give one of them")
-    return options
-
-
-@contextlib.contextmanager
-def _lines(options: argparse.Namespace) -> Iterator[Iterable[str]]:
-    """What is to be translated. Lines end at a newline only, whatever else a sentence holds."""
-    if options.text:
-        yield options.text
-    elif options.input:
-        try:
-            file = options.input.open(encoding="utf-8", errors="replace", newline="\n")
-        except OSError as error:
-            raise UserError(f"{options.input} cannot be read: {error.strerror}; give a text file") from error
-        with file:
-            yield map(_without_end, file)
-    else:
-        if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="\n")
-        yield map(_without_end, sys.stdin)
-
-
-def _without_end(line: str) -> str:
-    return line.removesuffix("\n").removesuffix("\r")
-
-
-def _remembered(texts: Iterable[str], into: collections.deque[str]) -> Iterator[str]:
-    for text in texts:
-        into.append(text)
-        yield text
-
-
-def _print(text: str, translation: Translation, as_json: bool) -> None:
-    if as_json:
-        line = json.dumps(
-            {"text": text, "translation": translation.text, "score": translation.score}, ensure_ascii=False
-        )
-    else:
-        line = translation.text.replace("\n", " ")
-    print(line, flush=True)
-
-
-if __name__ == "__main__":
-    run_command(main)
+        return response

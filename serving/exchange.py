@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,30 @@ from typing import Any
 import grpc
 
 from recipes.errors import UserError
-from recipes.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT
+from recipes.layout import (
+    ALIGN_SIGNATURE,
+    ALIGNMENT_OUTPUT,
+    MODEL_NAME,
+    NBEST_SIGNATURE,
+    SCORE_OUTPUT,
+    SCORE_SIGNATURE,
+    SIGNATURE,
+    SOURCE_SUBWORDS_OUTPUT,
+    TARGET_SUBWORDS_OUTPUT,
+    TEXT_INPUT,
+    TRANSLATION_INPUT,
+    TRANSLATION_OUTPUT,
+)
 from serving import protocol
 
 DEFAULT_ADDRESS = "localhost:8500"
 BATCH_SENTENCES = 32
 BATCHES_IN_FLIGHT = 4
 SECONDS_BETWEEN_POLLS = 0.2
+
+# As SentencePiece writes them.
+WORD_BEGINS = "\u2581"
+END_SUBWORD = "</s>"
 
 # A translation changes nothing, so that it can be asked for again whenever a server cannot be reached, goes away or has
 # too much to do (gRFC A6: after a random wait, longer every time); whatever else is wrong would be wrong again. A
@@ -65,6 +83,22 @@ class Translation:
 
 
 @dataclass(frozen=True)
+class Alignment:
+    """A translation and what each of its words attended to: ``weights[target word][source word]``, each row at most 1,
+    the rest having gone to the end of the sentence. Words are what spaces separate; the weights of their subwords are
+    added up on the source side and averaged on the target side."""
+
+    translation: Translation
+    source: list[str]
+    target: list[str]
+    weights: list[list[float]]
+
+    def links(self) -> list[tuple[int, int]]:
+        """Of every target word the source word that it attended to most: (source, target), counted from 0."""
+        return [(row.index(max(row)), target) for target, row in enumerate(self.weights) if row]
+
+
+@dataclass(frozen=True)
 class Tls:
     """Files in PEM form: of the authority that signed the server's certificate (default: those that gRPC knows), and,
     where the server asks who its clients are, the client's own certificate and key."""
@@ -94,24 +128,21 @@ class Exchange:
             raise UserError(f"version {self.version} and label {self.label!r} are both asked for; give one of them")
 
     def predict_request(self, texts: Sequence[str]) -> Any:
-        """For the texts that are not blank, of which there must be one."""
-        request = protocol.PredictRequest()
-        request.model_spec.name = self.model
-        request.model_spec.signature_name = SIGNATURE
-        if self.version is not None:
-            request.model_spec.version.value = self.version
-        if self.label is not None:
-            request.model_spec.version_label = self.label
-        sent = [text.encode("utf-8", errors="replace") for text in texts if text.strip()]
-        tensor = request.inputs.add(key=TEXT_INPUT).value
-        tensor.dtype = protocol.DT_STRING
-        tensor.tensor_shape.dim.add(size=len(sent))
-        tensor.string_val.extend(sent)
-        return request
+        """For the translations of the texts that are not blank, of which there must be one."""
+        return self._request(SIGNATURE, {TEXT_INPUT: [text for text in texts if text.strip()]})
+
+    def nbest_request(self, text: str) -> Any:
+        return self._request(NBEST_SIGNATURE, {TEXT_INPUT: [text]})
+
+    def align_request(self, text: str) -> Any:
+        return self._request(ALIGN_SIGNATURE, {TEXT_INPUT: [text]})
+
+    def score_request(self, text: str, translation: str) -> Any:
+        return self._request(SCORE_SIGNATURE, {TEXT_INPUT: [text], TRANSLATION_INPUT: [translation]})
 
     def translations(self, texts: Sequence[str], response: Any) -> list[Translation]:
         """One for every text; that of a blank one is empty, with score 0. Raises TranslationError."""
-        outputs = {output.key: output.value for output in response.outputs}
+        outputs = _outputs(response)
         answers = list(outputs[TRANSLATION_OUTPUT].string_val) if TRANSLATION_OUTPUT in outputs else []
         scores = list(outputs[SCORE_OUTPUT].float_val) if SCORE_OUTPUT in outputs else []
         sent = sum(bool(text.strip()) for text in texts)
@@ -123,6 +154,36 @@ class Exchange:
             )
         answered = zip(answers, scores, strict=True)
         return [_translation(*next(answered)) if text.strip() else Translation("", 0.0) for text in texts]
+
+    def nbest(self, response: Any, count: int) -> list[Translation]:
+        """At most ``count``, the best first. Raises UserError where the model's beam has fewer."""
+        outputs = _outputs(response)
+        texts, scores = outputs[TRANSLATION_OUTPUT].string_val, outputs[SCORE_OUTPUT].float_val
+        if count > len(texts):
+            raise UserError(
+                f"{count} translations are asked for, but the model has a beam of {len(texts)}; ask for fewer"
+            )
+        found = zip(texts[:count], scores, strict=False)
+        return [_translation(text, score) for text, score in found if score > -math.inf]
+
+    def alignment(self, response: Any) -> Alignment:
+        outputs = _outputs(response)
+        source = [piece.decode("utf-8") for piece in outputs[SOURCE_SUBWORDS_OUTPUT].string_val]
+        target = [piece.decode("utf-8") for piece in outputs[TARGET_SUBWORDS_OUTPUT].string_val]
+        flat, width = outputs[ALIGNMENT_OUTPUT].float_val, len(source)
+        source_words, target_words = _words(source), _words(target)
+        weights = [
+            [
+                sum(flat[row * width + column] for row in rows for column in columns) / len(rows)
+                for _, columns in source_words
+            ]
+            for _, rows in target_words
+        ]
+        translation = _translation(outputs[TRANSLATION_OUTPUT].string_val[0], outputs[SCORE_OUTPUT].float_val[0])
+        return Alignment(translation, [word for word, _ in source_words], [word for word, _ in target_words], weights)
+
+    def score(self, response: Any) -> float:
+        return float(_outputs(response)[SCORE_OUTPUT].float_val[0])
 
     def status_request(self) -> Any:
         request = protocol.GetModelStatusRequest()
@@ -149,6 +210,21 @@ class Exchange:
             message = f"the server at {self.address} failed with {code.name}: {details}"
         return TranslationError(message, code)
 
+    def _request(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> Any:
+        request = protocol.PredictRequest()
+        request.model_spec.name = self.model
+        request.model_spec.signature_name = signature
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        if self.label is not None:
+            request.model_spec.version_label = self.label
+        for name, texts in inputs.items():
+            tensor = request.inputs.add(key=name).value
+            tensor.dtype = protocol.DT_STRING
+            tensor.tensor_shape.dim.add(size=len(texts))
+            tensor.string_val.extend(text.encode("utf-8", errors="replace") for text in texts)
+        return request
+
 
 def is_available(status_response: Any) -> bool:
     """Whether a version can be asked."""
@@ -159,6 +235,23 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
     texts = iter(texts)
     while batch := list(itertools.islice(texts, BATCH_SENTENCES)):
         yield batch
+
+
+def _outputs(response: Any) -> dict[str, Any]:
+    return {output.key: output.value for output in response.outputs}
+
+
+def _words(subwords: Sequence[str]) -> list[tuple[str, list[int]]]:
+    """The words that the subwords of a sentence make, without its end, and the places of each word's subwords."""
+    words: list[tuple[str, list[int]]] = []
+    for place, subword in enumerate(subwords):
+        if subword in (END_SUBWORD, ""):
+            break
+        if subword.startswith(WORD_BEGINS) or not words:
+            words.append(("", []))
+        text, places = words.pop()
+        words.append((text + subword.removeprefix(WORD_BEGINS), [*places, place]))
+    return words
 
 
 def _translation(text: bytes, score: float) -> Translation:

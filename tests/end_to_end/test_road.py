@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -19,10 +22,13 @@ from model.checkpoint import load_best
 from model.subwords import load_subwords
 from model.translator import Translator as CheckpointTranslator
 from pipelines.translate import main as translate
+from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
+from serving.async_client import AsyncTranslator
 from serving.client import Translator
+from serving.exchange import Alignment, Translation
 from tests.numbers_corpus import english, french, write_corpus
 
 ENVIRONMENT = {**os.environ, "CI": "true", "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
@@ -99,6 +105,59 @@ def test_grpc_gives_what_the_checkpoint_gives(work: WorkDirectory, server: str) 
     assert [translation.score for translation in given] == pytest.approx(expected.score.numpy().tolist(), rel=1e-4)
 
 
+def test_grpc_gives_the_other_translations_alignments_and_scores(work: WorkDirectory, server: str) -> None:
+    recipe = resolved_recipe(work)
+    subwords = load_subwords(work, recipe.subwords.joint)
+    checkpoint = CheckpointTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
+    text = english(1234)
+    n_best = checkpoint.n_best(tf.constant([text]))
+    with Translator(server) as translator:
+        found = translator.nbest(text, 3)
+        aligned = translator.align(text)
+        score = translator.score(text, found[1].text)
+        with pytest.raises(UserError, match="99 translations are asked for, but the model has a beam of"):
+            translator.nbest(text, 99)
+    assert [translation.text for translation in found] == [text.decode() for text in n_best.text.numpy()[0, :3]]
+    assert [translation.score for translation in found] == pytest.approx(n_best.score.numpy()[0, :3].tolist(), rel=1e-4)
+    assert score == pytest.approx(float(checkpoint.score(tf.constant([text]), n_best.text[:, 1])[0]), rel=1e-4)
+
+    assert aligned.translation.text == found[0].text
+    assert (aligned.source, aligned.target) == (text.split(), found[0].text.split())
+    assert all(0 < sum(row) <= 1 + 1e-5 for row in aligned.weights)
+    assert len(aligned.links()) == len(aligned.target)
+    # What it has learnt: "mille" is "thousand", of which French does not say that it is one.
+    assert (aligned.target[0], aligned.source[aligned.links()[0][0]]) == ("mille", "thousand")
+
+    async def asked() -> tuple[list[Translation], Alignment, float]:
+        async with AsyncTranslator(server) as translator:
+            score = await translator.score(text, found[1].text)
+            return await translator.nbest(text, 3), await translator.align(text), score
+
+    assert asyncio.run(asked()) == (found, aligned, score)
+
+
+def test_command_line_gives_them_too(server: str) -> None:
+    def said(*arguments: str) -> list[str]:
+        command = [sys.executable, "-m", "serving.translate", "--server", server, *arguments]
+        lines = f"{english(1234)}\n{english(56)}\n"
+        ran = subprocess.run(command, input=lines, capture_output=True, text=True, env=ENVIRONMENT, check=True)
+        assert ran.stderr == ""
+        return ran.stdout.splitlines()
+
+    plain = said()
+    assert [line.split(" ||| ")[:2] for line in said("--nbest=1")] == [["0", plain[0]], ["1", plain[1]]]
+    assert [line.split(" ||| ")[0] for line in said("--nbest=2")] == ["0", "0", "1", "1"]
+    for line, translation in zip(said("--align"), plain, strict=True):
+        text, links = line.split(" ||| ")
+        assert text == translation
+        assert re.fullmatch(r"\d+-\d+( \d+-\d+)*", links)
+    (first, _) = (json.loads(line) for line in said("--align", "--json"))
+    assert (first["text"], first["translation"], first["source"]) == (english(1234), plain[0], english(1234).split())
+    assert set(first) == {"text", "translation", "score", "source", "target", "links", "weights"}
+    (first, _) = (json.loads(line) for line in said("--nbest=2", "--json"))
+    assert first["nbest"][0]["translation"] == plain[0]
+
+
 @pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
 def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory, server: str, tmp_path: Path) -> None:
     """1,203 lines in three chunks, blank ones among them, no line feed at the end; from .gz as from plain text."""
@@ -127,6 +186,6 @@ def test_a_second_run_does_nothing_and_says_so(root: Path, work: WorkDirectory) 
 
 def test_client_command_line(server: str) -> None:
     lines = f"{english(1234)}\n\n{english(56)}\n"
-    command = [sys.executable, "-m", "serving.client", "--server", server]
+    command = [sys.executable, "-m", "serving.translate", "--server", server]
     done = subprocess.run(command, input=lines, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert [bool(line) for line in done.stdout.splitlines()] == [True, False, True]

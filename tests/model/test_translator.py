@@ -98,6 +98,60 @@ def test_blank_text_has_an_empty_translation(work: WorkDirectory) -> None:
     assert [score == 0 for score in translated.score.numpy()] == [True, False, True]
 
 
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_the_best_of_the_n_best_is_the_translation(work: WorkDirectory, beam_size: int) -> None:
+    translator = untrained(work, beam_size)
+    texts = tf.constant([*TEXTS, " "])
+    best, all_of_them = translator.translate(texts), translator.n_best(texts)
+    assert all_of_them.text.shape == all_of_them.score.shape == [len(TEXTS) + 1, beam_size]
+    np.testing.assert_array_equal(all_of_them.text[:, 0], best.text)
+    np.testing.assert_array_equal(all_of_them.score[:, 0], best.score)
+    assert np.all(np.diff(all_of_them.score, axis=1) <= 0)
+    np.testing.assert_array_equal(all_of_them.text[-1], [b""] * beam_size)
+    np.testing.assert_array_equal(all_of_them.score[-1], [0.0] * beam_size)
+
+
+def test_alignment_is_a_distribution_over_the_source_for_every_subword(work: WorkDirectory) -> None:
+    translator = Translator(_best(work), load_subwords(work, joint=True), RECIPE.search)
+    aligned = translator.align(tf.constant(TEXTS))
+    np.testing.assert_array_equal(aligned.translated.text, translator.translate(tf.constant(TEXTS)).text)
+    sides = zip(
+        aligned.source_subwords.numpy(), aligned.target_subwords.numpy(), aligned.alignment.numpy(), strict=True
+    )
+    for (source, target, alignment), text, translation in zip(
+        sides, TEXTS, aligned.translated.text.numpy(), strict=True
+    ):
+        for pieces, said in ((source, text), (target, translation.decode())):
+            written = [piece.decode() for piece in pieces if piece]
+            assert written[-1] == "</s>"
+            assert "".join(written[:-1]).replace("\u2581", " ").strip() == said
+            assert list(pieces[len(written) :]) == [b""] * (len(pieces) - len(written))
+        words, read = np.sum(target != b""), np.sum(source != b"")
+        np.testing.assert_allclose(alignment.sum(axis=1), [1.0] * words + [0.0] * (len(target) - words), rtol=1e-5)
+        assert np.all(alignment[:, read:] == 0)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_score_of_a_translation_is_what_the_search_gave_it(work: WorkDirectory, exponent: float) -> None:
+    """And that of another is lower: the search found the best."""
+    search = RECIPE.search.model_copy(update={"length_normalization": exponent})
+    translator = Translator(_best(work), load_subwords(work, joint=True), search)
+    found = translator.n_best(tf.constant(TEXTS))
+    subwords = translator.target_subwords
+    compared = 0
+    hypotheses, _ = translator.hypotheses(tf.constant(TEXTS))
+    for slot in range(found.text.shape[1]):
+        scores = translator.score(tf.constant(TEXTS), found.text[:, slot])
+        again, _ = subwords.ids(found.text[:, slot])
+        for row in range(len(TEXTS)):
+            ours = [word for word in hypotheses.words[row, slot].numpy() if word != PADDING_ID]
+            # A text may be cut into subwords in another way than the search wrote it.
+            if ours == [word for word in again[row].numpy() if word != PADDING_ID]:
+                assert float(scores[row]) == pytest.approx(float(found.score[row, slot]), rel=1e-4)
+                compared += 1
+    assert compared >= len(TEXTS)
+
+
 def test_translate_all_keeps_the_order(work: WorkDirectory) -> None:
     translator = untrained(work)
     texts = [english(number) for number in range(0, 9999, 700)]
@@ -135,6 +189,23 @@ def test_exported_model_translates_as_the_checkpoint(work: WorkDirectory) -> Non
     from_checkpoint = translator.translate(tf.constant(TEXTS))
     np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
     np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
+
+
+def test_other_signatures_answer_as_the_checkpoint(work: WorkDirectory) -> None:
+    signatures = tf.saved_model.load(str(export(work, RECIPE))).signatures
+    assert set(signatures) == {"serving_default", "nbest", "align", "score"}
+    translator = Translator(_best(work), load_subwords(work, joint=True), RECIPE.search)
+    texts = tf.constant([*TEXTS, ""])
+    translated, scored = translator.n_best(texts)
+    given = signatures["nbest"](text=texts)
+    np.testing.assert_array_equal(given["translation"], translated)
+    np.testing.assert_allclose(given["score"], scored, rtol=1e-6)
+    aligned, given = translator.align(texts), signatures["align"](text=texts)
+    np.testing.assert_array_equal(given["source_subwords"], aligned.source_subwords)
+    np.testing.assert_array_equal(given["target_subwords"], aligned.target_subwords)
+    np.testing.assert_allclose(given["alignment"], aligned.alignment, atol=1e-6)
+    given = signatures["score"](text=texts, translation=translated[:, 0])
+    np.testing.assert_allclose(given["score"], translator.score(texts, translated[:, 0]), rtol=1e-6)
 
 
 def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path: Path) -> None:

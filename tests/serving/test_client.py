@@ -22,7 +22,7 @@ import trustme
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from recipes.errors import UserError
-from serving import client, protocol
+from serving import protocol, translate
 from serving.async_client import AsyncTranslator
 from serving.client import Translator
 from serving.exchange import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Tls, Translation, TranslationError
@@ -113,7 +113,7 @@ def test_the_bytes_are_those_of_the_generated_messages() -> None:
     assert PredictRequest.FromString(ours.SerializeToString()) == theirs
 
 
-@pytest.mark.parametrize("module", ["serving.client", "serving.async_client"])
+@pytest.mark.parametrize("module", ["serving.client", "serving.async_client", "serving.translate"])
 def test_the_client_imports_no_tensorflow_and_starts_at_once(module: str) -> None:
     """In less than half a second of a core."""
     check = f"import {module}, sys, time; assert 'tensorflow' not in sys.modules; print(time.process_time())"
@@ -243,14 +243,14 @@ def test_errors_in_asyncio(text_server: Running) -> None:
 
 def test_command_translates_a_file(text_server: Running, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "lines").write_text("first\n\nlast")
-    client.main(["--server", text_server.address, "--input", str(tmp_path / "lines")])
+    translate.main(["--server", text_server.address, "--input", str(tmp_path / "lines")])
     assert capsys.readouterr() == ("one:first\n\none:last\n", "")
     with pytest.raises(UserError, match="none cannot be read: No such file or directory; give a text file"):
-        client.main(["--server", text_server.address, "--input", str(tmp_path / "none")])
+        translate.main(["--server", text_server.address, "--input", str(tmp_path / "none")])
 
 
 def test_command_gives_json(text_server: Running, capsys: pytest.CaptureFixture) -> None:
-    client.main(["--server", text_server.address, "--json", "--version=1", "été", ""])
+    translate.main(["--server", text_server.address, "--json", "--version=1", "été", ""])
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
         {"text": "été", "translation": "one:été", "score": 5.0},
         {"text": "", "translation": "", "score": 0.0},
@@ -258,7 +258,7 @@ def test_command_gives_json(text_server: Running, capsys: pytest.CaptureFixture)
 
 
 def test_command_translates_its_arguments(text_server: Running, capsys: pytest.CaptureFixture) -> None:
-    client.main(["--server", text_server.address, "one sentence", "another"])
+    translate.main(["--server", text_server.address, "one sentence", "another"])
     assert capsys.readouterr().out == "one:one sentence\none:another\n"
 
 
@@ -267,7 +267,7 @@ def test_command_answers_every_line_of_standard_input(
 ) -> None:
     lines = "first\n\nthird\u2028still third\r\n" + "more\n" * BATCH_SENTENCES + "last"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
-    client.main([f"--server={text_server.address}"])
+    translate.main([f"--server={text_server.address}"])
     answered = capsys.readouterr().out.split("\n")
     assert answered == [
         "one:first",
@@ -280,7 +280,7 @@ def test_command_answers_every_line_of_standard_input(
 
 
 def test_command_ends_in_one_sentence() -> None:
-    command = [sys.executable, "-m", "serving.client", "--server", f"127.0.0.1:{free_port()}", "text"]
+    command = [sys.executable, "-m", "serving.translate", "--server", f"127.0.0.1:{free_port()}", "text"]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert ended.stdout == ""

@@ -26,7 +26,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from recipes.layout import MODEL_NAME
-from serving import client
+from serving import translate
 from serving.flags import parse_flags
 from serving.server import Server
 from tests.requirements import missing
@@ -196,10 +196,10 @@ def test_commands_of_the_page() -> None:
         value = "1" if flag == "--grpc_max_threads" else known
         arguments = [flag] if flag.startswith("--allow") else [flag, value]
         assert parse_flags(["--model_base_path=m", *arguments]) != parse_flags(["--model_base_path=m"]), flag
-    commands = re.findall(r"-m serving\.client ((?:.*\\\n)*.*)", page)
+    commands = re.findall(r"-m serving\.translate ((?:.*\\\n)*.*)", page)
     assert len(commands) == 1
     for command in commands:
-        client._parse(shlex.split(command.replace("\\\n", " ")))
+        translate._parse(shlex.split(command.replace("\\\n", " ")))
     config = "model_config_list { config { " + " ".join(re.findall(r"^    (version_labels .*)$", page, re.M)) + " } }"
     (model,) = text_format.Parse(config, ModelServerConfig()).model_config_list.config
     assert dict(model.version_labels) == {"stable": 7, "canary": 8}

@@ -1,0 +1,162 @@
+"""Translates from the command line, by a running server.
+
+    python -m serving.translate [--server localhost:8500] [TEXT ...]
+
+Without TEXT it reads lines from standard input, or a file. A line in is a line out, in the same order, blank lines
+included; but ``--nbest`` gives each line several, and ``--align`` on a terminal a picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tqdm import tqdm
+
+from recipes.errors import UserError, run_command
+from recipes.layout import MODEL_NAME
+from serving.client import Translator
+from serving.exchange import BATCH_SENTENCES, DEFAULT_ADDRESS, Alignment, Tls, Translation
+
+Answer = Translation | list[Translation] | Alignment
+
+
+def main(arguments: list[str]) -> None:
+    options = _parse(arguments)
+    tls = Tls(options.tls_authority, options.tls_certificate, options.tls_key)
+    translator = Translator(
+        options.server,
+        options.model,
+        options.timeout,
+        options.version,
+        options.label,
+        tls if options.tls or tls != Tls() else None,
+    )
+    hidden = not sys.stderr.isatty() or sys.stdout.isatty() or bool(options.text)
+    with translator, _lines(options) as lines:
+        answers = tqdm(_answers(translator, lines, options), "translating", unit=" lines", disable=hidden)
+        for number, (line, answer) in enumerate(answers):
+            _print(number, line, answer, options.json)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m serving.translate", description=__doc__.split("\n")[0])
+    parser.add_argument("--server", default=DEFAULT_ADDRESS, help=f"host:port of its gRPC (default: {DEFAULT_ADDRESS})")
+    parser.add_argument("--model", default=MODEL_NAME, help=f"name of the model (default: {MODEL_NAME})")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, help="of the model (default: the newest)")
+    which.add_argument("--label", help="of the version, as the server's configuration has it: stable, canary …")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, help=f"seconds for {BATCH_SENTENCES} lines (default: 60)"
+    )
+    more = parser.add_mutually_exclusive_group()
+    more.add_argument("--nbest", type=int, metavar="N", help="N of each: number of the line ||| translation ||| score")
+    more.add_argument(
+        "--align", action="store_true", help="translation ||| source-target words, from 0; on a terminal a picture"
+    )
+    parser.add_argument("--json", action="store_true", help="an object a line: text, translation, score and the like")
+    parser.add_argument("--tls", action="store_true", help="speak TLS; the files below do so too")
+    parser.add_argument("--tls-authority", type=Path, metavar="FILE", help="who signed the server's certificate (PEM)")
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="the client's own certificate (PEM)")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="and its key (PEM)")
+    parser.add_argument("--input", type=Path, metavar="FILE", help="translate the lines of this file")
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="sentences to translate; none: lines of standard input")
+    options = parser.parse_args(arguments)
+    if options.text and options.input:
+        parser.error("TEXT and --input are both given; give one of them")
+    if options.nbest is not None and options.nbest < 1:
+        parser.error(f"--nbest {options.nbest} is not positive")
+    return options
+
+
+@contextlib.contextmanager
+def _lines(options: argparse.Namespace) -> Iterator[Iterable[str]]:
+    """What is to be translated. Lines end at a newline only, whatever else a sentence holds."""
+    if options.text:
+        yield options.text
+    elif options.input:
+        try:
+            file = options.input.open(encoding="utf-8", errors="replace", newline="\n")
+        except OSError as error:
+            raise UserError(f"{options.input} cannot be read: {error.strerror}; give a text file") from error
+        with file:
+            yield map(_without_end, file)
+    else:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+        yield map(_without_end, sys.stdin)
+
+
+def _without_end(line: str) -> str:
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _answers(translator: Translator, lines: Iterable[str], options: argparse.Namespace) -> Iterator[tuple[str, Answer]]:
+    """Every line with what is asked for of it."""
+    if options.nbest:
+        yield from ((line, translator.nbest(line, options.nbest)) for line in lines)
+    elif options.align:
+        yield from ((line, translator.align(line)) for line in lines)
+    elif not (options.text or options.input) and sys.stdin.isatty():  # each is answered as it is typed
+        yield from ((line, translator.translate(line)) for line in lines)
+    else:
+        lines, sent = itertools.tee(lines)
+        yield from zip(lines, translator.translate_many(sent), strict=True)
+
+
+def _print(number: int, line: str, answer: Answer, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"text": line, **_fields(answer)}, ensure_ascii=False), flush=True)
+    elif isinstance(answer, Translation):
+        print(_in_a_line(answer.text), flush=True)
+    elif isinstance(answer, list):
+        for translation in answer:
+            print(f"{number} ||| {_in_a_line(translation.text)} ||| {translation.score:.6f}", flush=True)
+    elif sys.stdout.isatty():
+        Console().print(answer.translation.text, heat_map(answer), _numbered(answer.source), "", sep="\n")
+    else:
+        links = " ".join(f"{source}-{target}" for source, target in answer.links())
+        print(f"{_in_a_line(answer.translation.text)} ||| {links}", flush=True)
+
+
+def _fields(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, Translation):
+        return {"translation": answer.text, "score": answer.score}
+    if isinstance(answer, list):
+        return {"nbest": [_fields(translation) for translation in answer]}
+    words = {"source": answer.source, "target": answer.target}
+    return {**_fields(answer.translation), **words, "links": answer.links(), "weights": answer.weights}
+
+
+def _in_a_line(text: str) -> str:
+    return text.replace("\n", " ")
+
+
+def heat_map(alignment: Alignment) -> Table:
+    """A row a word of the translation, a column a word of the source, by its number; lighter is more attended to."""
+    table = Table(box=None, padding=0)
+    table.add_column(justify="right")
+    for number in range(len(alignment.source)):
+        table.add_column(f"{number % 100:>2}", width=2)
+    for word, weights in zip(alignment.target, alignment.weights, strict=True):
+        shades = [round(255 * min(1.0, weight)) for weight in weights]
+        table.add_row(f"{word} ", *(Text("  ", style=f"on rgb({shade},{shade},{shade})") for shade in shades))
+    return table
+
+
+def _numbered(words: list[str]) -> str:
+    return "  ".join(f"{number} {word}" for number, word in enumerate(words))
+
+
+if __name__ == "__main__":
+    run_command(main)
