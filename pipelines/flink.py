@@ -258,6 +258,8 @@ def _write_configuration(cluster: FlinkCluster) -> None:
         # One that nobody listens for any more is lost at its first heartbeat, before the job starts anew: else it would
         # be given its part of the job again.
         "heartbeat.rpc-failure-threshold": 1,
+        # What Flink tells of a job, on its page and to who asks, is no older than that; else it would be three seconds.
+        "web.refresh-interval": 300,
         # What fails goes wrong again at once, or was an accident.
         "restart-strategy.type": "fixed-delay",
         "restart-strategy.fixed-delay.attempts": 2,
