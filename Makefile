@@ -79,7 +79,7 @@ bench-train: $(ready) ## how fast the network trains on SRC= TGT=, on one core a
 	@$(run) benchmarks.training --source '$(SRC)' --target '$(TGT)'
 
 bench-serve: $(ready) ## how fast the server answers, by itself and with many clients: WORK= a finished run
-	@$(run) benchmarks.serving '$(WORK)'
+	@$(run) benchmarks.serving '$(WORK)' $(debug)
 
 test: lint ## lint, then the whole test suite
 	$(run) pytest

@@ -18,8 +18,7 @@ from typing import Any
 
 import grpc
 
-from recipes.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT
-from serving import protocol
+from serving.exchange import Exchange, methods
 
 CLIENTS_ON_A_CONNECTION = 8
 
@@ -100,32 +99,24 @@ async def _open_loop(
 
 class _Connection:
     def __init__(self, address: str):
-        # Without an option of its own every channel to an address would share one connection.
-        self.channel = grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
-        self._predict = self.channel.unary_unary(
-            protocol.PREDICT,
-            request_serializer=protocol.PredictRequest.SerializeToString,
-            response_deserializer=protocol.PredictResponse.FromString,
-        )
+        # Without retries, which would hide what failed; and without an option of its own every channel to an address
+        # would share one connection.
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        self.channel = grpc.aio.insecure_channel(address, options)
+        self._exchange, self._methods = Exchange(address), methods(self.channel)
 
     async def ask(self, sentence: str, translation: str, deadline: float, outcome: Outcome) -> None:
-        request = protocol.PredictRequest()
-        request.model_spec.name = MODEL_NAME
-        request.model_spec.signature_name = SIGNATURE
-        tensor = request.inputs.add(key=TEXT_INPUT).value
-        tensor.dtype = protocol.DT_STRING
-        tensor.tensor_shape.dim.add(size=1)
-        tensor.string_val.append(sentence.encode())
+        request = self._exchange.predict_request([sentence])
         began = time.monotonic()
         try:
-            response = await self._predict(request, timeout=deadline)
+            response = await self._methods.predict(request, timeout=deadline)
         except grpc.RpcError as error:
             name = error.code().name
             outcome.failed[name] = outcome.failed.get(name, 0) + 1
             return
         outcome.seconds.append(time.monotonic() - began)
-        answers = [output.value.string_val for output in response.outputs if output.key == TRANSLATION_OUTPUT]
-        outcome.wrong += [list(values) for values in answers] != [[translation.encode()]]
+        (answer,) = self._exchange.translations([sentence], response)
+        outcome.wrong += answer.text != translation
 
 
 class _Connections:

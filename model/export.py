@@ -1,7 +1,7 @@
 """Writes the best checkpoint as the next version of a SavedModel that takes and gives text.
 
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
-    nbest(text), align(text), score(text, translation): recipes.layout says what they give
+    nbest(text), score(text, translation) and, with attention, align(text): recipes.layout says what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
 recipe lies in the version's assets, and beside them are requests that a server answers before it takes any
@@ -20,7 +20,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model.checkpoint import load_best
-from model.references import read_references
+from model.references import read_references, spread_by_length
 from model.subwords import load_subwords
 from model.translator import Translated, Translator
 from recipes import schema
@@ -64,18 +64,18 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
         # Nobody trains an exported model: without the gradients, of which some cannot be saved.
         without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(exported, str(temporary), signatures=exported.by_signature, options=without_gradients)
-        _write_warm_up(temporary / WARM_UP, read_references(work, read_json(work.manifest), "dev").sources)
+        dev = read_references(work, read_json(work.manifest), "dev").sources
+        _write_warm_up(temporary / WARM_UP, spread_by_length(dev, WARM_UP_SENTENCES))
         relative = work.provenance(number).relative_to(work.version(number))
         write_json(temporary / relative, {"made_from": EXPORT.made_from(recipe, work), "tensorflow": tf.__version__})
     return work.version(number)
 
 
 def _write_warm_up(path: Path, sentences: list[str]) -> None:
-    """A record a request: sentences of every length, each by itself, then all together."""
-    spread = sorted(sentences, key=len)[:: max(1, len(sentences) // WARM_UP_SENTENCES)]
+    """A record a request: each of the sentences by itself, then all together."""
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as records:
-        for batch in ([[sentence] for sentence in spread] + [spread]) if spread else []:
+        for batch in (*([sentence] for sentence in sentences), sentences):
             log = PredictionLog()
             request = log.predict_log.request
             request.model_spec.name = MODEL_NAME
@@ -122,7 +122,9 @@ class Exported(tf.Module):
         def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
             return {SCORE_OUTPUT: translator.score(text, translation)}
 
-        self.by_signature = {SIGNATURE: serve, NBEST_SIGNATURE: nbest, ALIGN_SIGNATURE: align, SCORE_SIGNATURE: score}
+        self.by_signature = {SIGNATURE: serve, NBEST_SIGNATURE: nbest, SCORE_SIGNATURE: score}
+        if translator.network.settings.architecture == "rnnsearch":  # the other attends to nothing
+            self.by_signature[ALIGN_SIGNATURE] = align
 
 
 def _named(translated: Translated) -> dict[str, tf.Tensor]:

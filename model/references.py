@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -27,3 +27,9 @@ def read_references(work: WorkDirectory, manifest: Mapping, split: str) -> Refer
         sources.append(feature[SOURCE_TEXT].bytes_list.value[0].decode())
         targets.append(feature[TARGET_TEXT].bytes_list.value[0].decode())
     return References(sources, targets)
+
+
+def spread_by_length(sentences: Sequence[str], count: int) -> list[str]:
+    """``count`` of the sentences, from short to long, neither the shortest nor the longest."""
+    by_length = sorted(sentences, key=len)
+    return [by_length[len(by_length) * place // (count + 1)] for place in range(1, count + 1)]

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from model.alignment_picture import draw_alignment
 from model.callbacks import Logs
+from model.references import spread_by_length
 from model.translator import Translator
 from recipes.layout import PADDING_ID, WorkDirectory
 
@@ -74,12 +75,6 @@ def alignment_pictures(translator: Translator, sentences: Sequence[str]) -> Iter
             _decoded(translator.target_subwords.pieces(written)),
             alignment[: len(written), : len(read)].numpy(),
         )
-
-
-def spread_by_length(sentences: Sequence[str], count: int) -> list[str]:
-    """``count`` of the sentences, from short to long, neither the shortest nor the longest."""
-    by_length = sorted(sentences, key=len)
-    return [by_length[len(by_length) * place // (count + 1)] for place in range(1, count + 1)]
 
 
 def _decoded(pieces: tf.Tensor) -> list[str]:

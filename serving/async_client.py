@@ -16,10 +16,9 @@ from typing import Any
 import grpc
 
 from recipes.layout import MODEL_NAME
-from serving import protocol
 from serving.exchange import (
     BATCHES_IN_FLIGHT,
-    CHANNEL_OPTIONS,
+    BLANK,
     DEFAULT_ADDRESS,
     SECONDS_BETWEEN_POLLS,
     Alignment,
@@ -27,6 +26,7 @@ from serving.exchange import (
     Tls,
     Translation,
     batches,
+    connect,
     is_available,
 )
 
@@ -46,21 +46,7 @@ class AsyncTranslator:
         self._exchange = Exchange(address, model, version, label)
         self._timeout = timeout
         self._has_answered = False
-        self._channel = (
-            grpc.aio.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
-            if tls
-            else grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
-        )
-        self._predict = self._channel.unary_unary(
-            protocol.PREDICT,
-            request_serializer=protocol.PredictRequest.SerializeToString,
-            response_deserializer=protocol.PredictResponse.FromString,
-        )
-        self._get_model_status = self._channel.unary_unary(
-            protocol.GET_MODEL_STATUS,
-            request_serializer=protocol.GetModelStatusRequest.SerializeToString,
-            response_deserializer=protocol.GetModelStatusResponse.FromString,
-        )
+        self._channel, self._methods = connect(grpc.aio, address, tls)
 
     async def __aenter__(self) -> AsyncTranslator:
         return self
@@ -92,6 +78,7 @@ class AsyncTranslator:
         finally:
             for task in asked:
                 task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
 
     async def nbest(self, text: str, count: int) -> list[Translation]:
         return self._exchange.nbest(await self._call(self._exchange.nbest_request(text)), count)
@@ -108,25 +95,23 @@ class AsyncTranslator:
         while True:
             left = deadline - time.monotonic()
             try:
-                answer = await self._get_model_status(
+                answer = await self._methods.get_model_status(
                     self._exchange.status_request(), timeout=max(left, 0.001), wait_for_ready=True
                 )
             except grpc.RpcError as error:
-                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                    raise self._exchange.not_ready(timeout) from error
-                raise self._exchange.explained(error, timeout) from error
+                raise self._exchange.not_ready(error, timeout) from error
             if is_available(answer):
                 return
             await asyncio.sleep(min(SECONDS_BETWEEN_POLLS, max(left, 0.0)))
 
     async def _answer(self, texts: list[str]) -> list[Translation]:
         if not any(text.strip() for text in texts):
-            return [Translation("", 0.0)] * len(texts)
+            return [BLANK] * len(texts)
         return self._exchange.translations(texts, await self._call(self._exchange.predict_request(texts)))
 
     async def _call(self, request: Any) -> Any:
         try:
-            response = await self._predict(request, timeout=self._timeout, wait_for_ready=self._has_answered)
+            response = await self._methods.predict(request, timeout=self._timeout, wait_for_ready=self._has_answered)
         except grpc.RpcError as error:
             raise self._exchange.explained(error, self._timeout) from error
         self._has_answered = True

@@ -17,10 +17,9 @@ from typing import Any
 import grpc
 
 from recipes.layout import MODEL_NAME
-from serving import protocol
 from serving.exchange import (
     BATCHES_IN_FLIGHT,
-    CHANNEL_OPTIONS,
+    BLANK,
     DEFAULT_ADDRESS,
     SECONDS_BETWEEN_POLLS,
     Alignment,
@@ -28,6 +27,7 @@ from serving.exchange import (
     Tls,
     Translation,
     batches,
+    connect,
     is_available,
 )
 
@@ -54,21 +54,7 @@ class Translator:
         self._exchange = Exchange(address, model, version, label)
         self._timeout = timeout
         self._has_answered = False
-        self._channel = (
-            grpc.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
-            if tls
-            else grpc.insecure_channel(address, CHANNEL_OPTIONS)
-        )
-        self._predict = self._channel.unary_unary(
-            protocol.PREDICT,
-            request_serializer=protocol.PredictRequest.SerializeToString,
-            response_deserializer=protocol.PredictResponse.FromString,
-        )
-        self._get_model_status = self._channel.unary_unary(
-            protocol.GET_MODEL_STATUS,
-            request_serializer=protocol.GetModelStatusRequest.SerializeToString,
-            response_deserializer=protocol.GetModelStatusResponse.FromString,
-        )
+        self._channel, self._methods = connect(grpc, address, tls)
 
     def __enter__(self) -> Translator:
         return self
@@ -124,13 +110,11 @@ class Translator:
         while True:
             left = deadline - time.monotonic()
             try:
-                answer = self._get_model_status(
+                answer = self._methods.get_model_status(
                     self._exchange.status_request(), timeout=max(left, 0.001), wait_for_ready=True
                 )
             except grpc.RpcError as error:
-                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                    raise self._exchange.not_ready(timeout) from error
-                raise self._exchange.explained(error, timeout) from error
+                raise self._exchange.not_ready(error, timeout) from error
             if is_available(answer):
                 return
             time.sleep(min(SECONDS_BETWEEN_POLLS, max(left, 0.0)))
@@ -143,14 +127,14 @@ class Translator:
 
     def _answer(self, texts: list[str], call: Any) -> list[Translation]:
         if call is None:
-            return [Translation("", 0.0)] * len(texts)
+            return [BLANK] * len(texts)
         return self._exchange.translations(texts, self._end(call))
 
     def _call(self, request: Any) -> Any:
         return self._end(self._begin(request))
 
     def _begin(self, request: Any) -> Any:
-        return self._predict.future(request, timeout=self._timeout, wait_for_ready=self._has_answered)
+        return self._methods.predict.future(request, timeout=self._timeout, wait_for_ready=self._has_answered)
 
     def _end(self, call: Any) -> Any:
         try:

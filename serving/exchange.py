@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import grpc
 
@@ -82,6 +83,10 @@ class Translation:
     score: float
 
 
+# Of a text that holds nothing to translate.
+BLANK = Translation("", 0.0)
+
+
 @dataclass(frozen=True)
 class Alignment:
     """A translation and what each of its words attended to: ``weights[target word][source word]``, each row at most 1,
@@ -142,22 +147,17 @@ class Exchange:
 
     def translations(self, texts: Sequence[str], response: Any) -> list[Translation]:
         """One for every text; that of a blank one is empty, with score 0. Raises TranslationError."""
-        outputs = _outputs(response)
-        answers = list(outputs[TRANSLATION_OUTPUT].string_val) if TRANSLATION_OUTPUT in outputs else []
-        scores = list(outputs[SCORE_OUTPUT].float_val) if SCORE_OUTPUT in outputs else []
+        outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
+        answers, scores = outputs[TRANSLATION_OUTPUT].string_val, outputs[SCORE_OUTPUT].float_val
         sent = sum(bool(text.strip()) for text in texts)
         if not len(answers) == len(scores) == sent:
-            raise TranslationError(
-                f"model {self.model!r} at {self.address} gave {len(answers)} translations and {len(scores)} scores for "
-                f"{sent} sentences; serve a model made with make train",
-                grpc.StatusCode.INTERNAL,
-            )
+            raise self._no_translator(f"{len(answers)} translations and {len(scores)} scores for {sent} sentences")
         answered = zip(answers, scores, strict=True)
-        return [_translation(*next(answered)) if text.strip() else Translation("", 0.0) for text in texts]
+        return [_translation(*next(answered)) if text.strip() else BLANK for text in texts]
 
     def nbest(self, response: Any, count: int) -> list[Translation]:
         """At most ``count``, the best first. Raises UserError where the model's beam has fewer."""
-        outputs = _outputs(response)
+        outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
         texts, scores = outputs[TRANSLATION_OUTPUT].string_val, outputs[SCORE_OUTPUT].float_val
         if count > len(texts):
             raise UserError(
@@ -167,7 +167,10 @@ class Exchange:
         return [_translation(text, score) for text, score in found if score > -math.inf]
 
     def alignment(self, response: Any) -> Alignment:
-        outputs = _outputs(response)
+        """Of words, from the subwords' own. Raises TranslationError."""
+        outputs = self._outputs(
+            response, TRANSLATION_OUTPUT, SCORE_OUTPUT, SOURCE_SUBWORDS_OUTPUT, TARGET_SUBWORDS_OUTPUT, ALIGNMENT_OUTPUT
+        )
         source = [piece.decode("utf-8") for piece in outputs[SOURCE_SUBWORDS_OUTPUT].string_val]
         target = [piece.decode("utf-8") for piece in outputs[TARGET_SUBWORDS_OUTPUT].string_val]
         flat, width = outputs[ALIGNMENT_OUTPUT].float_val, len(source)
@@ -183,7 +186,8 @@ class Exchange:
         return Alignment(translation, [word for word, _ in source_words], [word for word, _ in target_words], weights)
 
     def score(self, response: Any) -> float:
-        return float(_outputs(response)[SCORE_OUTPUT].float_val[0])
+        """Raises TranslationError."""
+        return float(self._outputs(response, SCORE_OUTPUT)[SCORE_OUTPUT].float_val[0])
 
     def status_request(self) -> Any:
         request = protocol.GetModelStatusRequest()
@@ -192,9 +196,12 @@ class Exchange:
             request.model_spec.version.value = self.version
         return request
 
-    def not_ready(self, timeout: float) -> TranslationError:
+    def not_ready(self, error: grpc.RpcError, timeout: float) -> TranslationError:
+        """Why the wait for a version ended without one."""
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            return self.explained(error, timeout)
         message = f"no server is ready at {self.address} after {timeout:g} s: start one with make serve"
-        return TranslationError(message, grpc.StatusCode.DEADLINE_EXCEEDED)
+        return TranslationError(message, error.code())
 
     def explained(self, error: grpc.RpcError, timeout: float) -> TranslationError:
         code, details = error.code(), error.details()
@@ -225,6 +232,50 @@ class Exchange:
             tensor.string_val.extend(text.encode("utf-8", errors="replace") for text in texts)
         return request
 
+    def _outputs(self, response: Any, *names: str) -> dict[str, Any]:
+        """The tensors of these names. Raises TranslationError where one is missing."""
+        outputs = {output.key: output.value for output in response.outputs}
+        if missing := [name for name in names if name not in outputs]:
+            raise self._no_translator(f"no output {missing[0]!r}")
+        return outputs
+
+    def _no_translator(self, gave: str) -> TranslationError:
+        return TranslationError(
+            f"model {self.model!r} at {self.address} gave {gave}; serve a model made with make train",
+            grpc.StatusCode.INTERNAL,
+        )
+
+
+class Methods(NamedTuple):
+    """The calls of a channel, of grpc's or of grpc.aio's."""
+
+    predict: Any
+    get_model_status: Any
+
+
+def connect(library: ModuleType, address: str, tls: Tls | None) -> tuple[Any, Methods]:
+    """A channel of ``library``, grpc or grpc.aio, and its calls."""
+    if tls:
+        channel = library.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
+    else:
+        channel = library.insecure_channel(address, CHANNEL_OPTIONS)
+    return channel, methods(channel)
+
+
+def methods(channel: Any) -> Methods:
+    return Methods(
+        channel.unary_unary(
+            protocol.PREDICT,
+            request_serializer=protocol.PredictRequest.SerializeToString,
+            response_deserializer=protocol.PredictResponse.FromString,
+        ),
+        channel.unary_unary(
+            protocol.GET_MODEL_STATUS,
+            request_serializer=protocol.GetModelStatusRequest.SerializeToString,
+            response_deserializer=protocol.GetModelStatusResponse.FromString,
+        ),
+    )
+
 
 def is_available(status_response: Any) -> bool:
     """Whether a version can be asked."""
@@ -235,10 +286,6 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
     texts = iter(texts)
     while batch := list(itertools.islice(texts, BATCH_SENTENCES)):
         yield batch
-
-
-def _outputs(response: Any) -> dict[str, Any]:
-    return {output.key: output.value for output in response.outputs}
 
 
 def _words(subwords: Sequence[str]) -> list[tuple[str, list[int]]]:

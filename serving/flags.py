@@ -93,6 +93,9 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
         # "?" because a boolean flag may stand without a value.
         parser.add_argument(f"--{name}", nargs="?", action=_Ignored, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.version:
+        print(f"TensorFlow ModelServer: the stand-in of rnnsearch\nTensorFlow Library: {version('tensorflow')}")
+        parser.exit()
     if options.rest_api_port and options.rest_api_port == options.port:
         parser.error(f"--rest_api_port and --port are both {options.port}; give them different ports")
     if not options.model_base_path and not options.model_config_file:
@@ -109,7 +112,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         bare: dict[str, Any] = {"nargs": "?", "const": True} if convert is _boolean else {}
         parser.add_argument(f"--{name}", type=convert, default=default, help=text, **bare)
 
-    parser.add_argument("--version", nargs=0, action=_Version, help="say it and end")
+    add("version", _boolean, "say it and end")
     add("model_base_path", Path, "directory of the model's versions")
     add("model_name", str, "the name requests call it by")
     add("model_config_file", Path, "ModelServerConfig as a text proto: several models; instead of the two above")
@@ -148,21 +151,6 @@ class _Ignored(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         print(f"warning: {option_string} is not implemented by the stand-in server; it is ignored", file=sys.stderr)
-
-
-class _Version(argparse.Action):
-    """What the real server says, on lines of their own."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        print("TensorFlow ModelServer: the stand-in of rnnsearch")
-        print(f"TensorFlow Library: {version('tensorflow')}")
-        parser.exit()
 
 
 def _boolean(text: str) -> bool:

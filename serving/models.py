@@ -28,7 +28,8 @@ _SECONDS_BETWEEN_LOOKS = 0.1  # at whether the one who waits is still there
 class ModelManager:
     """Keeps the models up to date, in a thread of its own that polls their base paths.
 
-    new_model: makes a model of a name; poll_wait_seconds: between two polls, 0 polls once, a negative number never;
+    new_model: makes a model of a name; poll_wait_seconds: between two polls, 0 polls once and when
+    the configuration is new, a negative number never;
     labels_of_unavailable: a label may be given to a version before it is loaded, unless another has it.
     """
 
@@ -74,7 +75,7 @@ class ModelManager:
         Raises UserError where a model's first version does not load.
         """
         for model in self._models.values():
-            while not model.has_come_to_something(_SECONDS_BETWEEN_LOOKS):
+            while not model.wait_until_settled(_SECONDS_BETWEEN_LOOKS):
                 if stopped.is_set():
                     return False
             if failed := model.failure():
@@ -98,7 +99,7 @@ class ModelManager:
             )
         added = self._apply(config)
         for model in added:
-            while not model.has_come_to_something(_SECONDS_BETWEEN_LOOKS):
+            while not model.wait_until_settled(_SECONDS_BETWEEN_LOOKS):
                 if not is_waited_for() or self._stopping:
                     return
         failed = [(model.name, state) for model in added if (state := model.failure())]
@@ -183,7 +184,7 @@ class ModelManager:
             if next_read is not None and self._config_file and now >= next_read:
                 self._read_config_file(self._config_file[0])
                 next_read = now + self._config_file[1]
-            if self._is_new or (next_poll is not None and now >= next_poll):
+            if self._poll_wait >= 0 and (self._is_new or (next_poll is not None and now >= next_poll)):
                 self._is_new = False
                 for model in self._models.values():
                     model.scan()

@@ -46,7 +46,7 @@ def dtype_name(dtype: int) -> str:
 def array_of(tensor: TensorProto) -> np.ndarray:
     """The value of ``tensor``. Raises ValueError where fields and shape do not describe one, or one too large."""
     elements = math.prod(dim.size for dim in tensor.tensor_shape.dim)
-    if elements > max(MOST_ELEMENTS_LEFT_OUT, tensor.ByteSize()):
+    if elements > MOST_ELEMENTS_LEFT_OUT and elements > tensor.ByteSize():
         raise ValueError(f"{tensor.ByteSize()} bytes ask for {elements} elements")
     try:
         return tf.make_ndarray(tensor)

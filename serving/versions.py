@@ -98,8 +98,8 @@ class ServedModel:
         with self._changed:
             return version in self._loaded
 
-    def has_come_to_something(self, timeout: float) -> bool:
-        """Whether, now or within ``timeout`` seconds, a version is loaded or the newest is given up (``failure``)."""
+    def wait_until_settled(self, timeout: float) -> bool:
+        """Waits at most ``timeout`` seconds; whether a version is loaded, or the newest given up (``failure``)."""
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._loaded) or self._failed() is not None, timeout)
 

@@ -7,26 +7,36 @@ import concurrent.futures
 import io
 import itertools
 import json
+import re
 import shutil
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
 import pytest
 import tensorflow as tf
 import trustme
+from rich.console import Console
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from recipes.errors import UserError
 from serving import protocol, translate
 from serving.async_client import AsyncTranslator
 from serving.client import Translator
-from serving.exchange import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Tls, Translation, TranslationError
+from serving.exchange import (
+    BATCH_SENTENCES,
+    BATCHES_IN_FLIGHT,
+    Alignment,
+    Exchange,
+    Tls,
+    Translation,
+    TranslationError,
+)
 from tests.serving.conftest import Running, eventually, free_port, running, save_text_model
+from tests.serving.test_grpc import Certificates
 from tests.serving.test_models import config_of, labels, model
 
 
@@ -148,33 +158,27 @@ def test_a_version_by_number_or_label(text_model: Path, tmp_path: Path) -> None:
 
 def test_tls(text_model: Path, tmp_path: Path) -> None:
     """A server that lets in whom its authority has signed, and clients that do and do not show that."""
-    authority, stranger = trustme.CA(), trustme.CA()
-    files = {"authority": tmp_path / "ca.pem", "certificate": tmp_path / "client.pem", "key": tmp_path / "client.key"}
-    mine, servers = authority.issue_cert("client"), authority.issue_cert("localhost")
-    authority.cert_pem.write_to_path(files["authority"])
-    mine.cert_chain_pems[0].write_to_path(files["certificate"])
-    mine.private_key_pem.write_to_path(files["key"])
-    stranger.cert_pem.write_to_path(tmp_path / "stranger.pem")
-    config = tmp_path / "ssl.config"
-    fields = {
-        "server_key": servers.private_key_pem,
-        "server_cert": servers.cert_chain_pems[0],
-        "custom_ca": authority.cert_pem,
-    }
-    lines = [f"{name}: {json.dumps(blob.bytes().decode())}" for name, blob in fields.items()]
-    config.write_text("\n".join([*lines, "client_verify: true"]))
+    certificates = Certificates()
+    authority, certificate, key, stranger = (
+        tmp_path / name for name in ("ca.pem", "mine.pem", "mine.key", "other.pem")
+    )
+    certificates.ca.cert_pem.write_to_path(authority)
+    certificates.client.cert_chain_pems[0].write_to_path(certificate)
+    certificates.client.private_key_pem.write_to_path(key)
+    trustme.CA().cert_pem.write_to_path(stranger)
+    config = certificates.config(tmp_path / "ssl.config", client_verify=True)
     with running(text_model, "rnnsearch", ssl_config_file=config) as server:
         address = f"localhost:{server.server.port}"
-        with Translator(address, tls=Tls(**files)) as translator:
+        with Translator(address, tls=Tls(authority, certificate, key)) as translator:
             assert translator.translate("t").text == "one:t"
-        for wrong in (None, Tls(files["authority"]), Tls(**{**files, "authority": tmp_path / "stranger.pem"})):
+        for wrong in (None, Tls(authority), Tls(stranger, certificate, key)):
             with (
                 Translator(address, tls=wrong) as translator,
                 pytest.raises(TranslationError, match="no server answers"),
             ):
                 translator.translate("t")
     with pytest.raises(UserError, match="give both or neither"):
-        Tls(certificate=files["certificate"]).credentials()
+        Tls(certificate=certificate).credentials()
     with pytest.raises(UserError, match=r"none.pem cannot be read: No such file"):
         Tls(tmp_path / "none.pem").credentials()
 
@@ -205,14 +209,48 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(text_model: Path) 
 
 
 def test_a_client_that_goes_away_in_the_middle(text_server: Running) -> None:
-    """The server goes on with the others."""
-    before = threading.active_count()
+    """The server goes on with the others, and nothing it began for it stays behind."""
     for _ in range(20):
         with Translator(text_server.address) as leaving:
             next(leaving.translate_many("t" * 1000 for _ in range(10_000)))
     with Translator(text_server.address) as translator:
         assert translator.translate("t").text == "one:t"
-    eventually(lambda: threading.active_count() <= before + 8)  # of the server's pool
+    (version,) = text_server.server._models._models["rnnsearch"]._loaded.values()
+    eventually(lambda: version.leases == 0)
+
+
+def test_alignment_of_words_from_that_of_subwords() -> None:
+    """Three subwords and the end on either side; "ab" and "xy" are words of two."""
+    response = protocol.PredictResponse()
+
+    def output(name: str, *strings: str, numbers: Sequence[float] = ()) -> None:
+        tensor = response.outputs.add(key=name).value
+        tensor.string_val.extend(string.encode() for string in strings)
+        tensor.float_val.extend(numbers)
+
+    output("translation", "z xy")
+    output("score", numbers=[-0.5])
+    output("source_subwords", "\u2581a", "b", "\u2581c", "</s>", "")
+    output("target_subwords", "\u2581z", "\u2581x", "y", "</s>")
+    rows = ([0.125, 0.125, 0.5, 0.25, 0], [0.5, 0.25, 0.25, 0, 0], [0.25, 0.5, 0, 0.25, 0], [0, 0, 0, 1, 0])
+    output("alignment", numbers=[weight for row in rows for weight in row])
+    alignment = Exchange().alignment(response)
+    assert alignment == Alignment(Translation("z xy", -0.5), ["ab", "c"], ["z", "xy"], [[0.25, 0.5], [0.75, 0.125]])
+    assert alignment.links() == [(1, 0), (0, 1)]
+
+    console = Console(record=True, width=80, file=io.StringIO(), color_system="truecolor", force_terminal=True)
+    console.print(translate.heat_map(alignment))
+    shown = console.export_text(clear=False).splitlines()
+    assert [line.split() for line in shown] == [["0", "1"], ["z"], ["xy"]]
+    shades = re.findall(r"48;2;(\d+);", console.export_text(styles=True))
+    assert shades == ["64", "128", "191", "32"]  # of 255
+
+
+def test_a_model_without_these_outputs() -> None:
+    response = protocol.PredictResponse()
+    response.outputs.add(key="translation")
+    with pytest.raises(TranslationError, match="gave no output 'score'; serve a model made with make train"):
+        Exchange().score(response)
 
 
 def test_asyncio(text_server: Running) -> None:

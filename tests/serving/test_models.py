@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from recipes.errors import UserError
+from serving.flags import Flags
+from serving.server import Server
 from tests.serving.conftest import DEADLINE, Running, eventually, running, save_text_model
 from tests.serving.test_predict import request
 
@@ -275,3 +278,16 @@ def test_a_base_path_that_is_away_unloads_nothing_and_an_empty_one_does(
         (tmp_path / "away" / "5").rename(base / "5")
         eventually(lambda: states(server, "m") == {5: "AVAILABLE"})
         assert said(server, "m") == "b5:"
+
+
+def test_a_base_path_that_is_never_looked_at(versions: Path) -> None:
+    """As a negative --file_system_poll_wait_seconds has it; the start waits for a version that does not come."""
+    server = Server(Flags(versions / "b", model_name="b", host="127.0.0.1", port=0, file_system_poll_wait_seconds=-1))
+    stopped = threading.Event()
+    timer = threading.Timer(1.0, stopped.set)
+    timer.start()
+    try:
+        assert not server.start(stopped)
+    finally:
+        timer.cancel()
+        server.stop(grace_seconds=5)

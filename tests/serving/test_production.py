@@ -14,15 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import kubernetes_validate
 import promql_parser
 import pytest
-import trustme
 import yaml
 from google.protobuf import text_format
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
-from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from recipes.layout import MODEL_NAME
@@ -31,6 +27,7 @@ from serving.flags import parse_flags
 from serving.server import Server
 from tests.requirements import missing
 from tests.serving.conftest import DEADLINE, Running, free_port, running
+from tests.serving.test_grpc import Certificates, refused, translated
 
 PRODUCTION = Path(__file__).parents[2] / "serving" / "production"
 MANIFESTS = sorted((PRODUCTION / "kubernetes").glob("*.yaml"))
@@ -154,38 +151,26 @@ def test_ready(text_server: Running) -> None:
 
 def test_ssl_config(text_model: Path, tmp_path: Path) -> None:
     """What it writes makes a server that speaks TLS, with clients of its authority only where it is given one."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.crt")
-    server, client = authority.issue_cert("localhost"), authority.issue_cert("client")
-    server.private_key_pem.write_to_path(tmp_path / "server.key")
-    server.cert_chain_pems[0].write_to_path(tmp_path / "server.crt")
-
-    def states(port: int, *mine: bytes) -> list[int]:
-        credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes(), *mine)
-        with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
-            asked = GetModelStatusRequest()
-            asked.model_spec.name = MODEL_NAME
-            answer = ModelServiceStub(channel).GetModelStatus(asked, timeout=DEADLINE)
-            return [status.state for status in answer.model_version_status]
+    certificates = Certificates()
+    certificates.ca.cert_pem.write_to_path(tmp_path / "ca.crt")
+    certificates.server.private_key_pem.write_to_path(tmp_path / "server.key")
+    certificates.server.cert_chain_pems[0].write_to_path(tmp_path / "server.crt")
 
     config = tmp_path / "ssl.config"
     for files in (["server.key", "server.crt"], ["server.key", "server.crt", "ca.crt"]):
         command = [str(PRODUCTION / "ssl-config"), *(str(tmp_path / name) for name in files)]
         config.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
-        with running(text_model, MODEL_NAME, ssl_config_file=config) as server_running:
-            port = server_running.server.port
-            assert states(port, client.private_key_pem.bytes(), client.cert_chain_pems[0].bytes()) == [
-                ModelVersionStatus.AVAILABLE
-            ]
+        with running(text_model, MODEL_NAME, ssl_config_file=config) as server:
+            port = server.server.port
+            assert translated(certificates.channel(port, certificates.client)) == b"one:a"
             if len(files) == 2:
-                assert states(port) == [ModelVersionStatus.AVAILABLE]
+                assert translated(certificates.channel(port)) == b"one:a"
             else:
-                with pytest.raises(grpc.RpcError):
-                    states(port)
+                assert refused(certificates.channel(port))
     command = [str(PRODUCTION / "ssl-config"), str(tmp_path / "none.key"), str(tmp_path / "server.crt")]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert refused.returncode == 1
-    assert refused.stderr == f"{tmp_path}/none.key cannot be read; give the server_key in PEM form\n"
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == f"{tmp_path}/none.key cannot be read; give the server_key in PEM form\n"
 
 
 def test_commands_of_the_page() -> None:
