@@ -100,17 +100,24 @@ class Exported(tf.Module):
         text = tf.TensorSpec([None], tf.string, name=TEXT_INPUT)
         translation = tf.TensorSpec([None], tf.string, name=TRANSLATION_INPUT)
 
+        most = translator.search.max_request_texts
+
+        def limited(text: tf.Tensor) -> tf.Tensor:
+            refusal = f"a request has more than {most} texts; ask for fewer at a time"
+            with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(text), most, message=refusal)]):
+                return tf.identity(text)
+
         @tf.function(input_signature=[text])
         def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
-            return _named(translator.translate(text))
+            return _named(translator.translate(limited(text)))
 
         @tf.function(input_signature=[text])
         def nbest(text: tf.Tensor) -> dict[str, tf.Tensor]:
-            return _named(translator.n_best(text))
+            return _named(translator.n_best(limited(text)))
 
         @tf.function(input_signature=[text])
         def align(text: tf.Tensor) -> dict[str, tf.Tensor]:
-            aligned = translator.align(text)
+            aligned = translator.align(limited(text))
             return {
                 **_named(aligned.translated),
                 SOURCE_SUBWORDS_OUTPUT: aligned.source_subwords,
@@ -120,7 +127,7 @@ class Exported(tf.Module):
 
         @tf.function(input_signature=[text, translation])
         def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {SCORE_OUTPUT: translator.score(text, translation)}
+            return {SCORE_OUTPUT: translator.score(limited(text), translation)}
 
         self.by_signature = {SIGNATURE: serve, NBEST_SIGNATURE: nbest, SCORE_SIGNATURE: score}
         if translator.network.settings.architecture == "rnnsearch":  # the other attends to nothing

@@ -38,7 +38,7 @@ class Next(NamedTuple):
     """One target position in search.
 
     logits: [batch, vocabulary]; state: s_i, [batch, decoder layers * decoder units], the layers side by side;
-    alignment: [batch, source length], all zero where the architecture has none.
+    alignment: [batch, source length], or [batch, 0] where the architecture has none.
     """
 
     logits: tf.Tensor
@@ -124,20 +124,17 @@ class Network(keras.Model):
         projected = self.decoder.attention.project(annotations)
         return Annotated(annotations, projected, exclusion, self.initial.of(backward_at_first))
 
-    def step(self, read: Source, state: tf.Tensor, previous: tf.Tensor, source_length: tf.Tensor) -> Next:
+    def step(self, read: Source, state: tf.Tensor, previous: tf.Tensor) -> Next:
         """The next target word after ``state`` (as in ``Next``) and the words ``previous`` int32 [batch].
 
-        PADDING_ID as the previous word stands for the sentence's beginning. Of ``source_length`` columns is
-        the alignment of an architecture that has none.
+        PADDING_ID as the previous word stands for the sentence's beginning.
         """
         words = self._embedded(previous)
         first_state, *upper_states = self._of_layers(state)
         first = self.decoder.step(read, first_state, words)
         decoded, following = self.upper_decoder.step(first, upper_states)
         maxout = self.readout.maxout(self._readout_state(decoded), words, decoded.contexts)
-        alignment = decoded.alignment
-        if alignment is None:
-            alignment = tf.zeros([tf.shape(previous)[0], source_length])
+        alignment = tf.zeros([tf.shape(previous)[0], 0]) if decoded.alignment is None else decoded.alignment
         return Next(self.readout.softmax(maxout).logits, tf.concat([first.states, *following], axis=1), alignment)
 
     def _embedded(self, previous: tf.Tensor) -> tf.Tensor:

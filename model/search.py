@@ -1,4 +1,4 @@
-"""Finding the translation: greedy and beam search, batched, as TensorFlow graphs.
+"""Finding the translation: greedy and beam search, batched, as TensorFlow graphs; and following a given one.
 
 Beam search is the paper's authors': a beam of k hypotheses; those that end are set aside and the beam
 narrows by as many, until k have ended. A hypothesis' score is log p / length^a, its length counted with
@@ -22,12 +22,21 @@ class Hypotheses(NamedTuple):
     """The k best translations of every sentence, best first.
 
     words: int32 [batch, k, length], END_ID at the end, then PADDING_ID; scores: float32 [batch, k],
-    minus infinity where there are fewer than k; alignment: float32 [batch, k, length, source length],
-    a row for every word, zero in padding.
+    minus infinity where there are fewer than k.
     """
 
     words: tf.Tensor
     scores: tf.Tensor
+
+
+class Forced(NamedTuple):
+    """What the network makes of given translations.
+
+    log_probability: float32 [batch]; alignment: float32 [batch, length, source length], a row for every word, zero in
+    padding; [batch, length, 0] where the architecture has none.
+    """
+
+    log_probability: tf.Tensor
     alignment: tf.Tensor
 
 
@@ -36,14 +45,14 @@ def greedy_search(
 ) -> Hypotheses:
     """The likeliest word at every step. source: int32 [batch, source length]; longest: int32 [batch], ≥ 1."""
     read = network.read(source)
-    batch, source_length = source.shape[0] or tf.shape(source)[0], tf.shape(source)[1]
-    limit = tf.reduce_max(longest)
+    batch = source.shape[0] or tf.shape(source)[0]
+    limit = _at_least_one(longest)
 
-    def unfinished(step, previous, state, log_probability, ended, lengths, words, alignment):  # type: ignore[no-untyped-def]
-        return (step < limit) & ~tf.reduce_all(ended)
+    def unfinished(step, previous, state, log_probability, ended, lengths, words):  # type: ignore[no-untyped-def]
+        return (step == 0) | (step < limit) & ~tf.reduce_all(ended)
 
-    def advance(step, previous, state, log_probability, ended, lengths, words, alignment):  # type: ignore[no-untyped-def]
-        following = network.step(read, state, previous, source_length)
+    def advance(step, previous, state, log_probability, ended, lengths, words):  # type: ignore[no-untyped-def]
+        following = network.step(read, state, previous)
         log_p = _allowed(tf.nn.log_softmax(following.logits), step, longest)
         word = tf.where(ended, PADDING_ID, tf.argmax(log_p, axis=1, output_type=tf.int32))
         gain = tf.gather(log_p, word, axis=1, batch_dims=1)
@@ -56,11 +65,10 @@ def greedy_search(
             ended | (word == END_ID),
             lengths + tf.cast(live, tf.int32),
             words.write(step, word),
-            alignment.write(step, following.alignment * tf.cast(live, tf.float32)[:, None]),
         )
 
     start = tf.fill([batch], PADDING_ID)
-    _, _, _, log_probability, _, lengths, words, alignment = tf.while_loop(
+    _, _, _, log_probability, _, lengths, words = tf.while_loop(
         unfinished,
         advance,
         (
@@ -70,15 +78,12 @@ def greedy_search(
             tf.zeros([batch]),
             tf.fill([batch], False),
             tf.zeros([batch], tf.int32),
-            _history(tf.int32, limit, [None]),
-            _history(tf.float32, limit, [None, None]),
+            _history(limit, [None]),
         ),
     )
-    return Hypotheses(
-        tf.transpose(_rows(words, lengths))[:, None],
-        (log_probability / _power(lengths, length_normalization))[:, None],
-        tf.transpose(_rows(alignment, lengths), [1, 0, 2])[:, None],
-    )
+    written = words.gather(tf.range(_at_least_one(lengths)))
+    scores = log_probability / length_power(lengths, length_normalization)
+    return Hypotheses(tf.transpose(written)[:, None], scores[:, None])
 
 
 def beam_search(
@@ -86,16 +91,16 @@ def beam_search(
 ) -> Hypotheses:
     """The ``beam_size`` best hypotheses. source: int32 [batch, source length]; longest: int32 [batch], ≥ 1."""
     k = beam_size
-    batch, source_length = source.shape[0] or tf.shape(source)[0], tf.shape(source)[1]
-    limit = tf.reduce_max(longest)
+    batch = source.shape[0] or tf.shape(source)[0]
+    limit = _at_least_one(longest)
     read = tf.nest.map_structure(lambda tensor: tf.repeat(tensor, k, axis=0), network.read(source))
     beam_longest = tf.repeat(longest, k)
 
     def unfinished(step, beam, ended, history):  # type: ignore[no-untyped-def]
-        return (step < limit) & tf.reduce_any(beam.log_probability > IMPOSSIBLE)
+        return (step == 0) | (step < limit) & tf.reduce_any(beam.log_probability > IMPOSSIBLE)
 
     def advance(step, beam, ended, history):  # type: ignore[no-untyped-def]
-        following = network.step(read, beam.state, tf.reshape(beam.words, [-1]), source_length)
+        following = network.step(read, beam.state, tf.reshape(beam.words, [-1]))
         log_p = _allowed(tf.nn.log_softmax(following.logits), step, beam_longest)
         vocabulary = tf.shape(log_p)[1]
         totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [batch, k, vocabulary])
@@ -105,12 +110,11 @@ def beam_search(
         wanted = tf.range(k)[None, :] < k - ended.number()[:, None]
         best = tf.where(wanted, best, IMPOSSIBLE)
         ends = (words == END_ID) & (best > IMPOSSIBLE)
-        ended = ended.with_new(tf.where(ends, best / _power(step + 1, length_normalization), IMPOSSIBLE), step)
+        ended = ended.with_new(tf.where(ends, best / length_power(step + 1, length_normalization), IMPOSSIBLE), step)
 
         flat_parents = tf.reshape(parents + k * tf.range(batch)[:, None], [-1])
         beam = Beam(words, tf.where(ends, IMPOSSIBLE, best), tf.gather(following.state, flat_parents))
-        alignment = tf.reshape(tf.gather(following.alignment, flat_parents), [batch, k, source_length])
-        return step + 1, beam, ended, history.write(step, words, parents, alignment)
+        return step + 1, beam, ended, history.write(step, words, parents)
 
     nothing = tf.fill([batch, k], IMPOSSIBLE)
     first = tf.concat([tf.zeros([batch, 1]), nothing[:, 1:]], axis=1)
@@ -121,11 +125,7 @@ def beam_search(
             0,
             Beam(tf.fill([batch, k], PADDING_ID), first, read.initial_state),
             Ended(nothing, tf.zeros([batch, k], tf.int32), tf.zeros([batch, k], tf.int32)),
-            History(
-                _history(tf.int32, limit, [None, k]),
-                _history(tf.int32, limit, [None, k]),
-                _history(tf.float32, limit, [None, k, None]),
-            ),
+            History(_history(limit, [None, k]), _history(limit, [None, k])),
         ),
     )
     return _traced_back(ended, history)
@@ -168,46 +168,58 @@ class Ended(NamedTuple):
 
 
 class History(NamedTuple):
-    """For every step and beam slot: the word, the slot it continues, and its alignment."""
+    """For every step and beam slot: the word, and the slot it continues."""
 
     words: tf.TensorArray
     parents: tf.TensorArray
-    alignment: tf.TensorArray
 
-    def write(self, step: tf.Tensor, words: tf.Tensor, parents: tf.Tensor, alignment: tf.Tensor) -> History:
-        return History(
-            self.words.write(step, words), self.parents.write(step, parents), self.alignment.write(step, alignment)
-        )
+    def write(self, step: tf.Tensor, words: tf.Tensor, parents: tf.Tensor) -> History:
+        return History(self.words.write(step, words), self.parents.write(step, parents))
 
 
 def _traced_back(ended: Ended, history: History) -> Hypotheses:
     """Follows every ended hypothesis from its last word to its first."""
-    length = tf.reduce_max(tf.where(ended.scores > IMPOSSIBLE, ended.steps, -1)) + 1
+    length = _at_least_one(tf.where(ended.scores > IMPOSSIBLE, ended.steps + 1, 0))
 
-    def back(step, slots, words, alignment):  # type: ignore[no-untyped-def]
+    def back(step, slots, words):  # type: ignore[no-untyped-def]
         slots = tf.where(step == ended.steps, ended.slots, slots)
         within = (step <= ended.steps) & (ended.scores > IMPOSSIBLE)
         word = tf.gather(history.words.read(step), slots, axis=1, batch_dims=1)
-        row = tf.gather(history.alignment.read(step), slots, axis=1, batch_dims=1)
         words = words.write(step, tf.where(within, word, PADDING_ID))
-        alignment = alignment.write(step, row * tf.cast(within, tf.float32)[:, :, None])
-        slots = tf.gather(history.parents.read(step), slots, axis=1, batch_dims=1)
-        return step - 1, slots, words, alignment
+        return step - 1, tf.gather(history.parents.read(step), slots, axis=1, batch_dims=1), words
 
     k = ended.scores.shape[1]
-    _, _, words, alignment = tf.while_loop(
+    _, _, words = tf.while_loop(
         lambda step, *_: step >= 0,
         back,
-        (
-            length - 1,
-            tf.zeros_like(ended.slots),
-            _history(tf.int32, length, [None, k]),
-            _history(tf.float32, length, [None, k, None]),
-        ),
+        (length - 1, tf.zeros_like(ended.slots), _history(length, [None, k])),
     )
-    return Hypotheses(
-        tf.transpose(words.stack(), [1, 2, 0]), ended.scores, tf.transpose(alignment.stack(), [1, 2, 0, 3])
+    return Hypotheses(tf.transpose(words.stack(), [1, 2, 0]), ended.scores)
+
+
+def forced_decoding(network: Network, source: tf.Tensor, target: tf.Tensor) -> Forced:
+    """What the network makes of ``target``, int32 [batch, length], each ending in END_ID, then padding.
+
+    A word at a time as in search, so that memory does not grow with the vocabulary times the length.
+    """
+    read, words = network.read(source), tf.transpose(target)
+    length = tf.shape(words)[0]
+
+    def advance(step, previous, state, log_probability, alignment):  # type: ignore[no-untyped-def]
+        following, word = network.step(read, state, previous), words[step]
+        live = tf.cast(word != PADDING_ID, tf.float32)
+        log_p = tf.gather(tf.nn.log_softmax(following.logits), word, axis=1, batch_dims=1)
+        alignment = alignment.write(step, following.alignment * live[:, None])
+        return step + 1, word, following.state, log_probability + live * log_p, alignment
+
+    rows = tf.TensorArray(tf.float32, length, element_shape=[None, None])
+    start = tf.fill(tf.shape(words)[1:], PADDING_ID)
+    _, _, _, log_probability, alignment = tf.while_loop(
+        lambda step, *_: step < length,
+        advance,
+        (0, start, read.initial_state, tf.zeros(tf.shape(start)), rows),
     )
+    return Forced(log_probability, tf.transpose(alignment.stack(), [1, 0, 2]))
 
 
 def _allowed(log_p: tf.Tensor, step: tf.Tensor, longest: tf.Tensor) -> tf.Tensor:
@@ -217,14 +229,15 @@ def _allowed(log_p: tf.Tensor, step: tf.Tensor, longest: tf.Tensor) -> tf.Tensor
     return tf.where((vocabulary == PADDING_ID) | (last & (vocabulary != END_ID)), IMPOSSIBLE, log_p)
 
 
-def _power(length: tf.Tensor, exponent: float) -> tf.Tensor:
-    return tf.cast(length, tf.float32) ** exponent
+def length_power(lengths: tf.Tensor, exponent: float) -> tf.Tensor:
+    """What the log-probability of int32 ``lengths`` words is divided by, float32 of their shape."""
+    return tf.cast(lengths, tf.float32) ** exponent
 
 
-def _history(dtype: tf.DType, length: tf.Tensor, shape: list[int | None]) -> tf.TensorArray:
-    return tf.TensorArray(dtype, length, element_shape=shape, clear_after_read=False)
+def _at_least_one(lengths: tf.Tensor) -> tf.Tensor:
+    """The longest, and 1 where there is none: a batch of no sentences takes a step like any other."""
+    return tf.maximum(1, tf.reduce_max(lengths))
 
 
-def _rows(array: tf.TensorArray, lengths: tf.Tensor) -> tf.Tensor:
-    """The steps of ``array`` that were written: as many as the longest of ``lengths``."""
-    return array.gather(tf.range(tf.reduce_max(lengths)))
+def _history(length: tf.Tensor, shape: list[int | None]) -> tf.TensorArray:
+    return tf.TensorArray(tf.int32, length, element_shape=shape, clear_after_read=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 import tensorflow_text
@@ -10,6 +11,18 @@ import tensorflow_text
 from recipes.errors import UserError
 from recipes.files import sha256_of
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
+
+
+class Sentences(NamedTuple):
+    """A batch of texts as the network reads it.
+
+    ids: int32 [batch, length] with END_ID, then PADDING_ID; lengths: int32 [batch], subwords before END_ID; too_long:
+    bool [batch], which texts were left out: they have no subwords.
+    """
+
+    ids: tf.Tensor
+    lengths: tf.Tensor
+    too_long: tf.Tensor
 
 
 class Subwords(tf.Module):
@@ -29,11 +42,18 @@ class Subwords(tf.Module):
         """How many subwords there are."""
         return int(self._tokenizer.vocab_size())
 
-    def ids(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of string [batch]: ids int32 [batch, length] with END_ID, padded; and subwords without it, int32 [batch]."""
-        ragged = self._tokenizer.tokenize(texts)
-        ends = tf.fill([ragged.nrows(), 1], END_ID)
-        return tf.concat([ragged, ends], axis=1).to_tensor(PADDING_ID), tf.cast(ragged.row_lengths(), tf.int32)
+    def ids(self, texts: tf.Tensor, longest: int | None = None) -> Sentences:
+        """Of string [batch]; without those of more than ``longest`` subwords."""
+        subwords = self._tokenizer.tokenize(texts)
+        lengths = tf.cast(subwords.row_lengths(), tf.int32)
+        too_long = tf.zeros_like(lengths, tf.bool) if longest is None else lengths > longest
+        kept = tf.boolean_mask(subwords.values, tf.repeat(~too_long, lengths))
+        lengths = tf.where(too_long, 0, lengths)
+        ends = tf.fill([tf.size(lengths), 1], END_ID)
+        ids = tf.concat([tf.RaggedTensor.from_row_lengths(kept, lengths), ends], axis=1).to_tensor(PADDING_ID)
+        # Of no texts at all as long as of a blank one: the network reads a position at least.
+        ids = tf.reshape(ids, [tf.size(lengths), tf.maximum(1, tf.shape(ids)[1])])
+        return Sentences(ids, lengths, too_long)
 
     def texts(self, ids: tf.Tensor) -> tf.Tensor:
         """Of int32 [batch, length] with END_ID and padding: string [batch]."""

@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from model.alignment_picture import draw_alignment
 from model.callbacks import Logs
 from model.references import spread_by_length
 from model.translator import Translator
-from recipes.layout import PADDING_ID, WorkDirectory
+from recipes.layout import WorkDirectory
 
 PICTURES = 3
 _OF_UPDATES = ("loss", "learning_rate", "gradient_norm", "target_words_per_second", "padding")
@@ -67,15 +68,14 @@ def alignment_pictures(translator: Translator, sentences: Sequence[str]) -> Iter
     """For each sentence what every subword of its best translation attends to, as a PNG."""
     if not sentences:
         return
-    hypotheses, sources = translator.hypotheses(tf.constant(sentences))
-    for source, target, alignment in zip(sources, hypotheses.words[:, 0], hypotheses.alignment[:, 0], strict=True):
-        read, written = source[source != PADDING_ID], target[target != PADDING_ID]
-        yield draw_alignment(
-            _decoded(translator.source_subwords.pieces(read)),
-            _decoded(translator.target_subwords.pieces(written)),
-            alignment[: len(written), : len(read)].numpy(),
-        )
+    aligned = translator.align(tf.constant(sentences))
+    for source, target, alignment in zip(
+        aligned.source_subwords.numpy(), aligned.target_subwords.numpy(), aligned.alignment.numpy(), strict=True
+    ):
+        read, written = _decoded(source), _decoded(target)
+        yield draw_alignment(read, written, alignment[: len(written), : len(read)])
 
 
-def _decoded(pieces: tf.Tensor) -> list[str]:
-    return [piece.decode() for piece in pieces.numpy()]
+def _decoded(pieces: np.ndarray) -> list[str]:
+    """Without what follows the end of the sentence."""
+    return [piece.decode() for piece in pieces if piece]

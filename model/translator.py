@@ -8,14 +8,17 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from model.network import Network
-from model.search import Hypotheses, beam_search, greedy_search
-from model.subwords import Subwords
+from model.search import IMPOSSIBLE, Hypotheses, beam_search, forced_decoding, greedy_search, length_power
+from model.subwords import Sentences, Subwords
 from recipes import schema
-from recipes.layout import END_ID, PADDING_ID
 
 
 class Translated(NamedTuple):
-    """The best translation of every sentence: text, string [batch], and score, float32 [batch] (model.search)."""
+    """The best translation of every text: text, string [batch], and score, float32 [batch] (model.search).
+
+    That of a blank text is empty, with score 0. That of a text of more than ``search.max_source_length`` subwords is
+    empty, with a score of minus infinity: an error would be one for all texts that a server put in the same batch.
+    """
 
     text: tf.Tensor
     score: tf.Tensor
@@ -44,56 +47,68 @@ class Translator(tf.Module):
         self.source_subwords, self.target_subwords = subwords
         self.search = search
 
-    def hypotheses(self, texts: tf.Tensor) -> tuple[Hypotheses, tf.Tensor]:
-        """The beam's hypotheses for string [batch], and the ids they were made of, int32 [batch, source length]."""
-        source, lengths = self.source_subwords.ids(texts)
-        longest = tf.cast(tf.cast(lengths, tf.float32) * self.search.max_length_ratio, tf.int32)
-        longest += self.search.max_length_extra + 1
-        exponent = self.search.length_normalization
-        if self.search.beam_size == 1:
-            return greedy_search(self.network, source, longest, exponent), source
-        return beam_search(self.network, source, longest, self.search.beam_size, exponent), source
-
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def translate(self, texts: tf.Tensor) -> Translated:
-        """The best translation of each of string [batch]; that of blank text is empty, with score 0."""
-        return self._best(*self.hypotheses(texts))
+        """The best translation of each of string [batch]."""
+        sentences = self._source(texts)
+        return self._best(self.hypotheses(sentences), sentences)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def n_best(self, texts: tf.Tensor) -> Translated:
         """All of the beam, best first: text and score are [batch, k]. A beam that found less ends in empty texts with a
         score of minus infinity."""
-        hypotheses, source = self.hypotheses(texts)
-        words, blank = hypotheses.words, _is_blank(source)[:, None]
-        translations = self.target_subwords.texts(tf.reshape(words, [-1, tf.shape(words)[2]]))
-        translations = tf.reshape(translations, tf.shape(words)[:2])
-        return Translated(tf.where(blank, "", translations), tf.where(blank, 0.0, hypotheses.scores))
+        sentences = self._source(texts)
+        return self._translated(self.hypotheses(sentences), sentences)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def align(self, texts: tf.Tensor) -> Aligned:
         """The best translation of each of string [batch], with its alignment (the paper's figure 3)."""
-        hypotheses, source = self.hypotheses(texts)
+        sentences = self._source(texts)
+        hypotheses = self.hypotheses(sentences)
+        target = hypotheses.words[:, 0]
         return Aligned(
-            self._best(hypotheses, source),
-            self.source_subwords.pieces(source),
-            self.target_subwords.pieces(hypotheses.words[:, 0]),
-            hypotheses.alignment[:, 0],
+            self._best(hypotheses, sentences),
+            self.source_subwords.pieces(sentences.ids),
+            self.target_subwords.pieces(target),
+            forced_decoding(self.network, sentences.ids, target).alignment,
         )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2)
     def score(self, texts: tf.Tensor, translations: tf.Tensor) -> tf.Tensor:
-        """log p / length^a of a translation of each text, as the search has it: string [batch] to float32 [batch]."""
-        source, _ = self.source_subwords.ids(texts)
-        target, lengths = self.target_subwords.ids(translations)
-        words = tf.transpose(target)
-        log_p = tf.gather(tf.nn.log_softmax(self.network(source, target).logits), words, batch_dims=2)
-        total = tf.reduce_sum(tf.where(words == PADDING_ID, 0.0, log_p), axis=0)
-        return total / tf.cast(lengths + 1, tf.float32) ** self.search.length_normalization
+        """log p / length^a of a translation of each text, as the search has it: string [batch] to float32 [batch].
 
-    def _best(self, hypotheses: Hypotheses, source: tf.Tensor) -> Translated:
-        blank = _is_blank(source)
-        translations = self.target_subwords.texts(hypotheses.words[:, 0])
-        return Translated(tf.where(blank, "", translations), tf.where(blank, 0.0, hypotheses.scores[:, 0]))
+        Minus infinity where either has more than ``search.max_source_length`` subwords.
+        """
+        source = self._source(texts)
+        target = self.target_subwords.ids(translations, self.search.max_source_length)
+        log_p = forced_decoding(self.network, source.ids, target.ids).log_probability
+        score = log_p / length_power(target.lengths + 1, self.search.length_normalization)
+        return tf.where(source.too_long | target.too_long, IMPOSSIBLE, score)
+
+    def _source(self, texts: tf.Tensor) -> Sentences:
+        return self.source_subwords.ids(texts, self.search.max_source_length)
+
+    def hypotheses(self, sentences: Sentences) -> Hypotheses:
+        longest = tf.cast(tf.cast(sentences.lengths, tf.float32) * self.search.max_length_ratio, tf.int32)
+        longest += self.search.max_length_extra + 1
+        exponent = self.search.length_normalization
+        if self.search.beam_size == 1:
+            return greedy_search(self.network, sentences.ids, longest, exponent)
+        return beam_search(self.network, sentences.ids, longest, self.search.beam_size, exponent)
+
+    def _best(self, hypotheses: Hypotheses, sentences: Sentences) -> Translated:
+        best = Hypotheses(*(tensor[:, :1] for tensor in hypotheses))
+        return Translated(*(tensor[:, 0] for tensor in self._translated(best, sentences)))
+
+    def _translated(self, hypotheses: Hypotheses, sentences: Sentences) -> Translated:
+        """text and score: [batch, k]."""
+        words, nothing = hypotheses.words, (sentences.lengths == 0)[:, None]
+        texts = self.target_subwords.texts(tf.reshape(words, [-1, tf.shape(words)[2]]))
+        score_of_nothing = tf.where(sentences.too_long, IMPOSSIBLE, 0.0)[:, None]
+        return Translated(
+            tf.where(nothing, "", tf.reshape(texts, tf.shape(words)[:2])),
+            tf.where(nothing, score_of_nothing, hypotheses.scores),
+        )
 
 
 def translate_all(translator: Translator, texts: list[str], progress: tqdm | None = None) -> list[tuple[str, float]]:
@@ -109,8 +124,3 @@ def translate_all(translator: Translator, texts: list[str], progress: tqdm | Non
         if progress is not None:
             progress.update(len(indices))
     return results
-
-
-def _is_blank(source: tf.Tensor) -> tf.Tensor:
-    """Which of int32 [batch, source length] have no subword before their end."""
-    return source[:, 0] == END_ID

@@ -176,6 +176,15 @@ class Search(Section):
     max_length_ratio: float = Field(2.0, gt=0, description="longest translation, in subwords per source subword")
     max_length_extra: int = Field(10, ge=0, description="subwords allowed on top of that")
     batch_sentences: int = Field(32, ge=1, description="sentences translated at a time")
+    max_source_length: int = Field(
+        500,
+        ge=1,
+        description="longest text, in subwords; a longer one is answered by an empty translation with a score of minus "
+        "infinity",
+    )
+    max_request_texts: int = Field(
+        128, ge=1, description="texts that the exported model takes at a time; a request with more is refused"
+    )
 
 
 class Recipe(Section):

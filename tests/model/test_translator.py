@@ -57,7 +57,7 @@ def test_ids_are_sentencepieces(work: WorkDirectory) -> None:
     path = work.subword_model("source", joint=True)
     subwords, reference = Subwords(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
     texts = [*TEXTS, "", "  two   hundred ", "Übermut 漢字 \u2028"]
-    ids, lengths = subwords.ids(tf.constant(texts))
+    ids, lengths, _ = subwords.ids(tf.constant(texts))
     for row, length, text in zip(ids.numpy(), lengths.numpy(), texts, strict=True):
         expected = [*reference.encode(text), END_ID]
         assert list(row) == expected + [PADDING_ID] * (len(row) - len(expected))
@@ -75,7 +75,7 @@ def test_ids_are_sentencepieces_with_bytes_and_symbols_too(tmp_path: Path, kind:
     train_subwords((english(number) for number in range(2000)), settings, path, tags=["<ted>"])
     subwords, reference = Subwords(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
     texts = ["<ted> seven <date>", "漢字 é", "one<date>two"]
-    ids, lengths = subwords.ids(tf.constant(texts))
+    ids, lengths, _ = subwords.ids(tf.constant(texts))
     found = [list(row[:length]) for row, length in zip(ids.numpy(), lengths.numpy(), strict=True)]
     assert found == [reference.encode(text) for text in texts]
     assert [text.decode() for text in subwords.texts(ids).numpy()] == [reference.decode(row) for row in found]
@@ -96,6 +96,37 @@ def test_blank_text_has_an_empty_translation(work: WorkDirectory) -> None:
     translated = translator.translate(tf.constant(["", TEXTS[0], " \t "]))
     assert [text == b"" for text in translated.text.numpy()] == [True, False, True]
     assert [score == 0 for score in translated.score.numpy()] == [True, False, True]
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_text_that_is_too_long_is_not_translated(work: WorkDirectory, beam_size: int) -> None:
+    """And takes nothing from the others: they are translated as without it."""
+    translator = untrained(work, beam_size)
+    lengths = translator.source_subwords.ids(tf.constant(TEXTS)).lengths.numpy()
+    longest = int(sorted(lengths)[-2])
+    translator.search = translator.search.model_copy(update={"max_source_length": longest})
+    fits = lengths <= longest
+    assert sum(fits) == len(TEXTS) - 1
+    unlimited, texts = untrained(work, beam_size), tf.constant(TEXTS)
+    for found, expected in (
+        (translator.translate(texts), unlimited.translate(texts)),
+        (translator.n_best(texts), unlimited.n_best(texts)),
+        (translator.align(texts).translated, unlimited.translate(texts)),
+    ):
+        assert np.all(found.text[~fits] == b"")
+        assert np.all(found.score[~fits] == -np.inf)
+        np.testing.assert_array_equal(found.text[fits], expected.text[fits])
+        np.testing.assert_allclose(found.score[fits], expected.score[fits], rtol=1e-5)
+    np.testing.assert_array_equal(np.isneginf(translator.score(texts, tf.fill([len(TEXTS)], "one"))), ~fits)
+    assert np.all(np.isneginf(translator.score(tf.fill([2], "one"), tf.fill([2], " ".join(TEXTS)))))
+
+
+def test_no_texts_at_all(work: WorkDirectory) -> None:
+    translator = untrained(work)
+    nothing = tf.constant([], tf.string)
+    assert translator.translate(nothing).text.shape == translator.score(nothing, nothing).shape == [0]
+    assert translator.n_best(nothing).text.shape == [0, 3]
+    assert translator.align(nothing).translated.score.shape == [0]
 
 
 @pytest.mark.parametrize("beam_size", [1, 4])
@@ -139,10 +170,10 @@ def test_score_of_a_translation_is_what_the_search_gave_it(work: WorkDirectory, 
     found = translator.n_best(tf.constant(TEXTS))
     subwords = translator.target_subwords
     compared = 0
-    hypotheses, _ = translator.hypotheses(tf.constant(TEXTS))
+    hypotheses = translator.hypotheses(translator.source_subwords.ids(tf.constant(TEXTS)))
     for slot in range(found.text.shape[1]):
         scores = translator.score(tf.constant(TEXTS), found.text[:, slot])
-        again, _ = subwords.ids(found.text[:, slot])
+        again = subwords.ids(found.text[:, slot]).ids
         for row in range(len(TEXTS)):
             ours = [word for word in hypotheses.words[row, slot].numpy() if word != PADDING_ID]
             # A text may be cut into subwords in another way than the search wrote it.
@@ -206,6 +237,17 @@ def test_other_signatures_answer_as_the_checkpoint(work: WorkDirectory) -> None:
     np.testing.assert_allclose(given["alignment"], aligned.alignment, atol=1e-6)
     given = signatures["score"](text=texts, translation=translated[:, 0])
     np.testing.assert_allclose(given["score"], translator.score(texts, translated[:, 0]), rtol=1e-6)
+
+
+def test_a_request_of_too_many_texts_is_refused(work: WorkDirectory) -> None:
+    search = RECIPE.search.model_copy(update={"max_request_texts": 4})
+    translator = Translator(_best(work), load_subwords(work, joint=True), search)
+    signatures = Exported(translator, work.recipe).by_signature
+    for name, signature in signatures.items():
+        inputs = {"text": tf.constant(TEXTS), **({"translation": tf.constant(TEXTS)} if name == "score" else {})}
+        with pytest.raises(tf.errors.InvalidArgumentError, match="a request has more than 4 texts; ask for fewer"):
+            signature(**inputs)
+        assert signature(**{key: texts[:4] for key, texts in inputs.items()})["score"].shape[0] == 4
 
 
 def test_a_network_without_attention_has_no_alignment_to_give(work: WorkDirectory) -> None:
@@ -316,7 +358,7 @@ def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
     # "nine thousand" are words of the model, "quintillion" is of neither.
     texts = ["nine thousand", "quintillion", "one quintillion two", ""]
     for subwords, processor in zip((source, target), processors, strict=True):
-        ids, lengths = subwords.ids(tf.constant(texts))
+        ids, lengths, _ = subwords.ids(tf.constant(texts))
         assert [list(row[:length]) for row, length in zip(ids.numpy(), lengths.numpy(), strict=True)] == [
             processor.encode(text) for text in texts
         ]
