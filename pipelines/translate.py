@@ -3,7 +3,8 @@
     lines ──► chunks ──► translate, one file a chunk ──► joined in order, renamed
 
 A chunk is translated by the exported model inside the worker, or by a running server. A line in is a
-line out on any runner, blank lines included; they stay blank.
+line out on any runner, blank lines included; they stay blank. Lines that are too long for the model come
+out empty, and the command ends with their numbers and an exit code of 1.
 
     python -m pipelines.translate --work work/bible --input article.en --output article.fr
 """
@@ -14,6 +15,7 @@ import argparse
 import functools
 import gzip
 import importlib
+import math
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
@@ -27,14 +29,16 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.corpus import FileIndex, index_file, read_lines
 from pipelines.running import Progress, explained_errors, ready_runner, run_pipeline
 from recipes.errors import UserError, run_command
-from recipes.files import remove, replacing
-from recipes.layout import SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from recipes.files import read_json, remove, replacing, write_json
+from recipes.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
 from serving.client import Translator
+from serving.exchange import check_all_translated
 
 CHUNK_LINES = 500
 BATCH_SENTENCES = 32
 
-Translate = Callable[[list[str]], list[str]]
+# Of each sentence its translation; None where it is too long.
+Translate = Callable[[list[str]], list[str | None]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ class Server:
 
     def open(self) -> Translate:
         translator = Translator(self.address)
-        return lambda sentences: [translation.text for translation in translator.translate_many(sentences)]
+        return lambda sentences: [
+            None if translation.too_long else translation.text for translation in translator.translate_many(sentences)
+        ]
 
 
 def main(arguments: list[str]) -> None:
@@ -80,12 +86,18 @@ def main(arguments: list[str]) -> None:
     else:
         raise UserError(f"{work.export} holds no exported model; make one with make train WORK={work.root}")
     with ready_runner(flags) as beam_options:
-        lines = translate_file(options.input, options.output, engine, beam_options)
+        lines, too_long = translate_file(options.input, options.output, engine, beam_options)
     print(f"translated {lines:,} lines into {options.output}")
+    check_all_translated(too_long)
 
 
-def translate_file(source: Path, output: Path, engine: SavedModel | Server, options: PipelineOptions) -> int:
-    """Translates ``source`` into ``output`` and gives its number of lines. Raises UserError if it is not there."""
+def translate_file(
+    source: Path, output: Path, engine: SavedModel | Server, options: PipelineOptions
+) -> tuple[int, list[int]]:
+    """Translates ``source`` into ``output``: its number of lines, and the numbers of those that were too long, from 1.
+
+    Raises UserError if it is not there.
+    """
     if not source.is_file():
         raise UserError(f"{source}: no such file to translate")
     parts = output.with_name(f".{output.name}.parts")
@@ -103,17 +115,20 @@ def translate_file(source: Path, output: Path, engine: SavedModel | Server, opti
         )
         with progress.shown(index.lines, "translating", "line"):
             run_pipeline(pipeline)
+        too_long: list[int] = []
         with replacing(output) as temporary, temporary.open("wb") as joined:
             for number in range(len(index.chunks)):
                 with _part(parts, number).open("rb") as part:
                     shutil.copyfileobj(part, joined)
+                too_long += read_json(_too_long(parts, number)) or []
     finally:
         remove(parts)
-    return index.lines
+    return index.lines, too_long
 
 
 class TranslateChunk(beam.DoFn):
-    """Number of a chunk → nothing: translates the chunk's lines and writes them to its part file."""
+    """Number of a chunk → nothing: translates the chunk's lines and writes them to its part file, and beside it the
+    numbers of those that were too long."""
 
     def __init__(self, index: FileIndex, parts: Path, engine: SavedModel | Server, progress: Progress):
         self._index, self._parts, self._engine, self._progress = index, parts, engine, progress
@@ -126,16 +141,20 @@ class TranslateChunk(beam.DoFn):
             # Bytes that are not UTF-8 become U+FFFD: a line must go on to be a line.
             lines = [line.decode(errors="replace").strip() for line in read_lines(self._index, number)]
             translations = translate_lines(lines, self._translate, self._progress.add)
+            first = number * self._index.chunk_lines + 1
+            too_long = [first + place for place, translation in enumerate(translations) if translation is None]
+            if too_long:
+                write_json(_too_long(self._parts, number), too_long)
             with replacing(_part(self._parts, number)) as temporary:
-                temporary.write_text("".join(line + "\n" for line in translations), encoding="utf-8")
+                temporary.write_text("".join((line or "") + "\n" for line in translations), encoding="utf-8")
 
 
-def translate_lines(lines: Sequence[str], translate: Translate, done: Callable[[int], None]) -> list[str]:
+def translate_lines(lines: Sequence[str], translate: Translate, done: Callable[[int], None]) -> list[str | None]:
     """The translation of every line, in order; lines of like lengths go together, blank ones stay blank.
 
     ``done`` is told the number of lines whenever some are finished.
     """
-    translations = [""] * len(lines)
+    translations: list[str | None] = [""] * len(lines)
     filled = sorted((index for index, line in enumerate(lines) if line), key=lambda index: len(lines[index]))
     done(len(lines) - len(filled))
     for begin in range(0, len(filled), BATCH_SENTENCES):
@@ -146,10 +165,11 @@ def translate_lines(lines: Sequence[str], translate: Translate, done: Callable[[
     return translations
 
 
-def _call(tf: Any, model: Any, sentences: list[str]) -> list[str]:
+def _call(tf: Any, model: Any, sentences: list[str]) -> list[str | None]:
     """The loaded model's translation of some sentences; holding the model, for its signature alone does not."""
     outputs = model.signatures[SIGNATURE](**{TEXT_INPUT: tf.constant(sentences)})
-    return [text.decode() for text in outputs[TRANSLATION_OUTPUT].numpy()]
+    answers = zip(outputs[TRANSLATION_OUTPUT].numpy(), outputs[SCORE_OUTPUT].numpy(), strict=True)
+    return [None if score == -math.inf else text.decode() for text, score in answers]
 
 
 def _unpacked(source: Path, directory: Path) -> Path:
@@ -166,6 +186,10 @@ def _unpacked(source: Path, directory: Path) -> Path:
 
 def _part(parts: Path, number: int) -> Path:
     return parts / f"{number:06d}"
+
+
+def _too_long(parts: Path, number: int) -> Path:
+    return parts / f"{number:06d}.too_long"
 
 
 if __name__ == "__main__":

@@ -60,8 +60,10 @@ class AsyncTranslator:
         await self._channel.close()
 
     async def translate(self, text: str) -> Translation:
-        """Translates one sentence. Raises TranslationError."""
-        return (await self._answer([text]))[0]
+        """Translates one sentence. Raises TranslationError, TextTooLongError among them."""
+        if not text.strip():
+            return BLANK
+        return self._exchange.translation(text, await self._call(self._exchange.predict_request([text])))
 
     async def translate_many(self, texts: Iterable[str]) -> AsyncIterator[Translation]:
         """Translates any number of sentences, in their order; they are taken from ``texts`` as they are needed."""
@@ -81,13 +83,15 @@ class AsyncTranslator:
             await asyncio.gather(*asked, return_exceptions=True)
 
     async def nbest(self, text: str, count: int) -> list[Translation]:
-        return self._exchange.nbest(await self._call(self._exchange.nbest_request(text)), count)
+        return self._exchange.nbest(text, await self._call(self._exchange.nbest_request(text)), count)
 
     async def align(self, text: str) -> Alignment:
-        return self._exchange.alignment(await self._call(self._exchange.align_request(text)))
+        return self._exchange.alignment(text, await self._call(self._exchange.align_request(text)))
 
     async def score(self, text: str, translation: str) -> float:
-        return self._exchange.score(await self._call(self._exchange.score_request(text, translation)))
+        return self._exchange.score(
+            text, translation, await self._call(self._exchange.score_request(text, translation))
+        )
 
     async def wait_until_ready(self, timeout: float) -> None:
         """Returns once a version of the model is available. Raises TranslationError as Translator's."""

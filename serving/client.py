@@ -68,14 +68,16 @@ class Translator:
         self._channel.close()
 
     def translate(self, text: str) -> Translation:
-        """Translates one sentence. Raises TranslationError."""
-        return next(self.translate_many([text]))
+        """Translates one sentence. Raises TranslationError, TextTooLongError among them."""
+        if not text.strip():
+            return BLANK
+        return self._exchange.translation(text, self._call(self._exchange.predict_request([text])))
 
     def translate_many(self, texts: Iterable[str]) -> Iterator[Translation]:
         """Translates any number of sentences, in their order; they are taken from ``texts`` as they are needed.
 
         BATCHES_IN_FLIGHT batches are under way at a time. A blank text is answered by an empty one with score 0, and
-        not sent. Raises TranslationError.
+        not sent; one that is too long by an empty one with a score of minus infinity. Raises TranslationError.
         """
         asked: collections.deque[tuple[list[str], Any]] = collections.deque()
         try:
@@ -93,15 +95,15 @@ class Translator:
     def nbest(self, text: str, count: int) -> list[Translation]:
         """At most ``count`` translations of a sentence, the best first. Raises TranslationError, and UserError where
         the model's beam has fewer."""
-        return self._exchange.nbest(self._call(self._exchange.nbest_request(text)), count)
+        return self._exchange.nbest(text, self._call(self._exchange.nbest_request(text)), count)
 
     def align(self, text: str) -> Alignment:
         """The translation of a sentence, and which of its words each word attended to. Raises TranslationError."""
-        return self._exchange.alignment(self._call(self._exchange.align_request(text)))
+        return self._exchange.alignment(text, self._call(self._exchange.align_request(text)))
 
     def score(self, text: str, translation: str) -> float:
         """The length-normalised log-probability of any translation of a sentence. Raises TranslationError."""
-        return self._exchange.score(self._call(self._exchange.score_request(text, translation)))
+        return self._exchange.score(text, translation, self._call(self._exchange.score_request(text, translation)))
 
     def wait_until_ready(self, timeout: float) -> None:
         """Returns once a version of the model is available. Raises TranslationError after ``timeout`` seconds,

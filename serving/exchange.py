@@ -75,12 +75,21 @@ class TranslationError(UserError):
         self.code = code
 
 
+class TextTooLongError(TranslationError):
+    """A text of more subwords than the model takes; one that is shorter can be translated."""
+
+
 @dataclass(frozen=True)
 class Translation:
     """A translation and its length-normalised log-probability."""
 
     text: str
     score: float
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the model did not translate, for the text has more subwords than it takes (model.translator)."""
+        return self.score == -math.inf
 
 
 # Of a text that holds nothing to translate.
@@ -155,22 +164,31 @@ class Exchange:
         answered = zip(answers, scores, strict=True)
         return [_translation(*next(answered)) if text.strip() else BLANK for text in texts]
 
-    def nbest(self, response: Any, count: int) -> list[Translation]:
-        """At most ``count``, the best first. Raises UserError where the model's beam has fewer."""
+    def translation(self, text: str, response: Any) -> Translation:
+        """Of a single text. Raises TranslationError, of a text that is too long as well."""
+        (translation,) = self.translations([text], response)
+        self._check_length(text, translation.score)
+        return translation
+
+    def nbest(self, text: str, response: Any, count: int) -> list[Translation]:
+        """At most ``count``, the best first. Raises TranslationError, and UserError where the model's beam has
+        fewer."""
         outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
         texts, scores = outputs[TRANSLATION_OUTPUT].string_val, outputs[SCORE_OUTPUT].float_val
         if count > len(texts):
             raise UserError(
                 f"{count} translations are asked for, but the model has a beam of {len(texts)}; ask for fewer"
             )
+        self._check_length(text, scores[0])
         found = zip(texts[:count], scores, strict=False)
         return [_translation(text, score) for text, score in found if score > -math.inf]
 
-    def alignment(self, response: Any) -> Alignment:
+    def alignment(self, text: str, response: Any) -> Alignment:
         """Of words, from the subwords' own. Raises TranslationError."""
         outputs = self._outputs(
             response, TRANSLATION_OUTPUT, SCORE_OUTPUT, SOURCE_SUBWORDS_OUTPUT, TARGET_SUBWORDS_OUTPUT, ALIGNMENT_OUTPUT
         )
+        self._check_length(text, outputs[SCORE_OUTPUT].float_val[0])
         source = [piece.decode("utf-8") for piece in outputs[SOURCE_SUBWORDS_OUTPUT].string_val]
         target = [piece.decode("utf-8") for piece in outputs[TARGET_SUBWORDS_OUTPUT].string_val]
         flat, width = outputs[ALIGNMENT_OUTPUT].float_val, len(source)
@@ -185,9 +203,11 @@ class Exchange:
         translation = _translation(outputs[TRANSLATION_OUTPUT].string_val[0], outputs[SCORE_OUTPUT].float_val[0])
         return Alignment(translation, [word for word, _ in source_words], [word for word, _ in target_words], weights)
 
-    def score(self, response: Any) -> float:
+    def score(self, text: str, translation: str, response: Any) -> float:
         """Raises TranslationError."""
-        return float(self._outputs(response, SCORE_OUTPUT)[SCORE_OUTPUT].float_val[0])
+        score = float(self._outputs(response, SCORE_OUTPUT)[SCORE_OUTPUT].float_val[0])
+        self._check_length(max(text, translation, key=len), score)
+        return score
 
     def status_request(self) -> Any:
         request = protocol.GetModelStatusRequest()
@@ -231,6 +251,14 @@ class Exchange:
             tensor.tensor_shape.dim.add(size=len(texts))
             tensor.string_val.extend(text.encode("utf-8", errors="replace") for text in texts)
         return request
+
+    def _check_length(self, text: str, score: float) -> None:
+        if score == -math.inf:
+            raise TextTooLongError(
+                f"a text of {len(text):,} characters, which begins {text[:30]!r}, is longer than model {self.model!r} "
+                "translates; split it into sentences",
+                grpc.StatusCode.INVALID_ARGUMENT,
+            )
 
     def _outputs(self, response: Any, *names: str) -> dict[str, Any]:
         """The tensors of these names. Raises TranslationError where one is missing."""
@@ -280,6 +308,15 @@ def methods(channel: Any) -> Methods:
 def is_available(status_response: Any) -> bool:
     """Whether a version can be asked."""
     return any(status.state == protocol.AVAILABLE for status in status_response.model_version_status)
+
+
+def check_all_translated(too_long: Sequence[int]) -> None:
+    """Raises UserError, once all else is done, where there are lines, by their numbers from 1, that were too long."""
+    if too_long:
+        shown = ", ".join(f"{number:,}" for number in too_long[:10])
+        more = f" and {len(too_long) - 10:,} more" if len(too_long) > 10 else ""
+        lines = f"line{'s' if len(too_long) > 1 else ''} {shown}{more}"
+        raise UserError(f"too long for the model, and empty in the translation: {lines}; split into sentences")
 
 
 def batches(texts: Iterable[str]) -> Iterator[list[str]]:

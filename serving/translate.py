@@ -3,7 +3,8 @@
     python -m serving.translate [--server localhost:8500] [TEXT ...]
 
 Without TEXT it reads lines from standard input, or a file. A line in is a line out, in the same order, blank lines
-included; but ``--nbest`` gives each line several, and ``--align`` on a terminal a picture.
+included; but ``--nbest`` gives each line several, and ``--align`` on a terminal a picture. Lines that are too long for
+the model come out empty, and the command ends with their numbers and an exit code of 1.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import contextlib
 import io
 import itertools
 import json
+import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,20 @@ from tqdm import tqdm
 from recipes.errors import UserError, run_command
 from recipes.layout import MODEL_NAME
 from serving.client import Translator
-from serving.exchange import BATCH_SENTENCES, DEFAULT_ADDRESS, Alignment, Tls, Translation
+from serving.exchange import (
+    BATCH_SENTENCES,
+    DEFAULT_ADDRESS,
+    Alignment,
+    TextTooLongError,
+    Tls,
+    Translation,
+    check_all_translated,
+)
 
 Answer = Translation | list[Translation] | Alignment
+
+NOT_TRANSLATED = Translation("", -math.inf)
+NOT_ALIGNED = Alignment(NOT_TRANSLATED, [], [], [])
 
 
 def main(arguments: list[str]) -> None:
@@ -43,10 +56,14 @@ def main(arguments: list[str]) -> None:
         tls if options.tls or tls != Tls() else None,
     )
     hidden = not sys.stderr.isatty() or sys.stdout.isatty() or bool(options.text)
+    too_long = []
     with translator, _lines(options) as lines:
         answers = tqdm(_answers(translator, lines, options), "translating", unit=" lines", disable=hidden)
         for number, (line, answer) in enumerate(answers):
             _print(number, line, answer, options.json)
+            if answer in (NOT_TRANSLATED, [], NOT_ALIGNED):
+                too_long.append(number + 1)
+    check_all_translated(too_long)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -104,14 +121,21 @@ def _without_end(line: str) -> str:
 def _answers(translator: Translator, lines: Iterable[str], options: argparse.Namespace) -> Iterator[tuple[str, Answer]]:
     """Every line with what is asked for of it."""
     if options.nbest:
-        yield from ((line, translator.nbest(line, options.nbest)) for line in lines)
+        yield from ((line, _one(lambda line: translator.nbest(line, options.nbest), line, [])) for line in lines)
     elif options.align:
-        yield from ((line, translator.align(line)) for line in lines)
+        yield from ((line, _one(translator.align, line, NOT_ALIGNED)) for line in lines)
     elif not (options.text or options.input) and sys.stdin.isatty():  # each is answered as it is typed
-        yield from ((line, translator.translate(line)) for line in lines)
+        yield from ((line, _one(translator.translate, line, NOT_TRANSLATED)) for line in lines)
     else:
         lines, sent = itertools.tee(lines)
         yield from zip(lines, translator.translate_many(sent), strict=True)
+
+
+def _one(ask: Callable[[str], Answer], line: str, if_too_long: Answer) -> Answer:
+    try:
+        return ask(line)
+    except TextTooLongError:
+        return if_too_long
 
 
 def _print(number: int, line: str, answer: Answer, as_json: bool) -> None:
@@ -131,7 +155,7 @@ def _print(number: int, line: str, answer: Answer, as_json: bool) -> None:
 
 def _fields(answer: Answer) -> dict[str, Any]:
     if isinstance(answer, Translation):
-        return {"translation": answer.text, "score": answer.score}
+        return {"translation": answer.text, "score": None if answer.too_long else answer.score}
     if isinstance(answer, list):
         return {"nbest": [_fields(translation) for translation in answer]}
     words = {"source": answer.source, "target": answer.target}

@@ -28,10 +28,12 @@ from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
 from serving.async_client import AsyncTranslator
 from serving.client import Translator
-from serving.exchange import Alignment, Translation
+from serving.exchange import Alignment, TextTooLongError, Translation
 from tests.numbers_corpus import english, french, write_corpus
 
 ENVIRONMENT = {**os.environ, "CI": "true", "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
+
+TOO_LONG = " ".join(["one"] * 600)
 
 
 def run_road(root: Path, *arguments: str) -> str:
@@ -178,6 +180,68 @@ def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory, ser
     translations, references = zip(*filled, strict=True)
     assert sacrebleu.corpus_bleu(list(translations), [list(references)]).score > 60
     assert {entry.name for entry in tmp_path.iterdir()} == {"in.en", "in.en.gz", "out.fr"}
+
+
+@pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
+def test_batch_job_names_the_lines_that_are_too_long(
+    by_server: bool, work: WorkDirectory, server: str, tmp_path: Path
+) -> None:
+    """And translates the others; ``lines`` are of two chunks."""
+    lines = [TOO_LONG if number in (3, 502) else english(number) for number in range(1, 504)]
+    source, output = tmp_path / "in.en", tmp_path / "out.fr"
+    source.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    flags = ["--server", server] if by_server else []
+    with pytest.raises(UserError, match=r"^too long for the model, and empty in the translation: lines 3, 502; split"):
+        translate(["--work", str(work.root), "--input", str(source), "--output", str(output), *flags])
+    translated = output.read_text(encoding="utf-8").splitlines()
+    assert [number for number, line in enumerate(translated, 1) if not line] == [3, 502]
+    assert len(translated) == 503
+
+
+def test_a_text_that_is_too_long(server: str) -> None:
+    texts = [english(7), TOO_LONG, english(8)]
+    said = r"a text of 2,399 characters, which begins 'one one .*', is longer than model 'rnnsearch' translates"
+    with Translator(server) as translator:
+        found = list(translator.translate_many(texts))
+        assert [translation.too_long for translation in found] == [False, True, False]
+        assert [translation.text for translation in found] == [
+            translator.translate(text).text if text != TOO_LONG else "" for text in texts
+        ]
+        for call in (
+            lambda: translator.translate(TOO_LONG),
+            lambda: translator.nbest(TOO_LONG, 2),
+            lambda: translator.align(TOO_LONG),
+            lambda: translator.score(TOO_LONG, "un"),
+            lambda: translator.score("one", TOO_LONG),
+        ):
+            with pytest.raises(TextTooLongError, match=said):
+                call()
+
+    async def asked() -> None:
+        async with AsyncTranslator(server) as translator:
+            await translator.translate(TOO_LONG)
+
+    with pytest.raises(TextTooLongError, match=said):
+        asyncio.run(asked())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [([], ""), (["--nbest=2"], None), (["--align"], " ||| "), (["--json"], "null")]
+)
+def test_command_line_goes_on_after_a_text_that_is_too_long(
+    server: str, arguments: list[str], expected: str | None
+) -> None:
+    lines = f"{english(1234)}\n{TOO_LONG}\n{english(56)}\n"
+    command = [sys.executable, "-m", "serving.translate", "--server", server, *arguments]
+    ran = subprocess.run(command, input=lines, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: too long for the model, and empty in the translation: line 2; split")
+    printed = ran.stdout.splitlines()
+    if expected is None:
+        assert [line.split(" ||| ")[0] for line in printed] == ["0", "0", "2", "2"]
+    else:
+        assert len(printed) == 3
+        assert printed[1] == expected or json.loads(printed[1])["score"] is None
 
 
 def test_a_second_run_does_nothing_and_says_so(root: Path, work: WorkDirectory) -> None:

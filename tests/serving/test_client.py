@@ -234,7 +234,7 @@ def test_alignment_of_words_from_that_of_subwords() -> None:
     output("target_subwords", "\u2581z", "\u2581x", "y", "</s>")
     rows = ([0.125, 0.125, 0.5, 0.25, 0], [0.5, 0.25, 0.25, 0, 0], [0.25, 0.5, 0, 0.25, 0], [0, 0, 0, 1, 0])
     output("alignment", numbers=[weight for row in rows for weight in row])
-    alignment = Exchange().alignment(response)
+    alignment = Exchange().alignment("ab c", response)
     assert alignment == Alignment(Translation("z xy", -0.5), ["ab", "c"], ["z", "xy"], [[0.25, 0.5], [0.75, 0.125]])
     assert alignment.links() == [(1, 0), (0, 1)]
 
@@ -250,7 +250,7 @@ def test_a_model_without_these_outputs() -> None:
     response = protocol.PredictResponse()
     response.outputs.add(key="translation")
     with pytest.raises(TranslationError, match="gave no output 'score'; serve a model made with make train"):
-        Exchange().score(response)
+        Exchange().score("a", "b", response)
 
 
 def test_asyncio(text_server: Running) -> None:

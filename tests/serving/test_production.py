@@ -21,8 +21,10 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from recipes import schema
 from recipes.layout import MODEL_NAME
 from serving import translate
+from serving.batching_parameters import queue_options, read_parameters
 from serving.flags import parse_flags
 from serving.server import Server
 from tests.requirements import missing
@@ -47,6 +49,12 @@ def test_dockerfile() -> None:
     constraints = (PRODUCTION.parents[1] / "constraints.txt").read_text()
     assert f"\ntensorflow=={version_of_the_image()}\n" in constraints
     assert f"\ntensorflow-serving-api=={version_of_the_image()}\n" in constraints
+
+
+def test_batching() -> None:
+    """By the server's own reader; a batch that it makes is no larger than the exported model takes."""
+    options = queue_options(read_parameters(PRODUCTION / "batching.config"))
+    assert options.max_batch_size <= schema.Search().max_request_texts
 
 
 def test_compose() -> None:
