@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +17,7 @@ import grpc
 
 from recipes.layout import MODEL_NAME
 from serving.exchange import (
+    BATCH_SENTENCES,
     BATCHES_IN_FLIGHT,
     BLANK,
     DEFAULT_ADDRESS,
@@ -65,11 +66,11 @@ class AsyncTranslator:
             return BLANK
         return self._exchange.translation(text, await self._call(self._exchange.predict_request([text])))
 
-    async def translate_many(self, texts: Iterable[str]) -> AsyncIterator[Translation]:
+    async def translate_many(self, texts: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[Translation]:
         """Translates any number of sentences, in their order; they are taken from ``texts`` as they are needed."""
         asked: collections.deque[asyncio.Task[list[Translation]]] = collections.deque()
         try:
-            for batch in batches(texts):
+            async for batch in _batches(texts):
                 asked.append(asyncio.create_task(self._answer(batch)))
                 if len(asked) == BATCHES_IN_FLIGHT:
                     for translation in await asked.popleft():
@@ -120,3 +121,18 @@ class AsyncTranslator:
             raise self._exchange.explained(error, self._timeout) from error
         self._has_answered = True
         return response
+
+
+async def _batches(texts: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[list[str]]:
+    if not isinstance(texts, AsyncIterable):
+        for batch in batches(texts):
+            yield batch
+        return
+    batch = []
+    async for text in texts:
+        batch.append(text)
+        if len(batch) == BATCH_SENTENCES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

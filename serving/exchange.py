@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ SECONDS_BETWEEN_POLLS = 0.2
 # As SentencePiece writes them.
 WORD_BEGINS = "\u2581"
 END_SUBWORD = "</s>"
+_BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")  # of characters that are no subwords
 
 # A translation changes nothing, so that it can be asked for again whenever a server cannot be reached, goes away or has
 # too much to do (gRFC A6: after a random wait, longer every time); whatever else is wrong would be wrong again. A
@@ -335,7 +337,11 @@ def _words(subwords: Sequence[str]) -> list[tuple[str, list[int]]]:
             words.append(("", []))
         text, places = words.pop()
         words.append((text + subword.removeprefix(WORD_BEGINS), [*places, place]))
-    return words
+    return [(_BYTES.sub(_characters, word), places) for word, places in words]
+
+
+def _characters(pieces: re.Match[str]) -> str:
+    return bytes.fromhex(re.sub(r"<0x|>", "", pieces[0])).decode("utf-8", errors="replace")
 
 
 def _translation(text: bytes, score: float) -> Translation:

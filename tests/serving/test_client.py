@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -220,7 +220,7 @@ def test_a_client_that_goes_away_in_the_middle(text_server: Running) -> None:
 
 
 def test_alignment_of_words_from_that_of_subwords() -> None:
-    """Three subwords and the end on either side; "ab" and "xy" are words of two."""
+    """Three and four subwords and the end; "ab" is a word of two, "xé" of three, for é is written in bytes."""
     response = protocol.PredictResponse()
 
     def output(name: str, *strings: str, numbers: Sequence[float] = ()) -> None:
@@ -228,22 +228,23 @@ def test_alignment_of_words_from_that_of_subwords() -> None:
         tensor.string_val.extend(string.encode() for string in strings)
         tensor.float_val.extend(numbers)
 
-    output("translation", "z xy")
+    output("translation", "z xé")
     output("score", numbers=[-0.5])
     output("source_subwords", "\u2581a", "b", "\u2581c", "</s>", "")
-    output("target_subwords", "\u2581z", "\u2581x", "y", "</s>")
-    rows = ([0.125, 0.125, 0.5, 0.25, 0], [0.5, 0.25, 0.25, 0, 0], [0.25, 0.5, 0, 0.25, 0], [0, 0, 0, 1, 0])
+    output("target_subwords", "\u2581z", "\u2581x", "<0xC3>", "<0xA9>", "</s>")
+    rows = [[0.125, 0.125, 0.5, 0.25, 0]]
+    rows += [[0.5, 0.25, 0.25, 0, 0], [0.25, 0.5, 0, 0.25, 0], [0.25, 0.125, 0.5, 0.125, 0], [0, 0, 0, 1, 0]]
     output("alignment", numbers=[weight for row in rows for weight in row])
     alignment = Exchange().alignment("ab c", response)
-    assert alignment == Alignment(Translation("z xy", -0.5), ["ab", "c"], ["z", "xy"], [[0.25, 0.5], [0.75, 0.125]])
+    assert alignment == Alignment(Translation("z xé", -0.5), ["ab", "c"], ["z", "xé"], [[0.25, 0.5], [0.625, 0.25]])
     assert alignment.links() == [(1, 0), (0, 1)]
 
     console = Console(record=True, width=80, file=io.StringIO(), color_system="truecolor", force_terminal=True)
     console.print(translate.heat_map(alignment))
     shown = console.export_text(clear=False).splitlines()
-    assert [line.split() for line in shown] == [["0", "1"], ["z"], ["xy"]]
+    assert [line.split() for line in shown] == [["0", "1"], ["z"], ["xé"]]
     shades = re.findall(r"48;2;(\d+);", console.export_text(styles=True))
-    assert shades == ["64", "128", "191", "32"]  # of 255
+    assert shades == ["64", "128", "159", "64"]  # of 255
 
 
 def test_a_model_without_these_outputs() -> None:
@@ -266,6 +267,20 @@ def test_asyncio(text_server: Running) -> None:
     one, together = asyncio.run(talk())
     assert one == Translation("one:été", 5.0)
     assert together == [f"one:sentence {n}" for n in range(100)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2 * BATCH_SENTENCES, 6 * BATCH_SENTENCES + 5])
+def test_asyncio_takes_texts_as_they_come(text_server: Running, number: int) -> None:
+    async def texts() -> AsyncIterator[str]:
+        for n in range(number):
+            await asyncio.sleep(0)
+            yield f"number {n}"
+
+    async def talk() -> list[str]:
+        async with AsyncTranslator(text_server.address) as translator:
+            return [answer.text async for answer in translator.translate_many(texts())]
+
+    assert asyncio.run(talk()) == [f"one:number {n}" for n in range(number)]
 
 
 def test_errors_in_asyncio(text_server: Running) -> None:
