@@ -13,6 +13,7 @@ import sacrebleu
 
 from model.checkpoint import load_best
 from model.references import read_references
+from model.search import IMPOSSIBLE
 from model.subwords import load_subwords
 from model.translator import Translator, translate_all
 from recipes import schema
@@ -42,9 +43,8 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> dict:
     test = read_references(work, manifest, "test")
     began = time.monotonic()
     with progress_bar(len(test.sources), "translating test", "sentence") as bar:
-        translations = [
-            text for text, _ in translate_all(Translator(network, subwords, recipe.search), test.sources, bar)
-        ]
+        translated = translate_all(Translator(network, subwords, recipe.search), test.sources, bar)
+    translations = [text for text, _ in translated]
     seconds = time.monotonic() - began
     with replacing(work.hypotheses) as temporary:
         temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")
@@ -52,6 +52,7 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> dict:
         "made_from": EVALUATE.made_from(recipe, work),
         **score(translations, test.targets),
         "sentences": len(translations),
+        "too_long": sum(found == IMPOSSIBLE for _, found in translated),
         "seconds": round(seconds, 1),
         "samples": samples(test.sources, test.targets, translations),
     }

@@ -49,6 +49,7 @@ def _rows(
 ) -> list[tuple[str, str]]:
     pairs, tokens = manifest["pairs"], manifest["tokens"]["train"]
     given = "" if work.root == DEFAULT_WORK else f" WORK={work.root}"
+    too_long = scores.get("too_long")
     bleu_by_step = ", ".join(f"{line['dev_bleu']:.1f} at {line['step']:.0f}" for line in history)
     return [
         ("pairs read", f"{pairs['read']:,}"),
@@ -64,6 +65,7 @@ def _rows(
         ("trained for", f"{training['seconds'] / 60:.1f} min"),
         ("test BLEU", f"{scores['bleu']['score']:.2f}  {scores['bleu']['signature']}"),
         ("chrF", f"{scores['chrf']['score']:.2f}  {scores['chrf']['signature']}"),
+        *([("too long", f"{too_long:,} of test, of more than search.max_source_length subwords")] if too_long else []),
         *((f"sample {n}", _sample(sample)) for n, sample in enumerate(scores["samples"], 1)),
         ("data", f"{work.data} (rejected pairs with their reason in {work.rejected.name}/)"),
         ("training", f"{work.training} (.venv/bin/tensorboard --logdir {work.training})"),

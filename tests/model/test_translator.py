@@ -208,6 +208,18 @@ def test_evaluation_scores_the_plain_text(work: WorkDirectory) -> None:
         assert translations[test.sources.index(sample["source"])] == sample["translation"]
 
 
+def test_evaluation_counts_what_is_too_long(work: WorkDirectory) -> None:
+    test = read_references(work, read_json(work.manifest), "test")
+    lengths = load_subwords(work, joint=True)[0].ids(tf.constant(test.sources)).lengths.numpy()
+    longest = int(np.median(lengths))
+    search = RECIPE.search.model_copy(update={"max_source_length": longest})
+    scores = evaluate(work, RECIPE.model_copy(update={"search": search}))
+    assert scores["too_long"] == sum(lengths > longest) > 0
+    translations = np.array(work.hypotheses.read_text(encoding="utf-8").split("\n")[:-1])
+    assert np.all(translations[lengths > longest] == "")
+    assert evaluate(work, RECIPE)["too_long"] == 0
+
+
 def test_exported_model_translates_as_the_checkpoint(work: WorkDirectory) -> None:
     path = export(work, RECIPE)
     assert path == work.version(1)
