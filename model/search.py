@@ -16,6 +16,7 @@ from model.network import Network
 from recipes.layout import END_ID, PADDING_ID
 
 IMPOSSIBLE = -float("inf")
+VALUES_OF_A_PART = 128
 
 
 class Hypotheses(NamedTuple):
@@ -102,9 +103,9 @@ def beam_search(
     def advance(step, beam, ended, history):  # type: ignore[no-untyped-def]
         following = network.step(read, beam.state, tf.reshape(beam.words, [-1]))
         log_p = _allowed(tf.nn.log_softmax(following.logits), step, beam_longest)
-        vocabulary = tf.shape(log_p)[1]
+        vocabulary = log_p.shape[1]
         totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [batch, k, vocabulary])
-        best, index = tf.math.top_k(tf.reshape(totals, [batch, -1]), k)
+        best, index = top_k(tf.reshape(totals, [batch, k * vocabulary]), k)
         parents, words = index // vocabulary, index % vocabulary
 
         wanted = tf.range(k)[None, :] < k - ended.number()[:, None]
@@ -220,6 +221,24 @@ def forced_decoding(network: Network, source: tf.Tensor, target: tf.Tensor) -> F
         (0, start, read.initial_state, tf.zeros(tf.shape(start)), rows),
     )
     return Forced(log_probability, tf.transpose(alignment.stack(), [1, 0, 2]))
+
+
+def top_k(values: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The k largest of every row of float32 [batch, n], n known, and where they are; of equal ones the first.
+
+    As tf.math.top_k, several times as fast: the k largest are in the k parts of the row with the largest maxima.
+    """
+    parts = -(-values.shape[1] // VALUES_OF_A_PART)
+    if parts <= k:
+        best, places = tf.math.top_k(values, k)
+        return best, places
+    filling = parts * VALUES_OF_A_PART - values.shape[1]
+    by_part = tf.pad(values, [[0, 0], [0, filling]], constant_values=IMPOSSIBLE)
+    by_part = tf.reshape(by_part, [-1, parts, VALUES_OF_A_PART])
+    chosen = tf.sort(tf.math.top_k(tf.reduce_max(by_part, axis=2), k).indices)
+    best, places = tf.math.top_k(tf.reshape(tf.gather(by_part, chosen, batch_dims=1), [-1, k * VALUES_OF_A_PART]), k)
+    part = tf.gather(chosen, places // VALUES_OF_A_PART, batch_dims=1)
+    return best, part * VALUES_OF_A_PART + places % VALUES_OF_A_PART
 
 
 def _allowed(log_p: tf.Tensor, step: tf.Tensor, longest: tf.Tensor) -> tf.Tensor:

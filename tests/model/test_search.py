@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from model.decoder import Summarized
 from model.network import Network, Next
-from model.search import Hypotheses, beam_search, forced_decoding, greedy_search
+from model.search import Hypotheses, beam_search, forced_decoding, greedy_search, top_k
 from recipes.layout import END_ID, PADDING_ID
 from tests.model import reference
 from tests.model.conftest import padded, random_pairs
@@ -145,6 +145,21 @@ def test_following_a_translation_is_the_network_over_the_whole_of_it(network: Ne
             assert not found[:, len(source) :].any()
         else:
             assert found.shape[1] == 0
+
+
+@pytest.mark.parametrize(("width", "k"), [(5, 3), (1000, 1), (1000, 6), (1280, 7), (1280, 10), (1281, 10), (6001, 12)])
+def test_the_largest_are_those_of_a_whole_sort(width: int, k: int) -> None:
+    """The first of equal ones, of which there are many, and of what is impossible."""
+    random = np.random.default_rng(width + k)
+    values = random.integers(0, 40, (50, width)).astype(np.float32)
+    values[:10] = random.normal(size=(10, width))
+    values[10:20, k - 1 :] = -np.inf
+    values[20:30][random.random((10, width)) < 0.99] = -np.inf
+    values[30] = -np.inf
+    best, places = tf.function(lambda values: top_k(values, k))(values)
+    expected = np.argsort(-values, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(places, expected)
+    np.testing.assert_array_equal(best, np.take_along_axis(values, expected, axis=1))
 
 
 def searcher(network: Network, k: int) -> Callable[[list[list[int]]], Hypotheses]:
