@@ -22,10 +22,10 @@ EXCLUDED = -1e9
 
 
 class Attended(NamedTuple):
-    """What one target position sees of the source.
+    """What one target position sees of the source; k as in ``attend``.
 
-    context: [batch, annotation units]; alignment: [batch, source length], rows sum to 1;
-    hidden: tanh(W_a s + U_a h), [batch, source length, alignment units].
+    context: [batch * k, annotation units]; alignment: [batch * k, source length], rows sum to 1;
+    hidden: tanh(W_a s + U_a h), [batch * k, source length, alignment units].
     """
 
     context: tf.Tensor
@@ -36,17 +36,23 @@ class Attended(NamedTuple):
 def attend(
     query: tf.Tensor, annotations: tf.Tensor, projected: tf.Tensor, exclusion: tf.Tensor, vector: tf.Tensor
 ) -> Attended:
-    """Attention for one target position of every sentence.
+    """Attention for one target position of k translations of every sentence: one in training, a beam in search.
 
-    query: W_a s_{i-1}, [batch, alignment units]; annotations: h, [batch, source length, annotation units];
-    projected: U_a h, [batch, source length, alignment units]; exclusion: [batch, source length], 0 or EXCLUDED;
-    vector: v_a, [alignment units].
+    query: W_a s_{i-1}, [batch * k, alignment units], those of a sentence side by side; annotations: h, [batch, source
+    length, annotation units]; projected: U_a h, [batch, source length, alignment units]; exclusion: [batch, source
+    length], 0 or EXCLUDED; vector: v_a, [alignment units].
     """
-    hidden = tf.tanh(projected + query[:, None, :])
+    batch, length, units = tf.unstack(tf.shape(projected))
+    k = tf.shape(query)[0] // tf.maximum(1, batch)
+    hidden = tf.tanh(projected[:, None] + tf.reshape(query, [batch, k, 1, units]))
     energies = tf.linalg.matvec(tf.reshape(hidden, [-1, vector.shape[0]]), vector)
-    alignment = tf.nn.softmax(tf.reshape(energies, tf.shape(exclusion)) + exclusion)
-    context = tf.squeeze(tf.matmul(alignment[:, None, :], annotations), axis=1)
-    return Attended(context, alignment, hidden)
+    alignment = tf.nn.softmax(tf.reshape(energies, [batch, k, length]) + exclusion[:, None])
+    context = tf.matmul(alignment, annotations)
+    return Attended(
+        tf.reshape(context, [-1, annotations.shape[2]]),
+        tf.reshape(alignment, [batch * k, length]),
+        tf.reshape(hidden, [batch * k, length, vector.shape[0]]),
+    )
 
 
 def attend_gradients(

@@ -37,7 +37,7 @@ class Decoded(NamedTuple):
     """What the read-out needs of every target position.
 
     states: s_i; before: s_{i-1}; contexts: c_i; with the leading shape [target length, batch] in ``run`` and
-    [batch] in ``step``. alignment: [..., source length], None for the decoder that has none.
+    [batch * k] in ``step``. alignment: [..., source length], None for the decoder that has none.
     """
 
     states: tf.Tensor
@@ -110,7 +110,8 @@ class AttentionDecoder(keras.layers.Layer):
         return Decoded(states, before, contexts, alignment)
 
     def step(self, source: Annotated, state: tf.Tensor, embedding: tf.Tensor) -> Decoded:
-        """One target position after ``state`` [batch, units] and the word ``embedding`` [batch, embedding units]."""
+        """One target position of k translations of every sentence, side by side, after ``state`` [batch * k, units] and
+        the word ``embedding`` [batch * k, embedding units]."""
         return _step(source, state, self.gru.gate_inputs(embedding), self._loop_weights())[0]
 
     def _loop_weights(self) -> LoopWeights:
@@ -134,18 +135,22 @@ class FixedContextDecoder(keras.layers.Layer):
     def run(self, source: Summarized, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions; embeddings: of y_{i-1}, [target length, batch, embedding units]."""
         state_mask = self.dropouts.state_mask(tf.shape(embeddings)[1], self.gru.units, training)
-        states = self.gru.run(self._gate_inputs(source, embeddings), source.initial_state, state_mask=state_mask)
+        gate_inputs = self._gate_inputs(source.context, embeddings)
+        states = self.gru.run(gate_inputs, source.initial_state, state_mask=state_mask)
         before = tf.concat([source.initial_state[None], states[:-1]], axis=0)
         contexts = tf.broadcast_to(source.context, tf.concat([tf.shape(states)[:2], tf.shape(source.context)[1:]], 0))
         return Decoded(states, before, contexts, None)
 
     def step(self, source: Summarized, state: tf.Tensor, embedding: tf.Tensor) -> Decoded:
-        """One target position after ``state`` [batch, units] and the word ``embedding`` [batch, embedding units]."""
-        following = self.gru.step(state, self._gate_inputs(source, embedding))
-        return Decoded(following, state, source.context, None)
+        """One target position of k translations of every sentence, side by side, after ``state`` [batch * k, units] and
+        the word ``embedding`` [batch * k, embedding units]."""
+        k = tf.shape(state)[0] // tf.maximum(1, tf.shape(source.context)[0])
+        context = tf.repeat(source.context, k, axis=0)
+        following = self.gru.step(state, self._gate_inputs(context, embedding))
+        return Decoded(following, state, context, None)
 
-    def _gate_inputs(self, source: Summarized, embeddings: tf.Tensor) -> tf.Tensor:
-        return self.gru.gate_inputs(embeddings) + product(source.context, tf.convert_to_tensor(self.context_kernel))
+    def _gate_inputs(self, context: tf.Tensor, embeddings: tf.Tensor) -> tf.Tensor:
+        return self.gru.gate_inputs(embeddings) + product(context, tf.convert_to_tensor(self.context_kernel))
 
 
 class UpperDecoder(keras.layers.Layer):

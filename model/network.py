@@ -37,8 +37,8 @@ Source = Annotated | Summarized
 class Next(NamedTuple):
     """One target position in search.
 
-    logits: [batch, vocabulary]; state: s_i, [batch, decoder layers * decoder units], the layers side by side;
-    alignment: [batch, source length], or [batch, 0] where the architecture has none.
+    logits: [batch * k, vocabulary]; state: s_i, [batch * k, decoder layers * decoder units], the layers side by side;
+    alignment: [batch * k, source length], or [batch * k, 0] where the architecture has none.
     """
 
     logits: tf.Tensor
@@ -125,7 +125,8 @@ class Network(keras.Model):
         return Annotated(annotations, projected, exclusion, self.initial.of(backward_at_first))
 
     def step(self, read: Source, state: tf.Tensor, previous: tf.Tensor) -> Next:
-        """The next target word after ``state`` (as in ``Next``) and the words ``previous`` int32 [batch].
+        """The next target word after ``state`` (as in ``Next``) and the words ``previous`` int32 [batch * k], which are
+        of k translations of every sentence, side by side.
 
         PADDING_ID as the previous word stands for the sentence's beginning.
         """

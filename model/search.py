@@ -94,7 +94,7 @@ def beam_search(
     k = beam_size
     batch = source.shape[0] or tf.shape(source)[0]
     limit = _at_least_one(longest)
-    read = tf.nest.map_structure(lambda tensor: tf.repeat(tensor, k, axis=0), network.read(source))
+    read = network.read(source)
     beam_longest = tf.repeat(longest, k)
 
     def unfinished(step, beam, ended, history):  # type: ignore[no-untyped-def]
@@ -124,7 +124,7 @@ def beam_search(
         advance,
         (
             0,
-            Beam(tf.fill([batch, k], PADDING_ID), first, read.initial_state),
+            Beam(tf.fill([batch, k], PADDING_ID), first, tf.repeat(read.initial_state, k, axis=0)),
             Ended(nothing, tf.zeros([batch, k], tf.int32), tf.zeros([batch, k], tf.int32)),
             History(_history(limit, [None, k]), _history(limit, [None, k])),
         ),

@@ -37,7 +37,8 @@ class Toy:
         return Summarized(sentence, tf.zeros_like(sentence))
 
     def step(self, read: Summarized, state: tf.Tensor, previous: tf.Tensor) -> Next:
-        sentence = tf.cast(read.context[:, 0], tf.int32)
+        sentences = tf.cast(read.context[:, 0], tf.int32)
+        sentence = tf.repeat(sentences, tf.shape(previous)[0] // tf.shape(sentences)[0])
         prefix = tf.cast(state[:, 0], tf.int32) * VOCABULARY + previous
         logits = tf.gather_nd(tf.constant(self.table), tf.stack([sentence, prefix], axis=1))
         return Next(logits, tf.cast(prefix, tf.float32)[:, None], tf.one_hot(previous % 3, 3))
