@@ -1,4 +1,4 @@
-"""Finding the translation: greedy and beam search, batched, as TensorFlow graphs; and following a given one.
+"""Finding the translation: beam search, batched, as a TensorFlow graph; and following a given translation.
 
 Beam search is the paper's authors': a beam of k hypotheses; those that end are set aside and the beam
 narrows by as many, until k have ended. A hypothesis' score is log p / length^a, its length counted with
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from model.network import Network
+from model.network import Network, Source
 from recipes.layout import END_ID, PADDING_ID
 
 IMPOSSIBLE = -float("inf")
@@ -41,90 +41,52 @@ class Forced(NamedTuple):
     alignment: tf.Tensor
 
 
-def greedy_search(
-    network: Network, source: tf.Tensor, longest: tf.Tensor, length_normalization: float = 1.0
-) -> Hypotheses:
-    """The likeliest word at every step. source: int32 [batch, source length]; longest: int32 [batch], ≥ 1."""
-    read = network.read(source)
-    batch = source.shape[0] or tf.shape(source)[0]
-    limit = _at_least_one(longest)
-
-    def unfinished(step, previous, state, log_probability, ended, lengths, words):  # type: ignore[no-untyped-def]
-        return (step == 0) | (step < limit) & ~tf.reduce_all(ended)
-
-    def advance(step, previous, state, log_probability, ended, lengths, words):  # type: ignore[no-untyped-def]
-        following = network.step(read, state, previous)
-        log_p = _allowed(tf.nn.log_softmax(following.logits), step, longest)
-        word = tf.where(ended, PADDING_ID, tf.argmax(log_p, axis=1, output_type=tf.int32))
-        gain = tf.gather(log_p, word, axis=1, batch_dims=1)
-        live = ~ended
-        return (
-            step + 1,
-            word,
-            following.state,
-            log_probability + tf.where(live, gain, 0.0),
-            ended | (word == END_ID),
-            lengths + tf.cast(live, tf.int32),
-            words.write(step, word),
-        )
-
-    start = tf.fill([batch], PADDING_ID)
-    _, _, _, log_probability, _, lengths, words = tf.while_loop(
-        unfinished,
-        advance,
-        (
-            0,
-            start,
-            read.initial_state,
-            tf.zeros([batch]),
-            tf.fill([batch], False),
-            tf.zeros([batch], tf.int32),
-            _history(limit, [None]),
-        ),
-    )
-    written = words.gather(tf.range(_at_least_one(lengths)))
-    scores = log_probability / length_power(lengths, length_normalization)
-    return Hypotheses(tf.transpose(written)[:, None], scores[:, None])
-
-
 def beam_search(
     network: Network, source: tf.Tensor, longest: tf.Tensor, beam_size: int, length_normalization: float = 1.0
 ) -> Hypotheses:
-    """The ``beam_size`` best hypotheses. source: int32 [batch, source length]; longest: int32 [batch], ≥ 1."""
+    """The ``beam_size`` best hypotheses; with one it is greedy search, the likeliest word at every step.
+
+    source: int32 [batch, source length]; longest: int32 [batch], ≥ 1.
+    """
     k = beam_size
-    batch = source.shape[0] or tf.shape(source)[0]
+    batch = tf.shape(source)[0]
     limit = _at_least_one(longest)
     read = network.read(source)
-    beam_longest = tf.repeat(longest, k)
 
-    def unfinished(step, beam, ended, history):  # type: ignore[no-untyped-def]
-        return (step == 0) | (step < limit) & tf.reduce_any(beam.log_probability > IMPOSSIBLE)
+    def unfinished(step, read, beam, ended, history):  # type: ignore[no-untyped-def]
+        return (step == 0) | (step < limit) & (tf.size(beam.sentences) > 0)
 
-    def advance(step, beam, ended, history):  # type: ignore[no-untyped-def]
-        following = network.step(read, beam.state, tf.reshape(beam.words, [-1]))
-        log_p = _allowed(tf.nn.log_softmax(following.logits), step, beam_longest)
+    def advance(step, read, beam, ended, history):  # type: ignore[no-untyped-def]
+        following = network.step(read, _side_by_side(beam.state), _side_by_side(beam.words))
+        log_p = _allowed(tf.nn.log_softmax(following.logits), step, tf.repeat(beam.longest, k))
         vocabulary = log_p.shape[1]
-        totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [batch, k, vocabulary])
-        best, index = top_k(tf.reshape(totals, [batch, k * vocabulary]), k)
+        totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [-1, k, vocabulary])
+        best, index = top_k(tf.reshape(totals, [-1, k * vocabulary]), k)
         parents, words = index // vocabulary, index % vocabulary
 
-        wanted = tf.range(k)[None, :] < k - ended.number()[:, None]
+        wanted = tf.range(k)[None, :] < k - ended.number(beam.sentences)[:, None]
         best = tf.where(wanted, best, IMPOSSIBLE)
         ends = (words == END_ID) & (best > IMPOSSIBLE)
-        ended = ended.with_new(tf.where(ends, best / length_power(step + 1, length_normalization), IMPOSSIBLE), step)
-
-        flat_parents = tf.reshape(parents + k * tf.range(batch)[:, None], [-1])
-        beam = Beam(words, tf.where(ends, IMPOSSIBLE, best), tf.gather(following.state, flat_parents))
-        return step + 1, beam, ended, history.write(step, words, parents)
+        scores = tf.where(ends, best / length_power(step + 1, length_normalization), IMPOSSIBLE)
+        state = tf.gather(tf.reshape(following.state, tf.shape(beam.state)), parents, batch_dims=1)
+        grown = beam._replace(words=words, log_probability=tf.where(ends, IMPOSSIBLE, best), state=state)
+        return (
+            step + 1,
+            *_of_unfinished_sentences(read, grown),
+            ended.with_new(beam.sentences, scores, step),
+            history.write(step, batch, beam.sentences, words, parents),
+        )
 
     nothing = tf.fill([batch, k], IMPOSSIBLE)
     first = tf.concat([tf.zeros([batch, 1]), nothing[:, 1:]], axis=1)
-    _, _, ended, history = tf.while_loop(
+    state = tf.repeat(read.initial_state[:, None], k, axis=1)
+    _, _, _, ended, history = tf.while_loop(
         unfinished,
         advance,
         (
             0,
-            Beam(tf.fill([batch, k], PADDING_ID), first, tf.repeat(read.initial_state, k, axis=0)),
+            read,
+            Beam(tf.range(batch), longest, tf.fill([batch, k], PADDING_ID), first, state),
             Ended(nothing, tf.zeros([batch, k], tf.int32), tf.zeros([batch, k], tf.int32)),
             History(_history(limit, [None, k]), _history(limit, [None, k])),
         ),
@@ -133,12 +95,15 @@ def beam_search(
 
 
 class Beam(NamedTuple):
-    """The hypotheses still growing.
+    """The hypotheses still growing, of the sentences that have any.
 
-    words: the last of each, [batch, k]; log_probability: [batch, k], minus infinity where there is none;
-    state: [batch * k, units of all layers].
+    sentences: which of the batch they are, [sentences]; longest: of each, [sentences]; words: the last of each
+    hypothesis, [sentences, k]; log_probability: [sentences, k], minus infinity where there is none; state: [sentences,
+    k, units of all layers].
     """
 
+    sentences: tf.Tensor
+    longest: tf.Tensor
     words: tf.Tensor
     log_probability: tf.Tensor
     state: tf.Tensor
@@ -151,31 +116,57 @@ class Ended(NamedTuple):
     steps: tf.Tensor
     slots: tf.Tensor
 
-    def number(self) -> tf.Tensor:
-        """How many have ended, [batch]."""
-        return tf.reduce_sum(tf.cast(self.scores > IMPOSSIBLE, tf.int32), axis=1)
+    def number(self, sentences: tf.Tensor) -> tf.Tensor:
+        """How many of each of ``sentences`` have ended."""
+        return tf.reduce_sum(tf.cast(tf.gather(self.scores, sentences) > IMPOSSIBLE, tf.int32), axis=1)
 
-    def with_new(self, scores: tf.Tensor, step: tf.Tensor) -> Ended:
-        """Joined by those of ``scores`` [batch, k] that are possible, which end at ``step``."""
-        k = self.scores.shape[1]
-        slots = tf.broadcast_to(tf.range(k), tf.shape(scores))
-        best, index = tf.math.top_k(tf.concat([self.scores, scores], axis=1), k)
-        steps = tf.concat([self.steps, tf.fill(tf.shape(slots), step)], axis=1)
+    def with_new(self, sentences: tf.Tensor, scores: tf.Tensor, step: tf.Tensor) -> Ended:
+        """Joined by those of ``scores`` [sentences, k] that are possible, which end at ``step``."""
+        slots = tf.broadcast_to(tf.range(self.scores.shape[1]), tf.shape(scores))
+        new = Ended(scores, tf.fill(tf.shape(slots), step), slots)
+        both = Ended(
+            *(tf.concat([tf.gather(old, sentences), added], axis=1) for old, added in zip(self, new, strict=True))
+        )
+        _, index = tf.math.top_k(both.scores, self.scores.shape[1])
         return Ended(
-            best,
-            tf.gather(steps, index, axis=1, batch_dims=1),
-            tf.gather(tf.concat([self.slots, slots], axis=1), index, axis=1, batch_dims=1),
+            *(
+                tf.tensor_scatter_nd_update(old, sentences[:, None], tf.gather(joined, index, axis=1, batch_dims=1))
+                for old, joined in zip(self, both, strict=True)
+            )
         )
 
 
 class History(NamedTuple):
-    """For every step and beam slot: the word, and the slot it continues."""
+    """For every step and beam slot of all sentences: the word, and the slot it continues."""
 
     words: tf.TensorArray
     parents: tf.TensorArray
 
-    def write(self, step: tf.Tensor, words: tf.Tensor, parents: tf.Tensor) -> History:
-        return History(self.words.write(step, words), self.parents.write(step, parents))
+    def write(
+        self, step: tf.Tensor, batch: tf.Tensor, sentences: tf.Tensor, words: tf.Tensor, parents: tf.Tensor
+    ) -> History:
+        """With those of ``sentences``, [sentences, k] each; those of the others of the ``batch`` are of no interest."""
+        return History(
+            *(
+                array.write(step, tf.scatter_nd(sentences[:, None], values, [batch, values.shape[1]]))
+                for array, values in ((self.words, words), (self.parents, parents))
+            )
+        )
+
+
+def _of_unfinished_sentences(read: Source, beam: Beam) -> tuple[Source, Beam]:
+    """Without the sentences of which no hypothesis grows any more: of all there is to do a third to a half."""
+    growing = tf.where(tf.reduce_any(beam.log_probability > IMPOSSIBLE, axis=1))[:, 0]
+    return tf.cond(
+        tf.size(growing) == tf.size(beam.sentences),
+        lambda: (read, beam),
+        lambda: tf.nest.map_structure(lambda tensor: tf.gather(tensor, growing), (read, beam)),
+    )
+
+
+def _side_by_side(values: tf.Tensor) -> tf.Tensor:
+    """[sentences, k, ...] to [sentences * k, ...]."""
+    return tf.reshape(values, [-1, *values.shape[2:]])
 
 
 def _traced_back(ended: Ended, history: History) -> Hypotheses:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from model.network import Network
-from model.search import IMPOSSIBLE, Hypotheses, beam_search, forced_decoding, greedy_search, length_power
+from model.search import IMPOSSIBLE, Hypotheses, beam_search, forced_decoding, length_power
 from model.subwords import Sentences, Subwords
 from recipes import schema
 
@@ -91,10 +91,8 @@ class Translator(tf.Module):
     def hypotheses(self, sentences: Sentences) -> Hypotheses:
         longest = tf.cast(tf.cast(sentences.lengths, tf.float32) * self.search.max_length_ratio, tf.int32)
         longest += self.search.max_length_extra + 1
-        exponent = self.search.length_normalization
-        if self.search.beam_size == 1:
-            return greedy_search(self.network, sentences.ids, longest, exponent)
-        return beam_search(self.network, sentences.ids, longest, self.search.beam_size, exponent)
+        beam_size, exponent = self.search.beam_size, self.search.length_normalization
+        return beam_search(self.network, sentences.ids, longest, beam_size, exponent)
 
     def _best(self, hypotheses: Hypotheses, sentences: Sentences) -> Translated:
         best = Hypotheses(*(tensor[:, :1] for tensor in hypotheses))
