@@ -10,6 +10,8 @@ the model come out empty, and the command ends with their numbers and an exit co
 from __future__ import annotations
 
 import argparse
+import collections
+import concurrent.futures
 import contextlib
 import io
 import itertools
@@ -37,6 +39,8 @@ from serving.exchange import (
     Translation,
     check_all_translated,
 )
+
+REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
 
 Answer = Translation | list[Translation] | Alignment
 
@@ -119,23 +123,35 @@ def _without_end(line: str) -> str:
 
 
 def _answers(translator: Translator, lines: Iterable[str], options: argparse.Namespace) -> Iterator[tuple[str, Answer]]:
-    """Every line with what is asked for of it."""
+    """Every line with what is asked for of it, in their order."""
+    typed = not (options.text or options.input) and sys.stdin.isatty()
+    at_once = 1 if typed else REQUESTS_IN_FLIGHT  # each is answered as it is typed
     if options.nbest:
-        yield from ((line, _one(lambda line: translator.nbest(line, options.nbest), line, [])) for line in lines)
-    elif options.align:
-        yield from ((line, _one(translator.align, line, NOT_ALIGNED)) for line in lines)
-    elif not (options.text or options.input) and sys.stdin.isatty():  # each is answered as it is typed
-        yield from ((line, _one(translator.translate, line, NOT_TRANSLATED)) for line in lines)
-    else:
-        lines, sent = itertools.tee(lines)
-        yield from zip(lines, translator.translate_many(sent), strict=True)
+        return _asked(lambda line: translator.nbest(line, options.nbest), [], lines, at_once)
+    if options.align:
+        return _asked(translator.align, NOT_ALIGNED, lines, at_once)
+    if typed:
+        return _asked(translator.translate, NOT_TRANSLATED, lines, at_once)
+    lines, sent = itertools.tee(lines)
+    return zip(lines, translator.translate_many(sent), strict=True)
 
 
-def _one(ask: Callable[[str], Answer], line: str, if_too_long: Answer) -> Answer:
-    try:
-        return ask(line)
-    except TextTooLongError:
-        return if_too_long
+def _asked(
+    ask: Callable[[str], Answer], if_too_long: Answer, lines: Iterable[str], at_once: int
+) -> Iterator[tuple[str, Answer]]:
+    def answered(line: str) -> tuple[str, Answer]:
+        try:
+            return line, ask(line)
+        except TextTooLongError:
+            return line, if_too_long
+
+    under_way: collections.deque[concurrent.futures.Future[tuple[str, Answer]]] = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for line in lines:
+            under_way.append(pool.submit(answered, line))
+            if len(under_way) == at_once:
+                yield under_way.popleft().result()
+        yield from (call.result() for call in under_way)
 
 
 def _print(number: int, line: str, answer: Answer, as_json: bool) -> None:

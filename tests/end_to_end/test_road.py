@@ -160,6 +160,22 @@ def test_command_line_gives_them_too(server: str) -> None:
     assert first["nbest"][0]["translation"] == plain[0]
 
 
+@pytest.mark.parametrize("kind", ["--nbest=2", "--align"])
+def test_command_line_asks_several_at_once_and_keeps_their_order(server: str, kind: str, tmp_path: Path) -> None:
+    texts = [english(number) for number in (1234, 5, 4567, 89, 60, 7, 8000, 12, 345, 6)]
+    lines = [*texts, "", *reversed(texts)]
+    file = tmp_path / "lines.en"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "serving.translate", "--server", server, "--json", kind, "--input", str(file)]
+    ran = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    answers = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [answer["text"] for answer in answers] == lines
+    with Translator(server) as translator:
+        for text, answer in zip(texts, answers, strict=False):
+            best = answer["nbest"][0] if kind == "--nbest=2" else answer
+            assert best["translation"] == translator.translate(text).text
+
+
 @pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
 def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory, server: str, tmp_path: Path) -> None:
     """1,203 lines in three chunks, blank ones among them, no line feed at the end; from .gz as from plain text."""
