@@ -27,7 +27,8 @@ def read_model_config(path: Path) -> ModelServerConfig:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; give the file of a ModelServerConfig") from error
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no ModelServerConfig in text form: {error}") from error
+        message = f"Error parsing text-format {ModelServerConfig.DESCRIPTOR.full_name}: {error}"
+        raise UserError(f"{message}; correct {path}") from error
 
 
 def single_model(name: str, base_path: Path) -> ModelServerConfig:

@@ -211,7 +211,7 @@ def test_calls_of_both_protocols_share_a_run(numbers_model: Path, tmp_path: Path
             pool.submit(server.prediction.Predict, request(a=row(n), b=row(10)), timeout=timeout)
             for n, timeout in enumerate((None, 20))
         ]
-        with pytest.raises(grpc.RpcError, match="Cannot feed value of shape"):
+        with pytest.raises(grpc.RpcError, match="Incompatible shapes"):
             server.prediction.Predict(request(a=row(1), b=np.ones([1, 3], np.float32)), timeout=20)
         rest_calls = [
             pool.submit(server.rest, "POST", "/v1/models/numbers:predict", {"inputs": {"a": [[n, n]], "b": [[10, 10]]}})

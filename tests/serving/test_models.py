@@ -245,7 +245,10 @@ def test_a_configuration_file_that_is_polled(versions: Path, config_file: Path, 
     ("text", "message"),
     [
         (None, r"models.config cannot be read: No such file or directory; give the file of a ModelServerConfig"),
-        ("nonsense", r"models.config is no ModelServerConfig in text form"),
+        (
+            "nonsense",
+            r"Error parsing text-format tensorflow.serving.ModelServerConfig: 1:1 : .*; correct .*config$",
+        ),
         (config_of(model("x", Path("/not/there"))), r"model base path /not/there does not exist; give"),
         (config_of(model("x", Path("/"), platform="o")), r"models.config cannot be served: Model x requests unsuppor"),
         ("custom_model_config {}", r"models.config cannot be served: Cannot transition to requested config"),
