@@ -1,10 +1,10 @@
 """How fast the network trains: ``python -m benchmarks.training --source train.en --target train.fr``.
 
 The corpus is prepared once; then every number of cores of ``--cores`` trains in a process of its own, bound to
-them, and beside it the same process multiplies matrices: how fast this machine can at all. A figure is a median
-of stretches of updates, after some that are not counted. FLOP are those of the matrix products that the equations
-need for the words that are no padding, one multiplication and one addition each, three times: forward, and
-backward for what goes in and for the weights.
+them, and after it another multiplies matrices: how fast this machine can at all. They take turns. A figure is the
+median of all turns, and its speed that of stretches of updates, after some that are not counted. FLOP are those of
+the matrix products that the equations need for the words that are no padding, one multiplication and one addition
+each, three times: forward, and backward for what goes in and for the weights.
 """
 
 from __future__ import annotations
@@ -32,6 +32,18 @@ from recipes.loading import check_recipe, save_recipe
 UPDATES_NOT_COUNTED = 20
 UPDATES_IN_A_STRETCH = 20
 SHAPES = ((2048, 2048, 2048), (64, 512, 1536))
+# What is measured, and with how many decimals it is shown.
+FIGURES = {
+    "parameters": 0,
+    "target tokens/s": 0,
+    "padding %": 1,
+    "MFLOP a target token": 1,
+    "GFLOP/s": 1,
+    "waiting for batches %": 2,
+    "first update s": 1,
+    "peak MB": 0,
+    **{f"GFLOP/s of {rows} by {inner} by {columns}": 1 for rows, inner, columns in SHAPES},
+}
 
 
 def main() -> None:
@@ -39,14 +51,15 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True, help="source side of a corpus, a sentence a line")
     parser.add_argument("--target", type=Path, required=True, help="target side")
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="numbers of cores to measure")
-    parser.add_argument("--updates", type=int, default=200, help="updates to measure")
+    parser.add_argument("--turns", type=int, default=3, help="how often to measure with each number of cores")
+    parser.add_argument("--updates", type=int, default=100, help="updates to measure at a time")
     parser.add_argument("--pairs", type=int, default=64, help="sentence pairs in a batch")
     parser.add_argument("--work", type=Path, help="work directory to keep and use again; default: a temporary one")
-    parser.add_argument("--one", action="store_true", help="measure on the cores given, as JSON (used by itself)")
-    parser.add_argument("--profile", type=Path, help="with --one: directory for a profile of a few updates")
+    parser.add_argument("--one", choices=["training", "peaks"], help="measure this alone, as JSON (used by itself)")
+    parser.add_argument("--profile", type=Path, help="with --one training: directory for a profile of a few updates")
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(WorkDirectory(options.work), options)))
+        print(json.dumps(measure(WorkDirectory(options.work), options) if options.one == "training" else peaks()))
         return
     with tempfile.TemporaryDirectory() as directory:
         compare(options, WorkDirectory(options.work or Path(directory) / "work"))
@@ -67,42 +80,49 @@ def compare(options: argparse.Namespace, work: WorkDirectory) -> None:
         }
         save_recipe(check_recipe(settings, "benchmark"), work.recipe)
         subprocess.run([sys.executable, "-m", "pipelines.prepare", "--work", str(work.root)], check=True)
-    found = [measured_apart(cores, options, work) for cores in options.cores]
+    turns = [[measured_apart(cores, options, work) for cores in options.cores] for _ in range(options.turns)]
     table = Table(title=f"{options.pairs} pairs a batch", title_justify="left")
     table.add_column("")
     for cores in options.cores:
         table.add_column(f"{cores} core" + "s" * (cores > 1), justify="right")
-    for name in found[0]:
-        table.add_row(name, *(figures[name] for figures in found))
+    for name in turns[0][0]:
+        medians = (statistics.median(figures[name] for figures in found) for found in zip(*turns, strict=True))
+        table.add_row(name, *(f"{median:,.{FIGURES[name]}f}" for median in medians))
     Console(width=120).print(table)
 
 
-def measured_apart(cores: int, options: argparse.Namespace, work: WorkDirectory) -> dict[str, str]:
-    """The figures of a process bound to so many cores."""
-    command = [sys.executable, "-m", "benchmarks.training", "--one", "--work", str(work.root)]
-    command += ["--source", str(options.source), "--target", str(options.target), "--cores", str(cores)]
-    command += ["--updates", str(options.updates)]
+def measured_apart(cores: int, options: argparse.Namespace, work: WorkDirectory) -> dict[str, float]:
+    """The figures of processes bound to so many cores."""
     usable = sorted(os.sched_getaffinity(0))[-cores:]
-    ran = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, preexec_fn=lambda: os.sched_setaffinity(0, usable)
-    )
-    figures: dict[str, str] = json.loads(ran.stdout.splitlines()[-1])
+    command = [sys.executable, "-m", "benchmarks.training", "--work", str(work.root), "--updates", str(options.updates)]
+    command += ["--source", str(options.source), "--target", str(options.target)]
+    figures: dict[str, float] = {}
+    for what in ("training", "peaks"):
+        ran = subprocess.run(
+            [*command, "--one", what],
+            check=True,
+            stdout=subprocess.PIPE,
+            preexec_fn=lambda: os.sched_setaffinity(0, usable),
+        )
+        figures |= json.loads(ran.stdout.splitlines()[-1])
     return figures
 
 
-def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, str]:
+def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, float]:
     """Trains for some updates on ``work``'s corpus, and gives the figures by name."""
     # Only now: TensorFlow takes the number of its threads from the cores it finds when imported.
     import tensorflow as tf  # noqa: PLC0415
 
+    from model.cores import keep_operations_on_one_core, parts_of_batch  # noqa: PLC0415
     from model.network import Network  # noqa: PLC0415
     from model.optimizer import Optimizer  # noqa: PLC0415
-    from model.plan import endless_epochs  # noqa: PLC0415
+    from model.plan import endless_epochs, plan_of  # noqa: PLC0415
     from model.subwords import load_subwords  # noqa: PLC0415
     from model.update import update_functions  # noqa: PLC0415
     from recipes.files import read_json  # noqa: PLC0415
     from recipes.stages import resolved_recipe  # noqa: PLC0415
 
+    keep_operations_on_one_core()
     recipe, manifest = resolved_recipe(work), read_json(work.manifest)
     source, target = load_subwords(work, recipe.subwords.joint)
     strategy = tf.distribute.get_strategy()
@@ -110,7 +130,8 @@ def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, str]:
         recipe.model, source.vocabulary, target.vocabulary, recipe.training.seed, recipe.training.precision
     )
     optimizer = Optimizer(recipe.training, 1000, network.trainable_variables)
-    update = update_functions(strategy, network, optimizer, recipe.training).update
+    parts = parts_of_batch(strategy, recipe.training, plan_of(manifest, recipe.training).batch_pairs)
+    update = update_functions(strategy, network, optimizer, recipe.training, parts).update
     batches = itertools.chain.from_iterable(endless_epochs(strategy, work, manifest, recipe.training))
     began = time.monotonic()
     update(*next(batches))
@@ -136,33 +157,26 @@ def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, str]:
                 stretch[name] += int(tf.math.count_nonzero(side != PADDING_ID))
                 stretch["positions"] += int(tf.size(side))
         stretches.append(stretch)
-    return described(recipe.model, target.vocabulary, network.count_params(), stretches, compiling, peaks())
+    return {
+        "parameters": network.count_params(),
+        **described(recipe.model, target.vocabulary, stretches),
+        "first update s": compiling,
+        "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
-def described(
-    settings: schema.Model,
-    vocabulary: int,
-    parameters: int,
-    stretches: list[dict[str, float]],
-    compiling: float,
-    peak: list[float],
-) -> dict[str, str]:
-    """The figures in words."""
+def described(settings: schema.Model, vocabulary: int, stretches: list[dict[str, float]]) -> dict[str, float]:
+    """The figures of some stretches of updates."""
     total = {name: sum(stretch[name] for stretch in stretches) for name in stretches[0]}
     speed = statistics.median(stretch["target"] / stretch["seconds"] for stretch in stretches)
     source_words = total["source"] / total["target"]
     flop = 3 * (target_flop(settings, vocabulary) + source_words * source_flop(settings))
-    shapes = [" by ".join(map(str, shape)) for shape in SHAPES]
     return {
-        "parameters": f"{parameters:,}",
-        "target tokens/s": f"{speed:,.0f}",
-        "padding %": f"{100 - 100 * (total['source'] + total['target']) / total['positions']:.1f}",
-        "MFLOP a target token": f"{flop / 1e6:.1f}",
-        "GFLOP/s": f"{speed * flop / 1e9:.1f}",
-        **{f"GFLOP/s of {shape}": f"{speed:.1f}" for shape, speed in zip(shapes, peak, strict=True)},
-        "waiting for batches %": f"{100 * total['waiting'] / total['seconds']:.2f}",
-        "first update s": f"{compiling:.1f}",
-        "peak MB": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f}",
+        "target tokens/s": speed,
+        "padding %": 100 - 100 * (total["source"] + total["target"]) / total["positions"],
+        "MFLOP a target token": flop / 1e6,
+        "GFLOP/s": speed * flop / 1e9,
+        "waiting for batches %": 100 * total["waiting"] / total["seconds"],
     }
 
 
@@ -186,11 +200,11 @@ def target_flop(settings: schema.Model, vocabulary: int) -> int:
     )
 
 
-def peaks() -> list[float]:
-    """GFLOP/s of matrix products of ``SHAPES``: the best of some tries."""
+def peaks() -> dict[str, float]:
+    """GFLOP/s of matrix products of ``SHAPES``, all cores at each: the best of some tries."""
     import tensorflow as tf  # noqa: PLC0415
 
-    found = []
+    found = {}
     for rows, inner, columns in SHAPES:
         left, right = tf.random.normal([rows, inner]), tf.random.normal([inner, columns])
         times = max(1, int(2e10 / (2 * rows * inner * columns)))
@@ -208,7 +222,7 @@ def peaks() -> list[float]:
             began = time.monotonic()
             multiply().numpy()
             best = max(best, 2 * rows * inner * columns * times / (time.monotonic() - began) / 1e9)
-        found.append(best)
+        found[f"GFLOP/s of {rows} by {inner} by {columns}"] = best
     return found
 
 

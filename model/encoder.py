@@ -16,7 +16,7 @@ import tensorflow as tf
 from model.dropout import Dropouts
 from model.gru import CLOSED, GRU
 from model.initialization import Initializers
-from model.normalization import layer_normalization
+from model.normalization import LayerNormalization
 from recipes import schema
 
 
@@ -31,7 +31,7 @@ class BidirectionalEncoder(keras.layers.Layer):
         self.backward = _first_layer("backward", settings, initializers)
         self.upper_forward = _upper_layers("forward", self.output_units, settings, initializers)
         self.upper_backward = _upper_layers("backward", self.output_units, settings, initializers)
-        self.normalization = layer_normalization(self.output_units, "annotations") if settings.layer_norm else None
+        self.normalization = LayerNormalization(self.output_units, "annotations") if settings.layer_norm else None
 
     def annotate(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Annotations [batch, source length, output units], and the backward half of the first word's.
@@ -43,7 +43,7 @@ class BidirectionalEncoder(keras.layers.Layer):
             inputs = self.dropouts.between_layers(outputs, training)
             outputs += self._read_both_ways(forward, backward, inputs, mask, training)
         if self.normalization is not None:
-            outputs = self.normalization(outputs)
+            outputs = self.normalization.normalized(outputs)
         return tf.transpose(outputs, [1, 0, 2]), outputs[0, :, self.output_units // 2 :]
 
     def _read_both_ways(
@@ -63,14 +63,14 @@ class ForwardEncoder(keras.layers.Layer):
         self.dropouts = dropouts
         self.forward = _first_layer("forward", settings, initializers)
         self.upper_forward = _upper_layers("forward", self.output_units, settings, initializers)
-        self.normalization = layer_normalization(self.output_units, "annotations") if settings.layer_norm else None
+        self.normalization = LayerNormalization(self.output_units, "annotations") if settings.layer_norm else None
 
     def summarize(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
         """The output after the last word [batch, output units]; arguments as ``BidirectionalEncoder.annotate``."""
         outputs = _read(self.forward, tf.transpose(embeddings, [1, 0, 2]), mask, self.dropouts, training)
         for gru in self.upper_forward:
             outputs += _read(gru, self.dropouts.between_layers(outputs, training), mask, self.dropouts, training)
-        return outputs[-1] if self.normalization is None else self.normalization(outputs[-1])
+        return outputs[-1] if self.normalization is None else self.normalization.normalized(outputs[-1])
 
 
 def _first_layer(name: str, settings: schema.Model, initializers: Initializers) -> GRU:

@@ -12,6 +12,7 @@ from pathlib import Path
 import sacrebleu
 
 from model.checkpoint import load_best
+from model.cores import keep_operations_on_one_core
 from model.references import read_references
 from model.search import IMPOSSIBLE
 from model.subwords import load_subwords
@@ -30,6 +31,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="work directory, with a finished training")
     work = WorkDirectory(parser.parse_args(arguments).work)
+    keep_operations_on_one_core()
     evaluate(work, resolved_recipe(work))
 
 

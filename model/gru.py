@@ -25,7 +25,7 @@ import keras
 import tensorflow as tf
 
 from model.initialization import Initializers
-from model.normalization import layer_normalization
+from model.normalization import LayerNormalization
 from model.precision import product, summed_outer_product
 
 # Added to the update gate's input this closes the gate for good: sigmoid(CLOSED) is 0 in float32, the
@@ -220,7 +220,7 @@ class GRU(keras.layers.Layer):
         self.kernel = self.add_weight(
             shape=(inputs, 3 * units), initializer=initializers.beside(3, lambda: initializers.other), name="kernel"
         )
-        self.normalization = layer_normalization(3 * units, name) if layer_norm else None
+        self.normalization = LayerNormalization(3 * units, name) if layer_norm else None
         self.bias = self.add_weight(shape=(3 * units,), initializer=initializers.bias, autocast=False, name="bias")
         self.recurrent_gates = self.add_weight(
             shape=(units, 2 * units),
@@ -235,7 +235,7 @@ class GRU(keras.layers.Layer):
         """W x + b of every gate, W x normalised where the GRU does so: [..., inputs] to [..., 3 units]."""
         projected = product(inputs, tf.convert_to_tensor(self.kernel))
         if self.normalization is not None:
-            projected = self.normalization(projected)
+            projected = self.normalization.normalized(projected)
         return projected + self.bias
 
     def run(

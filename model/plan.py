@@ -22,10 +22,11 @@ from recipes.layout import WorkDirectory
 
 
 class Plan(NamedTuple):
-    """How far a training goes: the batches of an epoch and those of an update; the number of the last update, and
-    those from one dev evaluation to the next."""
+    """How far a training goes: the batches of an epoch and the pairs in one on average; the batches of an update; the
+    number of the last update, and those from one dev evaluation to the next."""
 
     epoch_batches: int
+    batch_pairs: float
     accumulate: int
     last_step: int
     evaluate_every: int
@@ -44,7 +45,9 @@ class Plan(NamedTuple):
 
 def plan_of(manifest: Mapping, settings: schema.Training) -> Plan:
     """The plan for the pairs of ``manifest``."""
-    plan = Plan(batches_per_epoch(manifest["lengths"]["train"], settings), settings.accumulate, 0, 0)
+    lengths = manifest["lengths"]["train"]
+    batches = batches_per_epoch(lengths, settings)
+    plan = Plan(batches, sum(lengths.values()) / batches, settings.accumulate, 0, 0)
     last_step = settings.epochs * plan.epoch_steps
     return plan._replace(
         last_step=min(last_step, settings.max_steps or last_step),

@@ -20,7 +20,7 @@ import keras
 import tensorflow as tf
 
 from model.initialization import Initializers
-from model.normalization import layer_normalization
+from model.normalization import LayerNormalization
 from model.precision import product
 from recipes import schema
 
@@ -61,7 +61,7 @@ class Readout(keras.layers.Layer):
         self.state_kernel = kernel(settings.decoder_units, 2 * units, "state_kernel")
         self.embedding_kernel = kernel(settings.embedding_units, 2 * units, "embedding_kernel")
         self.context_kernel = kernel(context_units, 2 * units, "context_kernel")
-        self.normalization = layer_normalization(2 * units, "readout") if settings.layer_norm else None
+        self.normalization = LayerNormalization(2 * units, "readout") if settings.layer_norm else None
         self.bias = self.add_weight(shape=(2 * units,), initializer=initializers.bias, autocast=False, name="bias")
         self.tied = tied
         if tied is None:
@@ -78,7 +78,7 @@ class Readout(keras.layers.Layer):
             + product(contexts, tf.convert_to_tensor(self.context_kernel))
         )
         if self.normalization is not None:
-            pieces = self.normalization(pieces)
+            pieces = self.normalization.normalized(pieces)
         return tf.maximum(*tf.split(pieces + self.bias, 2, axis=-1))
 
     def softmax(self, maxout: tf.Tensor) -> Softmax:

@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from model.callbacks import History, Progress
 from model.checkpoint import TrainingState, digest_of, newest_step
+from model.cores import keep_operations_on_one_core, parts_of_batch
 from model.divergence import DivergenceError, check_state, check_update, diverged
 from model.finetuning import check_fits, start_from
 from model.interruption import interruption_put_off
@@ -60,6 +61,7 @@ def main(arguments: list[str]) -> None:
     work = WorkDirectory(options.work)
     recipe = resolved_recipe(work)
     if options.workers is None:
+        keep_operations_on_one_core()
         train(work, recipe, choose_strategy(options.strategy))
         return
     if options.strategy not in ("auto", "multi_worker"):
@@ -127,7 +129,8 @@ def _train(
     dev = read_references(work, manifest, "dev")
     epoch, batches_of_next = plan.batches_of(step + 1)
     epochs = endless_epochs(strategy, work, manifest, settings, epoch, batches_of_next.start)
-    functions = update_functions(strategy, network, optimizer, settings)
+    parts = parts_of_batch(strategy, settings, plan.batch_pairs)
+    functions = update_functions(strategy, network, optimizer, settings, parts)
     ours = (
         [Progress(step, plan.last_step), History(work, step), TensorBoard(work, greedy, dev.sources)] if chief else []
     )

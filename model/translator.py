@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from typing import NamedTuple
 
 import tensorflow as tf
 from tqdm import tqdm
 
+from model.cores import batches_at_a_time
 from model.network import Network
 from model.search import IMPOSSIBLE, Hypotheses, beam_search, forced_decoding, length_power
 from model.subwords import Sentences, Subwords
@@ -110,15 +112,24 @@ class Translator(tf.Module):
 
 
 def translate_all(translator: Translator, texts: list[str], progress: tqdm | None = None) -> list[tuple[str, float]]:
-    """(translation, score) of every text, in its order; sentences of like lengths are translated together."""
+    """(translation, score) of every text, in its order; sentences of like lengths are translated together.
+
+    Several batches at a time (model.cores).
+    """
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     size = translator.search.batch_sentences
-    results: list[tuple[str, float]] = [("", 0.0)] * len(texts)
-    for start in range(0, len(order), size):
-        indices = order[start : start + size]
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+
+    def translate(indices: list[int]) -> list[tuple[str, float]]:
         translated = translator.translate(tf.constant([texts[index] for index in indices]))
-        for index, text, score in zip(indices, translated.text.numpy(), translated.score.numpy(), strict=True):
-            results[index] = text.decode(), float(score)
-        if progress is not None:
-            progress.update(len(indices))
+        scores = translated.score.numpy().tolist()
+        return [(text.decode(), score) for text, score in zip(translated.text.numpy(), scores, strict=True)]
+
+    results: list[tuple[str, float]] = [("", 0.0)] * len(texts)
+    with concurrent.futures.ThreadPoolExecutor(batches_at_a_time()) as threads:
+        for indices, translations in zip(batches, threads.map(translate, batches), strict=True):
+            for index, translation in zip(indices, translations, strict=True):
+                results[index] = translation
+            if progress is not None:
+                progress.update(len(indices))
     return results

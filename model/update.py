@@ -53,9 +53,13 @@ class UpdateFunctions(NamedTuple):
 
 
 def update_functions(
-    strategy: tf.distribute.Strategy, network: Network, optimizer: Optimizer, settings: schema.Training
+    strategy: tf.distribute.Strategy,
+    network: Network,
+    optimizer: Optimizer,
+    settings: schema.Training,
+    parts: int = 1,
 ) -> UpdateFunctions:
-    """What makes the updates of ``network``.
+    """What makes the updates of ``network``; a replica cuts its batch into ``parts`` and computes them at a time.
 
     Loss and gradient are those of all batches of an update, however many replicas share them: the sum over their
     words, divided by their number, clipped to ``clip_norm``. Only with ``accumulate`` can a batch be added; every
@@ -71,7 +75,7 @@ def update_functions(
     def loss_scale() -> tf.Tensor | float:
         return optimizer.loss_scale.value.read_value() if optimizer.loss_scale else 1.0
 
-    def sums_of_share(source: tf.Tensor, target: tf.Tensor) -> list[tf.Tensor]:
+    def sums_of_part(source: tf.Tensor, target: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             softmax = network(source, target, training=True)
             total, words = summed_cross_entropy(softmax, target, settings.label_smoothing)
@@ -85,6 +89,15 @@ def update_functions(
             tf.cast(tf.size(padded), tf.float32),
             *gradients,
         ]
+
+    def sums_of_share(source: tf.Tensor, target: tf.Tensor) -> list[tf.Tensor]:
+        if parts == 1:
+            return sums_of_part(source, target)
+        rows = (tf.shape(source)[0] + parts - 1) // parts
+        ranges = [slice(part * rows, (part + 1) * rows) for part in range(parts)]
+        # Independent of one another, so TensorFlow computes them side by side.
+        found = [sums_of_part(source[part], target[part]) for part in ranges]
+        return [tf.add_n(values) for values in zip(*found, strict=True)]
 
     if is_compiled(settings):
         sums_of_share = tf.function(sums_of_share, jit_compile=True)

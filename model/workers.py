@@ -40,7 +40,7 @@ def run_workers(count: int, module: str, arguments: list[str]) -> None:
     """
     if count < 1:
         raise UserError(f"a training needs at least one worker, not {count}")
-    cores = max(1, _cores() // count)
+    cores = max(1, usable_cores() // count)
     addresses = free_addresses(count)
     with contextlib.ExitStack() as stack:
         outputs: list[IO[bytes] | None] = [None]
@@ -84,7 +84,6 @@ def _start(
     environment = {
         **os.environ,
         "TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}),
-        "TF_NUM_INTRAOP_THREADS": str(cores),
         "TF_NUM_INTEROP_THREADS": str(cores),
         # Several processes cannot share a GPU; that is for one process with a replica on each.
         "CUDA_VISIBLE_DEVICES": "-1",
@@ -148,7 +147,10 @@ def _is_chief() -> bool:
     return bool(json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 0)
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """The cores that this process may use; one of several workers on a machine, its share of them."""
+    if share := os.environ.get("TF_NUM_INTEROP_THREADS"):
+        return int(share)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
