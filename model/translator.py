@@ -126,10 +126,14 @@ def translate_all(translator: Translator, texts: list[str], progress: tqdm | Non
         return [(text.decode(), score) for text, score in zip(translated.text.numpy(), scores, strict=True)]
 
     results: list[tuple[str, float]] = [("", 0.0)] * len(texts)
-    with concurrent.futures.ThreadPoolExecutor(batches_at_a_time()) as threads:
+    threads = concurrent.futures.ThreadPoolExecutor(batches_at_a_time())
+    try:
         for indices, translations in zip(batches, threads.map(translate, batches), strict=True):
             for index, translation in zip(indices, translations, strict=True):
                 results[index] = translation
             if progress is not None:
                 progress.update(len(indices))
+    finally:
+        # Whoever is interrupted waits for what is under way only.
+        threads.shutdown(cancel_futures=True)
     return results

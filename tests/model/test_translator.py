@@ -12,6 +12,7 @@ import sentencepiece
 import tensorflow as tf
 import yaml
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+from tqdm import tqdm
 
 from model.checkpoint import load_best
 from model.evaluate import evaluate
@@ -20,7 +21,7 @@ from model.network import Network
 from model.references import read_references
 from model.subwords import Subwords, load_subwords
 from model.train import train
-from model.translator import Translator, translate_all
+from model.translator import Translated, Translator, translate_all
 from pipelines import prepare
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
@@ -190,6 +191,26 @@ def test_translate_all_keeps_the_order(work: WorkDirectory) -> None:
         alone = translator.translate(tf.constant([text]))
         assert translation == alone.text[0].numpy().decode()
         assert score == pytest.approx(float(alone.score[0]), rel=1e-5)
+
+
+def test_translate_all_can_be_interrupted(work: WorkDirectory) -> None:
+    """Ctrl-C after the first batch: what is under way ends, and the rest of many batches is left."""
+    translator, asked = untrained(work), []
+    whole = translator.translate
+
+    def translate(texts: tf.Tensor) -> Translated:
+        asked.append(texts)
+        return whole(texts)
+
+    class Interrupted(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            raise KeyboardInterrupt
+
+    translator.translate = translate
+    texts = [english(number) for number in range(100 * RECIPE.search.batch_sentences)]
+    with pytest.raises(KeyboardInterrupt):
+        translate_all(translator, texts, Interrupted(disable=True))
+    assert 1 <= len(asked) < 90
 
 
 def test_evaluation_scores_the_plain_text(work: WorkDirectory) -> None:
