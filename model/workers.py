@@ -149,8 +149,9 @@ def _is_chief() -> bool:
 
 def usable_cores() -> int:
     """The cores that this process may use; one of several workers on a machine, its share of them."""
-    if share := os.environ.get("TF_NUM_INTEROP_THREADS"):
-        return int(share)
+    # To TensorFlow, 0 is all of them.
+    if share := int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0):
+        return share
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

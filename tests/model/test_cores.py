@@ -12,6 +12,7 @@ from model.cores import FEWEST_PAIRS_OF_A_PART, parts_of_batch
 from model.optimizer import Optimizer
 from model.strategies import choose_strategy
 from model.update import update_functions
+from model.workers import usable_cores
 from recipes import schema
 from tests.model.conftest import NETWORKS, padded, random_pairs, small_network
 
@@ -73,6 +74,15 @@ def test_a_part_for_each_core(
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", str(cores))
     settings = schema.Training(batch_tokens=100, jit_compile=jit_compile)
     assert parts_of_batch(choose_strategy("one"), settings, pairs) == parts
+
+
+def test_no_number_of_threads_means_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As TensorFlow has it: the variable is 0, or not there."""
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
+    cores = usable_cores()
+    assert cores >= 1
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "0")
+    assert usable_cores() == cores
 
 
 def test_replicas_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
