@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -72,9 +73,11 @@ def workers_of(process: subprocess.Popen) -> dict[int, int]:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     indices = {}
     for child in children:
-        found = re.search(rb'"index": (\d+)', Path(f"/proc/{child}/environ").read_bytes())
-        if found:
-            indices[int(found[1])] = int(child)
+        # Libraries start short processes while they are imported, which may have ended since they were listed.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found = re.search(rb'"index": (\d+)', Path(f"/proc/{child}/environ").read_bytes())
+            if found:
+                indices[int(found[1])] = int(child)
     return indices
 
 
