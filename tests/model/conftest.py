@@ -10,12 +10,19 @@ import pytest
 import tensorflow as tf
 
 from model.callbacks import read_history
-from model.checkpoint import newest_step
+from model.checkpoint import load_best, newest_step
 from model.network import Network
+from model.subwords import load_subwords
 from model.train import train
 from recipes import schema
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
+from recipes.loading import load_recipe
 from tests.model.shards import recipe_for, write_data
+from tests.numbers_corpus import english
+
+# What the tests of translation and export translate with, and what they translate.
+TINY = load_recipe("tiny", {"training": {"epochs": 2}, "search": {"batch_sentences": 7}})
+TEXTS = [english(number) for number in (3, 71, 1234, 9876, 500)]
 
 SOURCE_VOCABULARY, TARGET_VOCABULARY = 13, 11
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -93,6 +100,19 @@ def of_one_replica(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     work = write_data(tmp_path_factory.mktemp("one") / "run", recipe)
     train(work, recipe)
     return work
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+    """A finished training of TINY, for its evaluation and export."""
+    work = write_data(tmp_path_factory.mktemp("tiny") / "run", TINY)
+    train(work, TINY)
+    return work
+
+
+def best(work: WorkDirectory) -> Network:
+    """The best network of a training of TINY."""
+    return load_best(work, TINY, load_subwords(work, joint=True))
 
 
 def same_training(ours: WorkDirectory, theirs: WorkDirectory) -> None:

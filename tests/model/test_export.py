@@ -1,0 +1,198 @@
+"""The exported SavedModel against the checkpoint it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sentencepiece
+import tensorflow as tf
+import yaml
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from model.checkpoint import load_best
+from model.evaluate import evaluate
+from model.export import Exported, export
+from model.network import Network
+from model.references import read_references
+from model.subwords import load_subwords
+from model.train import train
+from model.translator import Translator
+from pipelines import prepare
+from pipelines.corpus import FilePair
+from pipelines.running import pipeline_options
+from recipes import schema
+from recipes.errors import UserError
+from recipes.files import read_json
+from recipes.layout import UNKNOWN_ID, WorkDirectory
+from recipes.loading import load_recipe
+from recipes.stages import resolved_recipe
+from tests.model.conftest import TEXTS, TINY, best
+from tests.model.shards import write_data
+from tests.numbers_corpus import write_corpus
+from tests.pipelines.conftest import new_work
+
+
+def test_exported_model_translates_as_the_checkpoint(trained: WorkDirectory) -> None:
+    path = export(trained, TINY)
+    assert path == trained.version(1)
+    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
+    (text,) = signature.structured_input_signature[1].values()
+    assert (text.name, text.dtype, text.shape.as_list()) == ("text", tf.string, [None])
+    given = signature(text=tf.constant(TEXTS))
+    assert sorted(given) == ["score", "translation"]
+    translator = Translator(best(trained), load_subwords(trained, joint=True), TINY.search)
+    from_checkpoint = translator.translate(tf.constant(TEXTS))
+    np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
+    np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
+
+
+def test_other_signatures_answer_as_the_checkpoint(trained: WorkDirectory) -> None:
+    signatures = tf.saved_model.load(str(export(trained, TINY))).signatures
+    assert set(signatures) == {"serving_default", "nbest", "align", "score"}
+    translator = Translator(best(trained), load_subwords(trained, joint=True), TINY.search)
+    texts = tf.constant([*TEXTS, ""])
+    translated, scored = translator.n_best(texts)
+    given = signatures["nbest"](text=texts)
+    np.testing.assert_array_equal(given["translation"], translated)
+    np.testing.assert_allclose(given["score"], scored, rtol=1e-6)
+    aligned, given = translator.align(texts), signatures["align"](text=texts)
+    np.testing.assert_array_equal(given["source_subwords"], aligned.source_subwords)
+    np.testing.assert_array_equal(given["target_subwords"], aligned.target_subwords)
+    np.testing.assert_allclose(given["alignment"], aligned.alignment, atol=1e-6)
+    given = signatures["score"](text=texts, translation=translated[:, 0])
+    np.testing.assert_allclose(given["score"], translator.score(texts, translated[:, 0]), rtol=1e-6)
+
+
+def test_a_request_of_too_many_texts_is_refused(trained: WorkDirectory) -> None:
+    search = TINY.search.model_copy(update={"max_request_texts": 4})
+    translator = Translator(best(trained), load_subwords(trained, joint=True), search)
+    signatures = Exported(translator, trained.recipe).by_signature
+    for name, signature in signatures.items():
+        inputs = {"text": tf.constant(TEXTS), **({"translation": tf.constant(TEXTS)} if name == "score" else {})}
+        with pytest.raises(tf.errors.InvalidArgumentError, match="a request has more than 4 texts; ask for fewer"):
+            signature(**inputs)
+        assert signature(**{key: texts[:4] for key, texts in inputs.items()})["score"].shape[0] == 4
+
+
+def test_a_network_without_attention_has_no_alignment_to_give(trained: WorkDirectory) -> None:
+    subwords = load_subwords(trained, joint=True)
+    settings = TINY.model.model_copy(update={"architecture": "rnnencdec"})
+    network = Network(settings, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
+    exported = Exported(Translator(network, subwords, TINY.search), trained.recipe)
+    assert set(exported.by_signature) == {"serving_default", "nbest", "score"}
+
+
+def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path: Path) -> None:
+    recipe = load_recipe(
+        "tiny",
+        {
+            "model": {
+                "tied_embeddings": "all",
+                "encoder_layers": 2,
+                "decoder_layers": 2,
+                "layer_norm": True,
+                "dropout": 0.2,
+                "recurrent_dropout": 0.2,
+            },
+            "training": {"epochs": 1, "max_steps": 3},
+        },
+    )
+    work = write_data(tmp_path / "run", recipe, dev=4)
+    train(work, recipe)
+    subwords = load_subwords(work, joint=True)
+    translator = Translator(load_best(work, recipe, subwords), subwords, recipe.search)
+    from_checkpoint = translator.translate(tf.constant(TEXTS))
+    signature = tf.saved_model.load(str(export(work, recipe))).signatures["serving_default"]
+    given = signature(text=tf.constant(TEXTS))
+    np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
+    np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
+
+
+def test_exported_model_carries_its_recipe(trained: WorkDirectory) -> None:
+    path = export(trained, TINY)
+    with (path / "assets" / "recipe.yaml").open(encoding="utf-8") as file:
+        assert schema.Recipe.model_validate(yaml.safe_load(file)) == TINY
+
+
+def test_exported_model_answers_the_requests_it_brings_along(trained: WorkDirectory) -> None:
+    path = export(trained, TINY)
+    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
+    records = tf.data.TFRecordDataset(str(path / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
+    requests = [PredictionLog.FromString(record).predict_log.request for record in records]
+    batches = [tf.make_ndarray(request.inputs["text"]) for request in requests]
+    assert {(request.model_spec.name, request.model_spec.signature_name) for request in requests} == {
+        ("rnnsearch", "serving_default")
+    }
+    dev = read_references(trained, read_json(trained.manifest), "dev").sources
+    lengths = [len(text) for text in batches[-1]]
+    assert lengths == sorted(lengths)
+    assert lengths[-1] > lengths[0]
+    assert {text.decode() for text in batches[-1]} <= set(dev)
+    assert [text for batch in batches[:-1] for text in batch] == list(batches[-1])
+    for batch in batches:
+        assert signature(text=tf.constant(batch))["score"].shape == [len(batch)]
+
+
+def test_every_export_is_a_new_version(trained: WorkDirectory) -> None:
+    before = trained.versions()
+    assert export(trained, TINY) == trained.version(max(before) + 1)
+    assert [entry.name for entry in trained.export.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_failed_export_leaves_no_version(trained: WorkDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = trained.versions()
+
+    def full_disk(_: object, path: str, **__: object) -> None:
+        Path(path).mkdir()
+        (Path(path) / "saved_model.pb").write_bytes(b"half")
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(tf.saved_model, "save", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        export(trained, TINY)
+    assert trained.versions() == before
+    assert {entry.name for entry in trained.export.iterdir()} == {str(version) for version in before}
+
+
+def test_nothing_trained_is_a_sentence(tmp_path: Path) -> None:
+    work = write_data(tmp_path / "run", TINY, train=60, dev=5, test=5)
+    for command in (evaluate, export):
+        with pytest.raises(UserError, match="holds no finished training; make one with make train"):
+            command(work, TINY)
+
+
+def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
+    """Whole words for subwords, with another model for either side, from the preparation job to the SavedModel."""
+    files = FilePair(*write_corpus(tmp_path, pairs=600))
+    work = new_work(
+        tmp_path / "run",
+        files,
+        subwords={"type": "word", "joint": False, "vocabulary": 70},
+        model=TINY.model.model_dump(),
+        training={"batch_tokens": 1000, "epochs": 1, "max_steps": 4},
+    )
+    recipe = resolved_recipe(work)
+    prepare.prepare(recipe, work, pipeline_options([]))
+    network = train(work, recipe)
+    source, target = load_subwords(work, joint=False)
+    processors = [
+        sentencepiece.SentencePieceProcessor(model_file=str(work.subword_model(side, joint=False)))
+        for side in ("source", "target")
+    ]
+    # "nine thousand" are words of the model, "quintillion" is of neither.
+    texts = ["nine thousand", "quintillion", "one quintillion two", ""]
+    for subwords, processor in zip((source, target), processors, strict=True):
+        ids, lengths, _ = subwords.ids(tf.constant(texts))
+        assert [list(row[:length]) for row, length in zip(ids.numpy(), lengths.numpy(), strict=True)] == [
+            processor.encode(text) for text in texts
+        ]
+    assert UNKNOWN_ID not in processors[0].encode(texts[0])
+    assert processors[0].encode(texts[2]).count(UNKNOWN_ID) == 1
+    exported = tf.saved_model.load(str(export(work, recipe)))
+    given = exported.signatures["serving_default"](text=tf.constant(texts))
+    translator = Translator(network, (source, target), recipe.search)
+    from_checkpoint = translator.translate(tf.constant(texts))
+    np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
+    np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
