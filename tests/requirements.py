@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import NoReturn
 
 import pytest
@@ -13,3 +14,12 @@ def missing(name: str, what: str) -> NoReturn:
     if name in os.environ.get("RNNSEARCH_REQUIRE", "").split(","):
         pytest.fail(f"{what}, and RNNSEARCH_REQUIRE says it must be there")
     pytest.skip(f"{what} (.ci/run installs it)")
+
+
+def without_privileges() -> list[str]:
+    """What to put before a command so that the modes of files hold for it: root may do everything otherwise."""
+    if os.getuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        missing("setpriv", "it takes setpriv(1), or another user than root")
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]

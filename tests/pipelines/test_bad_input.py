@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from pipelines.running import pipeline_options
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
 from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, new_work, run, write_pair
+from tests.requirements import without_privileges
 
 CASES = {
     "empty corpus": ([], [], {}, r"train corpus .*text\.en has no lines"),
@@ -87,17 +86,10 @@ def command(work: WorkDirectory, *flags: str) -> list[str]:
     return [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root), *flags]
 
 
-# root may write everywhere, unless this capability is taken from it.
-WITHOUT_OVERRIDE = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.getuid() == 0 else []
-
-
-@pytest.mark.skipif(
-    bool(WITHOUT_OVERRIDE) and shutil.which("setpriv") is None, reason="needs another user than root, or setpriv(1)"
-)
 def test_a_work_directory_that_cannot_be_written(tmp_path: Path, numbers: FilePair) -> None:
-    work = new_work(tmp_path / "work", numbers)
+    before, work = without_privileges(), new_work(tmp_path / "work", numbers)
     work.root.chmod(0o500)
-    result = subprocess.run([*WITHOUT_OVERRIDE, *command(work)], capture_output=True, text=True, check=False)
+    result = subprocess.run([*before, *command(work)], capture_output=True, text=True, check=False)
     work.root.chmod(0o700)
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]

@@ -8,7 +8,6 @@ import gzip
 import json
 import lzma
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from lxml import etree
 from pipelines.formats import format_of, read_pairs
 from recipes.data_schema import PairFiles
 from recipes.errors import UserError
-from tests.pipelines.test_bad_input import WITHOUT_OVERRIDE
+from tests.requirements import without_privileges
 
 Rows = Sequence[tuple[str, str]]
 
@@ -542,14 +541,11 @@ def test_no_file_or_a_directory(tmp_path: Path, form: str) -> None:
         read(tmp_path / f"some.{form}", **more)
 
 
-@pytest.mark.skipif(
-    bool(WITHOUT_OVERRIDE) and shutil.which("setpriv") is None, reason="needs another user than root, or setpriv(1)"
-)
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_bytes(b"one\tun\n")
     path.chmod(0)
-    result = run_reader(path, before=[option.replace("dac_override", "all") for option in WITHOUT_OVERRIDE])
+    result = run_reader(path, before=without_privileges())
     assert result.stderr.strip().splitlines()[-1].endswith(f"UserError: no permission to read {path}; change its mode")
 
 

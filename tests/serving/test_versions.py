@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -10,20 +12,23 @@ import grpc
 import pytest
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
 from recipes.errors import UserError
+from serving.client import Translator
 from serving.flags import Flags
 from serving.server import Server
-from tests.serving.conftest import Running, eventually, running, save_text_model
+from tests.requirements import without_privileges
+from tests.serving.conftest import Running, eventually, free_port, running, save_text_model
 from tests.serving.test_predict import request
 
 AVAILABLE, END = ModelVersionStatus.AVAILABLE, ModelVersionStatus.END
 
 
-def states(server: Running) -> dict[int, ModelVersionStatus]:
+def states(service: ModelServiceStub) -> dict[int, ModelVersionStatus]:
     asked = GetModelStatusRequest()
     asked.model_spec.name = "m"
-    answer = server.model.GetModelStatus(asked, timeout=20)
+    answer = service.GetModelStatus(asked, timeout=20)
     assert [s.version for s in answer.model_version_status] == sorted(
         (s.version for s in answer.model_version_status), reverse=True
     )
@@ -48,28 +53,63 @@ def test_a_new_version_takes_over_without_a_gap_and_a_corrupt_one_does_not(tmp_p
 
         def has_switched() -> bool:
             answers.append(translation(server))
-            return states(server)[1].state == END
+            return states(server.model)[1].state == END
 
         eventually(has_switched)
         assert set(answers) <= {b"one:t", b"two:t"}
         assert translation(server) == b"two:t"
-        assert states(server)[2].state == AVAILABLE
+        assert states(server.model)[2].state == AVAILABLE
         with pytest.raises(grpc.RpcError) as caught:
             translation(server, version=1)
         assert caught.value.details() == "Servable not found for request: Specific(m, 1)"
 
         (tmp_path / "3").mkdir()
         (tmp_path / "3" / "saved_model.pb").write_bytes(b"no model")
-        eventually(lambda: 3 in states(server) and states(server)[3].state == END)
-        assert states(server)[3].status.error_code != 0
-        assert "saved_model.pb" in states(server)[3].status.error_message
-        assert states(server)[2].state == AVAILABLE
+        eventually(lambda: 3 in states(server.model) and states(server.model)[3].state == END)
+        assert states(server.model)[3].status.error_code != 0
+        assert "saved_model.pb" in states(server.model)[3].status.error_message
+        assert states(server.model)[2].state == AVAILABLE
         assert translation(server) == b"two:t"
 
         shutil.rmtree(tmp_path / "3")
         save_text_model(tmp_path / "4", "four:")
-        eventually(lambda: 4 in states(server) and states(server)[4].state == AVAILABLE)
+        eventually(lambda: 4 in states(server.model) and states(server.model)[4].state == AVAILABLE)
         assert translation(server) == b"four:t"
+
+
+def test_what_may_not_be_read_leaves_what_serves(tmp_path: Path, text_model: Path) -> None:
+    """Neither a version nor, after it, the base path; a server of its own, as this process may read everything."""
+    before, base, port = without_privileges(), tmp_path / "base", free_port()
+    shutil.copytree(text_model / "1", base / "1")
+    command = [*before, sys.executable, "-m", "serving.server", f"--port={port}", f"--model_base_path={base}"]
+    command += ["--model_name=m", "--max_num_load_retries=0"]
+    said = tmp_path / "said"
+    with (
+        said.open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors) as process,
+        Translator(f"localhost:{port}", "m") as translator,
+        grpc.insecure_channel(f"localhost:{port}") as channel,
+    ):
+        service = ModelServiceStub(channel)
+        try:
+            translator.wait_until_ready(60)
+            save_text_model(tmp_path / "2", "two:")
+            (tmp_path / "2").chmod(0)
+            (tmp_path / "2").rename(base / "2")
+            eventually(lambda: 2 in states(service) and states(service)[2].state == END)
+            assert states(service)[2].status.error_code != 0
+            assert str(base / "2") in states(service)[2].status.error_message
+            assert translator.translate("t").text == "one:t"
+            base.chmod(0)
+            eventually(lambda: f"cannot read base path {base} of model m: Permission denied" in said.read_text())
+            assert translator.translate("t").text == "one:t"
+            base.chmod(0o700)
+            save_text_model(base / "3", "three:")
+            eventually(lambda: 3 in states(service) and states(service)[3].state == AVAILABLE)
+            assert translator.translate("t").text == "three:t"
+        finally:
+            base.chmod(0o700)
+            process.kill()
 
 
 def test_a_failing_version_is_tried_again(tmp_path: Path, text_model: Path, capsys: pytest.CaptureFixture) -> None:

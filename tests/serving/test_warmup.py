@@ -77,8 +77,8 @@ def test_a_version_that_cannot_answer_leaves_the_one_before(tmp_path: Path, text
         shutil.copytree(text_model / "1", tmp_path / ".2")
         write(tmp_path / ".2", [log(request(words=["a"]))])
         (tmp_path / ".2").rename(tmp_path / "2")
-        eventually(lambda: 2 in states(server) and states(server)[2].state == ModelVersionStatus.END)
-        status = states(server)[2].status
+        eventually(lambda: 2 in states(server.model) and states(server.model)[2].state == ModelVersionStatus.END)
+        status = states(server.model)[2].status
         assert status.error_code == tf.errors.INVALID_ARGUMENT
         assert "words" in status.error_message
         assert translation(server) == b"one:t"
