@@ -109,7 +109,7 @@ class Network(keras.Model):
         decoded = self.decoder.run(read._replace(initial_state=first_state), previous, training)
         decoded = self.upper_decoder.run(decoded, upper_states, training)
         maxout = self.readout.maxout(self._readout_state(decoded), previous, decoded.contexts)
-        return self.readout.softmax(self.dropouts.readout(maxout, training))
+        return self.readout.softmax(self.dropouts.readout(maxout, training), self.output_kernel())
 
     def read(self, source: tf.Tensor, training: bool = False) -> Source:
         """What the decoder sees of the sentences ``source``, int32 [batch, source length]."""
@@ -124,7 +124,11 @@ class Network(keras.Model):
         projected = self.decoder.attention.project(annotations)
         return Annotated(annotations, projected, exclusion, self.initial.of(backward_at_first))
 
-    def step(self, read: Source, state: tf.Tensor, previous: tf.Tensor) -> Next:
+    def output_kernel(self) -> tf.Tensor:
+        """What ``step`` makes logits with, the read-out's W_o: for a loop to take once, before it begins."""
+        return self.readout.output_kernel()
+
+    def step(self, read: Source, state: tf.Tensor, previous: tf.Tensor, output_kernel: tf.Tensor) -> Next:
         """The next target word after ``state`` (as in ``Next``) and the words ``previous`` int32 [batch * k], which are
         of k translations of every sentence, side by side.
 
@@ -136,7 +140,8 @@ class Network(keras.Model):
         decoded, following = self.upper_decoder.step(first, upper_states)
         maxout = self.readout.maxout(self._readout_state(decoded), words, decoded.contexts)
         alignment = tf.zeros([tf.shape(previous)[0], 0]) if decoded.alignment is None else decoded.alignment
-        return Next(self.readout.softmax(maxout).logits, tf.concat([first.states, *following], axis=1), alignment)
+        logits = self.readout.softmax(maxout, output_kernel).logits
+        return Next(logits, tf.concat([first.states, *following], axis=1), alignment)
 
     def _embedded(self, previous: tf.Tensor) -> tf.Tensor:
         """Embeddings of target words; the beginning of a sentence, PADDING_ID, is zero, as E y_0 in the paper."""

@@ -81,10 +81,16 @@ class Readout(keras.layers.Layer):
             pieces = self.normalization.normalized(pieces)
         return tf.maximum(*tf.split(pieces + self.bias, 2, axis=-1))
 
-    def softmax(self, maxout: tf.Tensor) -> Softmax:
-        """Over the vocabulary, of what it reads [..., units]."""
+    def output_kernel(self) -> tf.Tensor:
+        """W_o, [units, vocabulary].
+
+        A loop over the words takes it once: tied, it is a transpose, and on CPU a product with the transpose of a
+        matrix takes several times as long where there are few rows.
+        """
         if self.tied is None:
-            kernel = tf.convert_to_tensor(self.vocabulary_kernel)
-        else:
-            kernel = tf.transpose(tf.convert_to_tensor(self.tied))
-        return Softmax(maxout, kernel, tf.convert_to_tensor(self.vocabulary_bias))
+            return tf.convert_to_tensor(self.vocabulary_kernel)
+        return tf.transpose(tf.convert_to_tensor(self.tied))
+
+    def softmax(self, maxout: tf.Tensor, output_kernel: tf.Tensor) -> Softmax:
+        """Over the vocabulary, of what it reads [..., units]."""
+        return Softmax(maxout, output_kernel, tf.convert_to_tensor(self.vocabulary_bias))

@@ -51,13 +51,13 @@ def beam_search(
     k = beam_size
     batch = tf.shape(source)[0]
     limit = _at_least_one(longest)
-    read = network.read(source)
+    read, output_kernel = network.read(source), network.output_kernel()
 
     def unfinished(step, read, beam, ended, history):  # type: ignore[no-untyped-def]
         return (step == 0) | (step < limit) & (tf.size(beam.sentences) > 0)
 
     def advance(step, read, beam, ended, history):  # type: ignore[no-untyped-def]
-        following = network.step(read, _side_by_side(beam.state), _side_by_side(beam.words))
+        following = network.step(read, _side_by_side(beam.state), _side_by_side(beam.words), output_kernel)
         log_p = _allowed(tf.nn.log_softmax(following.logits), step, tf.repeat(beam.longest, k))
         vocabulary = log_p.shape[1]
         totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [-1, k, vocabulary])
@@ -195,10 +195,10 @@ def forced_decoding(network: Network, source: tf.Tensor, target: tf.Tensor) -> F
     A word at a time as in search, so that memory does not grow with the vocabulary times the length.
     """
     read, words = network.read(source), tf.transpose(target)
-    length = tf.shape(words)[0]
+    length, output_kernel = tf.shape(words)[0], network.output_kernel()
 
     def advance(step, previous, state, log_probability, alignment):  # type: ignore[no-untyped-def]
-        following, word = network.step(read, state, previous), words[step]
+        following, word = network.step(read, state, previous, output_kernel), words[step]
         live = tf.cast(word != PADDING_ID, tf.float32)
         log_p = tf.gather(tf.nn.log_softmax(following.logits), word, axis=1, batch_dims=1)
         alignment = alignment.write(step, following.alignment * live[:, None])

@@ -62,7 +62,7 @@ def test_word_by_word_is_the_whole_sentence(network: Network) -> None:
         read = network.read(padded([source]))
         state, previous = read.initial_state, PADDING_ID
         for word, row, alignment in zip(target, logits, alignments, strict=True):
-            following = network.step(read, state, tf.constant([previous]))
+            following = network.step(read, state, tf.constant([previous]), network.output_kernel())
             np.testing.assert_allclose(following.logits[0], row, atol=1e-5)
             attends = network.settings.architecture == "rnnsearch"
             np.testing.assert_allclose(following.alignment[0], alignment if attends else [], atol=1e-5)
@@ -155,9 +155,12 @@ def test_products_of_fewer_bits_give_nearly_the_same_gradients(
         assert {value.dtype for value in values} == {tf.float32}
     differences = [theirs - ours for ours, theirs in zip(*found, strict=True)]
     assert 0 < float(tf.linalg.global_norm(differences)) < tolerance * float(tf.linalg.global_norm(found[0]))
-    step = exact.step(exact.read(sources), tf.zeros([8, 6 * exact.settings.decoder_layers]), targets[:, 0])
-    again = mixed.step(mixed.read(sources), tf.zeros([8, 6 * exact.settings.decoder_layers]), targets[:, 0])
-    np.testing.assert_array_equal(step.logits, again.logits)
+    states = tf.zeros([8, 6 * exact.settings.decoder_layers])
+    logits = [
+        network.step(network.read(sources), states, targets[:, 0], network.output_kernel()).logits
+        for network in (exact, mixed)
+    ]
+    np.testing.assert_array_equal(*logits)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +217,8 @@ def test_paper_initialization() -> None:
 def test_tied_logits_begin_as_large_as_what_the_softmax_reads(units: int) -> None:
     sizes = {"tied_embeddings": "target", "embedding_units": units, "readout_units": units}
     network = Network(schema.Model.model_validate(sizes), 2, 500, seed=1)
-    logits = network.readout.softmax(tf.constant(np.random.default_rng(6).normal(size=(40, units)), tf.float32)).logits
+    readouts = tf.constant(np.random.default_rng(6).normal(size=(40, units)), tf.float32)
+    logits = network.readout.softmax(readouts, network.output_kernel()).logits
     assert np.std(logits) == pytest.approx(1, rel=0.05)
 
 

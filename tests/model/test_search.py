@@ -36,11 +36,14 @@ class Toy:
         sentence = tf.cast(tf.range(tf.shape(source)[0])[:, None], tf.float32)
         return Summarized(sentence, tf.zeros_like(sentence))
 
-    def step(self, read: Summarized, state: tf.Tensor, previous: tf.Tensor) -> Next:
+    def output_kernel(self) -> tf.Tensor:
+        return tf.constant(self.table)
+
+    def step(self, read: Summarized, state: tf.Tensor, previous: tf.Tensor, output_kernel: tf.Tensor) -> Next:
         sentences = tf.cast(read.context[:, 0], tf.int32)
         sentence = tf.repeat(sentences, tf.shape(previous)[0] // tf.shape(sentences)[0])
         prefix = tf.cast(state[:, 0], tf.int32) * VOCABULARY + previous
-        logits = tf.gather_nd(tf.constant(self.table), tf.stack([sentence, prefix], axis=1))
+        logits = tf.gather_nd(output_kernel, tf.stack([sentence, prefix], axis=1))
         return Next(logits, tf.cast(prefix, tf.float32)[:, None], tf.one_hot(previous % 3, 3))
 
     def log_p(self, sentence: int, prefix: tuple[int, ...]) -> np.ndarray:
