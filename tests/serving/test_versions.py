@@ -93,9 +93,10 @@ def test_what_may_not_be_read_leaves_what_serves(tmp_path: Path, text_model: Pat
         service = ModelServiceStub(channel)
         try:
             translator.wait_until_ready(60)
-            save_text_model(tmp_path / "2", "two:")
-            (tmp_path / "2").chmod(0)
-            (tmp_path / "2").rename(base / "2")
+            # A directory that may not be written can only be renamed where it is.
+            save_text_model(base / ".2", "two:")
+            (base / ".2").chmod(0)
+            (base / ".2").rename(base / "2")
             eventually(lambda: 2 in states(service) and states(service)[2].state == END)
             assert states(service)[2].status.error_code != 0
             assert str(base / "2") in states(service)[2].status.error_message
@@ -108,8 +109,10 @@ def test_what_may_not_be_read_leaves_what_serves(tmp_path: Path, text_model: Pat
             eventually(lambda: 3 in states(service) and states(service)[3].state == AVAILABLE)
             assert translator.translate("t").text == "three:t"
         finally:
-            base.chmod(0o700)
             process.kill()
+            base.chmod(0o700)
+            for unreadable in base.glob("2"):
+                unreadable.chmod(0o700)
 
 
 def test_a_failing_version_is_tried_again(tmp_path: Path, text_model: Path, capsys: pytest.CaptureFixture) -> None:
