@@ -1,0 +1,276 @@
+"""Whatever can be wrong with a file of pairs is said in a sentence, and how large it is does not matter."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from pipelines.formats import read_pairs
+from recipes.errors import UserError
+from tests.pipelines.test_formats import (
+    QUERY,
+    WRITERS,
+    XLIFF_1,
+    compressed,
+    read,
+    two_files,
+    write_parquet,
+    write_sqlite,
+)
+from tests.requirements import without_privileges
+
+
+def nested(depth: int) -> str:
+    """Entities, each of ten of the one before: billion laughs."""
+    return "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "lol"}">' for n in range(depth))
+
+
+def tmx(prolog: str, text: str) -> bytes:
+    return (
+        f'<?xml version="1.0"?>{prolog}<tmx><body><tu><tuv xml:lang="en"><seg>{text}</seg></tuv>'
+        '<tuv xml:lang="fr"><seg>x</seg></tuv></tu></body></tmx>'
+    ).encode()
+
+
+PARAMETERS = "<!ENTITY % p0 \"<!ENTITY e 'lol'>\">" + "".join(
+    f'<!ENTITY % p{n} "{f"&#37;p{n - 1};" * 10}">' for n in range(1, 9)
+)
+BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
+    "empty": ("a.tsv", b"", {}, "is empty"),
+    "empty in a .gz": ("a.jsonl.gz", gzip.compress(b""), {}, "is empty"),
+    "empty TMX": ("a.tmx", b"", {}, "is empty"),
+    "header only": ("a.csv", b"source,target\n", {}, "has no sentence pairs; give"),
+    "nothing translated": (
+        "a.xlf",
+        XLIFF_1.replace("translated", "new").encode(),
+        {},
+        "has no sentence pairs, and 4 units without a translation; give",
+    ),
+    "not a .gz": ("a.tsv.gz", b"one\tun\n", {}, r"is cut short or damaged \(Not a gzipped file"),
+    "not a .zst": ("a.tsv.zst", b"one\tun\n", {}, "is cut short or damaged"),
+    "not a .xz": ("a.tsv.xz", b"one\tun\n", {}, "is cut short or damaged"),
+    "damaged .gz": ("a.tsv.gz", gzip.compress(b"one\tun\n")[:-8] + b"12345678", {}, "is cut short or damaged"),
+    "UTF-16": ("a.tsv", "one\tun\n".encode("utf-16"), {}, r"is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8"),
+    "no such name": (
+        "a.tsv",
+        b"en\tde\n",
+        {"source_field": "en", "target_field": "fr"},
+        "has no column fr: its first line has 2 separated by tabs: en, de; set source_field, target_field and format",
+    ),
+    "too few columns": ("a.tsv", b"one un\n", {}, "has no column 2: its first line has 1 separated by tabs; set"),
+    "CSV by semicolons": (
+        "a.csv",
+        b"source;target\n",
+        {},
+        "no column source: .* 1 separated by commas: source;target;",
+    ),
+    "NUL in CSV": ("a.csv", b"source,target\na\0,b\n", {}, r"line 2 has a NUL byte, which CSV cannot have; take it"),
+    "quote in CSV": ("a.csv", b'source,target\n"a"b,c\n', {}, r"line 2 is not CSV \(',' expected after '\"'\); mend"),
+    "open quote in CSV": ("a.csv", b'source,target\n"a,b\nc,d\n', {}, r"line 3 is not CSV \(unexpected end of data\)"),
+    "not JSON": (
+        "a.jsonl",
+        b'{"source": "a", "target": "b"}\n{"source": "a" "target": "b"}\n',
+        {},
+        r"line 2, column 16, is not JSON \(Expecting ',' delimiter\); mend it",
+    ),
+    "deep JSON": ("a.jsonl", b"[" * 100_000, {}, r"line 1 cannot be read as JSON \(maximum recursion"),
+    "missing key": ("a.jsonl", b'{"en": "a"}\n', {}, r"line 1 has no key 'source': it has en; set source_field"),
+    "JSON without keys": ("a.jsonl", b'["a", "b"]\n', {}, "line 1 has no key 'source': it is no object; set"),
+    "JSON number": ("a.jsonl", b'{"source": 1, "target": "b"}\n', {}, "line 1: 'source' is not text; set"),
+    "not Parquet": ("a.parquet", b"one\tun\n" * 9, {}, "cannot be read as Parquet"),
+    "not SQLite": (
+        "a.db",
+        b"one\tun\n" * 99,
+        {"query": "SELECT a, b FROM pairs"},
+        "file is not a database; check query",
+    ),
+    "not TMX": ("a.tmx", XLIFF_1.encode(), {}, "is not TMX: its first element is xliff; set format"),
+    "not XML": ("a.tmx", b"one\tun\n", {}, "line 1, column 1, is not well-formed XML .*; mend it or fetch it again"),
+    "TMX cut short": ("a.tmx", tmx("", "one")[:-20], {}, r"line 1, column \d+, is not well-formed XML \("),
+    "XLIFF cut short": ("a.xliff", XLIFF_1.encode()[:-20], {}, r"line 7, column \d+, is not well-formed XML \("),
+    "XML not UTF-8": ("a.tmx", tmx("", "?").replace(b"?<", b"\xff<"), {}, "line 1, .* is not well-formed XML"),
+    "billion laughs": ("a.tmx", tmx(f"<!DOCTYPE tmx [{nested(12)}]>", "&e11;"), {}, "which may be an attack"),
+    "quadratic blowup": (
+        "a.tmx",
+        tmx(f'<!DOCTYPE tmx [<!ENTITY e "{"x" * 50_000}">]>', "&e;" * 50_000),
+        {},
+        "which may be an attack",
+    ),
+    "laughing parameters": ("a.tmx", tmx(f"<!DOCTYPE tmx [{PARAMETERS}%p8;]>", "a"), {}, "not well-formed XML"),
+    "long defaults": (
+        "a.xlf",
+        f'<!DOCTYPE xliff [<!ATTLIST x y CDATA "{"y" * 50_000}">]><xliff>{"<x/>" * 50_000}</xliff>'.encode(),
+        {},
+        "which may be an attack",
+    ),
+    "external entity": (
+        "a.tmx",
+        tmx('<!DOCTYPE tmx [<!ENTITY e SYSTEM "file:///etc/passwd">]>', "&e;"),
+        {},
+        "which may be an attack",
+    ),
+    "bad PO": (
+        "a.po",
+        b'msgid "a"\nmsgstr "b"\nmsgtsr "c"\n',
+        {},
+        r"is not gettext PO \(Syntax error .*line 3.*; mend",
+    ),
+    "PO cut short": ("a.po", b'msgid "a"\nmsgstr "b', {}, "is cut short in its last line; fetch"),
+    "PO of another character set": (
+        "a.po",
+        b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "a"\nmsgstr "\xff"\n',
+        {},
+        "is not in the character set its header names",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "more", "sentence"), BAD_FILES.values(), ids=BAD_FILES)
+def test_what_cannot_be_read_is_said_in_a_sentence(
+    tmp_path: Path, name: str, content: bytes, more: dict[str, Any], sentence: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    began = time.process_time()
+    with pytest.raises(UserError, match=sentence) as error:
+        read(path, **more)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst", ".xz"])
+@pytest.mark.parametrize("form", WRITERS)
+def test_a_compressed_file_that_is_cut_short_is_noticed(tmp_path: Path, form: str, ending: str) -> None:
+    WRITERS[form](tmp_path / "plain", [(os.urandom(50).hex(), os.urandom(50).hex()) for _ in range(200)])
+    whole = compressed((tmp_path / "plain").read_bytes(), ending)
+    path = tmp_path / f"pairs.{form}{ending}"
+    for length in (len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"is cut short or damaged \(.*\); fetch or make it again"):
+            read(path, **QUERY.get(form, {}))
+
+
+def test_parquet_that_is_cut_short_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.parquet"
+    write_parquet(path, [("one", "un")] * 100)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match="cannot be read as Parquet"):
+        read(path)
+
+
+@pytest.mark.parametrize("field", ["text", "id", "translation.text", "id.text"])
+def test_parquet_without_the_column_of_text(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "pairs.parquet"
+    write_parquet(path, [("one", "un")])
+    with pytest.raises(UserError, match=r"column '.*'(, but target, id, source| is int64, not text); set source_field"):
+        read(path, source_field=field)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("SELECT source FROM pairs", "query gives 1 columns; SELECT two of them"),
+        ("SELECT source, targte FROM pairs", "no such column: targte; check query"),
+        ("SELEKT", 'near "SELEKT": syntax error; check query'),
+        ("DELETE FROM pairs", "attempt to write a readonly database; check query"),
+        ("SELECT 1, 2; SELECT 3, 4", "one statement at a time.*; check query"),
+    ],
+)
+def test_queries_that_give_no_pairs(tmp_path: Path, query: str, sentence: str) -> None:
+    write_sqlite(tmp_path / "a?b%20.db", [("one", "un")])
+    with pytest.raises(UserError, match=sentence):
+        read(tmp_path / "a?b%20.db", query=query)
+
+
+def test_sides_of_unequal_length_are_counted(tmp_path: Path) -> None:
+    paths = tmp_path / "a.en.gz", tmp_path / "a.fr.zst"
+    paths[0].write_bytes(gzip.compress(b"one\ntwo\nthree"))
+    paths[1].write_bytes(zstandard.compress(b"un\n"))
+    with pytest.raises(UserError, match=r"a\.en\.gz has 3 lines but .*a\.fr\.zst has 1; line n of one must be"):
+        list(read_pairs(two_files(*paths), "en", "fr"))
+
+
+@pytest.mark.parametrize("form", [*WRITERS, "tsv.gz"])
+def test_no_file_or_a_directory(tmp_path: Path, form: str) -> None:
+    more = QUERY.get(form, {})
+    with pytest.raises(UserError, match=r"none\..*: no such file; check the path"):
+        read(tmp_path / f"none.{form}", **more)
+    (tmp_path / f"some.{form}").mkdir()
+    with pytest.raises(UserError, match=r"some\..* is a directory; name a file"):
+        read(tmp_path / f"some.{form}", **more)
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_bytes(b"one\tun\n")
+    path.chmod(0)
+    result = run_reader(path, before=without_privileges())
+    assert result.stderr.strip().splitlines()[-1].endswith(f"UserError: no permission to read {path}; change its mode")
+
+
+READER = """
+import re, sys
+from pathlib import Path
+from pipelines.formats import read_pairs
+from recipes.data_schema import PairFiles
+# Not by getrusage, which counts the process that started this one.
+most = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1))
+before = most()
+for path in sys.argv[1:]:
+    sizes = [len(source) + len(target) for source, target in read_pairs(PairFiles(file=path), "en", "fr")]
+    print(len(sizes), sum(sizes), most() - before)
+"""
+
+
+def run_reader(*paths: Path, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Reads files in a process of its own; prints the pairs and bytes of each, and by how many KB its memory grew."""
+    command = [*before, sys.executable, "-c", READER, *map(str, paths)]
+    # Arrow's other allocators keep memory that is free again.
+    environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+LONG = 100_000_000
+
+
+@pytest.mark.parametrize("name", ["a.tsv.zst", "a.jsonl.zst", "a.csv.zst", "a.tmx.zst"])
+def test_a_line_of_100_megabytes(tmp_path: Path, name: str) -> None:
+    """Zstandard makes nothing of it, so that no disk is kept busy."""
+    around: dict[str, tuple[bytes, bytes]] = {
+        "a.tsv.zst": (b"", b"\tun\none\tun\n"),
+        "a.jsonl.zst": (b'{"source": "', b'", "target": "un"}\n{"source": "one", "target": "un"}\n'),
+        "a.csv.zst": (b"source,target\n", b",un\none,un\n"),
+        "a.tmx.zst": tuple(tmx("", "|").split(b"|")),  # type: ignore[dict-item]
+    }
+    path = tmp_path / name
+    path.write_bytes(zstandard.compress((b"x" * LONG).join(around[name])))
+    pairs, size, grown = map(int, run_reader(path).stdout.split())
+    assert (pairs, size) in [(2, LONG + 7), (1, LONG + 1)]
+    # Python's csv has four bytes for every character.
+    assert grown < (8.5 if "csv" in name else 4.5) * LONG / 1024
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """Save for gettext PO, which its library loads whole; SQLite gives a row at a time by itself."""
+    # Arrow, the last, needs 20 MB for itself.
+    counts = {"tsv": 10_000, "csv": 10_000, "jsonl": 10_000, "tmx": 10_000, "xliff": 10_000, "parquet": 60_000}
+    paths = [tmp_path / f"pairs.{form}" for form in counts]
+    for path, count in zip(paths, counts.values(), strict=True):
+        WRITERS[path.suffix[1:]](
+            path, [(f"number {number} ".ljust(1000, "."), f"nombre {number}") for number in range(count)]
+        )
+    said = run_reader(*paths).stdout.splitlines()
+    for line, count in zip(said, counts.values(), strict=True):
+        pairs, size, grown = map(int, line.split())
+        assert pairs == count
+        assert grown * 1024 < size
