@@ -59,11 +59,7 @@ class Limit(NamedTuple):
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__.split("\n")[0])
-    parser.add_argument("work", type=Path, help="work directory of a finished run")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of every measurement")
-    parser.add_argument("--requests", type=int, default=0, help="with batching and 64 clients, at least so many")
-    options = parser.parse_args(arguments)
+    options = _parse(arguments)
     work = WorkDirectory(options.work)
     sentences = read_references(work, read_json(work.manifest), "test").sources
     console = Console(width=160)
@@ -109,6 +105,14 @@ def main(arguments: list[str]) -> None:
     console.print(table)
     for note in notes:
         console.print(note)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__.split("\n")[0])
+    parser.add_argument("work", type=Path, help="work directory of a finished run")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of every measurement")
+    parser.add_argument("--requests", type=int, default=0, help="with batching and 64 clients, at least so many")
+    return parser.parse_args(arguments)
 
 
 def _figures(outcome: Outcome, limit: float, cpu: float) -> list[str]:

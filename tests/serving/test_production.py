@@ -21,6 +21,7 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from benchmarks import serving as benchmark
 from recipes import schema
 from recipes.layout import MODEL_NAME
 from serving import translate
@@ -189,10 +190,9 @@ def test_commands_of_the_page() -> None:
         value = "1" if flag == "--grpc_max_threads" else known
         arguments = [flag] if flag.startswith("--allow") else [flag, value]
         assert parse_flags(["--model_base_path=m", *arguments]) != parse_flags(["--model_base_path=m"]), flag
-    commands = re.findall(r"-m serving\.translate ((?:.*\\\n)*.*)", page)
-    assert len(commands) == 1
-    for command in commands:
-        translate._parse(shlex.split(command.replace("\\\n", " ")))
+    for module in (translate, benchmark):
+        (command,) = re.findall(rf"-m {re.escape(module.__name__)} ((?:.*\\\n)*.*)", page)
+        module._parse(shlex.split(command.replace("\\\n", " ")))
     config = "model_config_list { config { " + " ".join(re.findall(r"^    (version_labels .*)$", page, re.M)) + " } }"
     (model,) = text_format.Parse(config, ModelServerConfig()).model_config_list.config
     assert dict(model.version_labels) == {"stable": 7, "canary": 8}
