@@ -253,11 +253,12 @@ LONG = 100_000_000
 @pytest.mark.parametrize("name", ["a.tsv.zst", "a.jsonl.zst", "a.csv.zst", "a.tmx.zst"])
 def test_a_line_of_100_megabytes(tmp_path: Path, name: str) -> None:
     """Zstandard makes nothing of it, so that no disk is kept busy."""
-    around: dict[str, tuple[bytes, bytes]] = {
+    before, after = tmx("", "|").split(b"|")
+    around = {
         "a.tsv.zst": (b"", b"\tun\none\tun\n"),
         "a.jsonl.zst": (b'{"source": "', b'", "target": "un"}\n{"source": "one", "target": "un"}\n'),
         "a.csv.zst": (b"source,target\n", b",un\none,un\n"),
-        "a.tmx.zst": tuple(tmx("", "|").split(b"|")),  # type: ignore[dict-item]
+        "a.tmx.zst": (before, after),
     }
     path = tmp_path / name
     path.write_bytes(zstandard.compress((b"x" * LONG).join(around[name])))
