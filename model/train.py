@@ -21,7 +21,7 @@ import keras
 import sacrebleu
 import tensorflow as tf
 
-from model.callbacks import History, Progress
+from model.callbacks import History, ProgressBar
 from model.checkpoint import TrainingState, digest_of, newest_step
 from model.cores import keep_operations_on_one_core, parts_of_batch
 from model.divergence import DivergenceError, check_state, check_update, diverged
@@ -131,9 +131,10 @@ def _train(
     epochs = endless_epochs(strategy, work, manifest, settings, epoch, batches_of_next.start)
     parts = parts_of_batch(strategy, settings, plan.batch_pairs)
     functions = update_functions(strategy, network, optimizer, settings, parts)
-    ours = (
-        [Progress(step, plan.last_step), History(work, step), TensorBoard(work, greedy, dev.sources)] if chief else []
-    )
+    ours: list[keras.callbacks.Callback] = []
+    if chief:
+        history = History(work, step)
+        ours = [ProgressBar(step, plan, history.lines), history, TensorBoard(work, greedy, dev.sources)]
     watchers = keras.callbacks.CallbackList([*ours, *callbacks], model=network)
 
     def evaluate() -> float:
@@ -197,6 +198,7 @@ def run_updates(
                     "learning_rate": learning_rate,
                     "gradient_norm": gradient_norm,
                     "padding": padding,
+                    "target_words": words,
                 }
                 watchers.on_train_batch_end(step, logs)
             evaluate_now = step % plan.evaluate_every == 0 or step == plan.last_step
@@ -209,16 +211,22 @@ def run_updates(
                 continue
             check_state(state.numbers)
             if evaluate_now:
+                asked = time.monotonic()
                 bleu = evaluate()
+                evaluation_seconds = time.monotonic() - asked
                 state.keep_best(bleu)
                 optimizer.reduce_on_plateau(int(state.best_step), settings.plateau_patience * plan.evaluate_every)
-                watchers.on_epoch_end(
-                    step // plan.evaluate_every, {**logs, "dev_bleu": bleu, "seconds": time.monotonic() - began}
-                )
+                of_evaluation = {
+                    "dev_bleu": bleu,
+                    "evaluation_seconds": evaluation_seconds,
+                    "seconds": time.monotonic() - began,
+                }
+                watchers.on_epoch_end(step // plan.evaluate_every, {**logs, **of_evaluation})
                 state.meter.reset()
             state.seconds.assign(time.monotonic() - began)
             state.save()
             saved = time.monotonic()
+            state.meter.start()  # Speed is that of the updates alone.
             if interrupted:
                 raise KeyboardInterrupt
 

@@ -19,7 +19,7 @@ from recipes.data_schema import PairFiles, TrainingCorpus
 from recipes.errors import UserError, run_command
 from recipes.files import read_json, remove, replacing, write_json
 from recipes.layout import WorkDirectory
-from recipes.progress import progress_bar
+from recipes.progress import BYTES, progress_bar
 from recipes.schema import Recipe
 from recipes.stages import FETCH, resolved_recipe
 
@@ -76,7 +76,7 @@ def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe, wai
     waiting.mkdir(parents=True, exist_ok=True)
     for address, sha256 in itertools.zip_longest(addresses, files.sha256[: len(addresses)]):
         path = waiting / base_name(address)
-        with progress_bar(None, f"downloading {path.name}", "B", unit_scale=True) as bar:
+        with progress_bar(None, f"downloading {path.name}", BYTES) as bar:
             download(address, sha256, path, bar.update)
         path.replace(directory / path.name)
     return {}

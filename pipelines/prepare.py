@@ -190,7 +190,6 @@ def learn_subwords(buckets: Buckets, models: WorkDirectory) -> None:
     if settings.from_work is not None:
         _take_subwords(WorkDirectory(Path(settings.from_work)), models, settings, tags)
         return
-    print(f"learning {settings.vocabulary:,} subwords ({settings.type})", file=sys.stderr, flush=True)
     if settings.joint:
         both = itertools.chain.from_iterable((pair.source, pair.target) for pair in _sample(buckets))
         train_subwords(both, settings, models.subword_model("source", joint=True), tags)

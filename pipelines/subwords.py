@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -19,10 +19,12 @@ from recipes.data_schema import Subwords
 from recipes.errors import UserError
 from recipes.files import replacing
 from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID
+from recipes.progress import progress_bar
 
 # SentencePiece leaves out longer sentences without an error, and its default (4,192) is near what 100 words
 # of a script with three bytes a character take.
 _MAX_SENTENCE_BYTES = 1 << 16
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tags: Sequence[str] = ()) -> None:
@@ -33,11 +35,18 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
     """
     model = io.BytesIO()
     failures: list[BaseException] = []
+    read = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal read
+        for sentence in sentences:
+            read += 1
+            yield sentence
 
     def learn() -> None:
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(sentences),
+                sentence_iterator=counted(),
                 model_writer=model,
                 model_type=settings.type,
                 vocab_size=settings.vocabulary,
@@ -59,7 +68,11 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
     # In a thread of its own, for SentencePiece does not hear Ctrl-C and may take minutes.
     learning = threading.Thread(target=learn, daemon=True)
     learning.start()
-    learning.join()
+    # SentencePiece does not say how far it is: the sentences it has read are counted, then only time is seen to pass.
+    with progress_bar(None, f"learning {settings.vocabulary:,} subwords ({settings.type})", "sentence") as bar:
+        while learning.is_alive():
+            learning.join(_SECONDS_BETWEEN_LOOKS)
+            bar.update(read - bar.n)
     if failures:
         raise _explained(failures[0], settings) from failures[0]
     with replacing(path) as temporary:

@@ -9,6 +9,31 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 15.0
+BYTES = "B"
+
+
+class Bar(tqdm):
+    """tqdm's bar, with numbers as people write them: ``31,102/40,000 pairs``, ``3.40MB/s``.
+
+    seconds_left: what whoever works knows better than the rate so far tells, if set.
+    """
+
+    seconds_left: float | None = None
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        values = dict(super().format_dict)
+        done, total, rate = values["n"], values["total"], values["rate"]
+        if rate is None and values["elapsed"]:
+            rate = (done - values["initial"]) / values["elapsed"]
+        if total and self.seconds_left:
+            rate = (total - done) / self.seconds_left
+        return {
+            **values,
+            "rate": rate,
+            "done": _amount(done, total, self.unit),
+            "speed": _speed(rate, self.unit) if rate else "?",
+        }
 
 
 class _Lines:
@@ -31,18 +56,39 @@ def is_interactive() -> bool:
     return sys.stderr.isatty() and os.environ.get("CI") != "true"
 
 
-def progress_bar(total: int | None, description: str, unit: str, **options: Any) -> tqdm:
-    """A tqdm bar over ``total`` units, if that is known, on standard error; close it or use it as a context manager."""
+def progress_bar(total: int | None, description: str, unit: str, initial: int = 0) -> Bar:
+    """A bar over ``total`` units (one of them is a ``unit``), if that is known, on standard
+    error; close it or use it as a context manager.
+
+    It shows the time when it is updated by 0, too: so work that cannot be counted is seen to go on.
+    """
+    time = "{elapsed}, {remaining} left" if total else "{elapsed}"
     if is_interactive():
-        return tqdm(total=total, desc=description, unit=unit, dynamic_ncols=True, **options)
-    return tqdm(
+        bar = "{desc}: {percentage:3.0f}%|{bar}| {done}" if total else "{desc}: {done}"
+        options: dict[str, Any] = {"dynamic_ncols": True, "mininterval": 0.1}
+    else:
+        bar = "{desc}: {done} {percentage:.0f}%" if total else "{desc}: {done}"
+        options = {"file": _Lines(sys.stderr), "mininterval": SECONDS_BETWEEN_LINES}
+    return Bar(
         total=total,
         desc=description,
         unit=unit,
-        file=_Lines(sys.stderr),
-        mininterval=SECONDS_BETWEEN_LINES,
-        maxinterval=SECONDS_BETWEEN_LINES,
-        bar_format="{desc}: {n_fmt}/{total_fmt} {unit} {percentage:.0f}% "
-        "[{elapsed}, {remaining} left, {rate_fmt}{postfix}]",
+        initial=initial,
+        miniters=0,
+        bar_format=f"{bar} [{time}, {{speed}}{{postfix}}]",
         **options,
     )
+
+
+def _amount(done: float, total: float | None, unit: str) -> str:
+    if unit == BYTES:
+        return "/".join(f"{tqdm.format_sizeof(number)}B" for number in (done, total) if number is not None)
+    return "/".join(f"{number:,.0f}" for number in (done, total) if number is not None) + f" {unit}s"
+
+
+def _speed(rate: float, unit: str) -> str:
+    if unit == BYTES:
+        return f"{tqdm.format_sizeof(rate)}B/s"
+    if rate < 1:
+        return f"{1 / rate:.1f} s/{unit}"
+    return f"{rate:,.1f} {unit}s/s" if rate < 10 else f"{rate:,.0f} {unit}s/s"

@@ -29,7 +29,7 @@ from tests.model.conftest import small_network
 from tests.model.shards import recipe_for, write_data
 
 ENVIRONMENT = {**os.environ, "CI": "true", "TF_CPP_MIN_LOG_LEVEL": "2"}
-TIMES = {"seconds", "target_words_per_second"}
+TIMES = {"seconds", "evaluation_seconds", "target_words_per_second"}
 
 
 def start_training(work: WorkDirectory) -> subprocess.Popen:

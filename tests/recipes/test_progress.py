@@ -1,0 +1,44 @@
+"""What a bar says where nobody watches: numbers as people write them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from recipes.progress import BYTES, progress_bar
+
+
+@pytest.mark.parametrize(
+    ("total", "unit", "done", "expected"),
+    [
+        (40_000, "pair", 31_102, "work: 31,102/40,000 pairs 78% [00:10, 00:02 left, 3,110 pairs/s]"),
+        (None, "sentence", 31_102, "work: 31,102 sentences [00:10, 3,110 sentences/s]"),
+        (20, "step", 4, "work: 4/20 steps 20% [00:10, 00:40 left, 2.5 s/step]"),
+        (200, "step", 40, "work: 40/200 steps 20% [00:10, 00:40 left, 4.0 steps/s]"),
+        (10_000_000_000, BYTES, 5_564_384_660, "work: 5.56GB/10.0GB 56% [00:10, 00:07 left, 556MB/s]"),
+        (None, BYTES, 123, "work: 123B [00:10, 12.3B/s]"),
+        (None, "line", 0, "work: 0 lines [00:10, ?]"),
+    ],
+)
+def test_numbers_are_for_people(total: int | None, unit: str, done: int, expected: str) -> None:
+    with progress_bar(total, "work", unit) as bar:
+        # The clock of tqdm, set back: the bar believes that it began ten seconds ago.
+        bar.n, bar.start_t = done, time.time() - 10.0
+        bar.last_print_t = bar.start_t
+        assert str(bar) == expected
+
+
+def test_the_time_left_may_be_known_better() -> None:
+    with progress_bar(1000, "training", "step", initial=500) as bar:
+        bar.n, bar.start_t = 510, time.time() - 10.0
+        bar.seconds_left = 3600.0
+        assert str(bar) == "training: 510/1,000 steps 51% [00:10, 1:00:00 left, 7.3 s/step]"
+
+
+def test_a_bar_that_cannot_count_shows_that_time_goes_by(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar(None, "learning", "sentence") as bar:
+        for _ in range(2):
+            bar.last_print_t -= 15.0
+            bar.update(0)
+    assert capsys.readouterr().err.count("learning: 0 sentences [00:00, ?]") >= 3
