@@ -1,10 +1,18 @@
-"""For every test."""
+"""For every test: what may run beside what, the fast ones by themselves, and what to do about those that fail."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
+
+ROOT = Path(__file__).parent.parent
 
 # A suite started in the background inherits an ignored SIGINT and hands it on to the commands that tests
 # interrupt; with a handler here, they begin as they would at a terminal.
@@ -13,3 +21,94 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says more of what else the machine does than of the code.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# What has several processes at work at once, and takes all cores: one of these at a time.
+HEAVY = (
+    "tests/end_to_end/test_road.py",
+    "tests/model/test_workers.py",
+    "tests/pipelines/test_flink.py",
+    "tests/pipelines/test_flink_workers.py",
+)
+# A worker of pytest takes a gigabyte, most of it TensorFlow.
+MOST_WORKERS = 4
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="only what starts no process, trains nothing, serves nothing")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Several only for whole directories: one file is sooner done than they are started."""
+    if all(Path(argument.partition("::")[0]).is_file() for argument in config.args):
+        return 0
+    return min(MOST_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Gives the tests of a file to one worker, all heavy ones to the same, and begins with those that take longest."""
+    if config.option.fast:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    order = ["heavy", "model", "pipelines", "serving", "recipes"]
+
+    def place(item: pytest.Item) -> int:
+        group = "heavy" if file_of(item) in HEAVY else file_of(item).split("/")[1]
+        return order.index(group) if group in order else len(order)
+
+    items.sort(key=place)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("heavy" if file_of(item) in HEAVY else file_of(item)))
+
+
+def file_of(item: pytest.Item) -> str:
+    """The file of a test, relative to the project's root."""
+    return item.path.relative_to(ROOT).as_posix()
+
+
+# The calls by which a process is started, as sys.addaudithook has them.
+_STARTS_A_PROCESS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn")
+
+
+@pytest.fixture(autouse=True)
+def nothing_slow(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With --fast, a test that is not marked slow fails where it starts a process."""
+    _forbidden.append(request.node.nodeid if request.config.option.fast else "")
+    yield
+    _forbidden.pop()
+
+
+_forbidden: list[str] = []
+
+
+def _look(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _STARTS_A_PROCESS and _forbidden and _forbidden[-1]:
+        pytest.fail(f"{_forbidden[-1]} starts a process ({arguments[0]}): mark it slow")
+
+
+sys.addaudithook(_look)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        needs = os.environ.get("RNNSEARCH_REQUIRE")
+        variables = [f"{name}={os.environ[name]}" for name in ("CI", "RNNSEARCH_REQUIRE") if os.environ.get(name)]
+        what = f"(it needs {needs}, which .ci/run installs)" if needs and file_of(item) in HEAVY else ""
+        command = " ".join([*variables, f"make test TESTS='{item.nodeid.partition('@')[0]}'"])
+        report.sections.append(("to run it alone", f"{command} {what}".rstrip()))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was skipped, and what would run it."""
+    skipped: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ") if report.longrepr else "no reason"
+        skipped[reason] = skipped.get(reason, 0) + 1
+    if skipped:
+        terminalreporter.section("skipped")
+        for reason, count in sorted(skipped.items()):
+            terminalreporter.line(f"{count} {'test' if count == 1 else 'tests'}: {reason}")

@@ -8,6 +8,13 @@ from typing import NoReturn
 
 import pytest
 
+# Whether to try every case, and what is only seen to work elsewhere, such as a whole Flink cluster.
+EXHAUSTIVE = os.environ.get("CI") == "true"
+
+only_in_ci = pytest.mark.skipif(
+    not EXHAUSTIVE, reason="takes minutes, or a cluster; CI=true make test runs it, as .ci/run does"
+)
+
 
 def missing(name: str, what: str) -> NoReturn:
     """Skips a test for want of ``what``, or fails it where ``name`` is in RNNSEARCH_REQUIRE, as .ci/run has it."""

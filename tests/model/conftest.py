@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from model import tensorboard
 from model.callbacks import read_history
 from model.checkpoint import load_best, newest_step
 from model.network import Network
@@ -86,6 +88,14 @@ def random_pairs(count: int, seed: int = 5) -> list[tuple[list[int], list[int]]]
         return [int(word) for word in random.integers(2, vocabulary, random.integers(0, 8))] + [END_ID]
 
     return [(sentence(SOURCE_VOCABULARY), sentence(TARGET_VOCABULARY)) for _ in range(count)]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def no_pictures() -> Iterator[None]:
+    """No alignments are drawn: that is half of the time of a small training. test_tensorboard.py has them drawn."""
+    pictures, tensorboard.PICTURES = tensorboard.PICTURES, 0
+    yield
+    tensorboard.PICTURES = pictures
 
 
 @pytest.fixture(params=NETWORKS.values(), ids=list(NETWORKS))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,24 +36,42 @@ from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import new_work
 
 
-def test_exported_model_translates_as_the_checkpoint(trained: WorkDirectory) -> None:
+@pytest.fixture(scope="module")
+def exported(trained: WorkDirectory) -> Path:
+    """A version for those that only read it."""
     path = export(trained, TINY)
     assert path == trained.version(1)
-    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
+    return path
+
+
+@pytest.fixture(scope="module")
+def signatures(exported: Path) -> Iterator[Any]:
+    """Of the version, loaded."""
+    model = tf.saved_model.load(str(exported))
+    yield model.signatures
+    # Signatures alone do not keep their model.
+    del model
+
+
+@pytest.fixture(scope="module")
+def translator(trained: WorkDirectory) -> Translator:
+    """Of the checkpoint that the version is made from."""
+    return Translator(best(trained), load_subwords(trained, joint=True), TINY.search)
+
+
+def test_exported_model_translates_as_the_checkpoint(signatures: Any, translator: Translator) -> None:
+    signature = signatures["serving_default"]
     (text,) = signature.structured_input_signature[1].values()
     assert (text.name, text.dtype, text.shape.as_list()) == ("text", tf.string, [None])
     given = signature(text=tf.constant(TEXTS))
     assert sorted(given) == ["score", "translation"]
-    translator = Translator(best(trained), load_subwords(trained, joint=True), TINY.search)
     from_checkpoint = translator.translate(tf.constant(TEXTS))
     np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
     np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
 
 
-def test_other_signatures_answer_as_the_checkpoint(trained: WorkDirectory) -> None:
-    signatures = tf.saved_model.load(str(export(trained, TINY))).signatures
+def test_other_signatures_answer_as_the_checkpoint(signatures: Any, translator: Translator) -> None:
     assert set(signatures) == {"serving_default", "nbest", "align", "score"}
-    translator = Translator(best(trained), load_subwords(trained, joint=True), TINY.search)
     texts = tf.constant([*TEXTS, ""])
     translated, scored = translator.n_best(texts)
     given = signatures["nbest"](text=texts)
@@ -110,16 +130,16 @@ def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path:
     np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
 
 
-def test_exported_model_carries_its_recipe(trained: WorkDirectory) -> None:
-    path = export(trained, TINY)
-    with (path / "assets" / "recipe.yaml").open(encoding="utf-8") as file:
+def test_exported_model_carries_its_recipe(exported: Path) -> None:
+    with (exported / "assets" / "recipe.yaml").open(encoding="utf-8") as file:
         assert schema.Recipe.model_validate(yaml.safe_load(file)) == TINY
 
 
-def test_exported_model_answers_the_requests_it_brings_along(trained: WorkDirectory) -> None:
-    path = export(trained, TINY)
-    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
-    records = tf.data.TFRecordDataset(str(path / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
+def test_exported_model_answers_the_requests_it_brings_along(
+    trained: WorkDirectory, exported: Path, signatures: Any
+) -> None:
+    signature = signatures["serving_default"]
+    records = tf.data.TFRecordDataset(str(exported / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
     requests = [PredictionLog.FromString(record).predict_log.request for record in records]
     batches = [tf.make_ndarray(request.inputs["text"]) for request in requests]
     assert {(request.model_spec.name, request.model_spec.signature_name) for request in requests} == {
@@ -135,7 +155,7 @@ def test_exported_model_answers_the_requests_it_brings_along(trained: WorkDirect
         assert signature(text=tf.constant(batch))["score"].shape == [len(batch)]
 
 
-def test_every_export_is_a_new_version(trained: WorkDirectory) -> None:
+def test_every_export_is_a_new_version(trained: WorkDirectory, exported: Path) -> None:
     before = trained.versions()
     assert export(trained, TINY) == trained.version(max(before) + 1)
     assert [entry.name for entry in trained.export.iterdir() if entry.name.startswith(".")] == []
@@ -190,8 +210,8 @@ def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
         ]
     assert UNKNOWN_ID not in processors[0].encode(texts[0])
     assert processors[0].encode(texts[2]).count(UNKNOWN_ID) == 1
-    exported = tf.saved_model.load(str(export(work, recipe)))
-    given = exported.signatures["serving_default"](text=tf.constant(texts))
+    model = tf.saved_model.load(str(export(work, recipe)))
+    given = model.signatures["serving_default"](text=tf.constant(texts))
     translator = Translator(network, (source, target), recipe.search)
     from_checkpoint = translator.translate(tf.constant(texts))
     np.testing.assert_array_equal(given["translation"], from_checkpoint.text)

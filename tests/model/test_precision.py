@@ -61,15 +61,22 @@ def test_the_loss_scale_grows_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == [8, 8, 16, 16, 16, 32, 32]
 
 
+def losses_of(directory: Path, precision: str) -> list[float]:
+    """The loss of every epoch of a training."""
+    recipe = recipe_for(dropout=0.0, epochs=3, precision=precision)
+    work = write_data(directory, recipe)
+    train(work, recipe)
+    return [entry["loss"] for entry in read_history(work)]
+
+
+@pytest.fixture(scope="module")
+def exact(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    return losses_of(tmp_path_factory.mktemp("exact") / "run", "float32")
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_training_learns_as_much(tmp_path: Path, precision: str) -> None:
-    losses = []
-    for bits in ("float32", precision):
-        recipe = recipe_for(dropout=0.0, epochs=3, precision=bits)
-        work = write_data(tmp_path / bits, recipe)
-        train(work, recipe)
-        losses.append([entry["loss"] for entry in read_history(work)])
-    exact, mixed = losses
+def test_training_learns_as_much(tmp_path: Path, exact: list[float], precision: str) -> None:
+    mixed = losses_of(tmp_path / "run", precision)
     assert mixed[-1] < 0.8 * mixed[0]
     assert mixed == pytest.approx(exact, rel=0.02)
     assert mixed != exact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from model import tensorboard
 from model.alignment_picture import draw_alignment
 from model.callbacks import read_history
 from model.network import Network
@@ -36,8 +38,16 @@ def scalars(events: EventAccumulator, name: str) -> dict[int, float]:
     return {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors(name)}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def pictures() -> Iterator[None]:
+    """As many as a training draws, which the other tests leave out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tensorboard, "PICTURES", 3)
+        yield
+
+
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def work(pictures: None, tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     recipe = recipe_for(max_steps=20, evaluate_every=10)
     work = write_data(tmp_path_factory.mktemp("run"), recipe)
     train(work, recipe)

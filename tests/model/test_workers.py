@@ -22,6 +22,7 @@ from model.workers import free_addresses
 from recipes.files import read_json, remove
 from recipes.layout import WorkDirectory
 from tests.model.conftest import same_training
+from tests.requirements import only_in_ci
 
 LONG = 300.0
 
@@ -133,6 +134,7 @@ def test_workers_end_with_what_started_them(
     assert sentences == (1 if code == 130 else 0)
 
 
+@only_in_ci
 def test_three_workers_of_a_cluster_train_as_one_and_miss_the_one_that_is_killed(
     of_one_replica: WorkDirectory, work: WorkDirectory, start: Callable[..., subprocess.Popen], tmp_path: Path
 ) -> None:

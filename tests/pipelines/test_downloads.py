@@ -14,6 +14,7 @@ from pipelines import downloads
 from pipelines.downloads import download, fetch_mtdata
 from recipes.errors import UserError
 from tests.pipelines.web_server import CONTENT, SHA256, Server
+from tests.requirements import only_in_ci
 
 
 def test_a_whole_file(tmp_path: Path, server: Server) -> None:
@@ -115,11 +116,12 @@ def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 with_mtdata = pytest.mark.skipif(importlib.util.find_spec("mtdata") is None, reason="needs the extra mtdata")
 
 
+@only_in_ci
 @with_mtdata
 def test_mtdata(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own index, with one corpus more: modules mtdata*.py of the current directory may add to it.
 
-    One test, because the index takes it 15 seconds to make and 6 to read.
+    One test, because the index takes mtdata 15 seconds to make and 6 to read.
     """
     monkeypatch.setenv("MTDATA", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)

@@ -30,10 +30,14 @@ from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import hashes, new_work, run
-from tests.requirements import missing
+from tests.requirements import missing, only_in_ci
 
 # What serves a Python worker is a thread of the test's process, and fails when its TaskManager is killed.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+    pytest.mark.slow,
+    only_in_ci,
+]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,8 +18,12 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from serving import protocol
+from tests.requirements import EXHAUSTIVE
 from tests.serving.conftest import DEADLINE, Running, eventually
 from tests.serving.test_predict import request
+
+# Of each kind; all have the same seed, so the few are the first of the many.
+MUTATED = 5000 if EXHAUSTIVE else 500
 
 METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
 
@@ -136,7 +140,7 @@ def test_requests_over_grpc(unharmed: Running) -> None:
             (raw(channel, METADATA), metadata.SerializeToString()),
         ]
         ends = set()
-        for number in range(5000):
+        for number in range(MUTATED):
             ask, data = kinds[number % len(kinds)]
             ends.add(ask(mutated(data, chance) if number % 10 else chance.randbytes(chance.randint(0, 200))))
     # INTERNAL: what is no message at all.
@@ -148,7 +152,7 @@ def test_requests_over_rest(unharmed: Running) -> None:
     chance = random.Random(1)
     connection = http.client.HTTPConnection("127.0.0.1", unharmed.rest_port, timeout=DEADLINE)
     ends = set()
-    for number in range(5000):
+    for number in range(MUTATED):
         body = BODIES[number % len(BODIES)]
         if number % 2:
             sent = json.dumps(with_another_value(body, chance)).encode()
@@ -167,7 +171,7 @@ def test_requests_over_rest(unharmed: Running) -> None:
 
 def test_paths_over_rest(unharmed: Running) -> None:
     chance = random.Random(1)
-    for number in range(500):
+    for number in range(MUTATED // 10):
         path = mutated(b"/v1/models/numbers/versions/7/metadata", chance)
         with_method = (b"GET ", b"POST ", b"PUT ", b"")[number % 4] + path
         connection = http.client.HTTPConnection("127.0.0.1", unharmed.rest_port, timeout=DEADLINE)
