@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +28,7 @@ from serving.async_client import AsyncTranslator
 from serving.client import Translator
 from serving.exchange import Alignment, TextTooLongError, Translation
 from tests.numbers_corpus import english, french, write_corpus
+from tests.ports import free_port
 
 ENVIRONMENT = {**os.environ, "CI": "true", "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
 
@@ -66,9 +65,7 @@ def work(root: Path, first_run: str) -> WorkDirectory:
 @pytest.fixture(scope="module")
 def server(work: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The stand-in as ``make serve`` starts it; gives its gRPC address."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(2)]
-        port, rest_port = (taken.getsockname()[1] for taken in sockets)
+    port, rest_port = free_port(), free_port()
     command = [sys.executable, "-m", "serving.serve", "--work", str(work.root)]
     log = tmp_path_factory.mktemp("server") / "log"
     with log.open("w") as output:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines import prepare
+from pipelines import pictures, prepare
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
 from recipes.files import remove, sha256_of
@@ -25,6 +25,7 @@ __all__ = ["server"]
 
 SOURCES = [english(number) for number in range(300)]
 TARGETS = [french(number) for number in range(300)]
+DRAW_PICTURE = pictures._svg
 
 
 def write_lines(path: Path, lines: Sequence[str | bytes]) -> Path:
@@ -85,6 +86,14 @@ def rejected_pairs(work: WorkDirectory) -> list[dict[str, Any]]:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             pairs += [json.loads(line) for line in file]
     return sorted(pairs, key=lambda pair: (pair["file"], pair["line"]))
+
+
+@pytest.fixture(scope="package", autouse=True)
+def no_pictures() -> Iterator[None]:
+    """None are drawn for the report: that is half of the time of a small preparation. test_report.py has them drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_svg", lambda *_: "")
+        yield
 
 
 @pytest.fixture

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
 
+from pipelines import pictures
 from pipelines.clean_report import other_limits, write_clean_report
 from pipelines.cleaning import RULES
 from pipelines.running import pipeline_options
 from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
-from tests.pipelines.conftest import SOURCES, TARGETS, new_work, run, write_pair
+from tests.pipelines.conftest import DRAW_PICTURE, SOURCES, TARGETS, new_work, run, write_pair
 
 
 class Page(HTMLParser):
@@ -36,8 +38,16 @@ class Page(HTMLParser):
         return self.texts[self.texts.index(text) + 1]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def drawn_pictures() -> Iterator[None]:
+    """Which the other tests leave out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_svg", DRAW_PICTURE)
+        yield
+
+
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def work(drawn_pictures: None, tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     directory = tmp_path_factory.mktemp("report")
     source = [*SOURCES, *SOURCES[:5], "", "word " * 150, "<script>alert(1)</script> & more"]
     target = [*TARGETS, *TARGETS[:5], "x", "mot " * 120, "<script>alert(1)</script> & plus"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 import time
 import urllib.error
@@ -23,6 +22,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from serving.flags import Flags
 from serving.server import Server
+from tests.ports import free_port
 
 DEADLINE = 20.0
 
@@ -102,12 +102,6 @@ class Running:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(condition: Callable[[], bool]) -> None:

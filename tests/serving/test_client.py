@@ -35,7 +35,9 @@ from serving.exchange import (
     Translation,
     TranslationError,
 )
-from tests.serving.conftest import Running, eventually, free_port, running, save_text_model
+from tests.ports import free_port
+from tests.requirements import EXHAUSTIVE
+from tests.serving.conftest import Running, eventually, running, save_text_model
 from tests.serving.test_grpc import Certificates
 from tests.serving.test_models import config_of, labels, model
 
@@ -191,18 +193,19 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(text_model: Path) 
     def start() -> subprocess.Popen:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    count = 20_000 if EXHAUSTIVE else 4_000
     server = start()
     try:
         answers = []
         with Translator(f"localhost:{port}") as translator:
             translator.wait_until_ready(60)
-            for translation in translator.translate_many(f"number {n}" for n in range(20_000)):
+            for translation in translator.translate_many(f"number {n}" for n in range(count)):
                 answers.append(translation.text)
                 if len(answers) in (2_000, 9_000):
                     server.kill()
                     server.wait()
                     server = start()
-        assert answers == [f"one:number {n}" for n in range(20_000)]
+        assert answers == [f"one:number {n}" for n in range(count)]
     finally:
         server.kill()
         server.wait()

@@ -18,7 +18,7 @@ from serving import serve
 from serving.client import Translator
 from serving.flags import Flags, parse_flags
 from serving.server import Server
-from tests.serving.conftest import free_port
+from tests.ports import free_port
 
 
 def test_flags_have_the_names_and_defaults_of_the_real_server() -> None:

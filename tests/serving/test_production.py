@@ -28,8 +28,9 @@ from serving import translate
 from serving.batching_parameters import queue_options, read_parameters
 from serving.flags import parse_flags
 from serving.server import Server
+from tests.ports import free_port
 from tests.requirements import missing
-from tests.serving.conftest import DEADLINE, Running, free_port, running
+from tests.serving.conftest import DEADLINE, Running, running
 from tests.serving.test_grpc import Certificates, refused, translated
 
 PRODUCTION = Path(__file__).parents[2] / "serving" / "production"

@@ -18,7 +18,8 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from serving.model_config import single_model
-from tests.serving.conftest import DEADLINE, eventually, free_port
+from tests.ports import free_port
+from tests.serving.conftest import DEADLINE, eventually
 from tests.serving.test_predict import request
 
 RELOADS = 50

@@ -18,8 +18,9 @@ from recipes.errors import UserError
 from serving.client import Translator
 from serving.flags import Flags
 from serving.server import Server
+from tests.ports import free_port
 from tests.requirements import without_privileges
-from tests.serving.conftest import Running, eventually, free_port, running, save_text_model
+from tests.serving.conftest import Running, eventually, running, save_text_model
 from tests.serving.test_predict import request
 
 AVAILABLE, END = ModelVersionStatus.AVAILABLE, ModelVersionStatus.END
