@@ -29,6 +29,8 @@ HEAVY = (
     "tests/pipelines/test_flink.py",
     "tests/pipelines/test_flink_workers.py",
 )
+# What trains or serves for many tests.
+SLOW_FIXTURES = {"trained", "of_one_replica", "text_server", "numbers_server"}
 # A worker of pytest takes a gigabyte, most of it TensorFlow.
 MOST_WORKERS = 4
 
@@ -48,9 +50,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Gives the tests of a file to one worker, all heavy ones to the same, and begins with those that take longest."""
     if config.option.fast:
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
+        items[:] = [item for item in items if not is_slow(item)]
     order = ["heavy", "model", "pipelines", "serving", "recipes"]
 
     def place(item: pytest.Item) -> int:
@@ -60,6 +61,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=place)
     for item in items:
         item.add_marker(pytest.mark.xdist_group("heavy" if file_of(item) in HEAVY else file_of(item)))
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Whether it starts a process, trains, or serves: it is marked so, or has a fixture that does."""
+    return bool(item.get_closest_marker("slow")) or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def file_of(item: pytest.Item) -> str:

@@ -30,6 +30,8 @@ from serving.exchange import Alignment, TextTooLongError, Translation
 from tests.numbers_corpus import english, french, write_corpus
 from tests.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {**os.environ, "CI": "true", "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
 
 TOO_LONG = " ".join(["one"] * 600)

@@ -53,6 +53,7 @@ def history_but_for_times(work: WorkDirectory) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name not in TIMES} for line in read_history(work)]
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_ends_as_if_it_never_was(tmp_path: Path) -> None:
     """kill -9, anywhere and in the middle of writing a checkpoint; bit for bit weights, and the history too."""
     recipe = recipe_for(epochs=3, evaluate_every=15, checkpoint_seconds=0, ema_decay=0.9, subword_sampling=0.2)
@@ -92,6 +93,7 @@ class SignalAt(keras.callbacks.Callback):
             signal.raise_signal(self._number)
 
 
+@pytest.mark.slow
 def test_interrupted_it_keeps_the_last_update(tmp_path: Path) -> None:
     recipe = recipe_for(checkpoint_seconds=3600, evaluate_every=100)
     work = write_data(tmp_path / "run", recipe)

@@ -39,6 +39,7 @@ def updates(parts: int, pairs: int, times: int = 1, **network: Any) -> list[tupl
     [(2, 8, NETWORKS["rnnsearch-options"]), (3, 7, {}), (4, 2, {"architecture": "rnnencdec"})],
     ids=["even", "uneven", "more parts than pairs"],
 )
+@pytest.mark.slow
 def test_parts_make_the_update_of_the_whole(parts: int, pairs: int, more: dict[str, Any]) -> None:
     ((whole_found, whole),) = updates(1, pairs, **more)
     ((found, weights),) = updates(parts, pairs, **more)
@@ -47,6 +48,7 @@ def test_parts_make_the_update_of_the_whole(parts: int, pairs: int, more: dict[s
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_parts_computed_side_by_side_are_the_same_every_time() -> None:
     """Bit for bit, with their random numbers: which of them is first must not matter."""
     (found, weights), *others = updates(4, 40, times=20, dropout=0.4, recurrent_dropout=0.3)

@@ -36,6 +36,7 @@ def stored(work: WorkDirectory) -> list[tuple[tuple[list[int], list[int]], dict[
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.slow
 def test_an_exploding_loss_names_the_step_and_the_pairs(accumulate: int, tmp_path: Path) -> None:
     """A rate that no weight survives: the second update's loss is no number, and it was on the second batch or, where
     two make an update, on the third and the fourth."""
@@ -90,6 +91,7 @@ class Poison(keras.callbacks.Callback):
             embeddings.assign(np.concatenate([np.full((1, embeddings.shape[1]), np.nan), embeddings.numpy()[1:]]))
 
 
+@pytest.mark.slow
 def test_weights_that_are_no_numbers_are_never_kept(tmp_path: Path) -> None:
     recipe = recipe_for(checkpoint_seconds=0)
     work = write_data(tmp_path / "run", recipe)

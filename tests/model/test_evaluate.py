@@ -14,6 +14,8 @@ from recipes.files import read_json
 from recipes.layout import WorkDirectory
 from tests.model.conftest import TINY
 
+pytestmark = pytest.mark.slow
+
 
 def test_evaluation_scores_the_plain_text(trained: WorkDirectory) -> None:
     scores = evaluate(trained, TINY)

@@ -35,6 +35,8 @@ from tests.model.shards import write_data
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import new_work
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exported(trained: WorkDirectory) -> Path:

@@ -21,6 +21,8 @@ from recipes.loading import save_recipe
 from recipes.stages import TRAIN
 from tests.model.shards import recipe_for, write_data
 
+pytestmark = pytest.mark.slow
+
 RECIPE = recipe_for(max_steps=3)
 
 

@@ -32,6 +32,7 @@ def weights_of(network: Any) -> list[np.ndarray]:
     return [variable.numpy() for variable in network.trainable_variables]
 
 
+@pytest.mark.slow
 def test_an_update_whose_gradient_overflows_is_left_out() -> None:
     network, scale, update = updating(precision="float16")
     exact, _, exact_update = updating()
@@ -50,6 +51,7 @@ def test_an_update_whose_gradient_overflows_is_left_out() -> None:
         assert np.linalg.norm(ours - theirs) < 0.03 * np.linalg.norm(theirs - then)
 
 
+@pytest.mark.slow
 def test_the_loss_scale_grows_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.precision.UPDATES_BEFORE_GROWTH", 3)
     _, scale, update = updating(precision="float16")
@@ -75,6 +77,7 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.slow
 def test_training_learns_as_much(tmp_path: Path, exact: list[float], precision: str) -> None:
     mixed = losses_of(tmp_path / "run", precision)
     assert mixed[-1] < 0.8 * mixed[0]

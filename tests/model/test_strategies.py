@@ -26,6 +26,8 @@ from recipes.stages import resolved_recipe
 from tests.model.conftest import NETWORKS, padded, random_pairs, same_training, small_network
 from tests.model.shards import write_data
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

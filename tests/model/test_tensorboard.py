@@ -24,6 +24,8 @@ from recipes.loading import load_recipe
 from tests.model.shards import recipe_for, write_data
 from tests.numbers_corpus import english
 
+pytestmark = pytest.mark.slow
+
 CURVES = {"loss", "learning_rate", "gradient_norm", "target_words_per_second", "padding", "dev_bleu"}
 PICTURES = {"alignment/1", "alignment/2", "alignment/3"}
 

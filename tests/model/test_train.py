@@ -28,6 +28,8 @@ from recipes.stages import TRAIN
 from tests.model.shards import recipe_for, write_data
 from tests.model.test_checkpoint import SignalAt, history_but_for_times
 
+pytestmark = pytest.mark.slow
+
 
 def values_of(network: Network) -> list[np.ndarray]:
     return [variable.numpy() for variable in network.trainable_variables]

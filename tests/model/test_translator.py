@@ -14,6 +14,8 @@ from recipes.layout import PADDING_ID, WorkDirectory
 from tests.model.conftest import TEXTS, TINY, best
 from tests.numbers_corpus import english
 
+pytestmark = pytest.mark.slow
+
 
 def untrained(work: WorkDirectory, beam_size: int = 3) -> Translator:
     subwords = load_subwords(work, joint=True)

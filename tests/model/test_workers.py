@@ -24,6 +24,8 @@ from recipes.layout import WorkDirectory
 from tests.model.conftest import same_training
 from tests.requirements import only_in_ci
 
+pytestmark = pytest.mark.slow
+
 LONG = 300.0
 
 

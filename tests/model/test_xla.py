@@ -18,6 +18,8 @@ from recipes import schema
 from recipes.files import read_json
 from tests.model.shards import VOCABULARY, recipe_for, write_data
 
+pytestmark = pytest.mark.slow
+
 BATCH_TOKENS = 150  # small enough for buckets of several lengths
 
 NO_DROPOUT: dict[str, Any] = {"dropout": 0.0}

@@ -209,6 +209,7 @@ def test_no_file_or_a_directory(tmp_path: Path, form: str) -> None:
         read(tmp_path / f"some.{form}", **more)
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_bytes(b"one\tun\n")
@@ -239,6 +240,7 @@ def run_reader(*paths: Path, before: Sequence[str] = ()) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.slow
 def test_deep_json(tmp_path: Path) -> None:
     """Apart from Hypothesis, which is called at every garbage collection, and needs more stack than is left there."""
     path = tmp_path / "a.jsonl"
@@ -251,6 +253,7 @@ LONG = 100_000_000
 
 
 @pytest.mark.parametrize("name", ["a.tsv.zst", "a.jsonl.zst", "a.csv.zst", "a.tmx.zst"])
+@pytest.mark.slow
 def test_a_line_of_100_megabytes(tmp_path: Path, name: str) -> None:
     """Zstandard makes nothing of it, so that no disk is kept busy."""
     before, after = tmx("", "|").split(b"|")
@@ -268,6 +271,7 @@ def test_a_line_of_100_megabytes(tmp_path: Path, name: str) -> None:
     assert grown < (8.5 if "csv" in name else 4.5) * LONG / 1024
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """Save for gettext PO, which its library loads whole; SQLite gives a row at a time by itself."""
     # Arrow, the last, needs 20 MB for itself.

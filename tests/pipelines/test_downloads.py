@@ -17,6 +17,7 @@ from tests.pipelines.web_server import CONTENT, SHA256, Server
 from tests.requirements import only_in_ci
 
 
+@pytest.mark.slow
 def test_a_whole_file(tmp_path: Path, server: Server) -> None:
     told: list[int] = []
     download(server.url("/whole?x=1"), SHA256.upper(), tmp_path / "file", told.append)
@@ -25,6 +26,7 @@ def test_a_whole_file(tmp_path: Path, server: Server) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(tmp_path: Path, server: Server) -> None:
     told: list[int] = []
     download(server.url("/broken"), SHA256, tmp_path / "file", told.append)
@@ -33,6 +35,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(tmp_path: Path, ser
     assert sum(told) == len(CONTENT)
 
 
+@pytest.mark.slow
 def test_a_server_without_ranges_is_begun_with_again(tmp_path: Path, server: Server) -> None:
     told: list[int] = []
     download(server.url("/stubborn"), SHA256, tmp_path / "file", told.append)
@@ -41,6 +44,7 @@ def test_a_server_without_ranges_is_begun_with_again(tmp_path: Path, server: Ser
     assert sum(told) == len(CONTENT)
 
 
+@pytest.mark.slow
 def test_the_next_command_goes_on(tmp_path: Path, server: Server) -> None:
     def interrupted(size: int) -> None:
         if size:
@@ -56,6 +60,7 @@ def test_the_next_command_goes_on(tmp_path: Path, server: Server) -> None:
     assert (told[0], sum(told)) == (have, len(CONTENT))
 
 
+@pytest.mark.slow
 def test_a_sum_that_is_not_given_is_told(tmp_path: Path, server: Server) -> None:
     """And what was downloaded need not be downloaded again."""
     with pytest.raises(UserError, match=f"has SHA-256 {SHA256}; if that is the file .* into the recipe as sha256"):
@@ -66,6 +71,7 @@ def test_a_sum_that_is_not_given_is_told(tmp_path: Path, server: Server) -> None
     assert server.ranges() == [None, "bytes=1000000-"]
 
 
+@pytest.mark.slow
 def test_another_file_is_not_taken(tmp_path: Path, server: Server) -> None:
     zeros = hashlib.sha256(bytes(len(CONTENT))).hexdigest()
     with pytest.raises(UserError, match=f"/corrupt has SHA-256 {zeros}, not {SHA256} as the recipe says; check both"):
@@ -73,6 +79,7 @@ def test_another_file_is_not_taken(tmp_path: Path, server: Server) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_asked_again(tmp_path: Path, server: Server) -> None:
     download(server.url("/busy"), SHA256, tmp_path / "file")
     assert len(server.asked) == 3
@@ -88,6 +95,7 @@ def test_a_busy_server_is_asked_again(tmp_path: Path, server: Server) -> None:
         ("/stalled", "the server does not answer; try again later"),
     ],
 )
+@pytest.mark.slow
 def test_a_server_that_does_not_give_the_file(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, path: str, sentence: str
 ) -> None:
@@ -98,6 +106,7 @@ def test_a_server_that_does_not_give_the_file(
     assert len(server.asked) <= 6
 
 
+@pytest.mark.slow
 def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "SECONDS_BETWEEN_TRIES", 0.001)
     with socket.create_server(("127.0.0.1", 0)) as unused:
@@ -141,6 +150,7 @@ def test_mtdata(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch)
 
 
 @with_mtdata
+@pytest.mark.slow
 def test_a_name_that_mtdata_cannot_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTDATA", str(tmp_path / "cache"))
     with pytest.raises(UserError, match="mtdata could not fetch europarl"):

@@ -66,6 +66,7 @@ def test_only_what_changed_is_fetched_again(tmp_path: Path, wheels: list[Path]) 
     assert sorted(path.name for path in work.corpus.iterdir()) == ["back", "corpus.json"]
 
 
+@pytest.mark.slow
 def test_files_on_the_web_are_fetched_by_their_sums(tmp_path: Path, server: Server) -> None:
     corpus = {"file": server.url("/lines.tsv"), "sha256": [hashlib.sha256(LINES).hexdigest()]}
     work = work_with(tmp_path, {**corpus, "name": "lines"})
@@ -77,6 +78,7 @@ def test_files_on_the_web_are_fetched_by_their_sums(tmp_path: Path, server: Serv
     assert sorted(path.name for path in work.corpus.iterdir()) == ["corpus.json", "lines"]
 
 
+@pytest.mark.slow
 def test_a_download_goes_on_with_the_next_command(tmp_path: Path, server: Server) -> None:
     """Here the first does not know the sum, and what it fetched waits for one that does."""
     work = work_with(tmp_path, {"file": server.url("/whole"), "format": "tsv", "name": "web"})

@@ -17,6 +17,8 @@ from apache_beam.portability.api import endpoints_pb2
 
 from pipelines.flink_workers import loopback_workers
 
+pytestmark = pytest.mark.slow
+
 WORKER = "1-1"
 SECONDS = 20
 

@@ -212,6 +212,7 @@ def test_of_equal_pairs_the_first_line_is_kept(tmp_path: Path) -> None:
     assert sorted(lines) == list(range(1, 301))
 
 
+@pytest.mark.slow
 def test_shards_are_the_same_bytes_however_they_are_made(tmp_path: Path, numbers: FilePair) -> None:
     """Chunk sizes, runs, compressed input and worker processes: none of them shows."""
     work = new_work(tmp_path / "work", numbers)

@@ -25,6 +25,7 @@ def test_the_page_has_a_command_for_every_engine() -> None:
 
 
 @pytest.mark.parametrize("command", PREPARE)
+@pytest.mark.slow
 def test_beam_knows_every_flag(command: str) -> None:
     """As make hands them on."""
     make, *arguments = shlex.split(command)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 
 

@@ -112,6 +112,7 @@ def test_a_corpus_that_is_not_there(arguments: list[str], sentence: str, work: W
     assert sentence in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_work_directory_that_cannot_be_written(tmp_path: Path) -> None:
     """A file where the directory should be: refused to every user, root as well."""
     (tmp_path / "file").write_text("", encoding="utf-8")
@@ -121,6 +122,7 @@ def test_a_work_directory_that_cannot_be_written(tmp_path: Path) -> None:
     assert done.stderr == f"error: {tmp_path / 'file' / 'run'}: Not a directory; check the path\n"
 
 
+@pytest.mark.slow
 def test_debug_shows_where(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "recipes.run", "--work", str(tmp_path), "--recipe", "nonesuch", "--debug"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

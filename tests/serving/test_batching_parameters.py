@@ -185,6 +185,7 @@ def test_flags(capsys: pytest.CaptureFixture) -> None:
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_server_does_not_start_with_a_wrong_file(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "parameters.txt"
     path.write_text(text)
@@ -201,6 +202,7 @@ def row(n: float) -> np.ndarray:
     return np.array([[n, n]], np.float32)
 
 
+@pytest.mark.slow
 def test_calls_of_both_protocols_share_a_run(numbers_model: Path, tmp_path: Path) -> None:
     path = tmp_path / "parameters.txt"
     path.write_text(FOUR_ROWS)
@@ -225,6 +227,7 @@ def test_calls_of_both_protocols_share_a_run(numbers_model: Path, tmp_path: Path
         ]
 
 
+@pytest.mark.slow
 def test_batching_without_a_file_does_not_keep_a_lone_call_waiting(numbers_model: Path) -> None:
     with running(numbers_model, "numbers", enable_batching=True) as server:
         answer = server.prediction.Predict(request(a=row(1), b=row(2)), timeout=20)
@@ -232,6 +235,7 @@ def test_batching_without_a_file_does_not_keep_a_lone_call_waiting(numbers_model
         assert "model_server_batch_threads_0" in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.slow
 def test_each_model_can_have_parameters_of_its_own(numbers_model: Path, tmp_path: Path) -> None:
     """What the common file says of queues is ignored, and a version without a file is not batched."""
     common = tmp_path / "parameters.txt"

@@ -41,6 +41,8 @@ from tests.serving.conftest import Running, eventually, running, save_text_model
 from tests.serving.test_grpc import Certificates
 from tests.serving.test_models import config_of, labels, model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def translator(text_server: Running) -> Iterator[Translator]:

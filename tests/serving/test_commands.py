@@ -78,6 +78,7 @@ def test_a_missing_base_path(tmp_path: Path) -> None:
         Server(Flags(model_base_path=tmp_path / "absent", port=0))
 
 
+@pytest.mark.slow
 def test_a_taken_rest_port(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -87,6 +88,7 @@ def test_a_taken_rest_port(tmp_path: Path) -> None:
             Server(Flags(model_base_path=tmp_path, host="127.0.0.1", port=0, rest_api_port=port))
 
 
+@pytest.mark.slow
 def test_the_process_serves_refuses_a_taken_port_and_ends_well(text_model: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "serving.server", f"--port={port}", f"--model_base_path={text_model}"]

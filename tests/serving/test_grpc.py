@@ -24,6 +24,8 @@ from serving.grpc_api import MOST_WAITING
 from tests.serving.conftest import DEADLINE, Running, eventually, running
 from tests.serving.test_predict import request
 
+pytestmark = pytest.mark.slow
+
 TEXT = request("rnnsearch", text=["a"])
 
 

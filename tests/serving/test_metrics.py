@@ -20,6 +20,8 @@ from serving.metrics import LATENCY_BOUNDS, Metrics
 from tests.serving.conftest import DEADLINE, Running, running
 from tests.serving.test_predict import request
 
+pytestmark = pytest.mark.slow
+
 PATH = "/monitoring/prometheus/metrics"
 # The parser appends the "_total" that a counter should have; Prometheus itself takes names as they are.
 REQUESTS, LATENCY, RUNTIME = (

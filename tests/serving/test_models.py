@@ -22,6 +22,8 @@ from serving.server import Server
 from tests.serving.conftest import DEADLINE, Running, eventually, running, save_text_model
 from tests.serving.test_predict import request
 
+pytestmark = pytest.mark.slow
+
 State = ModelVersionStatus.State
 
 

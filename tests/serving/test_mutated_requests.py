@@ -22,6 +22,8 @@ from tests.requirements import EXHAUSTIVE
 from tests.serving.conftest import DEADLINE, Running, eventually
 from tests.serving.test_predict import request
 
+pytestmark = pytest.mark.slow
+
 # Of each kind; all have the same seed, so the few are the first of the many.
 MUTATED = 5000 if EXHAUSTIVE else 500
 

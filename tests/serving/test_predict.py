@@ -14,6 +14,8 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from tests.serving.conftest import Running
 
+pytestmark = pytest.mark.slow
+
 A = np.array([[1, 2], [3, 4]], np.float32)
 B = np.array([[10, 20], [30, 40]], np.float32)
 

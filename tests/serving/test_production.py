@@ -38,6 +38,7 @@ MANIFESTS = sorted((PRODUCTION / "kubernetes").glob("*.yaml"))
 DASHBOARD = PRODUCTION / "grafana" / "dashboard.json"
 
 
+@pytest.mark.slow
 def test_dockerfile() -> None:
     """By hadolint, and of the version that models are exported with."""
     dockerfile = PRODUCTION / "Dockerfile"
@@ -59,6 +60,7 @@ def test_batching() -> None:
     assert options.max_batch_size <= schema.Search().max_request_texts
 
 
+@pytest.mark.slow
 def test_compose() -> None:
     """By the schema of the Compose specification; what it mounts is there."""
     path = PRODUCTION / "compose.yaml"
@@ -92,6 +94,7 @@ def test_kubernetes_manifests_mean_the_same_pods() -> None:
     assert container["image"].removeprefix("rnnsearch-serving:") == version_of_the_image()
 
 
+@pytest.mark.slow
 def test_prometheus() -> None:
     """By Prometheus's own promtool; it asks where the server's metrics are."""
     path = PRODUCTION / "prometheus.yml"
@@ -126,6 +129,7 @@ def test_models() -> None:
     assert model.name == MODEL_NAME
 
 
+@pytest.mark.slow
 def test_the_stand_in_serves_as_the_image_does(text_model: Path, tmp_path: Path) -> None:
     """Under the command line of the Dockerfile, with its files; other ports, and the model where it is here."""
     command = re.search(r"^CMD (\[.*?\])$", (PRODUCTION / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)
@@ -147,6 +151,7 @@ def test_the_stand_in_serves_as_the_image_does(text_model: Path, tmp_path: Path)
         server.stop(grace_seconds=5)
 
 
+@pytest.mark.slow
 def test_ready(text_server: Running) -> None:
     """The probe, against a server: one that has the model, one that has not, and none."""
 
@@ -159,6 +164,7 @@ def test_ready(text_server: Running) -> None:
     assert not ready("rnnsearch", free_port())
 
 
+@pytest.mark.slow
 def test_ssl_config(text_model: Path, tmp_path: Path) -> None:
     """What it writes makes a server that speaks TLS, with clients of its authority only where it is given one."""
     certificates = Certificates()

@@ -22,6 +22,8 @@ from tests.ports import free_port
 from tests.serving.conftest import DEADLINE, eventually
 from tests.serving.test_predict import request
 
+pytestmark = pytest.mark.slow
+
 RELOADS = 50
 WARM = 10  # reloads after which the allocator has what it wants
 MEGABYTES = 8

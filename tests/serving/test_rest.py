@@ -10,6 +10,8 @@ import pytest
 
 from tests.serving.conftest import Running
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = "/v1/models/numbers"
 
 

@@ -13,6 +13,8 @@ import pytest
 from serving.rest import MOST_BODY_BYTES, MOST_HEADER_BYTES
 from tests.serving.conftest import DEADLINE, Running, running
 
+pytestmark = pytest.mark.slow
+
 PATH = "/v1/models/rnnsearch:predict"
 BODY = b'{"instances": ["a"]}'
 REQUEST = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (PATH.encode(), len(BODY), BODY)

@@ -15,6 +15,8 @@ from tensorflow_serving.apis.predict_pb2 import PredictResponse
 from tests.serving.conftest import Running, eventually, running
 from tests.serving.test_predict import request
 
+pytestmark = pytest.mark.slow
+
 ENDLESS = 2**31 - 1
 
 

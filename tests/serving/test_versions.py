@@ -23,6 +23,8 @@ from tests.requirements import without_privileges
 from tests.serving.conftest import Running, eventually, running, save_text_model
 from tests.serving.test_predict import request
 
+pytestmark = pytest.mark.slow
+
 AVAILABLE, END = ModelVersionStatus.AVAILABLE, ModelVersionStatus.END
 
 

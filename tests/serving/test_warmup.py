@@ -18,6 +18,8 @@ from tests.serving.conftest import DEADLINE, Running, eventually, running
 from tests.serving.test_predict import request
 from tests.serving.test_versions import states, translation
 
+pytestmark = pytest.mark.slow
+
 
 class Counting(tf.Module):
     """How many requests it has answered, this one included."""
