@@ -43,7 +43,7 @@ UNUSED = ("tensorflow/include", "clang/native", "eldc/large_db.h", "pyarrow/incl
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 10.0
-LINES_KEPT_OF_A_FAILURE = 15
+LINES_OF_A_FAILURE = 30
 
 # In the words of pip and of what it is made of.
 _UNREACHABLE = ("connection broken by", "NewConnectionError", "NameResolutionError", "Read timed out", "ProxyError")
@@ -89,7 +89,9 @@ def _stale_because(made_from: bytes) -> str | None:
 def _make_anew(made_from: bytes, tools: bool) -> None:
     began = time.monotonic()
     try:
-        _run([sys.executable, "-m", "venv", "--prompt", VENV.name, str(BUILDING)], lambda _: "an empty environment")
+        # Not in one: venv keeps to itself what is wrong with ensurepip.
+        _run([sys.executable, "-m", "venv", "--without-pip", "--prompt", VENV.name, str(BUILDING)], lambda _: "venv")
+        _run([str(BUILDING / "bin" / "python"), "-m", "ensurepip", "--default-pip"], lambda _: "installing pip")
         _install(BUILDING, ".", "--no-compile")
         for unused in UNUSED:
             for path in BUILDING.glob(f"lib/python*/site-packages/{unused}"):
@@ -223,19 +225,17 @@ class _Status:
 
 def _sentence(said: list[str]) -> str:
     """Why a command failed that said this."""
-    text = "\n".join(said)
-    if os.strerror(errno.ENOSPC) in text:
+    last = "\n".join(said[-LINES_OF_A_FAILURE:])
+    if os.strerror(errno.ENOSPC) in last:
         return f"the disk is full while making {VENV}; make room and run the same command again"
-    if any(words in text for words in _UNREACHABLE):
+    if any(words in last for words in _UNREACHABLE):
         return (
             "the package index cannot be reached; check the network or pip's settings, and run the same command again"
         )
-    if "ensurepip" in text:
+    if "No module named ensurepip" in last:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         return f"{sys.executable} makes no environments; install the rest of it (on Debian python{version}-venv)"
-    if found := re.search(r"No matching distribution found for (\S+)", text):
-        return f"the package index has no {found[1]} for this Python and machine; correct setup.py or constraints.txt"
-    print("\n".join(said[-LINES_KEPT_OF_A_FAILURE:]), file=sys.stderr)
+    print(last, file=sys.stderr)
     return f"{VENV} could not be made, for the reason above"
 
 

@@ -8,9 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines.running import _unknown_flags, pipeline_options
+from recipes.make_variables import RUNNERS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
@@ -39,3 +40,7 @@ def test_beam_knows_every_flag(command: str) -> None:
     assert _unknown_flags(PipelineOptions(flags)) == []
     if "Dataflow" not in flags[0]:
         pipeline_options(flags)
+
+
+def test_beam_has_every_runner_that_make_takes() -> None:
+    assert {name for name in RUNNERS if name.endswith("Runner")} < set(StandardOptions.KNOWN_RUNNER_NAMES)
