@@ -1,97 +1,129 @@
 # The short way to every command of the project; `make help` lists the targets.
 
-RECIPE ?= bible
-stem = $(basename $(notdir $(1:.gz=)))
-WORK ?= work/$(if $(SRC),$(call stem,$(SRC)),$(call stem,$(RECIPE)))
+# What is given on the command line, taken as it is: a dollar in a TEXT is a dollar. Recipes have every value from their
+# environment, as "$$WORK", so that quotes and spaces in it are no matter.
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(given),$(eval override export $(name) := $$(value $(name))))
 
-# The first Python of a supported version; PYTHON=… names another.
-PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
-	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && \
-	echo $$python && break; done)
+empty :=
+space := $(empty) $(empty)
+stem = $(subst |,$(space),$(basename $(notdir $(patsubst %.gz,%,$(subst $(space),|,$(1))))))
+RECIPE ?= bible
+WORK ?= work/$(call stem,$(or $(SRC),$(RECIPE)))
+export RECIPE WORK
 
 venv := .venv
 run := $(venv)/bin/python -m
 ready := $(venv)/complete
+tools := $(venv)/tools
+# A Python as of the environment that is there, else the first of a supported version.
+pythons := $(notdir $(wildcard $(venv)/bin/python3.??)) python3.11 python3.12 python3.13 python3.10 python3
+# Sets $$python to the first of these commands that is a Python of a supported version.
+find_python = for python in $(1) none; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && break; done; \
+	if [ "$$python" = none ]; then \
+	echo 'error: $(or $(2),there) is no Python 3.10 to 3.13; install one, or name it with PYTHON=' >&2; exit 1; fi
+# What is given on the command line, and what a target cannot do without, is looked at before anything runs.
+check := $(if $(given)$(filter translate bench-train,$(MAKECMDGOALS)),valid-variables)
+make_environment = $(call find_python,$(if $(PYTHON),"$$PYTHON",$(pythons)),$(if $(PYTHON),PYTHON)); \
+	"$$python" -m recipes.environment
+
 debug := $(if $(DEBUG),--debug)
-beam := $(strip $(if $(RUNNER),--runner='$(RUNNER)') $(if $(FLINK_MASTER),--flink_master='$(FLINK_MASTER)') $(BEAM))
-corpus := $(if $(SRC),--train-source '$(SRC)') $(if $(TGT),--train-target '$(TGT)') \
-	$(if $(DEV_SRC),--dev-source '$(DEV_SRC)') $(if $(DEV_TGT),--dev-target '$(DEV_TGT)') \
-	$(if $(TEST_SRC),--test-source '$(TEST_SRC)') $(if $(TEST_TGT),--test-target '$(TEST_TGT)')
-spread := $(if $(STRATEGY),--strategy '$(STRATEGY)') $(if $(WORKERS),--workers '$(WORKERS)')
-road := $(run) recipes.run --work '$(WORK)' --recipe '$(RECIPE)' $(corpus) $(spread) $(debug)
+beam := $(strip $(if $(RUNNER),--runner="$$RUNNER") $(if $(FLINK_MASTER),--flink_master="$$FLINK_MASTER") $(BEAM))
+corpus := $(if $(SRC),--train-source "$$SRC") $(if $(TGT),--train-target "$$TGT") \
+	$(if $(DEV_SRC),--dev-source "$$DEV_SRC") $(if $(DEV_TGT),--dev-target "$$DEV_TGT") \
+	$(if $(TEST_SRC),--test-source "$$TEST_SRC") $(if $(TEST_TGT),--test-target "$$TEST_TGT")
+spread := $(if $(STRATEGY),--strategy "$$STRATEGY") $(if $(WORKERS),--workers "$$WORKERS")
+road := $(run) recipes.run --work "$$WORK" --recipe "$$RECIPE" $(corpus) $(spread) $(debug)
 
 # TensorFlow's notes on the machine's CPU and missing GPU are not errors, but look like them.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help environment train prepare clean-report evaluate export summary serve translate quality bench-train bench-serve \
-	test lint format clean
+.PHONY: help environment train prepare clean-report evaluate export summary serve translate quality bench-train \
+	bench-serve test test-fast lint format clean current valid-variables
 .DEFAULT_GOAL := help
+# Or an interrupted make would delete them, whole as they are.
+.PRECIOUS: $(ready) $(tools)
 
-help: ## list the targets
-	@echo 'RECIPE=name or file.yaml ($(RECIPE))   WORK=work directory ($(WORK))   DEBUG=1 shows tracebacks'
+help: $(check) ## list the targets
+	@echo "RECIPE=name or file.yaml ($$RECIPE)   WORK=work directory ($$WORK)   DEBUG=1 shows tracebacks"
 	@echo 'SRC= TGT=  DEV_SRC= DEV_TGT=  TEST_SRC= TEST_TGT=   a corpus of your own, one sentence a line, plain or .gz'
 	@echo 'WORKERS=2 or STRATEGY=mirrored|multi_worker|tpu|one   how the training is spread (default: as the machine is)'
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-environment: $(ready) ## make .venv from setup.py and constraints.txt
+environment: | $(check) ## make .venv, anew if setup.py, constraints.txt or PYTHON=python3.13 is not what it is of
+	@$(make_environment)
 
-$(ready): setup.py constraints.txt
-	@test -n '$(PYTHON)' || { echo 'error: no Python 3.10, 3.11 or 3.12 found; install one, or name it with PYTHON=' >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(venv)
-	PIP_CONSTRAINT=constraints.txt $(venv)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@
+# Only the first use makes it unasked.
+$(ready): | $(check)
+	@$(make_environment)
 
-train: $(ready) ## corpus, preparation, training, evaluation and SavedModel: whatever is not current of it
+$(tools): | $(check)
+	@$(make_environment) --tools
+
+current: | $(check) $(ready)
+	@cat setup.py constraints.txt | cmp -s - $(ready) || \
+		echo 'note: setup.py or constraints.txt changed since $(venv) was made; make environment makes it anew' >&2
+
+valid-variables: export GIVEN := $(given)
+valid-variables: export TARGETS := $(MAKECMDGOALS)
+valid-variables:
+	+@$(call find_python,$(venv)/bin/python $(pythons)); "$$python" -m recipes.make_variables
+
+train: current ## corpus, preparation, training, evaluation and SavedModel: whatever is not current of it
 	@$(road)
 
-prepare: $(ready) ## the TFRecord shards only; RUNNER=flink on Flink (FLINK_MASTER=host:port); BEAM='…' flags for Beam
+prepare: current ## the TFRecord shards only; RUNNER=flink on Flink (FLINK_MASTER=host:port); BEAM='…' flags for Beam
 	@$(road) --until prepare $(if $(beam),-- $(beam))
 
-clean-report: $(ready) ## what every cleaning rule would take from the corpus, as a page; nothing is rejected
+clean-report: current ## what every cleaning rule would take from the corpus, as a page; nothing is rejected
 	@$(road) --until fetch
-	@$(run) pipelines.clean_report --work '$(WORK)' $(debug) $(BEAM)
+	@$(run) pipelines.clean_report --work "$$WORK" $(debug) $(BEAM)
 
-evaluate: $(ready) ## up to the test scores
+evaluate: current ## up to the test scores
 	@$(road) --until evaluate
 
 export: train ## up to the SavedModel: the same as train
 
-summary: $(ready) ## the table of figures of a finished run
-	@$(run) recipes.summary --work '$(WORK)' $(debug)
+summary: current ## the table of figures of a finished run
+	@$(run) recipes.summary --work "$$WORK" $(debug)
 
-serve: $(ready) ## gRPC on 8500, REST on 8501; PORT= and REST_PORT= choose others
-	@$(run) serving.serve --work '$(WORK)' --port $(or $(PORT),8500) --rest_api_port $(or $(REST_PORT),8501) $(debug)
+serve: current ## gRPC on 8500, REST on 8501; PORT= and REST_PORT= choose others
+	@$(run) serving.serve --work "$$WORK" --port "$${PORT:-8500}" --rest_api_port "$${REST_PORT:-8501}" $(debug)
 
-translate: $(ready) ## TEXT='…' asks the running server; IN=file OUT=file is a batch job (SERVER=host:port: by a server)
+translate: current ## TEXT='…' asks the running server; IN=file OUT=file is a batch job (SERVER=host:port: by one)
 ifdef IN
-	@$(run) pipelines.translate --work '$(WORK)' --input '$(IN)' --output '$(OUT)' \
-		$(if $(SERVER),--server '$(SERVER)') $(debug) $(beam)
+	@$(run) pipelines.translate --work "$$WORK" --input "$$IN" --output "$$OUT" \
+		$(if $(SERVER),--server "$$SERVER") $(debug) $(beam)
 else
-	@$(run) serving.translate --server '$(or $(SERVER),localhost:8500)' $(debug) -- "$$TEXT"
+	@$(run) serving.translate --server "$${SERVER:-localhost:8500}" $(debug) -- "$$TEXT"
 endif
 
 quality: train ## train, and BLEU also as papers on Multi30k have it: RECIPE=multi30k SRC= … TEST_TGT=
-	@$(run) benchmarks.quality '$(WORK)' $(debug)
+	@$(run) benchmarks.quality "$$WORK" $(debug)
 
-bench-train: $(ready) ## how fast the network trains on SRC= TGT=, on one core and on two
-	@$(run) benchmarks.training --source '$(SRC)' --target '$(TGT)'
+bench-train: current ## how fast the network trains on SRC= TGT=, on one core and on two
+	@$(run) benchmarks.training --source "$$SRC" --target "$$TGT"
 
-bench-serve: $(ready) ## how fast the server answers, by itself and with many clients: WORK= a finished run
-	@$(run) benchmarks.serving '$(WORK)' $(debug)
+bench-serve: current ## how fast the server answers, by itself and with many clients: WORK= a finished run
+	@$(run) benchmarks.serving "$$WORK" $(debug)
 
-test: lint ## lint, then the whole test suite
-	$(run) pytest
+test: lint ## lint, then the whole test suite; TESTS= only these files or tests
+	$(run) pytest $(TESTS)
 
-lint: $(ready) ## ruff, formatting and types
+test-fast: $(tools) current ## the tests that take a moment; TESTS= only these of them
+	$(run) pytest --fast $(TESTS)
+
+lint: $(tools) current ## ruff, formatting and types
 	$(run) ruff check
 	$(run) ruff format --check
 	$(run) mypy
 
-format: $(ready) ## let ruff put the code in form
+format: $(tools) current ## let ruff put the code in form
 	$(run) ruff check --fix
 	$(run) ruff format
 
-clean: ## remove the environment and caches; work directories stay
-	rm -rf $(venv) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+clean: $(check) ## remove the environment and caches; work directories stay
+	rm -rf $(venv) $(venv).* .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

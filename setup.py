@@ -6,7 +6,7 @@ setup(
     name="rnnsearch",
     version="0.1.0",
     description="From a raw parallel corpus to a translation over gRPC: Beam, Keras RNNsearch, TensorFlow Serving",
-    python_requires=">=3.10,<3.13",
+    python_requires=">=3.10,<3.14",
     packages=["recipes", "pipelines", "model", "serving"],
     package_data={"recipes": ["*.yaml"], "pipelines": ["*.j2", "*.lock"]},
     install_requires=[

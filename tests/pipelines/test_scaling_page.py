@@ -8,9 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines.running import _unknown_flags, pipeline_options
+from recipes.make_variables import RUNNERS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
@@ -33,8 +34,14 @@ def test_beam_knows_every_flag(command: str) -> None:
         [make, "--dry-run", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
     )
     last = next(line for line in reversed(result.stdout.splitlines()) if "recipes.run" in line)
-    flags = shlex.split(last.partition(" -- ")[2])
+    # The shell that runs it has make's variables in its environment.
+    variables = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    flags = shlex.split(re.sub(r'"\$(\w+)"', lambda found: shlex.quote(variables[found[1]]), last.partition(" -- ")[2]))
     assert flags[0].startswith("--runner=")
     assert _unknown_flags(PipelineOptions(flags)) == []
     if "Dataflow" not in flags[0]:
         pipeline_options(flags)
+
+
+def test_beam_has_every_runner_that_make_takes() -> None:
+    assert {name for name in RUNNERS if name.endswith("Runner")} < set(StandardOptions.KNOWN_RUNNER_NAMES)

@@ -1,0 +1,116 @@
+"""Refuses what cannot be meant on make's command line, before anything runs.
+
+The Makefile runs it with the names of the variables given on the command line in GIVEN, the targets in TARGETS, and
+every variable's value under its own name; with any Python, so it takes nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recipes.errors import UserError, run_command
+
+# Beam's names of its runners, and the short ones of those that are ready without more flags.
+RUNNERS = (
+    *("direct", "flink", "DirectRunner", "FlinkRunner", "FnApiRunner"),
+    *("DataflowRunner", "PortableRunner", "PrismRunner", "SparkRunner"),
+)
+# What each variable takes: one of some words, a whole number in a range, or, where it is None, any text.
+VARIABLES: dict[str, Sequence[str] | range | None] = {
+    "RECIPE": None,
+    "WORK": None,
+    **dict.fromkeys(("SRC", "TGT", "DEV_SRC", "DEV_TGT", "TEST_SRC", "TEST_TGT")),
+    "STRATEGY": ("auto", "one", "mirrored", "multi_worker", "tpu"),
+    "WORKERS": range(1, 10_000),
+    "RUNNER": RUNNERS,
+    "FLINK_MASTER": None,
+    "BEAM": None,
+    "TEXT": None,
+    "IN": None,
+    "OUT": None,
+    "SERVER": None,
+    "PORT": range(65_536),
+    "REST_PORT": range(65_536),
+    "TESTS": None,
+    "DEBUG": None,
+    "PYTHON": None,
+}
+
+
+def main(_: list[str]) -> None:
+    check_names(os.environ["GIVEN"].split())
+    check_values(os.environ)
+    check_targets(os.environ["TARGETS"].split(), os.environ)
+
+
+def check_names(given: Sequence[str]) -> None:
+    """Raises UserError for the first variable that the Makefile does not have."""
+    for name in given:
+        if name not in VARIABLES:
+            close = difflib.get_close_matches(name.upper(), VARIABLES, n=1)
+            raise UserError(
+                f"make has no variable {name}; "
+                + (f"did you mean {close[0]}?" if close else "make help has those that there are")
+            )
+
+
+def check_values(values: Mapping[str, str]) -> None:
+    """Raises UserError for the first value that no stage takes; an empty one is none."""
+    for name, takes in VARIABLES.items():
+        value = values.get(name, "").strip()
+        if not value or takes is None:
+            continue
+        if isinstance(takes, range):
+            if not value.isascii() or not value.isdecimal() or int(value) not in takes:
+                found = re.match(r"-?\d+", value)
+                nearest = min(max(int(found[0]) if found else 0, takes[0]), takes[-1])
+                raise UserError(
+                    f"{name}={value}: it takes a whole number from {takes[0]} to {takes[-1]}; "
+                    f"did you mean {name}={nearest}?"
+                )
+        # Beam takes any class of a runner, by the name of its module.
+        elif value not in takes and not (name == "RUNNER" and "." in value):
+            raise UserError(
+                f"{name}={value}: it takes {', '.join(takes)}; did you mean {name}={_nearest(value, takes)}?"
+            )
+    _check_recipe(values.get("RECIPE", ""))
+    python = values.get("PYTHON", "")
+    if python and shutil.which(python) is None:
+        raise UserError(f"PYTHON={python}: no such command; give the name or the path of one")
+
+
+def check_targets(targets: Sequence[str], values: Mapping[str, str]) -> None:
+    """Raises UserError for a target that lacks what it cannot do without."""
+    given = {name for name in VARIABLES if values.get(name)}
+    if "translate" in targets and not {"IN", "OUT"} <= given:
+        if "IN" in given:
+            raise UserError(f"translate IN={values['IN']}: where to? give OUT=file too")
+        if "OUT" in given:
+            raise UserError(f"translate OUT={values['OUT']}: what? give IN=file too")
+        if "TEXT" not in given:
+            raise UserError("translate: what? give TEXT='…' to ask the running server, or IN=file OUT=file for a file")
+    if "bench-train" in targets and not {"SRC", "TGT"} <= given:
+        raise UserError("bench-train: on what? give SRC=file TGT=file")
+
+
+def _check_recipe(recipe: str) -> None:
+    names = sorted(path.stem for path in Path(__file__).parent.glob("*.yaml"))
+    if recipe and Path(recipe).suffix not in (".yaml", ".yml") and recipe not in names:
+        raise UserError(
+            f"RECIPE={recipe}: it takes {', '.join(names)}, or a path ending in .yaml; "
+            f"did you mean RECIPE={_nearest(recipe, names)}?"
+        )
+
+
+def _nearest(word: str, words: Sequence[str]) -> str:
+    same_case = {each.lower(): each for each in reversed(words)}
+    return same_case[difflib.get_close_matches(word.lower(), same_case, n=1, cutoff=0)[0]]
+
+
+if __name__ == "__main__":
+    run_command(main)

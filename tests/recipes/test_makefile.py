@@ -1,0 +1,195 @@
+"""What make refuses before anything runs, and what it hands on, with an environment that does nothing."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from recipes.errors import UserError
+from recipes.make_variables import VARIABLES, check_names, check_targets, check_values
+
+ROOT = Path(__file__).parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The Makefile and what it needs beside; the environment's Python prints what it is given, one argument a line."""
+    clone = tmp_path / "clone"
+    (clone / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", "setup.py", "constraints.txt"):
+        shutil.copy(ROOT / name, clone)
+    shutil.copytree(ROOT / "recipes", clone / "recipes", ignore=shutil.ignore_patterns("__pycache__"))
+    python = clone / ".venv/bin/python"
+    python.write_text('#!/bin/sh\n[ "$1" != -c ] || exit 1\nprintf "%s\\n" "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    made_from = (clone / "setup.py").read_bytes() + (clone / "constraints.txt").read_bytes()
+    (clone / ".venv/complete").write_bytes(made_from)
+    return clone
+
+
+def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    # Without what a make that runs the tests was given itself.
+    unset = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", *VARIABLES)
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    return subprocess.run(
+        ["make", *arguments], cwd=clone, env={**environment, **settings}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "WOKR=x"], "make has no variable WOKR; did you mean WORK?"),
+        (["-n", "clean", "STRATEGY=foo"], "STRATEGY=foo: it takes auto, one, *; did you mean STRATEGY=one?"),
+        (["translate"], "translate: what? give TEXT='…' to ask the running server, or IN=file OUT=file for a file"),
+        (["translate", "IN=x"], "translate IN=x: where to? give OUT=file too"),
+    ],
+    ids=["name", "value", "translate", "translate IN"],
+)
+def test_what_cannot_be_meant_is_refused_in_a_sentence(clone: Path, arguments: Sequence[str], sentence: str) -> None:
+    """Before anything runs: there is no environment yet, and none is made."""
+    shutil.rmtree(clone / ".venv")
+    done = make(clone, *arguments)
+    assert done.returncode != 0
+    assert fnmatchcase(done.stderr.splitlines()[0], f"error: {sentence}")
+    assert not list(clone.glob(".venv*"))
+
+
+def test_names_are_refused_with_the_nearest_right_one() -> None:
+    check_names(list(VARIABLES))
+    for name, said in {
+        "strategy": "did you mean STRATEGY?",
+        "DEVSRC": "did you mean DEV_SRC?",
+        "ZZZ": "make help",
+    }.items():
+        with pytest.raises(UserError, match=re.escape(said)):
+            check_names(["WORK", name])
+
+
+@pytest.mark.parametrize(
+    ("given", "nearest"),
+    [
+        ("STRATEGY=mirored", "STRATEGY=mirrored"),
+        ("WORKERS=abc", "WORKERS=1"),
+        ("WORKERS=0", "WORKERS=1"),
+        ("WORKERS=2.5", "WORKERS=2"),
+        ("RUNNER=spark", "RUNNER=SparkRunner"),
+        ("RUNNER=Flink", "RUNNER=flink"),
+        ("PORT=80000", "PORT=65535"),
+        ("REST_PORT=-1", "REST_PORT=0"),
+        ("RECIPE=bibel", "RECIPE=bible"),
+    ],
+)
+def test_values_are_refused_with_the_nearest_right_one(given: str, nearest: str) -> None:
+    name, value = given.split("=")
+    with pytest.raises(UserError, match=rf"^{re.escape(given)}: it takes .*; did you mean {nearest}\?$"):
+        check_values({name: value})
+    check_values({name: nearest.split("=")[1]})
+
+
+def test_values_that_are_taken() -> None:
+    for name, value in {"RECIPE": "my/own.yaml", "RUNNER": "my.module.Runner", "WORKERS": "", "PYTHON": "sh"}.items():
+        check_values({name: value})
+    with pytest.raises(UserError, match=r"^PYTHON=python2\.99: no such command"):
+        check_values({"PYTHON": "python2.99"})
+
+
+def test_targets_lack_what_they_cannot_do_without() -> None:
+    check_targets(["train"], {})
+    check_targets(["translate"], {"IN": "x", "OUT": "y"})
+    check_targets(["translate"], {"TEXT": "x"})
+    for target, given, said in (
+        ("translate", {"OUT": "x", "TEXT": "y"}, "translate OUT=x: what? give IN=file too"),
+        ("bench-train", {"SRC": "x"}, "bench-train: on what? give SRC=file TGT=file"),
+    ):
+        with pytest.raises(UserError, match=re.escape(said)):
+            check_targets([target], given)
+
+
+def test_values_come_to_commands_as_they_are(clone: Path) -> None:
+    """Spaces, quotes and dollars; a name of the work directory is made of the corpus'."""
+    text = """it's "$5" for $HOME & `this` #1"""
+    said = make(clone, "translate", f"TEXT={text}", "SERVER=a b:1").stdout.splitlines()
+    assert said == ["-m", "serving.translate", "--server", "a b:1", "--", text]
+    said = make(clone, "translate", "IN=in $1", "OUT=it's out", "WORK=my 'work'", "RUNNER=direct").stdout.splitlines()
+    files = ["--work", "my 'work'", "--input", "in $1", "--output", "it's out", "--runner=direct"]
+    assert said == ["-m", "pipelines.translate", *files]
+    said = make(clone, "train", "SRC=my $dir/it's a.corpus.en.gz", "TGT=b", "STRATEGY=one").stdout.splitlines()
+    corpus = ["--train-source", "my $dir/it's a.corpus.en.gz", "--train-target", "b"]
+    assert said[2:] == ["--work", "work/it's a.corpus", "--recipe", "bible", *corpus, "--strategy", "one"]
+    said = make(clone, "prepare", "RUNNER=my.module.Runner", "BEAM=--a='b c' --d").stdout.splitlines()
+    assert said[-4:] == ["--", "--runner=my.module.Runner", "--a=b c", "--d"]
+
+
+def test_text_may_come_from_the_environment(clone: Path) -> None:
+    assert make(clone, "translate", TEXT="a b").stdout.splitlines()[-1] == "a b"
+
+
+def test_commands_say_that_the_environment_is_old_and_go_on(clone: Path) -> None:
+    """By what is in the files, not by when they were written."""
+    os.utime(clone / "setup.py")
+    fresh = make(clone, "summary")
+    assert (fresh.returncode, fresh.stderr) == (0, "")
+    with (clone / "setup.py").open("a") as file:
+        file.write("#\n")
+    old = make(clone, "summary")
+    assert (old.returncode, old.stdout) == (0, fresh.stdout)
+    assert (
+        old.stderr == "note: setup.py or constraints.txt changed since .venv was made; make environment makes it anew\n"
+    )
+
+
+def test_a_link_to_an_environment_is_used_and_removed_as_a_link(clone: Path, tmp_path: Path) -> None:
+    linked = (clone / ".venv").rename(tmp_path / "linked")
+    (clone / ".venv").symlink_to(linked)
+    assert make(clone, "summary").returncode == 0
+    assert make(clone, "clean").returncode == 0
+    assert not os.path.lexists(clone / ".venv")
+    assert (linked / "complete").exists()
+
+
+def test_tests_are_run_with_what_they_need(clone: Path) -> None:
+    (clone / ".venv/tools").touch()
+    assert make(clone, "test-fast").stdout.splitlines()[-2:] == ["pytest", "--fast"]
+    assert make(clone, "test", "TESTS=tests/a.py tests/b.py::c[1]").stdout.splitlines()[-3:] == [
+        *("pytest", "tests/a.py"),
+        "tests/b.py::c[1]",
+    ]
+
+
+def test_no_supported_python_is_a_sentence(clone: Path, tmp_path: Path) -> None:
+    shutil.rmtree(clone / ".venv")
+    old = tmp_path / "python2"
+    old.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    old.chmod(0o755)
+    done = make(clone, "train", f"PYTHON={old}")
+    assert done.stderr.splitlines()[0] == (
+        "error: PYTHON is no Python 3.10 to 3.13; install one, or name it with PYTHON="
+    )
+    assert not list(clone.glob(".venv*"))
+
+
+def test_the_variables_are_those_of_the_makefile(clone: Path) -> None:
+    used = set(re.findall(r"\$\$?[({]?([A-Z][A-Z_]+)\b", MAKEFILE)) - {
+        "GIVEN",
+        "TARGETS",
+        "MAKECMDGOALS",
+        "MAKEFILE_LIST",
+    }
+    assert used == set(VARIABLES)
+    strategies = re.search(
+        r"^STRATEGIES = (.*)$", (ROOT / "model/strategies.py").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert strategies is not None
+    assert VARIABLES["STRATEGY"] == ast.literal_eval(strategies[1])
+    said = make(clone, "help").stdout
+    assert [name for name in VARIABLES if f"{name}=" not in said] == []
