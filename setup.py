@@ -56,6 +56,7 @@ setup(
             "prometheus-client",
             "promql-parser",
             "pytest",
+            "pytest-xdist",
             "ruff",
             "trustme",
             "types-PyYAML",

@@ -125,6 +125,7 @@ def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 with_mtdata = pytest.mark.skipif(importlib.util.find_spec("mtdata") is None, reason="needs the extra mtdata")
 
 
+@pytest.mark.slow
 @only_in_ci
 @with_mtdata
 def test_mtdata(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
