@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.requirements import only_in_ci
+
 pytestmark = pytest.mark.slow
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -20,6 +22,7 @@ def can_mount() -> bool:
     return shutil.which("unshare") is not None and not subprocess.run([*NAMESPACE, "true"], check=False).returncode
 
 
+@only_in_ci
 @pytest.mark.skipif(not can_mount(), reason="needs unshare(1) and the right to make a mount namespace")
 def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
     """Every stage of the road and the batch job say so, keep what was made, and succeed once there is room."""
