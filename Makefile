@@ -26,7 +26,7 @@ find_python = for python in $(1) none; do \
 # What is given on the command line, and what a target cannot do without, is looked at before anything runs.
 check := $(if $(given)$(filter translate bench-train,$(MAKECMDGOALS)),valid-variables)
 make_environment = $(call find_python,$(if $(PYTHON),"$$PYTHON",$(pythons)),$(if $(PYTHON),PYTHON)); \
-	"$$python" -m recipes.environment
+	exec "$$python" -m recipes.environment
 
 debug := $(if $(DEBUG),--debug)
 beam := $(strip $(if $(RUNNER),--runner="$$RUNNER") $(if $(FLINK_MASTER),--flink_master="$$FLINK_MASTER") $(BEAM))
