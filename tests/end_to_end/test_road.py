@@ -31,7 +31,7 @@ from serving.client import Translator
 from serving.exchange import Alignment, TextTooLongError, Translation
 from tests.numbers_corpus import english, french, write_corpus
 
-ENVIRONMENT = {**os.environ, "CI": "true", "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
+ENVIRONMENT = {**os.environ, "CI": "true", "PYTHONUNBUFFERED": "1"}
 
 TOO_LONG = " ".join(["one"] * 600)
 
