@@ -36,12 +36,10 @@ corpus := $(if $(SRC),--train-source "$$SRC") $(if $(TGT),--train-target "$$TGT"
 spread := $(if $(STRATEGY),--strategy "$$STRATEGY") $(if $(WORKERS),--workers "$$WORKERS")
 road := $(run) recipes.run --work "$$WORK" --recipe "$$RECIPE" $(corpus) $(spread) $(debug)
 
-# TensorFlow's notes on the machine's CPU and missing GPU are not errors, but look like them.
-export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help environment train prepare clean-report evaluate export summary serve translate quality bench-train \
-	bench-serve test test-fast lint format clean current valid-variables
+.PHONY: help environment train prepare clean-report evaluate export summary tensorboard serve translate quality \
+	bench-train bench-serve test test-fast lint format clean current valid-variables
 .DEFAULT_GOAL := help
 # Or an interrupted make would delete them, whole as they are.
 .PRECIOUS: $(ready) $(tools)
@@ -89,6 +87,9 @@ export: train ## up to the SavedModel: the same as train
 
 summary: current ## the table of figures of a finished run
 	@$(run) recipes.summary --work "$$WORK" $(debug)
+
+tensorboard: current ## the curves of the training on a page, also while it trains; PORT= chooses another than 6006
+	@$(run) model.curves --work "$$WORK" --port "$${PORT:-6006}" $(debug)
 
 serve: current ## gRPC on 8500, REST on 8501; PORT= and REST_PORT= choose others
 	@$(run) serving.serve --work "$$WORK" --port "$${PORT:-8500}" --rest_api_port "$${REST_PORT:-8501}" $(debug)

@@ -1,26 +1,19 @@
 """Asks a server to translate, from many clients at once, and checks every answer.
 
-It does so in a process of its own, without TensorFlow, to take as little as it can from the server beside it.
+It does so in a process of its own, without TensorFlow, to take as little as it can from the server beside it; what is
+done there is in ``benchmarks.clients``.
 """
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import json
-import resource
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import grpc
-
-from serving.exchange import Exchange, methods
-
-CLIENTS_ON_A_CONNECTION = 8
+from recipes.command import command_parser, run_command, starting_up
 
 
 @dataclass
@@ -55,86 +48,25 @@ def _apart(*what: Any) -> Outcome:
     return Outcome(**json.loads(ran.stdout))
 
 
-def _main() -> None:
+def main(arguments: list[str]) -> None:
     """The other process: what to do is on standard input, the outcome goes to standard output."""
-    kind, *arguments = json.load(sys.stdin)
-    outcome = asyncio.run({"load": _closed_loop, "flood": _open_loop}[kind](*arguments))
+    command_parser(
+        "benchmarks.load",
+        "Asks a server to translate, from many clients at once. Started by benchmarks.serving, not by you.",
+        reads="standard input: what to do, as JSON",
+        writes="standard output: what became of it, as JSON",
+    ).parse_args(arguments)
+    with starting_up():
+        import asyncio
+        import resource
+
+        from benchmarks.clients import closed_loop, open_loop
+    kind, *what = json.load(sys.stdin)
+    outcome = asyncio.run({"load": closed_loop, "flood": open_loop}[kind](*what))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     outcome.cpu = usage.ru_utime + usage.ru_stime
     print(json.dumps(asdict(outcome)))
 
 
-async def _closed_loop(
-    address: str, expected: Mapping[str, str], clients: int, seconds: float, requests: int
-) -> Outcome:
-    outcome, sentences = Outcome(), itertools.cycle(expected.items())
-    async with _Connections(address, clients) as connections:
-        began = time.monotonic()
-
-        async def client(connection: _Connection) -> None:
-            while time.monotonic() < began + seconds or len(outcome.seconds) < requests:
-                await connection.ask(*next(sentences), deadline=60.0, outcome=outcome)
-
-        await asyncio.gather(*(client(connections.of(number)) for number in range(clients)))
-        outcome.took = time.monotonic() - began
-    return outcome
-
-
-async def _open_loop(
-    address: str, expected: Mapping[str, str], rate: float, seconds: float, deadline: float
-) -> Outcome:
-    outcome, sentences = Outcome(), itertools.cycle(expected.items())
-    async with _Connections(address, 64) as connections:
-        began = time.monotonic()
-        asked = []
-        for number in range(int(rate * seconds)):
-            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-            asked.append(
-                asyncio.create_task(connections.of(number).ask(*next(sentences), deadline=deadline, outcome=outcome))
-            )
-        await asyncio.gather(*asked)
-        outcome.took = time.monotonic() - began
-    return outcome
-
-
-class _Connection:
-    def __init__(self, address: str):
-        # Without retries, which would hide what failed; and without an option of its own every channel to an address
-        # would share one connection.
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
-        self.channel = grpc.aio.insecure_channel(address, options)
-        self._exchange, self._methods = Exchange(address), methods(self.channel)
-
-    async def ask(self, sentence: str, translation: str, deadline: float, outcome: Outcome) -> None:
-        request = self._exchange.predict_request([sentence])
-        began = time.monotonic()
-        try:
-            response = await self._methods.predict(request, timeout=deadline)
-        except grpc.RpcError as error:
-            name = error.code().name
-            outcome.failed[name] = outcome.failed.get(name, 0) + 1
-            return
-        outcome.seconds.append(time.monotonic() - began)
-        (answer,) = self._exchange.translations([sentence], response)
-        outcome.wrong += answer.text != translation
-
-
-class _Connections:
-    """As few connections as do not wait for one another."""
-
-    def __init__(self, address: str, clients: int):
-        self._connections = [_Connection(address) for _ in range(-(-clients // CLIENTS_ON_A_CONNECTION))]
-
-    async def __aenter__(self) -> _Connections:
-        await asyncio.gather(*(connection.channel.channel_ready() for connection in self._connections))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(connection.channel.close() for connection in self._connections))
-
-    def of(self, client: int) -> _Connection:
-        return self._connections[client % len(self._connections)]
-
-
 if __name__ == "__main__":
-    _main()
+    run_command(main)

@@ -81,7 +81,7 @@ class TrainingState:
         Raises UserError where there are checkpoints, but none is whole or fits the network.
         """
         damaged: list[Path] = []
-        for step in sorted(_steps(self._work), reverse=True):
+        for step in reversed(self._work.steps()):
             file = _damaged_file(self._work, step)
             if file is None:
                 _read(self._everything, self._work, step)
@@ -126,10 +126,10 @@ class TrainingState:
 
         Later ones are damaged, or this would not be the newest.
         """
-        newest = sorted(earlier for earlier in _steps(self._work) if earlier <= step)[-CHECKPOINTS_KEPT:]
+        newest = [earlier for earlier in self._work.steps() if earlier <= step][-CHECKPOINTS_KEPT:]
         marks = [_mark(self._work.checkpoint(kept)) for kept in newest]
         needed = {*newest, *(mark.best_step for mark in marks if mark)}
-        for unneeded in _steps(self._work) - needed:
+        for unneeded in set(self._work.steps()) - needed:
             # A checkpoint disappears whole, too.
             path = self._work.checkpoint(unneeded)
             path.rename(path.with_name(f".{path.name}.removed"))
@@ -147,7 +147,7 @@ class Mark(NamedTuple):
 
 def newest_step(work: WorkDirectory) -> int:
     """Updates made up to the newest checkpoint, or 0 where there is none."""
-    return max(_steps(work), default=0)
+    return max(work.steps(), default=0)
 
 
 def load_best(work: WorkDirectory, recipe: schema.Recipe, subwords: tuple[Subwords, Subwords]) -> Network:
@@ -180,13 +180,6 @@ def digest_of(network: Network) -> str:
     for weight in network.trainable_variables:
         digest.update(weight.numpy().tobytes())
     return digest.hexdigest()
-
-
-def _steps(work: WorkDirectory) -> set[int]:
-    """The steps that there are checkpoints of, damaged ones among them."""
-    if not work.checkpoints.is_dir():
-        return set()
-    return {int(path.name) for path in work.checkpoints.iterdir() if path.name.isdigit()}
 
 
 def _mark(checkpoint: Path) -> Mark | None:

@@ -1,83 +1,34 @@
-"""Translates the test set with the best checkpoint and scores it with sacreBLEU, on plain text.
+"""Translates the test set with the best checkpoint and scores it with sacreBLEU: what ``model.scores`` does.
 
 python -m model.evaluate --work work/bible
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from pathlib import Path
 
-import sacrebleu
-
-from model.checkpoint import load_best
-from model.cores import keep_operations_on_one_core
-from model.references import read_references
-from model.search import IMPOSSIBLE
-from model.subwords import load_subwords
-from model.translator import Translator, translate_all
-from recipes import schema
-from recipes.errors import UserError, run_command
-from recipes.files import read_json, replacing, write_json
+from recipes.command import command_parser, run_command, starting_up
 from recipes.layout import WorkDirectory
-from recipes.progress import progress_bar
-from recipes.stages import EVALUATE, resolved_recipe
-
-SAMPLES = 3
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__.split("\n")[0])
+    parser = command_parser(
+        "model.evaluate",
+        "Translates the test set with the best checkpoint and scores it with sacreBLEU, on plain text.",
+        reads="recipe.yaml, data/ and the best checkpoint in training/ of the work directory",
+        writes="evaluation/ of the work directory: test.hypotheses.txt, and scores.json last",
+    )
     parser.add_argument("--work", type=Path, required=True, help="work directory, with a finished training")
     work = WorkDirectory(parser.parse_args(arguments).work)
+    with starting_up():
+        from recipes.stages import resolved_recipe
+
+        recipe = resolved_recipe(work)
+
+        from model.cores import keep_operations_on_one_core
+        from model.scores import evaluate
     keep_operations_on_one_core()
-    evaluate(work, resolved_recipe(work))
-
-
-def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> dict:
-    """Writes the translations and scores.json, and returns the latter. Raises UserError where nothing is trained."""
-    manifest = read_json(work.manifest)
-    if manifest is None:
-        raise UserError(f"{work.data} holds no prepared corpus; make one with make prepare")
-    subwords = load_subwords(work, recipe.subwords.joint)
-    network = load_best(work, recipe, subwords)
-    test = read_references(work, manifest, "test")
-    began = time.monotonic()
-    with progress_bar(len(test.sources), "translating test", "sentence") as bar:
-        translated = translate_all(Translator(network, subwords, recipe.search), test.sources, bar)
-    translations = [text for text, _ in translated]
-    seconds = time.monotonic() - began
-    with replacing(work.hypotheses) as temporary:
-        temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")
-    scores = {
-        "made_from": EVALUATE.made_from(recipe, work),
-        **score(translations, test.targets),
-        "sentences": len(translations),
-        "too_long": sum(found == IMPOSSIBLE for _, found in translated),
-        "seconds": round(seconds, 1),
-        "samples": samples(test.sources, test.targets, translations),
-    }
-    write_json(work.scores, scores)
-    return scores
-
-
-def score(translations: list[str], references: list[str]) -> dict[str, dict]:
-    """BLEU and chrF of detokenised text, each with its sacreBLEU signature."""
-    result = {}
-    for name, metric in (("bleu", sacrebleu.metrics.BLEU()), ("chrf", sacrebleu.metrics.CHRF())):
-        value = metric.corpus_score(translations, [references])
-        result[name] = {"score": value.score, "signature": str(metric.get_signature()), "text": str(value)}
-    return result
-
-
-def samples(sources: list[str], references: list[str], translations: list[str]) -> list[dict[str, str]]:
-    """A few sentences spread over the set: source, reference and translation."""
-    step = max(1, len(sources) // SAMPLES)
-    return [
-        {"source": sources[index], "reference": references[index], "translation": translations[index]}
-        for index in range(0, len(sources), step)[:SAMPLES]
-    ]
+    evaluate(work, recipe)
 
 
 if __name__ == "__main__":

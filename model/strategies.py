@@ -18,11 +18,9 @@ import tensorflow as tf
 from model.workers import WorkerError
 from recipes.errors import UserError
 
-STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
-
 
 def choose_strategy(name: str = "auto") -> tf.distribute.Strategy:
-    """The strategy of a name in STRATEGIES; call it before anything else of TensorFlow.
+    """The strategy of a name in recipes.spread.STRATEGIES; call it before anything else of TensorFlow.
 
     one: the first device; mirrored: all devices of this machine; multi_worker: the machines that the environment
     variable TF_CONFIG names; tpu: the one that TPU_NAME names; auto: whichever of these the environment and the

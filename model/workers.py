@@ -8,6 +8,7 @@ die together: when one is lost, or the process that started them is, the others 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import json
@@ -21,7 +22,8 @@ import threading
 import time
 from typing import IO, NoReturn
 
-from recipes.errors import UserError, run_command
+from recipes.command import command_parser, run_command
+from recipes.errors import UserError
 
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_END = 5.0
@@ -35,11 +37,9 @@ class WorkerError(UserError):
 def run_workers(count: int, module: str, arguments: list[str]) -> None:
     """Runs ``module`` with ``arguments`` in ``count`` processes to their end; what the first, the chief, says is shown.
 
-    Raises UserError for an impossible count; WorkerError that names the worker that failed first, after the end of
-    the others; and SystemExit with the exit code of the chief where that has said itself why it failed.
+    Raises WorkerError that names the worker that failed first, after the end of the others; and SystemExit with the
+    exit code of the chief where that has said itself why it failed.
     """
-    if count < 1:
-        raise UserError(f"a training needs at least one worker, not {count}")
     cores = max(1, usable_cores() // count)
     addresses = free_addresses(count)
     with contextlib.ExitStack() as stack:
@@ -58,10 +58,18 @@ def run_workers(count: int, module: str, arguments: list[str]) -> None:
 
 def main(arguments: list[str]) -> None:
     """One worker: runs the module named first, and ends with the process that started it."""
+    parser = command_parser(
+        "model.workers",
+        "One worker of a training. Started by model.train --workers, not by you: it ends with what started it.",
+        reads="TF_CONFIG, its place among the workers; standard input, whose end ends it; and what the module reads",
+        writes="what the module writes, where it is the first worker",
+    )
+    parser.add_argument("module", help="what it runs: model.train")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the module")
+    options = parser.parse_args(arguments)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    module, *rest = arguments
     try:
-        _run(module, rest)
+        _run(options.module, options.arguments)
     except KeyboardInterrupt:
         # Who asked for it says so.
         sys.exit(130)

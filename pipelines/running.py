@@ -24,9 +24,9 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.flink_runner import MAGIC_HOST_NAMES, FlinkRunner
 from apache_beam.runners.runner import create_runner
 
-from pipelines.flink import TASK_MANAGERS, cancel_jobs, flink_cluster, free_slots, job_server
+from pipelines.flink_cluster import TASK_MANAGERS, cancel_jobs, flink_cluster, free_slots, job_server
 from pipelines.flink_workers import loopback_workers
-from pipelines.worker import worker_processes
+from pipelines.worker_processes import worker_processes
 from recipes.errors import UserError, explain
 from recipes.progress import progress_bar
 

@@ -23,7 +23,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from recipes.errors import UserError, run_command
+from recipes.command import run_command, starting_up
+from recipes.errors import UserError
 from recipes.files import remove
 
 VENV = Path(".venv")
@@ -50,6 +51,8 @@ _UNREACHABLE = ("connection broken by", "NewConnectionError", "NameResolutionErr
 
 
 def main(arguments: list[str]) -> None:
+    with starting_up():
+        pass  # All is imported: from here on Ctrl-C is to be tidied up after.
     with _lock():
         for left in (BUILDING, OLD):
             remove(left)

@@ -40,6 +40,7 @@ UNKNOWN_ID = 2
 # The exported model, as TensorFlow Serving shows it: its name, and what its signatures take and give for a batch of
 # sentences. k is the size of the beam; the ends of the sentences are subwords.
 MODEL_NAME = "rnnsearch"
+DEFAULT_ADDRESS = "localhost:8500"  # where it is served, if nothing else is said
 SIGNATURE = "serving_default"  # text -> translation, score
 NBEST_SIGNATURE = "nbest"  # text -> translation, score, both [batch, k], the best first
 ALIGN_SIGNATURE = "align"  # text -> translation, score, source_subwords, target_subwords, alignment
@@ -117,6 +118,12 @@ class WorkDirectory:
     def checkpoint(self, step: int) -> Path:
         """The directory of the checkpoint after ``step`` updates."""
         return self.checkpoints / str(step)
+
+    def steps(self) -> list[int]:
+        """The steps that there are checkpoints of, damaged ones among them, in their order."""
+        if not self.checkpoints.is_dir():
+            return []
+        return sorted(int(path.name) for path in self.checkpoints.iterdir() if path.name.isdigit())
 
     @property
     def tensorboard(self) -> Path:

@@ -13,7 +13,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recipes.errors import UserError, run_command
+from recipes.command import run_command
+from recipes.errors import UserError
+from recipes.spread import STRATEGIES
 
 # Beam's names of its runners, and the short ones of those that are ready without more flags.
 RUNNERS = (
@@ -25,7 +27,7 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
     "RECIPE": None,
     "WORK": None,
     **dict.fromkeys(("SRC", "TGT", "DEV_SRC", "DEV_TGT", "TEST_SRC", "TEST_TGT")),
-    "STRATEGY": ("auto", "one", "mirrored", "multi_worker", "tpu"),
+    "STRATEGY": STRATEGIES,
     "WORKERS": range(1, 10_000),
     "RUNNER": RUNNERS,
     "FLINK_MASTER": None,

@@ -15,12 +15,11 @@ from typing import Any
 
 import grpc
 
-from recipes.layout import MODEL_NAME
+from recipes.layout import DEFAULT_ADDRESS, MODEL_NAME
 from serving.exchange import (
     BATCH_SENTENCES,
     BATCHES_IN_FLIGHT,
     BLANK,
-    DEFAULT_ADDRESS,
     SECONDS_BETWEEN_POLLS,
     Alignment,
     Exchange,

@@ -18,6 +18,7 @@ from recipes.errors import UserError
 from recipes.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    DEFAULT_ADDRESS,
     MODEL_NAME,
     NBEST_SIGNATURE,
     SCORE_OUTPUT,
@@ -31,7 +32,6 @@ from recipes.layout import (
 )
 from serving import protocol
 
-DEFAULT_ADDRESS = "localhost:8500"
 BATCH_SENTENCES = 32
 BATCHES_IN_FLIGHT = 4
 SECONDS_BETWEEN_POLLS = 0.2

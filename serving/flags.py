@@ -11,9 +11,10 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from recipes.command import command_parser, positive
 
 _THREADS = 4 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
@@ -81,12 +82,15 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     A known flag that is not implemented is named on standard error and ignored; an unknown one, or a value
     out of range, ends the process with the usage.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m serving.server",
-        description="A stand-in for TensorFlow Serving's tensorflow_model_server: same services, same flags.",
+    parser = command_parser(
+        "serving.server",
+        "A stand-in for TensorFlow Serving's tensorflow_model_server: same services, same flags.",
+        reads="the SavedModels in the base paths, new versions as they come, and the files that the flags name",
+        writes="nothing",
         epilog="Other flags of the real server are named in a warning and ignored.",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        conflict_handler="resolve",  # --version is a flag of the real server
     )
     _add_flags(parser)
     for name in _NOT_IMPLEMENTED:
@@ -94,6 +98,8 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
         parser.add_argument(f"--{name}", nargs="?", action=_Ignored, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.version:
+        from importlib.metadata import version  # noqa: PLC0415
+
         print(f"TensorFlow ModelServer: the stand-in of rnnsearch\nTensorFlow Library: {version('tensorflow')}")
         parser.exit()
     if options.rest_api_port and options.rest_api_port == options.port:
@@ -123,9 +129,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add("host", str, "address to listen on; not a flag of the real server, which listens on every address")
     add("port", _port, "gRPC port; 0 takes a free one")
     add("rest_api_port", _port, "REST port; 0 is off")
-    add("rest_api_timeout_in_ms", _positive, "time limit of a REST request")
-    add("grpc_max_threads", _positive, "gRPC calls answered at once")
-    add("rest_api_num_threads", _positive, "REST requests answered at once")
+    add("rest_api_timeout_in_ms", positive, "time limit of a REST request")
+    add("grpc_max_threads", positive, "gRPC calls answered at once")
+    add("rest_api_num_threads", positive, "REST requests answered at once")
     add("file_system_poll_wait_seconds", int, "seconds between two looks for versions; 0 looks once, negative never")
     add("max_num_load_retries", _not_negative, "further attempts at a version that does not load")
     add("load_retry_interval_micros", int, "microseconds between them; negative does not wait")
@@ -171,13 +177,6 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{port} is no port; ports go from 0 to 65535")
     return port
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
 
 
 def _not_negative(text: str) -> int:

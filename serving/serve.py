@@ -5,20 +5,25 @@ python -m serving.serve --work work/bible [--port 8500] [--rest_api_port 8501]
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
 from pathlib import Path
 
-from recipes.errors import UserError, run_command
+from recipes.command import command_parser, run_command
+from recipes.errors import UserError
 from recipes.layout import MODEL_NAME, WorkDirectory
 
 REAL_SERVER = "tensorflow_model_server"
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m serving.serve", description=__doc__.split("\n")[0])
+    parser = command_parser(
+        "serving.serve",
+        __doc__,
+        reads="the versions in export/ of the work directory; new ones are served as they come",
+        writes="nothing",
+    )
     parser.add_argument("--work", type=Path, required=True, help="work directory with an exported model")
     parser.add_argument("--port", type=int, default=8500, help="gRPC port (default: 8500)")
     parser.add_argument("--rest_api_port", type=int, default=8501, help="REST port, 0 for none (default: 8501)")

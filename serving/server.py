@@ -2,186 +2,36 @@
 
     python -m serving.server --port 8500 --rest_api_port 8501 --model_name rnnsearch --model_base_path DIR
 
-It serves any SavedModels over gRPC and REST, watches their base paths for new versions, and on SIGTERM or
-Ctrl-C answers what is under way before it goes. As with the real server the ports open when the first
-version of every model is loaded.
+On SIGTERM or Ctrl-C it answers what is under way before it goes. The server is that of ``serving.stand_in``.
 """
 
 from __future__ import annotations
 
 import signal
-import socket
+import sys
 import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
 
-import tensorflow as tf
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
-
-from recipes.errors import UserError, run_command
-from serving.batching import Batching
-from serving.config_files import metrics_path, server_credentials
-from serving.flags import Flags, parse_flags
-from serving.grpc_api import GrpcOptions, GrpcServer
-from serving.metrics import Metrics
-from serving.model_config import read_model_config, single_model
-from serving.models import ModelManager
-from serving.rest import RestOptions, RestServer
-from serving.saved_model import SavedModel
-from serving.status import StatusError
-from serving.versions import Retries, ServedModel
-from serving.warmup import warm_up
+from recipes.command import INTERRUPTED, run_command, starting_up
+from serving.flags import parse_flags
 
 GRACE_SECONDS = 30.0
 
 
 def main(arguments: list[str]) -> None:
     flags = parse_flags(arguments)
-    tf.get_logger().setLevel("ERROR")  # the loader of sessions announces at every load that it is an old one
+    with starting_up():
+        from serving.stand_in import Server
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     server = Server(flags)
     try:
-        if server.start(stopped):
-            print(server.describe(), flush=True)
-            stopped.wait()
+        if not server.start(stopped):
+            sys.exit(INTERRUPTED)
+        print(server.describe(), flush=True)
+        stopped.wait()
     finally:
         server.stop(GRACE_SECONDS)
-
-
-class Server:
-    """Both APIs over the models. ``start`` it once, ``stop`` it once, whatever came of the start."""
-
-    def __init__(self, flags: Flags):
-        """Raises UserError where the base path is not a directory, a port is taken or a configuration will not do."""
-        self._config = _model_config(flags)
-        _check_free(flags.host, flags.port, "port")
-        if flags.rest_api_port:
-            _check_free(flags.host, flags.rest_api_port, "rest_api_port")
-        self._flags = flags
-        self._metrics = Metrics()
-        self._grpc_options = GrpcOptions(
-            flags.host,
-            flags.port,
-            flags.grpc_max_threads,
-            flags.grpc_socket_path,
-            server_credentials(flags.ssl_config_file) if flags.ssl_config_file else None,
-            flags.grpc_channel_arguments,
-            flags.enable_grpc_healthcheck_service,
-        )
-        self._rest_options = RestOptions(
-            timeout=flags.rest_api_timeout_in_ms / 1000,
-            metrics_path=metrics_path(flags.monitoring_config_file) if flags.monitoring_config_file else None,
-            cors=flags.rest_api_enable_cors_support,
-        )
-        retries = Retries(flags.max_num_load_retries, max(0.0, flags.load_retry_interval_micros / 1e6))
-        load = _loader(flags)
-        self._models = ModelManager(
-            lambda name: ServedModel(name, load, retries),
-            flags.file_system_poll_wait_seconds,
-            flags.allow_version_labels_for_unavailable_models,
-        )
-        self._grpc: GrpcServer | None = None
-        self._rest: RestServer | None = None
-
-    @property
-    def port(self) -> int:
-        """The gRPC port, once started; the one chosen where the flags say 0."""
-        if self._grpc is None:
-            raise RuntimeError("the server is not started")
-        return self._grpc.port
-
-    def start(self, stopped: threading.Event) -> bool:
-        """Loads the first version of every model, then opens the ports; False if ``stopped`` was set before that.
-
-        Waits as long as there is no version. Raises UserError where the first does not load, the configuration of the
-        models will not do, or a port is taken.
-        """
-        flags = self._flags
-        config_file = None
-        if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
-            config_file = (flags.model_config_file, float(flags.model_config_file_poll_wait_seconds))
-        try:
-            self._models.start(self._config, config_file)
-        except StatusError as error:
-            raise UserError(f"{flags.model_config_file} cannot be served: {error.message}") from error
-        if not self._models.wait_until_available(stopped):
-            return False
-        self._grpc = GrpcServer(self._models, self._metrics, self._grpc_options)
-        if flags.rest_api_port:
-            self._rest = RestServer(
-                self._models,
-                self._metrics,
-                flags.host,
-                flags.rest_api_port,
-                flags.rest_api_num_threads,
-                self._rest_options,
-            )
-            self._rest.start()
-        self._grpc.start()
-        return True
-
-    def stop(self, grace_seconds: float) -> None:
-        """Takes no new requests, gives those under way ``grace_seconds``, and unloads the models."""
-        stop_by = time.monotonic() + grace_seconds
-        for api in (self._rest, self._grpc):
-            if api is not None:
-                api.stop(max(0.0, stop_by - time.monotonic()))
-        self._models.stop()
-
-    def describe(self) -> str:
-        """One line: models, versions, addresses."""
-        models = ", ".join(f"{name} version {version}" for name, version in self._models.available()) or "no model"
-        rest = f", REST at http://{self._flags.host}:{self._flags.rest_api_port}" if self._rest else ""
-        return f"serving {models}: gRPC at {self._flags.host}:{self.port}{rest}"
-
-
-def _model_config(flags: Flags) -> ModelServerConfig:
-    """Raises UserError where the file will not do or a base path is not there."""
-    if flags.model_config_file:
-        config = read_model_config(flags.model_config_file)
-    elif flags.model_base_path:
-        config = single_model(flags.model_name, flags.model_base_path.absolute())
-    else:
-        raise UserError("nothing says what to serve; give --model_base_path or --model_config_file")
-    for model in config.model_config_list.config:
-        if not Path(model.base_path).is_dir():
-            raise UserError(
-                f"model base path {model.base_path} does not exist; give the directory of the model's versions"
-            )
-    return config
-
-
-def _loader(flags: Flags) -> Callable[[Path], SavedModel]:
-    """Makes a model of a version's directory, warmed up where the flags say so."""
-    batching = None
-    if flags.enable_batching:
-        batching = Batching.from_flags(flags.batching_parameters_file, flags.enable_per_model_batching_parameters)
-
-    def load(version: Path) -> SavedModel:
-        model = SavedModel(version, batching)
-        if flags.enable_model_warmup:
-            try:
-                warm_up(model, version, max(1, flags.num_request_iterations_for_warmup))
-            except BaseException:
-                model.close()
-                raise
-        return model
-
-    return load
-
-
-def _check_free(host: str, port: int, flag: str) -> None:
-    """Says that a port is taken before a model is loaded for nothing."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --{flag}") from error
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from recipes.foreign_lines import quiet_tensorflow
+
+quiet_tensorflow()
+
 ROOT = Path(__file__).parent.parent
 
 # A suite started in the background inherits an ignored SIGINT and hands it on to the commands that tests

@@ -13,9 +13,9 @@ import tensorflow as tf
 from model import tensorboard
 from model.callbacks import read_history
 from model.checkpoint import load_best, newest_step
+from model.loop import train
 from model.network import Network
 from model.subwords import load_subwords
-from model.train import train
 from recipes import schema
 from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 from recipes.loading import load_recipe

@@ -19,8 +19,8 @@ import pytest
 
 from model.callbacks import read_history
 from model.checkpoint import TrainingState, newest_step, read_weights
+from model.loop import train
 from model.optimizer import Optimizer
-from model.train import train
 from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json
@@ -29,7 +29,7 @@ from tests.model.conftest import small_network
 from tests.model.shards import recipe_for, write_data
 from tests.requirements import EXHAUSTIVE
 
-ENVIRONMENT = {**os.environ, "CI": "true", "TF_CPP_MIN_LOG_LEVEL": "2"}
+ENVIRONMENT = {**os.environ, "CI": "true"}
 TIMES = {"seconds", "evaluation_seconds", "target_words_per_second"}
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from model.batches import training_batches
 from model.checkpoint import newest_step
 from model.divergence import DivergenceError, check_update, pairs_of
-from model.train import train
+from model.loop import train
 from recipes.errors import UserError
 from recipes.files import read_json
 from recipes.layout import END_ID, FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT, WorkDirectory

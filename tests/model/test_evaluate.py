@@ -7,8 +7,8 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
-from model.evaluate import evaluate
 from model.references import read_references
+from model.scores import evaluate
 from model.subwords import load_subwords
 from recipes.files import read_json
 from recipes.layout import WorkDirectory

@@ -14,14 +14,14 @@ import yaml
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model.checkpoint import load_best
-from model.evaluate import evaluate
-from model.export import Exported, export
+from model.exported import Exported, export
+from model.loop import train
 from model.network import Network
 from model.references import read_references
+from model.scores import evaluate
 from model.subwords import load_subwords
-from model.train import train
 from model.translator import Translator
-from pipelines import prepare
+from pipelines import preparation
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
 from recipes import schema
@@ -196,7 +196,7 @@ def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
         training={"batch_tokens": 1000, "epochs": 1, "max_steps": 4},
     )
     recipe = resolved_recipe(work)
-    prepare.prepare(recipe, work, pipeline_options([]))
+    preparation.prepare(recipe, work, pipeline_options([]))
     network = train(work, recipe)
     source, target = load_subwords(work, joint=False)
     processors = [

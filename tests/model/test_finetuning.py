@@ -10,9 +10,9 @@ import pytest
 
 from model.checkpoint import digest_of, load_best
 from model.finetuning import check_fits, start_from
+from model.loop import train
 from model.network import Network
 from model.subwords import load_subwords
-from model.train import train
 from recipes import schema
 from recipes.errors import UserError
 from recipes.files import read_json

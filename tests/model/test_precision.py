@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from model.callbacks import read_history
+from model.loop import train
 from model.optimizer import Optimizer
-from model.train import train
 from model.update import update_functions
 from recipes import schema
 from tests.model.conftest import padded, random_pairs, small_network

@@ -13,11 +13,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from model import tensorboard
 from model.alignment_picture import draw_alignment
 from model.callbacks import read_history
+from model.loop import train
 from model.network import Network
 from model.references import spread_by_length
 from model.subwords import load_subwords
 from model.tensorboard import TensorBoard, alignment_pictures
-from model.train import train
 from model.translator import Translator
 from recipes.layout import WorkDirectory
 from recipes.loading import load_recipe

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from model.callbacks import read_history
 from model.checkpoint import digest_of, load_best, newest_step
+from model.loop import dev_bleu, make_room, train
 from model.network import Network
 from model.plan import plan_of
 from model.references import References
 from model.subwords import load_subwords
-from model.train import dev_bleu, make_room, train
 from model.translator import Translator
 from recipes import schema
 from recipes.errors import UserError
@@ -68,7 +68,7 @@ def test_the_average_of_the_weights_is_evaluated_and_kept(tmp_path: Path, monkey
         evaluated.append(digest_of(translator.network))
         return dev_bleu(translator, dev)
 
-    monkeypatch.setattr("model.train.dev_bleu", seen)
+    monkeypatch.setattr("model.loop.dev_bleu", seen)
     recipe = recipe_for(max_steps=3, ema_decay=0.2)
     work = write_data(tmp_path / "run", recipe)
     weights = WeightsAfterUpdates()
@@ -85,7 +85,7 @@ def test_the_average_of_the_weights_is_evaluated_and_kept(tmp_path: Path, monkey
 
 def test_training_stops_when_patience_is_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([1.0, 5.0, 4.0, 3.0])
-    monkeypatch.setattr("model.train.dev_bleu", lambda *_: next(scores))
+    monkeypatch.setattr("model.loop.dev_bleu", lambda *_: next(scores))
     recipe = recipe_for(epochs=50, evaluate_every=2, patience=2)
     work = write_data(tmp_path / "run", recipe)
     train(work, recipe)
@@ -107,7 +107,7 @@ class RatesOfUpdates(keras.callbacks.Callback):
 def test_on_a_plateau_the_rate_is_lowered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two evaluations after the best and two after that, though stopped between them; a better one begins anew."""
     scores = iter([1.0, 5.0, 4.0, 5.0, 3.0, 3.0, 6.0, 1.0])
-    monkeypatch.setattr("model.train.dev_bleu", lambda *_: next(scores))
+    monkeypatch.setattr("model.loop.dev_bleu", lambda *_: next(scores))
     recipe = recipe_for(
         schedule="plateau",
         learning_rate=0.01,

@@ -53,7 +53,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
                     [sys.executable, "-m", "model.train", "--work", str(work.root), *flags],
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+                    env={**os.environ, **environment},
                 )
             )
         return processes[-1]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import pictures, prepare
+from pipelines import pictures, preparation
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
 from recipes.files import remove, sha256_of
@@ -70,7 +70,7 @@ def as_settings(files: FilePair) -> dict[str, str]:
 def run(work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000) -> dict[str, Any]:
     """Prepares a work directory's corpus from the beginning, with flags for Beam; gives the manifest."""
     remove(work.intermediate)
-    return prepare.prepare(resolved_recipe(work), work, pipeline_options(flags), chunk_pairs)
+    return preparation.prepare(resolved_recipe(work), work, pipeline_options(flags), chunk_pairs)
 
 
 def hashes(work: WorkDirectory) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import encoding, prepare
+from pipelines import encoding, preparation
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
 from recipes.errors import UserError
@@ -105,13 +105,13 @@ def test_an_error_in_a_worker_comes_out_as_its_sentence(
 ) -> None:
     """The file is cut short after it was indexed, which only a worker can notice."""
     work = new_work(tmp_path / "work", numbers)
-    check = prepare._check_size
+    check = preparation._check_size
 
     def cut(*arguments: Any) -> None:
         check(*arguments)
         numbers.target.write_bytes(b"un\n")
 
-    monkeypatch.setattr(prepare, "_check_size", cut)
+    monkeypatch.setattr(preparation, "_check_size", cut)
     with pytest.raises(UserError) as error:
         run(work, f"--direct_running_mode={mode}")
     assert str(error.value) == "a corpus file changed while it was read; run the same command again"

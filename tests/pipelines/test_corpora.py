@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import prepare
+from pipelines import preparation
 from pipelines.running import pipeline_options
 from pipelines.subwords import load_subwords
 from recipes.layout import FILE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
@@ -174,7 +174,7 @@ def test_only_the_later_steps_are_done_again(tmp_path: Path, three: list[dict[st
     run(work)
     cleaned = {path: path.stat().st_mtime_ns for path in (work.intermediate / "clean").iterdir()}
     work = new_work(tmp_path / "work", None, corpus={"train": three}, subwords={"vocabulary": 70})
-    prepare.prepare(resolved_recipe(work), work, pipeline_options([]))
+    preparation.prepare(resolved_recipe(work), work, pipeline_options([]))
     assert {path: path.stat().st_mtime_ns for path in (work.intermediate / "clean").iterdir()} == cleaned
     again = hashes(work)
     run(work)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import bible, fetch
+from pipelines import bible, fetch, fetching
 from pipelines.formats import read_pairs
 from recipes.corpora import corpora
 from recipes.errors import UserError
@@ -44,7 +44,7 @@ def test_every_corpus_has_a_directory_and_is_read_from_it(tmp_path: Path, wheels
     both = {"bible": {"source": "x", "target": "y"}}, {"bible": {"source": "y", "target": "x"}, "name": "back"}
     work = work_with(tmp_path, *both)
     recipe = resolved_recipe(work)
-    fetch.fetch(recipe, work)
+    fetching.fetch(recipe, work)
     assert [corpus.paths for corpus in corpora(recipe, work)] == [
         [f"{work.corpus}/{name}/{name}.{language}" for language in ("en", "fr")] for name in ("bible", "back")
     ]
@@ -55,13 +55,13 @@ def test_every_corpus_has_a_directory_and_is_read_from_it(tmp_path: Path, wheels
 def test_only_what_changed_is_fetched_again(tmp_path: Path, wheels: list[Path]) -> None:
     one, other = {"bible": {"source": "x", "target": "y"}}, {"bible": {"source": "y", "target": "x"}, "name": "back"}
     work = work_with(tmp_path, one)
-    fetch.fetch(resolved_recipe(work), work)
+    fetching.fetch(resolved_recipe(work), work)
     work = work_with(tmp_path, one, other)
     assert FETCH.stale_because(resolved_recipe(work), work) == "back changed"
-    fetch.fetch(resolved_recipe(work), work)
+    fetching.fetch(resolved_recipe(work), work)
     assert len(wheels) == 2
     work = work_with(tmp_path, other)
-    fetch.fetch(resolved_recipe(work), work)
+    fetching.fetch(resolved_recipe(work), work)
     assert len(wheels) == 2
     assert sorted(path.name for path in work.corpus.iterdir()) == ["back", "corpus.json"]
 
@@ -71,7 +71,7 @@ def test_files_on_the_web_are_fetched_by_their_sums(tmp_path: Path, server: Serv
     corpus = {"file": server.url("/lines.tsv"), "sha256": [hashlib.sha256(LINES).hexdigest()]}
     work = work_with(tmp_path, {**corpus, "name": "lines"})
     recipe = resolved_recipe(work)
-    fetch.fetch(recipe, work)
+    fetching.fetch(recipe, work)
     (found,) = corpora(recipe, work)
     assert found.paths == [str(work.corpus / "lines" / "lines.tsv")]
     assert list(read_pairs(found.files, "en", "fr")) == [(b"one", b"un"), (b"two", b"deux")]
@@ -83,27 +83,27 @@ def test_a_download_goes_on_with_the_next_command(tmp_path: Path, server: Server
     """Here the first does not know the sum, and what it fetched waits for one that does."""
     work = work_with(tmp_path, {"file": server.url("/whole"), "format": "tsv", "name": "web"})
     with pytest.raises(UserError, match=f"has SHA-256 {SHA256}; if that is the file you mean, put it into the recipe"):
-        fetch.fetch(resolved_recipe(work), work)
+        fetching.fetch(resolved_recipe(work), work)
     work = work_with(tmp_path, {"file": server.url("/whole"), "format": "tsv", "name": "web", "sha256": [SHA256]})
-    fetch.fetch(resolved_recipe(work), work)
+    fetching.fetch(resolved_recipe(work), work)
     assert server.ranges() == [None, f"bytes={len(CONTENT)}-"]
     assert (work.corpus / "web" / "whole").read_bytes() == CONTENT
 
 
 def test_what_was_fetched_stays_when_fetching_fails(tmp_path: Path, wheels: list[Path]) -> None:
     work = work_with(tmp_path, {"bible": {"source": "x", "target": "y"}})
-    fetch.fetch(resolved_recipe(work), work)
+    fetching.fetch(resolved_recipe(work), work)
     before = {path: path.read_bytes() for path in work.corpus.rglob("*") if path.is_file()}
     work = work_with(tmp_path, {"bible": {"source": "x", "target": "z"}})
     with pytest.raises(UserError, match="there is no edition 'z'"):
-        fetch.fetch(resolved_recipe(work), work)
+        fetching.fetch(resolved_recipe(work), work)
     assert {path: path.read_bytes() for path in work.corpus.rglob("*") if path.is_file()} == before
 
 
 def test_two_languages_need_two_names(tmp_path: Path) -> None:
     work = work_with(tmp_path, {"bible": {}}, target_language="en")
     with pytest.raises(UserError, match="give them two names"):
-        fetch.fetch(resolved_recipe(work), work)
+        fetching.fetch(resolved_recipe(work), work)
 
 
 def test_a_recipe_with_files_of_its_own_needs_no_fetching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

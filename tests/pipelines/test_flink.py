@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import compare_runners, fetch, prepare
+from pipelines import compare_runners, fetching, preparation
 from pipelines import flink_jars as jars_module
 from pipelines.corpus import FilePair
-from pipelines.flink import TASK_MANAGERS, FlinkCluster, flink_cluster
+from pipelines.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.flink_jars import flink_jars, java_command
 from pipelines.running import ready_runner
 from recipes.errors import UserError
@@ -80,7 +80,7 @@ def expected(tmp_path: Path, corpus: FilePair) -> dict[str, str]:
 
 
 def run_on(work: WorkDirectory, options: PipelineOptions, chunk_pairs: int) -> None:
-    prepare.prepare(resolved_recipe(work), work, options, chunk_pairs)
+    preparation.prepare(resolved_recipe(work), work, options, chunk_pairs)
 
 
 def test_shards_are_the_same_bytes_as_on_this_machine(
@@ -97,7 +97,7 @@ def test_the_bible_is_the_same_bytes_as_on_this_machine(
     """The default recipe's corpus, by the command that compares engines."""
     work = WorkDirectory(tmp_path / "bible")
     save_recipe(load_recipe("bible", {"subwords": {"sample_pairs": 3000}}), work.recipe)
-    fetch.fetch(resolved_recipe(work), work)
+    fetching.fetch(resolved_recipe(work), work)
     flags = ["--runner=flink", f"--flink_master={cluster.master}", f"--parallelism={TASK_MANAGERS}"]
     compare_runners.main(["--work", str(work.root), *flags])
     assert capsys.readouterr().out.splitlines()[-1] == "all 21 files have the same SHA-256"
@@ -153,13 +153,13 @@ def test_an_error_in_a_worker_comes_out_as_its_sentence(
 ) -> None:
     """And nothing else does, though Flink tried again."""
     work = new_work(tmp_path / "work", corpus)
-    check = prepare._check_size
+    check = preparation._check_size
 
     def cut(*arguments: Any) -> None:
         check(*arguments)
         corpus.target.write_bytes(b"un\n")
 
-    monkeypatch.setattr(prepare, "_check_size", cut)
+    monkeypatch.setattr(preparation, "_check_size", cut)
     with pytest.raises(UserError) as error:
         run_on(work, options, chunk_pairs=10_000)
     assert str(error.value) == "a corpus file changed while it was read; run the same command again"

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from pipelines import pictures
-from pipelines.clean_report import other_limits, write_clean_report
+from pipelines.clean_report_page import other_limits, write_clean_report
 from pipelines.cleaning import RULES
 from pipelines.running import pipeline_options
 from recipes.layout import WorkDirectory

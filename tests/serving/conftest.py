@@ -21,7 +21,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from serving.flags import Flags
-from serving.server import Server
+from serving.stand_in import Server
 from tests.ports import free_port
 
 DEADLINE = 20.0

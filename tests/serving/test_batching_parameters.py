@@ -27,7 +27,7 @@ from serving.batching_parameters import (
     thread_pool,
 )
 from serving.flags import Flags, parse_flags
-from serving.server import Server
+from serving.stand_in import Server
 from tests.serving.conftest import Running, eventually, running
 from tests.serving.test_predict import request
 

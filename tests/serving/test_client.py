@@ -35,6 +35,7 @@ from serving.exchange import (
     Translation,
     TranslationError,
 )
+from serving.lines import heat_map
 from tests.ports import free_port
 from tests.requirements import EXHAUSTIVE
 from tests.serving.conftest import Running, eventually, running, save_text_model
@@ -127,7 +128,7 @@ def test_the_bytes_are_those_of_the_generated_messages() -> None:
     assert PredictRequest.FromString(ours.SerializeToString()) == theirs
 
 
-@pytest.mark.parametrize("module", ["serving.client", "serving.async_client", "serving.translate"])
+@pytest.mark.parametrize("module", ["serving.client", "serving.async_client", "serving.lines"])
 def test_the_client_imports_no_tensorflow_and_starts_at_once(module: str) -> None:
     """In less than half a second of a core."""
     check = f"import {module}, sys, time; assert 'tensorflow' not in sys.modules; print(time.process_time())"
@@ -245,7 +246,7 @@ def test_alignment_of_words_from_that_of_subwords() -> None:
     assert alignment.links() == [(1, 0), (0, 1)]
 
     console = Console(record=True, width=80, file=io.StringIO(), color_system="truecolor", force_terminal=True)
-    console.print(translate.heat_map(alignment))
+    console.print(heat_map(alignment))
     shown = console.export_text(clear=False).splitlines()
     assert [line.split() for line in shown] == [["0", "1"], ["z"], ["xé"]]
     shades = re.findall(r"48;2;(\d+);", console.export_text(styles=True))

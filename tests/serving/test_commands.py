@@ -17,7 +17,7 @@ from recipes.layout import WorkDirectory
 from serving import serve
 from serving.client import Translator
 from serving.flags import Flags, parse_flags
-from serving.server import Server
+from serving.stand_in import Server
 from tests.ports import free_port
 
 

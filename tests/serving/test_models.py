@@ -18,7 +18,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from recipes.errors import UserError
 from serving.flags import Flags
-from serving.server import Server
+from serving.stand_in import Server
 from tests.serving.conftest import DEADLINE, Running, eventually, running, save_text_model
 from tests.serving.test_predict import request
 

@@ -27,7 +27,7 @@ from recipes.layout import MODEL_NAME
 from serving import translate
 from serving.batching_parameters import queue_options, read_parameters
 from serving.flags import parse_flags
-from serving.server import Server
+from serving.stand_in import Server
 from tests.ports import free_port
 from tests.requirements import missing
 from tests.serving.conftest import DEADLINE, Running, running

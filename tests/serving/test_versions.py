@@ -17,7 +17,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from recipes.errors import UserError
 from serving.client import Translator
 from serving.flags import Flags
-from serving.server import Server
+from serving.stand_in import Server
 from tests.ports import free_port
 from tests.requirements import without_privileges
 from tests.serving.conftest import Running, eventually, running, save_text_model

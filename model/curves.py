@@ -1,0 +1,56 @@
+"""Shows a training in TensorBoard: curves, the recipe, the alignment of a few dev sentences.
+
+    python -m model.curves --work work/bible [--port 6006]
+
+What there is to see is written by ``model.tensorboard``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import threading
+from pathlib import Path
+
+from recipes.command import command_parser, run_command, starting_up
+from recipes.errors import UserError
+from recipes.layout import WorkDirectory
+
+HOST = "127.0.0.1"
+
+
+def main(arguments: list[str]) -> None:
+    parser = command_parser(
+        "model.curves",
+        __doc__,
+        reads="training/tensorboard/ of the work directory, also while the training writes it",
+        writes="nothing",
+    )
+    parser.add_argument("--work", type=Path, required=True, help="work directory, with a training")
+    parser.add_argument("--port", type=int, default=6006, help="of the page, on this machine (default: 6006)")
+    options = parser.parse_args(arguments)
+    work = WorkDirectory(options.work)
+    if not work.tensorboard.is_dir():
+        raise UserError(f"{work.training} holds no training; make one with make train WORK={work.root}")
+    with starting_up():
+        from tensorboard import default, program
+        from tensorboard.util import tb_logging
+    tb_logging.get_logger().setLevel("ERROR")
+    board = program.TensorBoard(default.get_plugins())
+    board.configure(logdir=str(work.training), host=HOST, port=options.port)
+    try:
+        # It has a note there on how it loads.
+        with contextlib.redirect_stderr(io.StringIO()):
+            address = board.launch()
+    except program.TensorBoardServerException as error:
+        raise UserError(f"cannot listen on {HOST}:{options.port}; choose another --port") from error
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    print(f"{work.training} in TensorBoard: {address} (Ctrl-C ends it)", flush=True)
+    stopped.wait()
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,84 @@
+"""The page that shows what every cleaning rule would take, and with which limit.
+
+Measures the training corpora without rejecting anything and writes ``clean-report.html``: for each rule that
+is on what its limit takes, what other limits would take, and the pairs nearest to the limit on either side
+of it. It is how limits are chosen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from apache_beam.options.pipeline_options import PipelineOptions
+from jinja2 import Environment, PackageLoader
+
+from pipelines.cleaning import RULES, Rule
+from pipelines.corpus import CHUNK_PAIRS
+from pipelines.indexing import Indexes, index_corpora
+from pipelines.measuring import Measures, measure_corpora
+from recipes.corpora import corpora
+from recipes.files import remove, replacing
+from recipes.layout import WorkDirectory
+from recipes.schema import Recipe
+
+# Other limits are shown that would take about these shares of the pairs.
+SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+def write_clean_report(recipe: Recipe, work: WorkDirectory, options: PipelineOptions) -> None:
+    """Measures the recipe's training corpora and writes the page."""
+    every = corpora(recipe, work)
+    indexes = Indexes(work.intermediate / "index")
+    pairs_of = index_corpora(every, indexes, options, CHUNK_PAIRS)
+    train = [corpus for corpus in every if corpus.split == "train"]
+    pairs = sum(pairs_of[corpus.number] for corpus in train)
+    directory = work.intermediate / "measures"
+    remove(directory)
+    directory.mkdir()
+    measures = measure_corpora(train, indexes, pairs, directory, options)
+    environment = Environment(loader=PackageLoader("pipelines", "."), autoescape=True, trim_blocks=True)
+    with replacing(work.clean_report) as path:
+        page = environment.get_template("clean_report.html.j2").render(
+            name=recipe.name,
+            pairs=pairs,
+            rules=[_described(rule, recipe, measures[rule.reason], pairs) for rule in RULES if rule.reason in measures],
+            off=[rule for rule in RULES if rule.reason not in measures],
+        )
+        path.write_text(page, encoding="utf-8")
+
+
+def _described(rule: Rule, recipe: Recipe, measures: Measures, pairs: int) -> Mapping[str, Any]:
+    """What the page says of a rule."""
+    return {
+        "reason": rule.reason,
+        "setting": rule.setting,
+        "limit": rule.limit(recipe.cleaning),
+        "bound": rule.bound,
+        "meaning": type(recipe.cleaning).model_fields[rule.setting].description,
+        "taken": measures.beyond,
+        "share": measures.beyond / pairs,
+        "others": other_limits(rule, measures.values),
+        "beyond": measures.examples_beyond,
+        "within": measures.examples_within,
+    }
+
+
+def other_limits(rule: Rule, values: Counter[float]) -> list[tuple[float, int]]:
+    """Limits that would take at most about ``SHARES`` of the pairs, and how many they would take.
+
+    From the strictest value inwards: a limit takes the pairs whose value is beyond it.
+    """
+    total = values.total()
+    found: list[tuple[float, int]] = []
+    taken = 0
+    shares = list(SHARES)
+    for value in sorted(values, reverse=rule.bound == "most"):
+        # With this value as the limit, the pairs that have it stay.
+        while shares and taken + values[value] > shares[0] * total:
+            shares.pop(0)
+            if taken and (value, taken) not in found:
+                found.append((value, taken))
+        taken += values[value]
+    return found

@@ -1,0 +1,280 @@
+"""A real Flink cluster on this machine, and Beam's job server for one.
+
+The cluster is what Flink calls a standalone session cluster: one JobManager and two TaskManagers, each a Java
+process of its own, that listen on 127.0.0.1 only and end with the command or the ``with`` that started them.
+Jobs reach it, or a cluster elsewhere, through Beam's job server, one process more:
+
+    FlinkRunner (Python) ──► job server ──► JobManager ──► TaskManagers ──► workers (Python)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.flink_jars import FlinkJars, flink_jars, java_command
+from recipes.errors import UserError
+
+TASK_MANAGERS = 2
+# Twice what a job is given, so that one TaskManager can carry on when the other is lost.
+SLOTS = 2
+_HOST = "127.0.0.1"
+_ENDED = ("CANCELED", "FINISHED", "FAILED")
+_SECONDS_TO_START = 60.0
+_SECONDS_BETWEEN_LOOKS = 0.1
+# Flink and Beam look into these packages by reflection, which Java forbids since version 17.
+_OPENED = "lang lang.reflect io net nio text time util util.concurrent util.concurrent.atomic util.concurrent.locks"
+_JAVA_OPTIONS = [
+    "-Xmx512m",
+    # The processes live for a minute or so: a quick start is worth more than the fastest code in the end.
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPENED.split()),
+]
+
+
+@dataclass
+class JavaProcesses:
+    """Java processes that belong together: their logs in one directory, and one end for all."""
+
+    directory: Path
+    jars: FlinkJars
+    java: str
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Starts a process; what it says goes to ``<name>.log``."""
+        settings = {"java.io.tmpdir": self.directory, "log4j2.configurationFile": self.directory / "log4j2.properties"}
+        command = [self.java, *_JAVA_OPTIONS, *(f"-D{key}={value}" for key, value in settings.items())]
+        with self.log(name).open("wb") as log:
+            # In a session of its own, Ctrl-C at the terminal does not reach it: we decide when it ends.
+            self.running[name] = subprocess.Popen(
+                [*command, *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+
+    def log(self, name: str) -> Path:
+        return self.directory / f"{name}.log"
+
+    def check(self) -> None:
+        """Raises UserError if one of them has ended."""
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                raise UserError(f"Flink's {name} ended with exit code {process.returncode}; see {self.log(name)}")
+
+    def stop(self) -> None:
+        # All that they would tidy up is in the temporary directory.
+        for process in self.running.values():
+            process.kill()
+        for process in self.running.values():
+            process.wait()
+
+
+@dataclass
+class FlinkCluster:
+    """A running cluster. ``master`` is the address of its REST interface, Beam's ``--flink_master``."""
+
+    processes: JavaProcesses
+    master: str
+
+    @property
+    def directory(self) -> Path:
+        return self.processes.directory
+
+    def rest(self, path: str) -> Any:
+        """What Flink's REST interface answers, such as to ``/jobs/overview``."""
+        return _rest(self.master, path)
+
+    def start(self) -> None:
+        """Returns when all processes run and have found each other. Raises UserError if they do not."""
+        self._start("job-manager", "entrypoint.StandaloneSessionClusterEntrypoint")
+        for number in range(1, TASK_MANAGERS + 1):
+            self._start(f"task-manager-{number}", "taskexecutor.TaskManagerRunner")
+        give_up = time.monotonic() + _SECONDS_TO_START
+        joined = 0
+        while joined < TASK_MANAGERS:
+            self.processes.check()
+            if time.monotonic() > give_up:
+                raise UserError(f"Flink did not start within {_SECONDS_TO_START:.0f} s; see {self.directory}/*.log")
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            with contextlib.suppress(OSError):
+                joined = self.rest("/overview")["taskmanagers"]
+
+    def wait(self) -> None:
+        """Never returns. Raises UserError if a process ends."""
+        while True:
+            self.processes.check()
+            time.sleep(1)
+
+    def _start(self, name: str, main_class: str) -> None:
+        jars = f"{self.processes.jars.flink}/*"
+        main_class = f"org.apache.flink.runtime.{main_class}"
+        self.processes.start(name, "-cp", jars, main_class, "--configDir", str(self.directory))
+
+
+@contextlib.contextmanager
+def flink_cluster(port: int = 0) -> Iterator[FlinkCluster]:
+    """While the body runs, so does a cluster; ``port`` is that of its REST interface, 0 takes a free one.
+
+    Raises UserError if Java or Flink cannot be had or do not start.
+    """
+    with _java_processes("flink-") as processes:
+        cluster = FlinkCluster(processes, f"{_HOST}:{port or free_port()}")
+        _write_configuration(cluster)
+        cluster.start()
+        yield cluster
+
+
+@contextlib.contextmanager
+def job_server(master: str, jar: str | None = None) -> Iterator[str]:
+    """While the body runs, so does Beam's job server for the cluster; gives the ``--job_endpoint``.
+
+    ``jar`` is one for a cluster of another version than ours. Raises UserError if it cannot be started.
+    """
+    with _java_processes("flink-job-server-") as processes:
+        port = free_port()
+        addresses = {
+            "--flink-master": master,
+            "--job-host": "localhost",
+            "--job-port": str(port),
+            "--artifact-port": "0",
+            "--expansion-port": "-1",
+            "--artifacts-dir": str(processes.directory / "artifacts"),
+        }
+        arguments = [word for pair in addresses.items() for word in pair]
+        processes.start("job-server", "-jar", jar or str(processes.jars.job_server), *arguments)
+        give_up = time.monotonic() + _SECONDS_TO_START
+        while not _answers(port):
+            processes.check()
+            if time.monotonic() > give_up:
+                raise UserError(f"Beam's job server did not start; see {processes.log('job-server')}")
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        yield f"localhost:{port}"
+
+
+def free_slots(master: str) -> int:
+    """The slots of a cluster that no job holds. Raises UserError if no Flink answers there."""
+    try:
+        return int(_rest(master, "/overview")["slots-available"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"no Flink cluster answers at {master}; start one, or leave FLINK_MASTER= out") from error
+
+
+def cancel_jobs(master: str, name: str) -> None:
+    """Ends the jobs of this name, and returns when nothing of them runs any more, or the cluster is gone."""
+    cancelled: set[str] = set()
+    with contextlib.suppress(OSError):
+        while running := _running_jobs(master, name):
+            for job in running - cancelled:
+                _rest(master, f"/jobs/{job}?mode=cancel", "PATCH")
+            cancelled |= running
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that was free a moment ago."""
+    with socket.create_server((_HOST, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _java_processes(prefix: str) -> Iterator[JavaProcesses]:
+    """In a temporary directory, which stays where an error names a log in it."""
+    java, jars = java_command(), flink_jars()
+    directory = Path(tempfile.mkdtemp(prefix=prefix))
+    (directory / "log4j2.properties").write_text(_LOGGING)
+    processes = JavaProcesses(directory, jars, java)
+    keep = False
+    try:
+        yield processes
+    except UserError as error:
+        keep = str(directory) in str(error)
+        raise
+    finally:
+        processes.stop()
+        if not keep:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _write_configuration(cluster: FlinkCluster) -> None:
+    # All parts of a TaskManager's memory: the scripts of Flink's that would work them out are not used.
+    megabytes = {
+        "framework.heap.size": 128,
+        "framework.off-heap.size": 128,
+        "task.heap.size": 256,
+        "task.off-heap.size": 0,
+        "network.min": 128,
+        "network.max": 128,
+        "managed.size": 128,
+        "jvm-metaspace.size": 256,
+        "jvm-overhead.min": 128,
+        "jvm-overhead.max": 128,
+    }
+    settings = {
+        "jobmanager.rpc.address": _HOST,
+        "jobmanager.bind-host": _HOST,
+        "jobmanager.rpc.port": free_port(),
+        "rest.address": _HOST,
+        "rest.bind-address": _HOST,
+        "rest.port": cluster.master.rpartition(":")[2],
+        "taskmanager.host": _HOST,
+        "taskmanager.bind-host": _HOST,
+        "taskmanager.numberOfTaskSlots": SLOTS,
+        "taskmanager.cpu.cores": SLOTS,
+        # Else one TaskManager would get all of a job that it has the slots for.
+        "taskmanager.load-balance.mode": "SLOTS",
+        **{f"taskmanager.memory.{part}": f"{size}m" for part, size in megabytes.items()},
+        "io.tmp.dirs": cluster.directory,
+        # A lost TaskManager is noticed within seconds, not within Flink's 50.
+        "heartbeat.interval": 1000,
+        "heartbeat.timeout": 8000,
+        # One that nobody listens for any more is lost at its first heartbeat, before the job starts anew: else it would
+        # be given its part of the job again.
+        "heartbeat.rpc-failure-threshold": 1,
+        # What Flink tells of a job, on its page and to who asks, is no older than that; else it would be three seconds.
+        "web.refresh-interval": 300,
+        # What fails goes wrong again at once, or was an accident.
+        "restart-strategy.type": "fixed-delay",
+        "restart-strategy.fixed-delay.attempts": 2,
+        "restart-strategy.fixed-delay.delay": "2 s",
+    }
+    text = "".join(f"{key}: {value}\n" for key, value in settings.items())
+    (cluster.directory / "config.yaml").write_text(text)
+
+
+def _running_jobs(master: str, name: str) -> set[str]:
+    jobs = _rest(master, "/jobs/overview")["jobs"]
+    return {job["jid"] for job in jobs if job["name"] == name and job["state"] not in _ENDED}
+
+
+def _rest(master: str, path: str, method: str = "GET") -> Any:
+    with urllib.request.urlopen(urllib.request.Request(f"http://{master}{path}", method=method), timeout=10) as answer:
+        return json.load(answer)
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("localhost", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+_LOGGING = """\
+rootLogger.level = INFO
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss,SSS} %-5p %c{1} %m%n
+"""

@@ -1,0 +1,64 @@
+"""The worker processes of the local runner: gone as soon as the job is interrupted.
+
+One of Beam's own that was still starting when the job was interrupted would wait, and the job for it, for ever. Ours
+(``pipelines.worker``) leave when a file, their lease, is no longer there, or has something written into it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import DirectOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+
+@contextlib.contextmanager
+def worker_processes(pipeline: beam.Pipeline) -> Iterator[None]:
+    """While the body runs the pipeline, its worker processes are ours; other runners are left alone."""
+    options = pipeline.options.view_as(DirectOptions)
+    mode = options.direct_running_mode
+    if not isinstance(pipeline.runner, FnApiRunner) or mode != "multi_processing":
+        yield
+        return
+    with tempfile.NamedTemporaryFile(prefix="pipeline-", suffix=".lease") as lease:
+        # A shell runs the command. Ctrl-C reaches every process of a terminal, but here the job decides.
+        command = "trap '' INT; exec " + shlex.join([sys.executable, "-m", "pipelines.worker", lease.name])
+        pipeline.runner = FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
+        # With the mode that was asked for, the runner would start Beam's own worker command.
+        options.direct_running_mode = "in_memory"
+        try:
+            with _ended_by_interrupt(Path(lease.name)):
+                yield
+        finally:
+            options.direct_running_mode = mode
+
+
+@contextlib.contextmanager
+def _ended_by_interrupt(lease: Path) -> Iterator[None]:
+    """Takes the lease away when Ctrl-C or a signal to end comes, before Beam begins to wait for its workers."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        lease.write_bytes(b"ended")
+        # The threads that talk to the workers lose them now, and would each print a traceback.
+        threading.excepthook = lambda _: None
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

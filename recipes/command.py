@@ -1,0 +1,125 @@
+"""How every command of the project starts and ends.
+
+A command reads its command line before it imports what takes time, so that ``--help``, ``--version`` and a wrong flag
+are answered at once:
+
+    def main(arguments: list[str]) -> None:
+        parser = command_parser("model.train", __doc__, reads="data/", writes="training/")
+        options = parser.parse_args(arguments)
+        with starting_up():
+            from model.loop import train
+        train(…)
+
+    if __name__ == "__main__":
+        run_command(main)
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from recipes.errors import explain
+from recipes.foreign_lines import foreign_lines_left_out, quiet_tensorflow
+
+INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs ``main(arguments)`` as a process: exit code 0, 1 for an error, 130 when interrupted.
+
+    ``arguments`` defaults to the command line; ``--debug`` among them is taken out and makes an
+    error show its traceback. SIGTERM ends the command as Ctrl-C does: at once and silently until it has
+    been ``starting_up``, with a sentence and all of ``finally`` afterwards.
+    """
+    for number in _SIGNALS:
+        _handle(number, _end_at_once)
+    quiet_tensorflow()
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in argv
+    try:
+        main([argument for argument in argv if argument != "--debug"])
+    except BrokenPipeError:
+        # Who read our output has gone (`… | head`): nothing to say, and nowhere to say it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            import traceback  # noqa: PLC0415
+
+            traceback.print_exc()
+        print(f"error: {explain(error)}", file=sys.stderr)
+        sys.exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
+    sys.exit(0)
+
+
+def command_parser(
+    module: str, description: str | None, reads: str, writes: str, **more: Any
+) -> argparse.ArgumentParser:
+    """The parser of ``python -m <module>``: what the command does, the first line of ``description``; what it reads
+    and writes; and the flags that every command has. ``more`` is for ArgumentParser."""
+    first_line = (description or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=first_line, **more)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--version", action=_Version, nargs=0, help="say the version of the project and end")
+    parser.add_argument_group("reads", reads)
+    parser.add_argument_group("writes", writes)
+    return parser
+
+
+@contextlib.contextmanager
+def starting_up() -> Iterator[None]:
+    """Around the late imports of a command: Ctrl-C and SIGTERM end the process at once, silently, with exit code 130.
+
+    A KeyboardInterrupt would not always come through: raised within a callback of Python's import system it is lost,
+    and libraries have an ``except:`` around imports of what they can do without. Nothing is half made yet that a
+    process could leave behind; later they raise KeyboardInterrupt, or whatever they did before.
+    """
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        _handle(number, _end_at_once)
+    try:
+        with foreign_lines_left_out():
+            yield
+    finally:
+        for number, handler in before.items():
+            _handle(number, signal.default_int_handler if handler in (None, _end_at_once) else handler)
+
+
+def say_version(parser: argparse.ArgumentParser) -> NoReturn:
+    """Prints the version of the project and ends."""
+    from importlib.metadata import version  # noqa: PLC0415
+
+    print(f"rnnsearch {version('rnnsearch')}")
+    parser.exit()
+
+
+def positive(text: str) -> int:
+    """For a flag that takes a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive; give a whole number from 1 on")
+    return int(text)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        say_version(parser)
+
+
+def _handle(number: int, handler: Any) -> None:
+    """Sets a signal's handler, but where it is ignored, as in a script's background, or this is no main thread."""
+    with contextlib.suppress(ValueError):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _end_at_once(*_: object) -> None:
+    os._exit(INTERRUPTED)

@@ -1,0 +1,70 @@
+"""The table at the end of the road: what was read, learnt and scored, where it is, what to run next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from recipes.errors import UserError
+from recipes.files import read_json
+from recipes.layout import WorkDirectory
+from recipes.schema import Recipe
+
+DEFAULT_WORK = Path("work/bible")
+
+
+def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
+    """Prints the table of a finished run. Raises UserError where a stage is missing."""
+    manifest, training, scores = (read_json(path) for path in (work.manifest, work.training_mark, work.scores))
+    if not (manifest and training and scores and work.versions()):
+        raise UserError(f"{work.root} holds no finished run; make one with make train WORK={work.root}")
+    history = [json.loads(line) for line in work.history.read_text(encoding="utf-8").splitlines()]
+    table = Table(title=f"{recipe.name} in {work.root}", title_justify="left", show_header=False)
+    for name, value in _rows(manifest, training, scores, history, work):
+        table.add_row(name, value, end_section=name in ("tokens", "trained for", "chrF", "sample 3"))
+    # Sentences may hold square brackets, which rich would take for its own.
+    Console(markup=False).print(table)
+
+
+def _rows(
+    manifest: Mapping[str, Any],
+    training: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    history: list[dict[str, float]],
+    work: WorkDirectory,
+) -> list[tuple[str, str]]:
+    pairs, tokens = manifest["pairs"], manifest["tokens"]["train"]
+    given = "" if work.root == DEFAULT_WORK else f" WORK={work.root}"
+    too_long = scores.get("too_long")
+    bleu_by_step = ", ".join(f"{line['dev_bleu']:.1f} at {line['step']:.0f}" for line in history)
+    return [
+        ("pairs read", f"{pairs['read']:,}"),
+        ("pairs kept", ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())),
+        (
+            "pairs rejected",
+            ", ".join(f"{count:,} {reason}" for reason, count in pairs["rejected"].items() if count) or "0",
+        ),
+        ("tokens", f"{tokens['source']:,} source, {tokens['target']:,} target subwords to train on"),
+        ("parameters", f"{training['parameters']:,}"),
+        ("steps", f"{training['steps']:,}, the best at {training['best_step']:,}"),
+        ("dev BLEU", f"{bleu_by_step} (greedy)"),
+        ("trained for", f"{training['seconds'] / 60:.1f} min"),
+        ("test BLEU", f"{scores['bleu']['score']:.2f}  {scores['bleu']['signature']}"),
+        ("chrF", f"{scores['chrf']['score']:.2f}  {scores['chrf']['signature']}"),
+        *([("too long", f"{too_long:,} of test, of more than search.max_source_length subwords")] if too_long else []),
+        *((f"sample {n}", _sample(sample)) for n, sample in enumerate(scores["samples"], 1)),
+        ("data", f"{work.data} (rejected pairs with their reason in {work.rejected.name}/)"),
+        ("training", f"{work.training} (make tensorboard{given} shows its curves)"),
+        ("evaluation", f"{work.scores}, {work.hypotheses.name}"),
+        ("SavedModel", str(work.version(work.versions()[-1]))),
+        ("next", f"make serve{given}\nmake translate{given} TEXT=…\nmake translate{given} IN=… OUT=…"),
+    ]
+
+
+def _sample(sample: Mapping[str, str]) -> str:
+    return f"{sample['source']}\n→ {sample['translation']}\n= {sample['reference']} (reference)"

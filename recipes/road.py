@@ -1,0 +1,79 @@
+"""The whole road: a recipe resolved into a work directory, and every stage made that is not current."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from recipes.corpora import to_fetch
+from recipes.errors import UserError
+from recipes.figures import print_summary
+from recipes.layout import SPLITS, WorkDirectory
+from recipes.loading import load_recipe, save_recipe
+from recipes.schema import Recipe
+from recipes.stages import FETCH, STAGES, resolved_recipe
+
+
+def go(
+    work: WorkDirectory,
+    recipe_name: str,
+    files: Mapping[tuple[str, str], str | None],
+    until: str,
+    flags: Mapping[str, list[str]],
+) -> None:
+    """Makes the stages up to ``until``, with the corpus in ``files``, by split and side, where they are given.
+
+    ``flags`` has, by the stage's name, what its command gets beside the work directory; no result depends on them.
+    """
+    recipe = load_recipe(recipe_name, _overrides(files))
+    if not work.recipe.is_file() or resolved_recipe(work) != recipe:
+        save_recipe(recipe, work.recipe)
+    names = [stage.name for stage in STAGES]
+    ran = make_stages(recipe, work, names[: names.index(until) + 1], flags)
+    if not ran:
+        print(f"{work.root} is up to date: nothing to do (make summary shows its figures)")
+    elif until == names[-1]:
+        print_summary(recipe, work)
+
+
+def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], flags: Mapping[str, list[str]]) -> list[str]:
+    """Makes the stages of these names that are not current, in the order of the road; gives those it made."""
+    made = []
+    for stage in STAGES:
+        if stage.name not in names or (stage is FETCH and not to_fetch(recipe)):
+            continue
+        reason = stage.stale_because(recipe, work)
+        if reason is None:
+            continue
+        print(f"== {stage.name}: {reason}", flush=True)
+        began = time.monotonic()
+        # By name and only now: a stage that is current costs nothing, not even the import of TensorFlow.
+        importlib.import_module(stage.module).main(["--work", str(work.root), *flags.get(stage.name, [])])
+        print(f"== {stage.name}: done in {time.monotonic() - began:.0f} s", flush=True)
+        made.append(stage.name)
+    return made
+
+
+def _overrides(files: Mapping[tuple[str, str], str | None]) -> dict[str, Any]:
+    """The corpus given on the command line, in the form of a recipe; files of one's own replace a fetched corpus."""
+    corpus: dict[str, Any] = {}
+    for split in SPLITS:
+        source, target = files[split, "source"], files[split, "target"]
+        if bool(source) != bool(target):
+            missing = "target" if source else "source"
+            raise UserError(f"the {split} corpus has no {missing} side; give both files")
+        if source:
+            corpus[split] = {"source": source, "target": target}
+    if "train" in corpus:
+        corpus["source_language"] = _language(corpus["train"]["source"], "source")
+        corpus["target_language"] = _language(corpus["train"]["target"], "target")
+    return {"corpus": corpus} if corpus else {}
+
+
+def _language(path: str, otherwise: str) -> str:
+    """The language that the name of a file ends with (corpus.en, corpus.en.gz), or ``otherwise``."""
+    found = re.search(r"\.([a-z]{2,3})(?:\.(?:gz|zst|xz))?$", path)
+    return found[1] if found and found[1] not in ("txt", "gz", "zst", "xz", "src", "tgt", "trg") else otherwise

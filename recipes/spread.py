@@ -1,0 +1,29 @@
+"""How a training is spread over devices and machines, as it is said on the command line."""
+
+from __future__ import annotations
+
+import argparse
+
+from recipes.command import positive
+from recipes.errors import UserError
+
+# What they are is written at model.strategies.choose_strategy.
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
+
+
+def add_spread_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default="auto",
+        help="how the training is spread: over the devices of this machine (mirrored), the machines that TF_CONFIG "
+        "names (multi_worker), the TPU that TPU_NAME names (tpu), or not (one); default: by the first of these that is "
+        "there",
+    )
+    parser.add_argument("--workers", type=positive, metavar="N", help="spread it over N processes of this machine")
+
+
+def check_spread(options: argparse.Namespace) -> None:
+    """Raises UserError where the two flags cannot both be meant."""
+    if options.workers is not None and options.strategy not in ("auto", "multi_worker"):
+        raise UserError(f"--workers and --strategy {options.strategy} exclude one another; give one of them")
