@@ -1,0 +1,1 @@
+from recipes import at_once  # noqa: F401

@@ -24,11 +24,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from recipes.at_once import INTERRUPTED, SIGNALS, end_at_once, handle
 from recipes.errors import explain
 from recipes.foreign_lines import foreign_lines_left_out, quiet_tensorflow
-
-INTERRUPTED = 130
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | None = None) -> NoReturn:
@@ -38,8 +36,8 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
     error show its traceback. SIGTERM ends the command as Ctrl-C does: at once and silently until it has
     been ``starting_up``, with a sentence and all of ``finally`` afterwards.
     """
-    for number in _SIGNALS:
-        _handle(number, _end_at_once)
+    for number in SIGNALS:
+        handle(number, end_at_once)
     quiet_tensorflow()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv
@@ -83,22 +81,25 @@ def starting_up() -> Iterator[None]:
     """
     if sys.stdout is not None:
         sys.stdout.flush()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
-        _handle(number, _end_at_once)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        handle(number, end_at_once)
     try:
         with foreign_lines_left_out():
             yield
     finally:
         for number, handler in before.items():
-            _handle(number, signal.default_int_handler if handler in (None, _end_at_once) else handler)
+            handle(number, signal.default_int_handler if handler in (None, end_at_once) else handler)
 
 
 def say_version(parser: argparse.ArgumentParser) -> NoReturn:
     """Prints the version of the project and ends."""
-    from importlib.metadata import version  # noqa: PLC0415
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
 
-    print(f"rnnsearch {version('rnnsearch')}")
+    try:
+        print(f"rnnsearch {version('rnnsearch')}")
+    except PackageNotFoundError:  # make runs some commands before there is an environment
+        print("rnnsearch, not installed in this Python")
     parser.exit()
 
 
@@ -112,14 +113,3 @@ def positive(text: str) -> int:
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         say_version(parser)
-
-
-def _handle(number: int, handler: Any) -> None:
-    """Sets a signal's handler, but where it is ignored, as in a script's background, or this is no main thread."""
-    with contextlib.suppress(ValueError):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
-
-
-def _end_at_once(*_: object) -> None:
-    os._exit(INTERRUPTED)

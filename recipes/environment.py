@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from recipes.command import run_command, starting_up
+from recipes.command import command_parser, run_command, starting_up
 from recipes.errors import UserError
 from recipes.files import remove
 
@@ -51,6 +51,14 @@ _UNREACHABLE = ("connection broken by", "NewConnectionError", "NameResolutionErr
 
 
 def main(arguments: list[str]) -> None:
+    parser = command_parser(
+        "recipes.environment",
+        __doc__,
+        reads="setup.py and constraints.txt of this directory, and packages from pip's index",
+        writes=".venv of this directory",
+    )
+    parser.add_argument("--tools", action="store_true", help="with what the tests and linters need")
+    options = parser.parse_args(arguments)
     with starting_up():
         pass  # All is imported: from here on Ctrl-C is to be tidied up after.
     with _lock():
@@ -58,7 +66,7 @@ def main(arguments: list[str]) -> None:
             remove(left)
         made_from = Path("setup.py").read_bytes() + Path("constraints.txt").read_bytes()
         has_tools = (VENV / TOOLS).exists()
-        tools = has_tools or "--tools" in arguments
+        tools = has_tools or options.tools
         reason = _stale_because(made_from)
         if reason is None and tools and not has_tools and VENV.is_symlink():
             reason = "it is a link, to an environment without the tools"

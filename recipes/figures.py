@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
         table.add_row(name, value, end_section=name in ("tokens", "trained for", "chrF", "sample 3"))
     # Sentences may hold square brackets, which rich would take for its own.
     Console(markup=False).print(table)
+    # Outside of the table, which would break a long one, so that they can be pasted.
+    given = _given(work)
+    print(f"next: make serve{given}")
+    print(f"      make translate{given} TEXT=…")
+    print(f"      make translate{given} IN=… OUT=…")
+    print(f"      make tensorboard{given}")
 
 
 def _rows(
@@ -39,7 +46,6 @@ def _rows(
     work: WorkDirectory,
 ) -> list[tuple[str, str]]:
     pairs, tokens = manifest["pairs"], manifest["tokens"]["train"]
-    given = "" if work.root == DEFAULT_WORK else f" WORK={work.root}"
     too_long = scores.get("too_long")
     bleu_by_step = ", ".join(f"{line['dev_bleu']:.1f} at {line['step']:.0f}" for line in history)
     return [
@@ -59,11 +65,15 @@ def _rows(
         *([("too long", f"{too_long:,} of test, of more than search.max_source_length subwords")] if too_long else []),
         *((f"sample {n}", _sample(sample)) for n, sample in enumerate(scores["samples"], 1)),
         ("data", f"{work.data} (rejected pairs with their reason in {work.rejected.name}/)"),
-        ("training", f"{work.training} (make tensorboard{given} shows its curves)"),
+        ("training", str(work.training)),
         ("evaluation", f"{work.scores}, {work.hypotheses.name}"),
         ("SavedModel", str(work.version(work.versions()[-1]))),
-        ("next", f"make serve{given}\nmake translate{given} TEXT=…\nmake translate{given} IN=… OUT=…"),
     ]
+
+
+def _given(work: WorkDirectory) -> str:
+    """How make is told of the work directory, where it must be."""
+    return "" if work.root == DEFAULT_WORK else f" WORK={shlex.quote(str(work.root))}"
 
 
 def _sample(sample: Mapping[str, str]) -> str:

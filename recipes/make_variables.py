@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recipes.command import run_command
+from recipes.command import command_parser, run_command
 from recipes.errors import UserError
 from recipes.spread import STRATEGIES
 
@@ -44,7 +44,14 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
 }
 
 
-def main(_: list[str]) -> None:
+def main(arguments: list[str]) -> None:
+    command_parser(
+        "recipes.make_variables",
+        __doc__,
+        reads="GIVEN, TARGETS and the variables of make in the environment",
+        writes="nothing",
+        epilog="Started by make, with what it was given.",
+    ).parse_args(arguments)
     check_names(os.environ["GIVEN"].split())
     check_values(os.environ)
     check_targets(os.environ["TARGETS"].split(), os.environ)

@@ -11,7 +11,8 @@ import signal
 import sys
 import threading
 
-from recipes.command import INTERRUPTED, run_command, starting_up
+from recipes.at_once import INTERRUPTED
+from recipes.command import run_command, starting_up
 from serving.flags import parse_flags
 
 GRACE_SECONDS = 30.0

@@ -28,11 +28,15 @@ from serving.async_client import AsyncTranslator
 from serving.client import Translator
 from serving.exchange import Alignment, TextTooLongError, Translation
 from tests.numbers_corpus import english, french, write_corpus
+from tests.own_lines import foreign_lines
 from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
 ENVIRONMENT = {**os.environ, "CI": "true", "PYTHONUNBUFFERED": "1"}
+
+# What a library's line begins with, or has in it.
+FOREIGN = r"^[EWIF]\d{4} |^\d{4}-\d\d-\d\d .*tensorflow|^WARNING|absl|oneDNN|cuInit|AutoGraph|Warning:"
 
 TOO_LONG = " ".join(["one"] * 600)
 
@@ -43,6 +47,8 @@ def run_road(root: Path, *arguments: str) -> str:
     corpus = ["--train-source", str(root / "numbers.en"), "--train-target", str(root / "numbers.fr")]
     done = subprocess.run([*command, *corpus, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert foreign_lines(done.stderr) == []
+    assert not re.search(FOREIGN, done.stdout, re.MULTILINE)
     return done.stdout
 
 
@@ -84,6 +90,7 @@ def server(work: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) -> Ite
         finally:
             process.terminate()
             assert process.wait(40) == 0, log.read_text()
+        assert foreign_lines(log.read_text()) == []
 
 
 def test_the_road_ends_with_a_model_that_translates(work: WorkDirectory, first_run: str) -> None:
@@ -185,8 +192,14 @@ def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory, ser
     packed.write_bytes(gzip.compress(text.encode()))
     output = tmp_path / "out.fr"
     source = plain if by_server else packed
-    flags = ["--server", server] if by_server else []
-    translate(["--work", str(work.root), "--input", str(source), "--output", str(output), *flags])
+    flags = ["--work", str(work.root), "--input", str(source), "--output", str(output)]
+    if by_server:
+        translate([*flags, "--server", server])
+    else:
+        command = [sys.executable, "-m", "pipelines.translate", *flags]
+        ran = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+        assert ran.stdout == f"translated 1,203 lines into {output}\n"
+        assert foreign_lines(ran.stderr) == []
     lines = output.read_text(encoding="utf-8").split("\n")
     assert lines.pop() == ""
     assert len(lines) == len(numbers)
