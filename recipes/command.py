@@ -17,6 +17,7 @@ are answered at once:
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import os
 import signal
@@ -53,7 +54,9 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
 
             traceback.print_exc()
         print(f"error: {explain(error)}", file=sys.stderr)
-        sys.exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
+        if isinstance(error, KeyboardInterrupt):
+            _leave(INTERRUPTED)
+        sys.exit(1)
     sys.exit(0)
 
 
@@ -108,6 +111,16 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not positive; give a whole number from 1 on")
     return int(text)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process as sys.exit does, but does not take Python apart under threads that libraries left running:
+    one of them in the middle of writing to standard error would make it an abort."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 class _Version(argparse.Action):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 OWN = re.compile(
-    r"[a-z ]+: \d+/\d+ \S+ \d+% \[.*\]"  # progress
-    r"|learning [\d,]+ subwords \(\w+\)"
+    r"[a-z]+( [a-z0-9.,()]+)*: [\d.,]+[kMG]?B?(/[\d.,]+[kMG]?B?)?( \w+)?( \d+%)? \[.*\]"  # progress
+    r"|step \d+: loss [\d.]+, dev BLEU [\d.]+ \(greedy\)"
     r"|serving .+ with .+|serving \w+ version \d+: gRPC at .*|(un)?loaded version \d+ of model \w+.*"
     r"|(warning|error): .*"
 )

@@ -177,7 +177,7 @@ def test_interrupted_at_any_moment(command: str, seed: int, tmp_path: Path) -> N
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         said, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert all(map(WORKS_ON.match, said.splitlines()))
     assert foreign_lines(errors) == []
     # Silently, or where the work had begun in a sentence, the last.

@@ -16,6 +16,8 @@ from model import curves
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_work_directory_without_a_training(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"training holds no training; make one with make train WORK="):

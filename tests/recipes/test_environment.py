@@ -21,6 +21,8 @@ import pytest
 
 from tests.recipes.test_full_disk import NAMESPACE, can_mount
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 # Builds the project with nothing but itself, so that no setuptools is fetched; where there is a file "slow" it tells
 # that it has begun, and waits until the file is gone.

@@ -16,6 +16,8 @@ import pytest
 from recipes.errors import UserError
 from recipes.make_variables import VARIABLES, check_names, check_targets, check_values
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
