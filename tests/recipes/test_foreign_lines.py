@@ -25,6 +25,7 @@ def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(LEVEL, raising=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gpu", "level"), [(True, "2"), (False, "3")])
 def test_errors_are_said_where_there_is_a_gpu(
     gpu: bool, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
