@@ -96,15 +96,15 @@ class Exported(tf.Module):
             with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(text), most, message=refusal)]):
                 return tf.identity(text)
 
-        @tf.function(input_signature=[text])
+        @tf.function(input_signature=[text], autograph=False)
         def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
             return _named(translator.translate(limited(text)))
 
-        @tf.function(input_signature=[text])
+        @tf.function(input_signature=[text], autograph=False)
         def nbest(text: tf.Tensor) -> dict[str, tf.Tensor]:
             return _named(translator.n_best(limited(text)))
 
-        @tf.function(input_signature=[text])
+        @tf.function(input_signature=[text], autograph=False)
         def align(text: tf.Tensor) -> dict[str, tf.Tensor]:
             aligned = translator.align(limited(text))
             return {
@@ -114,7 +114,7 @@ class Exported(tf.Module):
                 ALIGNMENT_OUTPUT: aligned.alignment,
             }
 
-        @tf.function(input_signature=[text, translation])
+        @tf.function(input_signature=[text, translation], autograph=False)
         def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
             return {SCORE_OUTPUT: translator.score(limited(text), translation)}
 

@@ -68,6 +68,7 @@ def endless_epochs(
     samplers = samplers_of(work, manifest["subwords"]["joint"], settings.subword_sampling)
     longest = max(map(int, manifest["lengths"]["train"])) + 1
 
+    @tf.autograph.experimental.do_not_convert
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         # Every worker reads all pairs, and takes its part of every batch.
         batches = training_batches(work, manifest, settings, epoch, fixed).skip(done)

@@ -142,7 +142,7 @@ def _several_workers(strategy: tf.distribute.Strategy) -> bool:
     return strategy.num_replicas_in_sync > len(strategy.extended.worker_devices)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _sum_over_replicas(strategy: tf.distribute.Strategy, values: tf.Tensor) -> tf.Tensor:
     def on_replica(values: tf.Tensor) -> tf.Tensor:
         # all_reduce takes the devices from its values, which must be on the replica's for that.

@@ -49,20 +49,20 @@ class Translator(tf.Module):
         self.source_subwords, self.target_subwords = subwords
         self.search = search
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def translate(self, texts: tf.Tensor) -> Translated:
         """The best translation of each of string [batch]."""
         sentences = self._source(texts)
         return self._best(self.hypotheses(sentences), sentences)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def n_best(self, texts: tf.Tensor) -> Translated:
         """All of the beam, best first: text and score are [batch, k]. A beam that found less ends in empty texts with a
         score of minus infinity."""
         sentences = self._source(texts)
         return self._translated(self.hypotheses(sentences), sentences)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def align(self, texts: tf.Tensor) -> Aligned:
         """The best translation of each of string [batch], with its alignment (the paper's figure 3)."""
         sentences = self._source(texts)
@@ -75,7 +75,7 @@ class Translator(tf.Module):
             forced_decoding(self.network, sentences.ids, target).alignment,
         )
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2)
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
     def score(self, texts: tf.Tensor, translations: tf.Tensor) -> tf.Tensor:
         """log p / length^a of a translation of each text, as the search has it: string [batch] to float32 [batch].
 
