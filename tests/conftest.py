@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from recipes.foreign_lines import quiet_tensorflow
 
@@ -52,7 +53,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Gives the tests of a file to one worker, all heavy ones to the same, and begins with those that take longest."""
+    """Leaves out what is not asked for, and begins with what takes longest."""
     if config.option.fast:
         config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
         items[:] = [item for item in items if not is_slow(item)]
@@ -63,8 +64,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return order.index(group) if group in order else len(order)
 
     items.sort(key=place)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("heavy" if file_of(item) in HEAVY else file_of(item)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return FileAtATime(config, log)
+
+
+class FileAtATime(LoadScopeScheduling):
+    """Gives the tests of a file to one worker, for what they share is made once, and all heavy ones to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "heavy" if file in HEAVY else file
 
 
 def is_slow(item: pytest.Item) -> bool:
@@ -107,7 +118,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         needs = os.environ.get("RNNSEARCH_REQUIRE")
         variables = [f"{name}={os.environ[name]}" for name in ("CI", "RNNSEARCH_REQUIRE") if os.environ.get(name)]
         what = f"(it needs {needs}, which .ci/run installs)" if needs and file_of(item) in HEAVY else ""
-        command = " ".join([*variables, f"make test TESTS='{item.nodeid.partition('@')[0]}'"])
+        command = " ".join([*variables, f"make test TESTS='{item.nodeid}'"])
         report.sections.append(("to run it alone", f"{command} {what}".rstrip()))
     return report
 
