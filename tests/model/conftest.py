@@ -98,8 +98,9 @@ def no_pictures() -> Iterator[None]:
     tensorboard.PICTURES = pictures
 
 
-@pytest.fixture(params=NETWORKS.values(), ids=list(NETWORKS))
+@pytest.fixture(scope="module", params=NETWORKS.values(), ids=list(NETWORKS))
 def network(request: pytest.FixtureRequest) -> Network:
+    """For tests that leave its weights as they are."""
     return small_network(**request.param)
 
 

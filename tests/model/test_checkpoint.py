@@ -33,8 +33,18 @@ ENVIRONMENT = {**os.environ, "CI": "true"}
 TIMES = {"seconds", "evaluation_seconds", "target_words_per_second"}
 
 
+# Without pictures of alignments, as in these tests all else is trained.
+TRAIN = """
+import sys
+from model import tensorboard, train
+from recipes.command import run_command
+tensorboard.PICTURES = 0
+run_command(train.main, sys.argv[1:])
+"""
+
+
 def start_training(work: WorkDirectory) -> subprocess.Popen:
-    command = [sys.executable, "-m", "model.train", "--work", str(work.root)]
+    command = [sys.executable, "-c", TRAIN, "--work", str(work.root)]
     return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 

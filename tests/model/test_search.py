@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -166,23 +167,27 @@ def test_the_largest_are_those_of_a_whole_sort(width: int, k: int) -> None:
     np.testing.assert_array_equal(best, np.take_along_axis(values, expected, axis=1))
 
 
+@functools.cache
 def searcher(network: Network, k: int) -> Callable[[list[list[int]]], Hypotheses]:
     """Beam search with ``network``, as one graph for any batch."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)], autograph=False
+    )
     def search(source: tf.Tensor, longest: tf.Tensor) -> Hypotheses:
         return beam_search(network, source, longest, k)
 
     return lambda sources: search(padded(sources), tf.constant([2 * len(source) + 3 for source in sources]))
 
 
+@functools.cache
 def teacher(network: Network) -> Callable[[list[int], list[int]], np.ndarray]:
     """log p of every word after each prefix of a translation, [target length, vocabulary], as training computes it.
 
     One graph for any sentence: operation by operation it takes ten times as long.
     """
 
-    @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32)] * 2)
+    @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32)] * 2, autograph=False)
     def log_p(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         return tf.nn.log_softmax(network(source, target).logits)[:, 0]
 
@@ -224,7 +229,7 @@ def test_padding_never_changes_a_result(network: Network, k: int) -> None:
 def test_scores_are_those_of_the_words(network: Network) -> None:
     """The score of a hypothesis is what the network gives its words when it is told to say them."""
     sources = [source for source, _ in random_pairs(5)]
-    hypotheses, log_p_of = searcher(network, 3)(sources), teacher(network)
+    hypotheses, log_p_of = searcher(network, 4)(sources), teacher(network)
     for index, source in enumerate(sources):
         for score, words in found(hypotheses, index):
             log_p = log_p_of(source, list(words))

@@ -124,36 +124,52 @@ def test_two_replicas_make_the_update_of_one(
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "jit_compile"), [("one", False), ("one", True), ("mirrored", False)])
-def test_batches_of_an_update_are_one_large_batch(name: str, jit_compile: bool, request: pytest.FixtureRequest) -> None:
-    """Two updates, each of three batches of unlike sizes, and of all their pairs at once."""
+PAIRS = random_pairs(12)
+
+
+def two_updates(
+    strategy: tf.distribute.Strategy, cuts: list[int], jit_compile: bool = False
+) -> tuple[list[float], list[np.ndarray]]:
+    """Each of all PAIRS, in batches cut like that: what they find, and the weights after them."""
     settings = schema.Training(
         batch_tokens=100, optimizer="sgd", learning_rate=1.0, clip_norm=0.5, accumulate=3, jit_compile=jit_compile
     )
-    pairs = random_pairs(12)
+    with strategy.scope():
+        network = small_network()
+        optimizer = Optimizer(settings, 10, network.trainable_variables)
+    functions = update_functions(strategy, network, optimizer, settings)
+    replicas = strategy.num_replicas_in_sync
+    found: list[float] = []
+    for _ in range(2):
+        for first, last in itertools.pairwise([0, *cuts, len(PAIRS)]):
+            batch = tuple(padded(list(side)) for side in zip(*PAIRS[first:last], strict=True))
+            batches = shares(tf.data.Dataset.from_tensors(batch), replicas, range(replicas))
+            (share,) = strategy.distribute_datasets_from_function(lambda _, batches=batches: batches)
+            if last < len(PAIRS):
+                functions.add(*share)
+            else:
+                found += map(float, functions.update(*share))
+    return found, [variable.numpy() for variable in network.trainable_variables]
 
-    def updated(strategy: tf.distribute.Strategy, cuts: list[int]) -> tuple[list[float], list[np.ndarray]]:
-        with strategy.scope():
-            network = small_network()
-            optimizer = Optimizer(settings, 10, network.trainable_variables)
-        functions = update_functions(strategy, network, optimizer, settings)
-        replicas = strategy.num_replicas_in_sync
-        found: list[float] = []
-        for _ in range(2):
-            for first, last in itertools.pairwise([0, *cuts, len(pairs)]):
-                batch = tuple(padded(list(side)) for side in zip(*pairs[first:last], strict=True))
-                batches = shares(tf.data.Dataset.from_tensors(batch), replicas, range(replicas))
-                (share,) = strategy.distribute_datasets_from_function(lambda _, batches=batches: batches)
-                if last < len(pairs):
-                    functions.add(*share)
-                else:
-                    found += map(float, functions.update(*share))
-        return found, [variable.numpy() for variable in network.trainable_variables]
 
-    one_found, one = updated(choose_strategy("one"), [])
-    found, several = updated(choose_strategy("one") if name == "one" else request.getfixturevalue(name), [2, 7])
+@pytest.fixture(scope="module")
+def of_whole_batches() -> tuple[list[float], list[np.ndarray]]:
+    return two_updates(choose_strategy("one"), [])
+
+
+@pytest.mark.parametrize(("name", "jit_compile"), [("one", False), ("one", True), ("mirrored", False)])
+def test_batches_of_an_update_are_one_large_batch(
+    name: str,
+    jit_compile: bool,
+    of_whole_batches: tuple[list[float], list[np.ndarray]],
+    request: pytest.FixtureRequest,
+) -> None:
+    """Two updates, each of three batches of unlike sizes, and of all their pairs at once."""
+    strategy = choose_strategy("one") if name == "one" else request.getfixturevalue(name)
+    one_found, one = of_whole_batches
+    found, several = two_updates(strategy, [2, 7], jit_compile)
     loss, words, norm, *_ = found
-    assert words == sum(len(target) for _, target in pairs)
+    assert words == sum(len(target) for _, target in PAIRS)
     assert norm > 0.5
     assert [loss, words, norm] == pytest.approx(one_found[:3], rel=1e-5)
     for ours, theirs in zip(several, one, strict=True):
@@ -165,11 +181,16 @@ def test_two_replicas_make_several_updates_a_call(mirrored: tf.distribute.Strate
     settings = schema.Training(batch_tokens=100, accumulate=2)
     sides = [tuple(padded(list(side)) for side in zip(*random_pairs(5, seed), strict=True)) for seed in range(5)]
 
+    with mirrored.scope():
+        network = small_network(dropout=0.3)
+        optimizer = Optimizer(settings, 10, network.trainable_variables)
+    functions = update_functions(mirrored, network, optimizer, settings)
+    variables = [*network.variables, optimizer.updates, *itertools.chain(*optimizer.slots)]
+    beginning = [variable.numpy() for variable in variables]
+
     def updated(calls: list[list[int]]) -> tuple[list[list[float]], list[np.ndarray]]:
-        with mirrored.scope():
-            network = small_network(dropout=0.3)
-            optimizer = Optimizer(settings, 10, network.trainable_variables)
-        functions = update_functions(mirrored, network, optimizer, settings)
+        for variable, value in zip(variables, beginning, strict=True):
+            variable.assign(value)
         one_by_one = tf.data.Dataset.from_generator(
             lambda: sides, output_signature=(tf.TensorSpec([None, None], tf.int32),) * 2
         )
