@@ -6,7 +6,7 @@ other, each over all weights: an eighth of the time of a step on a CPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -81,13 +81,25 @@ class Optimizer(tf.Module):
 
     def _change_weights(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor) -> None:
         number = tf.cast(self.updates + 1, tf.float32)
+        adam = {
+            "beta1_power": _BETA_1**number,
+            "beta2_power": _BETA_2**number,
+            "beta1": tf.constant(_BETA_1),
+            "beta2": tf.constant(_BETA_2),
+            "epsilon": tf.constant(1e-7),
+        }
         for weight, slots, gradient in zip(self._weights, self.slots, gradients, strict=True):
-            self._apply(weight, slots, gradient, rate, number)
+            self._apply(weight, slots, gradient, rate, adam)
         if self._averages:
             self._average(number)
 
     def _apply(
-        self, weight: tf.Variable, slots: Sequence[tf.Variable], gradient: tf.Tensor, rate: tf.Tensor, number: tf.Tensor
+        self,
+        weight: tf.Variable,
+        slots: Sequence[tf.Variable],
+        gradient: tf.Tensor,
+        rate: tf.Tensor,
+        adam: Mapping[str, tf.Tensor],
     ) -> None:
         """Adadelta (Zeiler 2012, algorithm 1), Adam (Kingma and Ba 2015, algorithm 1, as section 2 reorders it), with
         weight decay (Loshchilov and Hutter 2019, algorithm 2), or gradient descent with momentum (Polyak 1964).
@@ -114,18 +126,7 @@ class Optimizer(tf.Module):
         if settings.weight_decay and weight.shape.rank > 1:
             decay = rate * settings.weight_decay
             tf.raw_ops.ResourceApplyGradientDescent(var=weight.handle, alpha=decay, delta=weight)
-        tf.raw_ops.ResourceApplyAdam(
-            var=weight.handle,
-            m=first,
-            v=second,
-            beta1_power=_BETA_1**number,
-            beta2_power=_BETA_2**number,
-            lr=rate,
-            beta1=_BETA_1,
-            beta2=_BETA_2,
-            epsilon=1e-7,
-            grad=gradient,
-        )
+        tf.raw_ops.ResourceApplyAdam(var=weight.handle, m=first, v=second, lr=rate, grad=gradient, **adam)
 
     def _average(self, number: tf.Tensor) -> None:
         """a <- d a + (1 - d) w after update ``number`` t, with d = min(ema_decay, (1 + t) / (10 + t)).

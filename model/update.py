@@ -103,8 +103,9 @@ def update_functions(
         found = [sums_of_part(source[part], target[part]) for part in ranges]
         return [tf.add_n(values) for values in zip(*found, strict=True)]
 
-    if is_compiled(settings):
-        sums_of_share = tf.function(sums_of_share, jit_compile=True, autograph=False)
+    if is_compiled(settings) or held:
+        # With several batches an update, traced once for all that call it.
+        sums_of_share = tf.function(sums_of_share, jit_compile=is_compiled(settings), autograph=False)
 
     def add_on_replica(source: tf.Tensor, target: tf.Tensor) -> None:
         for variable, value in zip(held, sums_of_share(source, target), strict=True):

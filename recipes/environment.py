@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> None:
         elif tools and not has_tools:
             _say(f"adding to {VENV} what tests and linters need")
             began = time.monotonic()
-            _add_tools(VENV)
+            _add_tools()
             _report(began)
         else:
             print(f"{VENV} is up to date")
@@ -103,13 +103,13 @@ def _make_anew(made_from: bytes, tools: bool) -> None:
         # Not in one: venv keeps to itself what is wrong with ensurepip.
         _run([sys.executable, "-m", "venv", "--without-pip", "--prompt", VENV.name, str(BUILDING)], lambda _: "venv")
         _run([str(BUILDING / "bin" / "python"), "-m", "ensurepip", "--default-pip"], lambda _: "installing pip")
-        _install(BUILDING, ".", "--no-compile")
+        _install(BUILDING, ".[dev]" if tools else ".", "--no-compile")
         for unused in UNUSED:
             for path in BUILDING.glob(f"lib/python*/site-packages/{unused}"):
                 remove(path)
         _compile(BUILDING)
         if tools:
-            _add_tools(BUILDING)
+            (BUILDING / TOOLS).touch()
         _change_own_path(BUILDING, VENV)
         (BUILDING / MADE_FROM).write_bytes(made_from)
         with _signals_held_back():
@@ -122,13 +122,13 @@ def _make_anew(made_from: bytes, tools: bool) -> None:
     _report(began)
 
 
-def _add_tools(venv: Path) -> None:
+def _add_tools() -> None:
     """The constraints are those of all the rest, so nothing that is there changes."""
     # A package of which an interrupted pip left half is one that the next pip would take for whole.
-    (venv / TOOLS_BEGUN).touch()
-    _install(venv, ".[dev]")
-    (venv / TOOLS).touch()
-    (venv / TOOLS_BEGUN).unlink()
+    (VENV / TOOLS_BEGUN).touch()
+    _install(VENV, ".[dev]")
+    (VENV / TOOLS).touch()
+    (VENV / TOOLS_BEGUN).unlink()
 
 
 def _install(venv: Path, project: str, *flags: str) -> None:

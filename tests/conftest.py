@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -92,20 +92,35 @@ def file_of(item: pytest.Item) -> str:
 _STARTS_A_PROCESS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn")
 
 
-@pytest.fixture(autouse=True)
-def nothing_slow(request: pytest.FixtureRequest) -> Iterator[None]:
-    """With --fast, a test that is not marked slow fails where it starts a process."""
-    _forbidden.append(request.node.nodeid if request.config.option.fast else "")
-    yield
-    _forbidden.pop()
+# What trains and what serves, by the module it is in.
+_SLOW = {"model.loop": "_train", "serving.stand_in": "Server.start"}
 
 
-_forbidden: list[str] = []
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """With --fast, a test that is not marked slow fails where it starts a process, trains or serves."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.config.option.fast:
+            _running.append(item.nodeid)
+            for module, name in _SLOW.items():
+                if module in sys.modules:
+                    patch.setattr(f"{module}.{name}", _refuse)
+        try:
+            return (yield)
+        finally:
+            _running.clear()
+
+
+_running: list[str] = []
+
+
+def _refuse(what: object, *_: object, **__: object) -> None:
+    pytest.fail(f"{_running[-1]} starts a process, trains or serves ({what}): mark it slow")
 
 
 def _look(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in _STARTS_A_PROCESS and _forbidden and _forbidden[-1]:
-        pytest.fail(f"{_forbidden[-1]} starts a process ({arguments[0]}): mark it slow")
+    if event in _STARTS_A_PROCESS and _running:
+        _refuse(arguments[0])
 
 
 sys.addaudithook(_look)

@@ -35,6 +35,8 @@ STARTED_BY_OTHERS = {
     "model.workers": "model.train --workers",
     "pipelines.worker": "the job",
 }
+# They only look at what they are given, or hand on to another command, which starts up itself.
+NOTHING_TO_TIDY_UP = {"model.workers", "recipes.make_variables", "serving.serve"}
 # Runs a command and says at its end which packages it imported that are not Python's own, and its CPU seconds.
 WATCHED = """
 import atexit, runpy, sys, time
@@ -60,6 +62,13 @@ def answered_at_once(command: str, flag: str) -> tuple[int, str, str]:
 
 def test_commands_are_found() -> None:
     assert {"recipes.run", "pipelines.prepare", "model.train", "serving.server", "benchmarks.load"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - NOTHING_TO_TIDY_UP))
+def test_it_says_where_starting_up_ends(command: str) -> None:
+    """Until then Ctrl-C ends it at once, and nothing is tidied up."""
+    source = (ROOT / command.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+    assert "    with starting_up():" in source
 
 
 @pytest.mark.parametrize("command", COMMANDS)

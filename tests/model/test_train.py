@@ -140,8 +140,11 @@ def test_the_updates_of_an_epoch_have_each_of_its_batches(batches: int, accumula
     assert taken == [list(range(batches))] * epochs
 
 
-def test_of_several_batches_newly_segmented_it_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
+def test_of_several_batches_newly_segmented_it_goes_on_as_if_never_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In an epoch, and between the two; their last updates have fewer batches."""
+    monkeypatch.setattr("model.loop.dev_bleu", lambda *_: 1.0)
     recipe = recipe_for(accumulate=4, subword_sampling=0.2, evaluate_every=100, checkpoint_seconds=3600)
     works = [write_data(tmp_path / name, recipe) for name in ("whole", "stopped")]
     plan = plan_of(read_json(works[0].manifest), recipe.training)
@@ -181,7 +184,8 @@ def test_several_updates_a_call_are_the_same_training(tmp_path: Path) -> None:
     assert [line["step"] for line in histories[0]] == [5, 10, 12]
 
 
-def test_other_settings_put_the_training_aside(tmp_path: Path) -> None:
+def test_other_settings_put_the_training_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.loop.dev_bleu", lambda *_: 1.0)
     recipe = recipe_for(max_steps=2)
     work = write_data(tmp_path / "run", recipe)
     train(work, recipe)
