@@ -36,7 +36,7 @@ HEAVY = (
 )
 # What trains or serves for many tests.
 SLOW_FIXTURES = {"trained", "of_one_replica", "text_server", "numbers_server"}
-# A worker of pytest takes a gigabyte, most of it TensorFlow.
+# One more than there are cores, for tests wait now and then. Each takes a gigabyte, most of it TensorFlow.
 MOST_WORKERS = 4
 
 
@@ -48,7 +48,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Several only for whole directories: one file is sooner done than they are started."""
     if all(Path(argument.partition("::")[0]).is_file() for argument in config.args):
         return 0
-    return min(MOST_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, cores + 1)
 
 
 @pytest.hookimpl(tryfirst=True)

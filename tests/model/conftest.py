@@ -107,7 +107,7 @@ def network(request: pytest.FixtureRequest) -> Network:
 @pytest.fixture(scope="session")
 def of_one_replica(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     """A finished training on one replica, for others to be compared with; its data is to be copied, not touched."""
-    recipe = recipe_for(dropout=0.0, evaluate_every=6)
+    recipe = recipe_for(dropout=0.0, evaluate_every=10)
     work = write_data(tmp_path_factory.mktemp("one") / "run", recipe)
     train(work, recipe)
     return work
