@@ -70,7 +70,7 @@ def test_word_by_word_is_the_whole_sentence(network: Network) -> None:
 
 
 def test_gradients_are_those_of_the_equations(network: Network) -> None:
-    pairs = random_pairs(5, seed=8)
+    pairs = random_pairs(3, seed=8)
     check_gradients(network, pairs, masks=None)
 
 
@@ -78,7 +78,7 @@ def test_gradients_are_those_of_the_equations(network: Network) -> None:
 def test_gradients_with_recurrent_dropout_are_those_of_the_equations(options: str) -> None:
     """With one mask for all steps of a sentence, another for every GRU."""
     network = small_network(**NETWORKS[options], recurrent_dropout=0.4)
-    pairs = random_pairs(5, seed=8)
+    pairs = random_pairs(3, seed=8)
     check_gradients(network, pairs, masks_of_next_call(network, len(pairs)))
 
 
