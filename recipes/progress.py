@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any, TextIO
 
 from tqdm import tqdm
+
+from recipes.terminal import columns
 
 SECONDS_BETWEEN_LINES = 15.0
 BYTES = "B"
@@ -51,11 +52,6 @@ class _Lines:
         self._stream.flush()
 
 
-def is_interactive() -> bool:
-    """Whether a person watches: standard error is a terminal and CI is not set to true."""
-    return sys.stderr.isatty() and os.environ.get("CI") != "true"
-
-
 def progress_bar(total: int | None, description: str, unit: str, initial: int = 0) -> Bar:
     """A bar over ``total`` units (one of them is a ``unit``), if that is known, on standard
     error; close it or use it as a context manager.
@@ -63,7 +59,7 @@ def progress_bar(total: int | None, description: str, unit: str, initial: int = 
     It shows the time when it is updated by 0, too: so work that cannot be counted is seen to go on.
     """
     time = "{elapsed}, {remaining} left" if total else "{elapsed}"
-    if is_interactive():
+    if columns():
         bar = "{desc}: {percentage:3.0f}%|{bar}| {done}" if total else "{desc}: {done}"
         options: dict[str, Any] = {"dynamic_ncols": True, "mininterval": 0.1}
     else:

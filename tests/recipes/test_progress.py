@@ -1,7 +1,15 @@
-"""What a bar says where nobody watches: numbers as people write them."""
+"""What a bar says, to people on a terminal and where nobody watches: numbers as people write them."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
 import time
 
 import pytest
@@ -42,3 +50,50 @@ def test_a_bar_that_cannot_count_shows_that_time_goes_by(capsys: pytest.CaptureF
             bar.last_print_t -= 15.0
             bar.update(0)
     assert capsys.readouterr().err.count("learning: 0 sentences [00:00, ?]") >= 3
+
+
+THREE_UPDATES = """
+import time
+from recipes.progress import progress_bar
+with progress_bar(30_000, "cleaning", "pair") as bar:
+    for _ in range(3):
+        time.sleep(0.2)
+        bar.update(10_000)
+"""
+
+
+def on_terminal(width: int) -> str:
+    """What three updates of a bar draw on a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, width, 0, 0))
+    command = [sys.executable, "-c", THREE_UPDATES]
+    process = subprocess.Popen(command, stderr=theirs, env={**os.environ, "CI": "false"})
+    os.close(theirs)
+    drawn = b""
+    while True:
+        try:
+            drawn += os.read(ours, 1 << 16)
+        except OSError:  # so ends a terminal whose last process has ended
+            break
+    os.close(ours)
+    assert process.wait() == 0
+    return drawn.decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [30, 80, 200])
+def test_a_bar_is_redrawn_in_the_width_of_the_terminal(width: int) -> None:
+    drawn = re.split(r"[\r\n]+", on_terminal(width))
+    assert all(len(line) <= width for line in drawn)
+    assert sum(line.startswith("cleaning: ") for line in drawn) >= 4
+    if width >= 80:
+        whole = r"cleaning: 100%\|█+\| 30,000/30,000 pairs \[00:00, 00:00 left, [\d,]+ pairs/s\]"
+        assert re.fullmatch(whole, drawn[-2])
+
+
+@pytest.mark.slow
+def test_a_terminal_without_a_size_gets_lines() -> None:
+    """Such as script(1) makes, and docker exec -t."""
+    first, last = on_terminal(0).splitlines()
+    assert first == "cleaning: 0/30,000 pairs 0% [00:00, ? left, ?]"
+    assert last.startswith("cleaning: 30,000/30,000 pairs 100% [00:00, 00:00 left, ")

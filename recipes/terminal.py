@@ -1,0 +1,13 @@
+"""Whether a person watches standard error, and how wide what is drawn for them may be."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def columns() -> int:
+    """Of the terminal that standard error is; 0 where it is none, has no size, or CI is set to true."""
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("CI") == "true":
+        return 0
+    return os.get_terminal_size(sys.stderr.fileno()).columns
