@@ -36,7 +36,7 @@ HEAVY = (
 )
 # What trains or serves for many tests.
 SLOW_FIXTURES = {"trained", "of_one_replica", "text_server", "numbers_server"}
-# One more than there are cores, for tests wait now and then. Each takes a gigabyte, most of it TensorFlow.
+# Each takes a gigabyte, most of it TensorFlow.
 MOST_WORKERS = 4
 
 
@@ -49,7 +49,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if all(Path(argument.partition("::")[0]).is_file() for argument in config.args):
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, cores + 1)
+    # All but the fast tests wait now and then, so there is work for one more.
+    return min(MOST_WORKERS, cores if config.option.fast else cores + 1)
 
 
 @pytest.hookimpl(tryfirst=True)
