@@ -16,7 +16,11 @@ UPDATES_BEFORE_GROWTH = 2000
 def product(left: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """float32 [..., inputs] times kernel [inputs, outputs], in the kernel's precision: float32 [..., outputs]."""
     left = tf.cast(left, kernel.dtype)
-    return tf.cast(tf.matmul(left, kernel) if left.shape.rank == 2 else tf.tensordot(left, kernel, 1), tf.float32)
+    if left.shape.rank == 2:
+        return tf.cast(tf.matmul(left, kernel), tf.float32)
+    # As tf.tensordot would, with a third of its operations.
+    outputs = tf.matmul(tf.reshape(left, [-1, kernel.shape[0]]), kernel)
+    return tf.cast(tf.reshape(outputs, tf.concat([tf.shape(left)[:-1], [kernel.shape[1]]], axis=0)), tf.float32)
 
 
 def summed_outer_product(left: tf.Tensor, right: tf.Tensor, precision: tf.DType) -> tf.Tensor:

@@ -14,6 +14,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from recipes.foreign_lines import quiet_tensorflow
+from tests.requirements import EXHAUSTIVE
 
 quiet_tensorflow()
 
@@ -24,8 +25,8 @@ ROOT = Path(__file__).parent.parent
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more of what else the machine does than of the code.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+settings.register_profile("ours", deadline=None, max_examples=100 if EXHAUSTIVE else 30)
+settings.load_profile("ours")
 
 # What has several processes at work at once, and takes all cores: one of these at a time.
 HEAVY = (
