@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from tests import silent_tensorflow  # noqa: F401
+
+# isort: split
+
 import itertools
 from collections.abc import Iterator
 from typing import Any
