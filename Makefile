@@ -16,16 +16,16 @@ venv := .venv
 run := $(venv)/bin/python -m
 ready := $(venv)/complete
 tools := $(venv)/tools
-# A Python as of the environment that is there, else the first of a supported version.
-pythons := $(notdir $(wildcard $(venv)/bin/python3.??)) python3.11 python3.12 python3.13 python3.10 python3
+# That of the environment that is there, else the first of a supported version.
+pythons := $(venv)/bin/python python3.11 python3.12 python3.13 python3.10 python3
 # Sets $$python to the first of these commands that is a Python of a supported version.
 find_python = for python in $(1) none; do \
 	"$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && break; done; \
 	if [ "$$python" = none ]; then \
-	echo 'error: $(or $(2),there) is no Python 3.10 to 3.13; install one, or name it with PYTHON=' >&2; exit 1; fi
+	echo "error: $(or $(2),there) is no Python 3.10 to 3.13; install one, or name another with PYTHON=" >&2; exit 1; fi
 # What is given on the command line, and what a target cannot do without, is looked at before anything runs.
 check := $(if $(given)$(filter translate bench-train,$(MAKECMDGOALS)),valid-variables)
-make_environment = $(call find_python,$(if $(PYTHON),"$$PYTHON",$(pythons)),$(if $(PYTHON),PYTHON)); \
+make_environment = $(call find_python,$(if $(PYTHON),"$$PYTHON",$(pythons)),$(if $(PYTHON),PYTHON=$$PYTHON)); \
 	exec "$$python" -m recipes.environment
 
 debug := $(if $(DEBUG),--debug)
@@ -34,6 +34,8 @@ corpus := $(if $(SRC),--train-source "$$SRC") $(if $(TGT),--train-target "$$TGT"
 	$(if $(DEV_SRC),--dev-source "$$DEV_SRC") $(if $(DEV_TGT),--dev-target "$$DEV_TGT") \
 	$(if $(TEST_SRC),--test-source "$$TEST_SRC") $(if $(TEST_TGT),--test-target "$$TEST_TGT")
 spread := $(if $(STRATEGY),--strategy "$$STRATEGY") $(if $(WORKERS),--workers "$$WORKERS")
+# TESTS has the ids of tests as a shell takes them, for there are spaces and quotes in some.
+pytest = eval "set -- $$TESTS"; exec $(run) pytest $(if $(filter test-fast,$@),--fast) "$$@"
 road := $(run) recipes.run --work "$$WORK" --recipe "$$RECIPE" $(corpus) $(spread) $(debug)
 
 export PYTHONUNBUFFERED = 1
@@ -56,7 +58,7 @@ environment: | $(check) ## make .venv, anew if setup.py, constraints.txt or PYTH
 
 # Only the first use makes it unasked.
 $(ready): | $(check)
-	@$(make_environment)
+	@$(make_environment) --unless-there
 
 $(tools): | $(check)
 	@$(make_environment) --tools
@@ -68,54 +70,54 @@ current: | $(check) $(ready)
 valid-variables: export GIVEN := $(given)
 valid-variables: export TARGETS := $(MAKECMDGOALS)
 valid-variables:
-	+@$(call find_python,$(venv)/bin/python $(pythons)); "$$python" -m recipes.make_variables
+	+@$(call find_python,$(pythons)); "$$python" -m recipes.make_variables
 
 train: current ## corpus, preparation, training, evaluation and SavedModel: whatever is not current of it
-	@$(road)
+	@exec $(road)
 
 prepare: current ## the TFRecord shards only; RUNNER=flink on Flink (FLINK_MASTER=host:port); BEAM='…' flags for Beam
-	@$(road) --until prepare $(if $(beam),-- $(beam))
+	@exec $(road) --until prepare $(if $(beam),-- $(beam))
 
 clean-report: current ## what every cleaning rule would take from the corpus, as a page; nothing is rejected
-	@$(road) --until fetch
-	@$(run) pipelines.clean_report --work "$$WORK" $(debug) $(BEAM)
+	@exec $(road) --until fetch
+	@exec $(run) pipelines.clean_report --work "$$WORK" $(debug) $(BEAM)
 
 evaluate: current ## up to the test scores
-	@$(road) --until evaluate
+	@exec $(road) --until evaluate
 
 export: train ## up to the SavedModel: the same as train
 
 summary: current ## the table of figures of a finished run
-	@$(run) recipes.summary --work "$$WORK" $(debug)
+	@exec $(run) recipes.summary --work "$$WORK" $(debug)
 
 tensorboard: current ## the curves of the training on a page, also while it trains; PORT= chooses another than 6006
-	@$(run) model.curves --work "$$WORK" --port "$${PORT:-6006}" $(debug)
+	@exec $(run) model.curves --work "$$WORK" --port "$${PORT:-6006}" $(debug)
 
 serve: current ## gRPC on 8500, REST on 8501; PORT= and REST_PORT= choose others
-	@$(run) serving.serve --work "$$WORK" --port "$${PORT:-8500}" --rest_api_port "$${REST_PORT:-8501}" $(debug)
+	@exec $(run) serving.serve --work "$$WORK" --port "$${PORT:-8500}" --rest_api_port "$${REST_PORT:-8501}" $(debug)
 
 translate: current ## TEXT='…' asks the running server; IN=file OUT=file is a batch job (SERVER=host:port: by one)
 ifdef IN
-	@$(run) pipelines.translate --work "$$WORK" --input "$$IN" --output "$$OUT" \
+	@exec $(run) pipelines.translate --work "$$WORK" --input "$$IN" --output "$$OUT" \
 		$(if $(SERVER),--server "$$SERVER") $(debug) $(beam)
 else
-	@$(run) serving.translate --server "$${SERVER:-localhost:8500}" $(debug) -- "$$TEXT"
+	@exec $(run) serving.translate --server "$${SERVER:-localhost:8500}" $(debug) -- "$$TEXT"
 endif
 
 quality: train ## train, and BLEU also as papers on Multi30k have it: RECIPE=multi30k SRC= … TEST_TGT=
-	@$(run) benchmarks.quality "$$WORK" $(debug)
+	@exec $(run) benchmarks.quality "$$WORK" $(debug)
 
 bench-train: current ## how fast the network trains on SRC= TGT=, on one core and on two
-	@$(run) benchmarks.training --source "$$SRC" --target "$$TGT"
+	@exec $(run) benchmarks.training --source "$$SRC" --target "$$TGT"
 
 bench-serve: current ## how fast the server answers, by itself and with many clients: WORK= a finished run
-	@$(run) benchmarks.serving "$$WORK" $(debug)
+	@exec $(run) benchmarks.serving "$$WORK" $(debug)
 
 test: lint ## lint, then the whole test suite; TESTS= only these files or tests
-	$(run) pytest $(TESTS)
+	@$(pytest)
 
 test-fast: $(tools) current ## the tests that take a moment; TESTS= only these of them
-	$(run) pytest --fast $(TESTS)
+	@$(pytest)
 
 lint: $(tools) current ## ruff, formatting and types
 	$(run) ruff check

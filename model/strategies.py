@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from model.workers import WorkerError
 from recipes.errors import UserError
+from recipes.spread import check_is_named
 
 
 def choose_strategy(name: str = "auto") -> tf.distribute.Strategy:
@@ -106,13 +107,9 @@ def _multi_worker() -> tf.distribute.Strategy:
 
 
 def _check_tf_config() -> None:
-    text = os.environ.get("TF_CONFIG")
-    if not text:
-        raise UserError(
-            "multi_worker needs the cluster in TF_CONFIG, which is not set; or start workers with --workers"
-        )
+    check_is_named("multi_worker")
     try:
-        config = json.loads(text)
+        config = json.loads(os.environ["TF_CONFIG"])
         task = config["task"]
         addresses = config["cluster"][task["type"]]
         addresses[int(task["index"])]
@@ -124,9 +121,8 @@ def _check_tf_config() -> None:
 
 
 def _tpu() -> tf.distribute.Strategy:
-    name = os.environ.get("TPU_NAME")
-    if not name:
-        raise UserError("tpu needs the name of the TPU in TPU_NAME, which is not set; on a TPU VM it is local")
+    check_is_named("tpu")
+    name = os.environ["TPU_NAME"]
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name)
         tf.config.experimental_connect_to_cluster(resolver)

@@ -58,7 +58,7 @@ def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOpti
         | "write statistics" >> beam.ParDo(WriteStatistics(buckets))
     )
     (of_buckets | "bucket" >> beam.CoGroupByKey() | "write" >> beam.ParDo(WriteBucket(buckets)))
-    with buckets.progress.shown(sum(buckets.pairs), "cleaning", "pairs"):
+    with buckets.progress.shown(sum(buckets.pairs), "cleaning", "pair"):
         run_pipeline(pipeline)
 
 

@@ -37,7 +37,7 @@ def encode_buckets(buckets: Buckets, output: WorkDirectory, options: PipelineOpt
         | "spread" >> beam.Reshuffle()
         | "encode" >> beam.ParDo(EncodeBucket(buckets, output))
     )
-    with _progress(output).shown(pairs, "encoding", "pairs"):
+    with _progress(output).shown(pairs, "encoding", "pair"):
         run_pipeline(pipeline)
 
 

@@ -66,10 +66,12 @@ def summary(manifest: Mapping[str, Any], work: WorkDirectory) -> str:
     """The lines a person reads when the job is done."""
     pairs = manifest["pairs"]
     seconds = sum(manifest["seconds"].values())
+    # What an interrupted run had done already took this one no time.
+    speed = f" ({pairs['read'] / seconds:,.0f} pairs/s)" if seconds else ""
     kept = ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())
     rejected = ", ".join(f"{count:,} {reason}" for reason, count in pairs["rejected"].items())
     return (
-        f"read {pairs['read']:,} pairs in {seconds:.0f} s ({pairs['read'] / seconds:,.0f} pairs/s): "
+        f"read {pairs['read']:,} pairs in {seconds:.0f} s{speed}: "
         f"kept {kept}; rejected {rejected or 'none'}\n"
         f"shards, subwords, rejected pairs: {work.data}"
     )

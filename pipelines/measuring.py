@@ -78,7 +78,7 @@ def measure_corpora(
         | "same rule" >> beam.GroupByKey()
         | "write" >> beam.ParDo(WriteMeasures(directory))
     )
-    with progress.shown(pairs, "measuring", "pairs"):
+    with progress.shown(pairs, "measuring", "pair"):
         run_pipeline(pipeline)
     return {path.stem: pickle.loads(path.read_bytes()) for path in directory.glob("*.measures")}
 

@@ -49,6 +49,8 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except (Exception, KeyboardInterrupt) as error:
+        for number in SIGNALS:
+            handle(number, end_at_once)  # as one more says what is being said already
         if debug:
             import traceback  # noqa: PLC0415
 

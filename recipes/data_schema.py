@@ -75,7 +75,8 @@ class TrainingCorpus(PairFiles):
             return settings
         path = settings.get("file") or settings.get("source")
         if isinstance(path, str):
-            return {**settings, "name": path.rpartition("/")[2].split(".")[0] or "corpus"}
+            stem = re.sub(r"[^\w-]+", "_", path.rpartition("/")[2].split(".")[0])
+            return {**settings, "name": stem or "corpus"}
         return {**settings, "name": str(settings.get("mtdata") or "bible")}
 
     @model_validator(mode="after")

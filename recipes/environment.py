@@ -1,6 +1,6 @@
 """Makes .venv, what every command of the project runs in, from setup.py and constraints.txt.
 
-    python3 -m recipes.environment [--tools]
+    python3 -m recipes.environment [--tools] [--unless-there]
 
 The Makefile runs it with a Python of the system, so it takes nothing but the standard library. The new environment is
 built beside the old one and takes its place when it is whole: what runs in the old one goes on, and a build that fails
@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> None:
         writes=".venv of this directory",
     )
     parser.add_argument("--tools", action="store_true", help="with what the tests and linters need")
+    parser.add_argument("--unless-there", action="store_true", help="not where there is a whole one, of whatever it is")
     options = parser.parse_args(arguments)
     with starting_up():
         pass  # All is imported: from here on Ctrl-C is to be tidied up after.
@@ -68,7 +69,8 @@ def main(arguments: list[str]) -> None:
         made_from = Path("setup.py").read_bytes() + Path("constraints.txt").read_bytes()
         has_tools = (VENV / TOOLS).exists()
         tools = has_tools or options.tools
-        reason = _stale_because(made_from)
+        found = options.unless_there and (VENV / MADE_FROM).exists()
+        reason = None if found else _stale_because(made_from)
         if reason is None and tools and not has_tools and VENV.is_symlink():
             reason = "it is a link, to an environment without the tools"
         if reason:

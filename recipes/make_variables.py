@@ -22,11 +22,12 @@ RUNNERS = (
     *("direct", "flink", "DirectRunner", "FlinkRunner", "FnApiRunner"),
     *("DataflowRunner", "PortableRunner", "PrismRunner", "SparkRunner"),
 )
+FILES = ("SRC", "TGT", "DEV_SRC", "DEV_TGT", "TEST_SRC", "TEST_TGT")
 # What each variable takes: one of some words, a whole number in a range, or, where it is None, any text.
 VARIABLES: dict[str, Sequence[str] | range | None] = {
     "RECIPE": None,
     "WORK": None,
-    **dict.fromkeys(("SRC", "TGT", "DEV_SRC", "DEV_TGT", "TEST_SRC", "TEST_TGT")),
+    **dict.fromkeys(FILES),
     "STRATEGY": STRATEGIES,
     "WORKERS": range(1, 10_000),
     "RUNNER": RUNNERS,
@@ -88,6 +89,9 @@ def check_values(values: Mapping[str, str]) -> None:
                 f"{name}={value}: it takes {', '.join(takes)}; did you mean {name}={_nearest(value, takes)}?"
             )
     _check_recipe(values.get("RECIPE", ""))
+    _check_files(values)
+    if values.get("WORKERS") and values.get("STRATEGY") in ("one", "mirrored", "tpu"):
+        raise UserError(f"WORKERS= and STRATEGY={values['STRATEGY']} exclude one another; give one of them")
     python = values.get("PYTHON", "")
     if python and shutil.which(python) is None:
         raise UserError(f"PYTHON={python}: no such command; give the name or the path of one")
@@ -114,6 +118,20 @@ def _check_recipe(recipe: str) -> None:
             f"RECIPE={recipe}: it takes {', '.join(names)}, or a path ending in .yaml; "
             f"did you mean RECIPE={_nearest(recipe, names)}?"
         )
+
+
+def _check_files(values: Mapping[str, str]) -> None:
+    for split in ("", "DEV_", "TEST_"):
+        source, target = f"{split}SRC", f"{split}TGT"
+        for one, other in ((source, target), (target, source)):
+            if values.get(one) and not values.get(other):
+                raise UserError(f"{one}={values[one]}: and the other side? give {other}=file too")
+    for name in (*FILES, "IN", "RECIPE"):
+        path = values.get(name, "")
+        # Others are on some storage, or a recipe by its name.
+        is_local = path and "://" not in path and (name != "RECIPE" or Path(path).suffix in (".yaml", ".yml"))
+        if is_local and not Path(path).is_file():
+            raise UserError(f"{name}={path}: there is no such file")
 
 
 def _nearest(word: str, words: Sequence[str]) -> str:

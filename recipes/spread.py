@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from recipes.command import positive
 from recipes.errors import UserError
@@ -24,6 +25,18 @@ def add_spread_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def check_spread(options: argparse.Namespace) -> None:
-    """Raises UserError where the two flags cannot both be meant."""
+    """Raises UserError where the two flags cannot both be meant, or the environment does not name what they need."""
     if options.workers is not None and options.strategy not in ("auto", "multi_worker"):
         raise UserError(f"--workers and --strategy {options.strategy} exclude one another; give one of them")
+    if options.workers is None:
+        check_is_named(options.strategy)
+
+
+def check_is_named(strategy: str) -> None:
+    """Raises UserError where the environment does not name what the strategy spreads a training over."""
+    if strategy == "multi_worker" and not os.environ.get("TF_CONFIG"):
+        raise UserError(
+            "multi_worker needs the cluster in TF_CONFIG, which is not set; or start workers with --workers"
+        )
+    if strategy == "tpu" and not os.environ.get("TPU_NAME"):
+        raise UserError("tpu needs the name of the TPU in TPU_NAME, which is not set; on a TPU VM it is local")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Generator
@@ -47,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Several only for whole directories: one file is sooner done than they are started."""
-    if all(Path(argument.partition("::")[0]).is_file() for argument in config.args):
+    if not any(Path(argument).is_dir() for argument in config.args):
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # All but the fast tests wait now and then, so there is work for one more.
@@ -129,6 +130,11 @@ def _look(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_look)
 
 
+def alone(test: str) -> str:
+    """The command, for a shell, that runs the test of this id."""
+    return f"make test TESTS={shlex.quote(shlex.quote(test))}"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
@@ -136,7 +142,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         needs = os.environ.get("RNNSEARCH_REQUIRE")
         variables = [f"{name}={os.environ[name]}" for name in ("CI", "RNNSEARCH_REQUIRE") if os.environ.get(name)]
         what = f"(it needs {needs}, which .ci/run installs)" if needs and file_of(item) in HEAVY else ""
-        command = " ".join([*variables, f"make test TESTS='{item.nodeid}'"])
+        command = " ".join([*variables, alone(item.nodeid)])
         report.sections.append(("to run it alone", f"{command} {what}".rstrip()))
     return report
 

@@ -122,6 +122,33 @@ def test_one_way_to_spread_a_training(tmp_path: Path) -> None:
         run.main(["--work", str(tmp_path / "run"), "--strategy", "tpu", "--workers", "2"])
 
 
+@pytest.mark.parametrize(("strategy", "variable"), [("tpu", "TPU_NAME"), ("multi_worker", "TF_CONFIG")])
+def test_what_the_environment_does_not_name_is_told_before_anything_is_done(
+    strategy: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(UserError, match=rf"{strategy} needs .* in {variable}, which is not set"):
+        run.main(["--work", str(tmp_path / "run"), "--strategy", strategy])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_is_no_traceback(number: int) -> None:
+    """It comes while the first is being told of."""
+    program = f"""
+import os
+from recipes import command
+command.explain = lambda error: os.kill(os.getpid(), {int(number)})
+def main(_):
+    with command.starting_up():
+        pass
+    os.kill(os.getpid(), {int(number)})
+command.run_command(main)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (130, "")
+
+
 def test_the_stages_by_their_names() -> None:
     assert tuple(stage.name for stage in STAGES) == run.STAGE_NAMES
 

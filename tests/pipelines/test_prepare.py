@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pipelines import prepare
 from pipelines.corpus import FilePair
+from pipelines.manifest import summary
 from pipelines.subwords import load_subwords
 from recipes.errors import UserError
 from recipes.files import read_json, sha256_of
@@ -333,3 +334,11 @@ def test_the_command_says_what_it_did(tmp_path: Path, numbers: FilePair, capsys:
     assert out.startswith("read 400 pairs in ")
     assert f"kept {kept['train']} train, {kept['dev']} dev, {kept['test']} test; rejected none" in out
     assert sorted(path.name for path in work.root.iterdir()) == ["data", "intermediate", "recipe.yaml"]
+
+
+def test_killed_when_all_is_done_it_takes_no_time_and_says_so(prepared: WorkDirectory, tmp_path: Path) -> None:
+    """The steps of a run that was interrupted before its mark was written, done by no clock that shows it."""
+    manifest = read_json(prepared.manifest)
+    manifest["seconds"] = dict.fromkeys(manifest["seconds"], 0.0)
+    said = summary(manifest, WorkDirectory(tmp_path))
+    assert said.startswith(f"read {manifest['pairs']['read']} pairs in 0 s: kept ")

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from recipes.errors import UserError
 from recipes.make_variables import VARIABLES, check_names, check_targets, check_values
+from tests.conftest import alone
 
 pytestmark = pytest.mark.slow
 
@@ -52,9 +54,13 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         (["train", "WOKR=x"], "make has no variable WOKR; did you mean WORK?"),
         (["-n", "clean", "STRATEGY=foo"], "STRATEGY=foo: it takes auto, one, *; did you mean STRATEGY=one?"),
         (["translate"], "translate: what? give TEXT='…' to ask the running server, or IN=file OUT=file for a file"),
-        (["translate", "IN=x"], "translate IN=x: where to? give OUT=file too"),
+        (["translate", "IN=Makefile"], "translate IN=Makefile: where to? give OUT=file too"),
+        (["train", "RECIPE=no.yaml"], "RECIPE=no.yaml: there is no such file"),
+        (["train", "SRC=no.en", "TGT=no.fr"], "SRC=no.en: there is no such file"),
+        (["train", "SRC=Makefile"], "SRC=Makefile: and the other side? give TGT=file too"),
+        (["train", "STRATEGY=one", "WORKERS=2"], "WORKERS= and STRATEGY=one exclude one another; give one of them"),
     ],
-    ids=["name", "value", "translate", "translate IN"],
+    ids=["name", "value", "translate", "translate IN", "recipe", "file", "side", "spread"],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(clone: Path, arguments: Sequence[str], sentence: str) -> None:
     """Before anything runs: there is no environment yet, and none is made."""
@@ -97,8 +103,10 @@ def test_values_are_refused_with_the_nearest_right_one(given: str, nearest: str)
     check_values({name: nearest.split("=")[1]})
 
 
-def test_values_that_are_taken() -> None:
-    for name, value in {"RECIPE": "my/own.yaml", "RUNNER": "my.module.Runner", "WORKERS": "", "PYTHON": "sh"}.items():
+def test_values_that_are_taken(tmp_path: Path) -> None:
+    recipe = tmp_path / "own.yaml"
+    recipe.touch()
+    for name, value in {"RECIPE": str(recipe), "RUNNER": "my.module.Runner", "WORKERS": "", "PYTHON": "sh"}.items():
         check_values({name: value})
     with pytest.raises(UserError, match=r"^PYTHON=python2\.99: no such command"):
         check_values({"PYTHON": "python2.99"})
@@ -118,6 +126,9 @@ def test_targets_lack_what_they_cannot_do_without() -> None:
 
 def test_values_come_to_commands_as_they_are(clone: Path) -> None:
     """Spaces, quotes and dollars; a name of the work directory is made of the corpus'."""
+    for path in ("in $1", "my $dir/it's a.corpus.en.gz", "b"):
+        (clone / path).parent.mkdir(exist_ok=True)
+        (clone / path).touch()
     text = """it's "$5" for $HOME & `this` #1"""
     said = make(clone, "translate", f"TEXT={text}", "SERVER=a b:1").stdout.splitlines()
     assert said == ["-m", "serving.translate", "--server", "a b:1", "--", text]
@@ -149,6 +160,14 @@ def test_commands_say_that_the_environment_is_old_and_go_on(clone: Path) -> None
     )
 
 
+def test_the_environment_keeps_its_python(clone: Path) -> None:
+    """Whichever it was made with: its own makes it anew, and adds the tools."""
+    python = clone / ".venv/bin/python"
+    python.write_text('#!/bin/sh\n[ "$1" != -c ] || exit 0\nprintf "%s\\n" "$@"\n', encoding="utf-8")
+    assert make(clone, "environment").stdout.splitlines()[-2:] == ["-m", "recipes.environment"]
+    assert "recipes.environment\n--tools\n" in make(clone, "lint").stdout
+
+
 def test_a_link_to_an_environment_is_used_and_removed_as_a_link(clone: Path, tmp_path: Path) -> None:
     linked = (clone / ".venv").rename(tmp_path / "linked")
     (clone / ".venv").symlink_to(linked)
@@ -161,10 +180,31 @@ def test_a_link_to_an_environment_is_used_and_removed_as_a_link(clone: Path, tmp
 def test_tests_are_run_with_what_they_need(clone: Path) -> None:
     (clone / ".venv/tools").touch()
     assert make(clone, "test-fast").stdout.splitlines()[-2:] == ["pytest", "--fast"]
-    assert make(clone, "test", "TESTS=tests/a.py tests/b.py::c[1]").stdout.splitlines()[-3:] == [
-        *("pytest", "tests/a.py"),
-        "tests/b.py::c[1]",
-    ]
+    tests = """tests/a.py tests/b.py::c[1] 'tests/d.py::e[it is "$5"]'"""
+    said = make(clone, "test", f"TESTS={tests}").stdout.splitlines()
+    assert said[-4:] == ["pytest", "tests/a.py", "tests/b.py::c[1]", 'tests/d.py::e[it is "$5"]']
+
+
+@pytest.mark.parametrize("test", ["tests/a.py::b[c]", """tests/a.py::b[it's "$HOME" [c]]"""])
+def test_what_a_failed_test_says_runs_it_alone(clone: Path, test: str) -> None:
+    """Whatever is in its id, pasted into a shell."""
+    (clone / ".venv/tools").touch()
+    done = subprocess.run(["sh", "-c", alone(test)], cwd=clone, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-2:] == ["pytest", test]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds a process in /proc")
+@pytest.mark.parametrize("target", ["serve", "train"])
+def test_a_make_that_is_stopped_stops_its_command(clone: Path, target: str) -> None:
+    python = clone / ".venv/bin/python"
+    python.write_text('#!/bin/sh\n[ "$1" != -c ] || exit 1\necho $$\nexec sleep 60\n', encoding="utf-8")
+    with subprocess.Popen(["make", target], cwd=clone, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        command = int(process.stdout.readline())
+        process.terminate()
+        process.wait(20)
+        assert process.stdout.read() == ""  # nobody is left who could say more
+    assert not Path(f"/proc/{command}").exists()
 
 
 def test_no_supported_python_is_a_sentence(clone: Path, tmp_path: Path) -> None:
@@ -174,7 +214,7 @@ def test_no_supported_python_is_a_sentence(clone: Path, tmp_path: Path) -> None:
     old.chmod(0o755)
     done = make(clone, "train", f"PYTHON={old}")
     assert done.stderr.splitlines()[0] == (
-        "error: PYTHON is no Python 3.10 to 3.13; install one, or name it with PYTHON="
+        f"error: PYTHON={old} is no Python 3.10 to 3.13; install one, or name another with PYTHON="
     )
     assert not list(clone.glob(".venv*"))
 

@@ -99,6 +99,12 @@ def test_a_recipe_of_ones_own_has_the_name_of_its_file(tmp_path: Path) -> None:
     assert (recipe.name, recipe.search.beam_size) == ("mine", 2)
 
 
+def test_a_corpus_is_named_after_its_file(tmp_path: Path) -> None:
+    """By what a name may be of, whatever the file is called."""
+    corpus = {"train": {"source": "a dir/it's my corpus, ünd 数字.en", "target": "b"}}
+    assert load_recipe("tiny", {"corpus": corpus}).corpus.train[0].name == "it_s_my_corpus_ünd_数字"
+
+
 def test_there_is_no_such_recipe() -> None:
     with pytest.raises(UserError, match="there is no recipe 'bibel'; give one of bible, multi30k"):
         load_recipe("bibel")
