@@ -24,7 +24,7 @@ find_python = for python in $(1) none; do \
 	if [ "$$python" = none ]; then \
 	echo "error: $(or $(2),there) is no Python 3.10 to 3.13; install one, or name another with PYTHON=" >&2; exit 1; fi
 # What is given on the command line, and what a target cannot do without, is looked at before anything runs.
-check := $(if $(given)$(filter translate bench-train,$(MAKECMDGOALS)),valid-variables)
+check := valid-variables
 make_environment = $(call find_python,$(if $(PYTHON),"$$PYTHON",$(pythons)),$(if $(PYTHON),PYTHON=$$PYTHON)); \
 	exec "$$python" -m recipes.environment
 
