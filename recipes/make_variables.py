@@ -90,6 +90,9 @@ def check_values(values: Mapping[str, str]) -> None:
             )
     _check_recipe(values.get("RECIPE", ""))
     _check_files(values)
+    port = values.get("PORT")
+    if port and port != "0" and port == values.get("REST_PORT"):
+        raise UserError(f"PORT={port} and REST_PORT={port}: a port for each; change one of them")
     if values.get("WORKERS") and values.get("STRATEGY") in ("one", "mirrored", "tpu"):
         raise UserError(f"WORKERS= and STRATEGY={values['STRATEGY']} exclude one another; give one of them")
     python = values.get("PYTHON", "")

@@ -58,9 +58,10 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         (["train", "RECIPE=no.yaml"], "RECIPE=no.yaml: there is no such file"),
         (["train", "SRC=no.en", "TGT=no.fr"], "SRC=no.en: there is no such file"),
         (["train", "SRC=Makefile"], "SRC=Makefile: and the other side? give TGT=file too"),
+        (["serve", "PORT=1", "REST_PORT=1"], "PORT=1 and REST_PORT=1: a port for each; change one of them"),
         (["train", "STRATEGY=one", "WORKERS=2"], "WORKERS= and STRATEGY=one exclude one another; give one of them"),
     ],
-    ids=["name", "value", "translate", "translate IN", "recipe", "file", "side", "spread"],
+    ids=["name", "value", "translate", "translate IN", "recipe", "file", "side", "ports", "spread"],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(clone: Path, arguments: Sequence[str], sentence: str) -> None:
     """Before anything runs: there is no environment yet, and none is made."""
