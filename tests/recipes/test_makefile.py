@@ -39,13 +39,15 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
-def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    # Without what a make that runs the tests was given itself.
+def outside_make() -> dict[str, str]:
+    """The environment, without what a make that runs the tests was given itself."""
     unset = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", *VARIABLES)
-    environment = {name: value for name, value in os.environ.items() if name not in unset}
-    return subprocess.run(
-        ["make", *arguments], cwd=clone, env={**environment, **settings}, capture_output=True, text=True, check=False
-    )
+    return {name: value for name, value in os.environ.items() if name not in unset}
+
+
+def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**outside_make(), **settings}
+    return subprocess.run(["make", *arguments], cwd=clone, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,9 @@ def test_tests_are_run_with_what_they_need(clone: Path) -> None:
 def test_what_a_failed_test_says_runs_it_alone(clone: Path, test: str) -> None:
     """Whatever is in its id, pasted into a shell."""
     (clone / ".venv/tools").touch()
-    done = subprocess.run(["sh", "-c", alone(test)], cwd=clone, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", alone(test)], cwd=clone, env=outside_make(), capture_output=True, text=True, check=False
+    )
     assert done.stdout.splitlines()[-2:] == ["pytest", test]
 
 
@@ -199,7 +203,9 @@ def test_what_a_failed_test_says_runs_it_alone(clone: Path, test: str) -> None:
 def test_a_make_that_is_stopped_stops_its_command(clone: Path, target: str) -> None:
     python = clone / ".venv/bin/python"
     python.write_text('#!/bin/sh\n[ "$1" != -c ] || exit 1\necho $$\nexec sleep 60\n', encoding="utf-8")
-    with subprocess.Popen(["make", target], cwd=clone, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        ["make", target], cwd=clone, env=outside_make(), stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         command = int(process.stdout.readline())
         process.terminate()
