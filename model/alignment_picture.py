@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
 
 _INCHES_A_WORD, _DOTS_AN_INCH = 0.22, 100
 
@@ -21,25 +18,19 @@ def draw_alignment(source: Sequence[str], target: Sequence[str], alignment: np.n
     alignment: [target length, source length], 0 to 1.
     """
     size = (_INCHES_A_WORD * len(source) + 1.2, _INCHES_A_WORD * len(target) + 1.2)
+    figure = Figure(figsize=size, dpi=_DOTS_AN_INCH, layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(alignment, cmap="gray", vmin=0, vmax=1)
+    axes.xaxis.tick_top()
+    axes.set_xticks(range(len(source)), map(_plain, source), rotation=90, fontsize=8)
+    axes.set_yticks(range(len(target)), map(_plain, target), fontsize=8)
+    axes.tick_params(length=0)
     stream = io.BytesIO()
-    with warnings.catch_warnings(), rc_context({"font.family": _fonts()}):
-        # Of every character that none of the fonts has, at every picture.
+    with warnings.catch_warnings():
+        # Two lines for every character that the font lacks, at every picture: a box stands for it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=size, dpi=_DOTS_AN_INCH, layout="constrained")
-        axes = figure.subplots()
-        axes.imshow(alignment, cmap="gray", vmin=0, vmax=1)
-        axes.xaxis.tick_top()
-        axes.set_xticks(range(len(source)), map(_plain, source), rotation=90, fontsize=8)
-        axes.set_yticks(range(len(target)), map(_plain, target), fontsize=8)
-        axes.tick_params(length=0)
         figure.savefig(stream, format="png")
     return stream.getvalue()
-
-
-@functools.cache
-def _fonts() -> list[str]:
-    """matplotlib's own, and for the scripts that it lacks those of Noto, as far as they are installed."""
-    return ["DejaVu Sans", *sorted({font.name for font in fontManager.ttflist if font.name.startswith("Noto Sans")})]
 
 
 def _plain(word: str) -> str:

@@ -105,7 +105,7 @@ def update_functions(
 
     if is_compiled(settings) or held:
         # With several batches an update, traced once for all that call it.
-        sums_of_share = tf.function(sums_of_share, jit_compile=is_compiled(settings), autograph=False)
+        sums_of_share = tf.function(sums_of_share, jit_compile=is_compiled(settings) or None, autograph=False)
 
     def add_on_replica(source: tf.Tensor, target: tf.Tensor) -> None:
         for variable, value in zip(held, sums_of_share(source, target), strict=True):

@@ -50,7 +50,7 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
         sys.exit(141)
     except (Exception, KeyboardInterrupt) as error:
         for number in SIGNALS:
-            handle(number, end_at_once)  # as one more says what is being said already
+            handle(number, end_at_once)  # a second one has nothing to add
         if debug:
             import traceback  # noqa: PLC0415
 

@@ -96,8 +96,7 @@ def test_a_picture_is_made_of_the_alignment() -> None:
     assert (turned == 255).sum() > (shown == 255).sum()
 
 
-def test_characters_that_no_font_has_are_no_matter(recwarn: pytest.WarningsRecorder) -> None:
-    """Of scripts that matplotlib's own font lacks, and of one that no font has."""
+def test_characters_that_the_font_lacks_are_no_warnings(recwarn: pytest.WarningsRecorder) -> None:
     drawn = draw_alignment(["六", "千", "\U0001ccaa"], ["หก", "."], np.eye(2, 3, dtype=np.float32))
     assert tf.io.decode_png(drawn).shape[2] == 4
     assert [str(warning.message) for warning in recwarn] == []
