@@ -106,7 +106,9 @@ def _make_anew(made_from: bytes, tools: bool) -> None:
         # Not in one: venv keeps to itself what is wrong with ensurepip.
         _run([sys.executable, "-m", "venv", "--without-pip", "--prompt", VENV.name, str(BUILDING)], lambda _: "venv")
         _run([str(BUILDING / "bin" / "python"), "-m", "ensurepip", "--default-pip"], lambda _: "installing pip")
-        _install(BUILDING, ".[dev]" if tools else ".", "--no-compile")
+        # What a Python brings may be years old, and then takes three times as long to find what it is to install.
+        _install(BUILDING, "--no-compile", "pip")
+        _install(BUILDING, "--no-compile", "--editable", ".[dev]" if tools else ".")
         for unused in UNUSED:
             for path in BUILDING.glob(f"lib/python*/site-packages/{unused}"):
                 remove(path)
@@ -129,13 +131,13 @@ def _add_tools() -> None:
     """The constraints are those of all the rest, so nothing that is there changes."""
     # A package of which an interrupted pip left half is one that the next pip would take for whole.
     (VENV / TOOLS_BEGUN).touch()
-    _install(VENV, ".[dev]")
+    _install(VENV, "--editable", ".[dev]")
     (VENV / TOOLS).touch()
     (VENV / TOOLS_BEGUN).unlink()
 
 
-def _install(venv: Path, project: str, *flags: str) -> None:
-    """Has pip install the project and what it requires."""
+def _install(venv: Path, *what: str) -> None:
+    """Has pip install what these arguments name, and what that requires, in the versions of constraints.txt."""
     before = _packages(venv)
 
     def doing(said: list[str]) -> str:
@@ -154,7 +156,7 @@ def _install(venv: Path, project: str, *flags: str) -> None:
     # In the environment, where constraints hold for what builds the project, too; a path in it must have no space.
     settings = {"PIP_CONSTRAINT": "constraints.txt", "TMPDIR": str(temporary.absolute())}
     command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["--progress-bar=off", *flags, "--editable", project]
+    command += ["--progress-bar=off", *what]
     try:
         _run(command, doing, {"PIP_RETRIES": "2", **os.environ, **settings})
     finally:
