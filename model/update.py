@@ -39,17 +39,21 @@ class UpdateFunctions(NamedTuple):
     """add: counts a batch (source, target) towards the update to come; update: makes it, with its last batch.
 
     updates: the same for several, without coming back to Python in between: of an iterator over batches, and how
-    many of them each update has, int32 [updates], it makes float32 [updates, 5], the numbers of an Update.
+    many of them each update has, int32 [updates_per_call], it makes float32 [updates, 5], the numbers of an Update;
+    where there are fewer updates, the sizes end in zeros.
     """
 
     add: Callable[[tf.Tensor, tf.Tensor], None]
     update: Callable[[tf.Tensor, tf.Tensor], Update]
     updates: Callable[[Batches, tf.Tensor], tf.Tensor]
+    updates_per_call: int
 
     def make(self, batches: Batches, sizes: Sequence[int]) -> list[list[float]]:
         """Makes an update for each of ``sizes``, of so many of the next batches; the numbers of every Update."""
         if len(sizes) > 1:
-            made: list[list[float]] = self.updates(batches, tf.constant(sizes)).numpy().tolist()
+            # Of one shape, or the loop would be traced again.
+            same_shape = [*sizes, *[0] * (self.updates_per_call - len(sizes))]
+            made: list[list[float]] = self.updates(batches, tf.constant(same_shape)).numpy().tolist()
             return made
         for _ in range(sizes[0] - 1):
             self.add(*next(batches))
@@ -140,17 +144,18 @@ def update_functions(
         results = strategy.run(update_on_replica, args=(source, target))
         return Update(*(strategy.experimental_local_results(result)[0] for result in results))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def updates(batches: Batches, sizes: tf.Tensor) -> tf.Tensor:
-        found = tf.TensorArray(tf.float32, tf.size(sizes), element_shape=[len(Update._fields)])
-        for number in tf.range(tf.size(sizes)):
+        count = tf.math.count_nonzero(sizes, dtype=tf.int32)
+        found = tf.TensorArray(tf.float32, count, element_shape=[len(Update._fields)])
+        for number in tf.range(count):
             if held:
                 for _ in tf.range(sizes[number] - 1):
                     add(*next(batches))
             found = found.write(number, tf.stack(update(*next(batches))))
         return found.stack()
 
-    return UpdateFunctions(add, update, updates)
+    return UpdateFunctions(add, update, updates, settings.updates_per_call)
 
 
 def is_compiled(settings: schema.Training) -> bool:
