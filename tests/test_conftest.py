@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 @pytest.mark.slow
 def test_all_tests_of_a_file_go_to_one_worker() -> None:
     """Else what they share is made by each, and the suite takes twice as long."""
-    files = ["tests/recipes/test_schema.py", "tests/pipelines/test_repairs.py"]
+    files = ["tests/recipes/test_schema.py", "tests/recipes/test_stages.py"]
     command = [sys.executable, "-m", "pytest", "--numprocesses=2", "-vv", *files]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     workers: dict[str, list[str]] = defaultdict(list)

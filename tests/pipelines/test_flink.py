@@ -64,17 +64,22 @@ def options(cluster: FlinkCluster) -> Iterator[PipelineOptions]:
         yield options
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> FilePair:
+def corpus_in(directory: Path) -> FilePair:
     """3,000 numbers in English and French words."""
-    source, target = write_corpus(tmp_path / "numbers", 3000)
+    source, target = write_corpus(directory, 3000)
     return FilePair(source=source, target=target)
 
 
 @pytest.fixture
-def expected(tmp_path: Path, corpus: FilePair) -> dict[str, str]:
+def corpus(tmp_path: Path) -> FilePair:
+    return corpus_in(tmp_path / "numbers")
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the local runner makes of the corpus."""
-    work = new_work(tmp_path / "local", corpus)
+    directory = tmp_path_factory.mktemp("local")
+    work = new_work(directory / "work", corpus_in(directory / "numbers"))
     run(work)
     return hashes(work)
 
