@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -22,13 +23,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.flink_jars import FlinkJars, flink_jars, java_command
+from pipelines.flink_jars import JOB_SERVER_CLASS, FlinkJars, flink_jars, java_command
 from recipes.errors import UserError
 
 TASK_MANAGERS = 2
 # Twice what a job is given, so that one TaskManager can carry on when the other is lost.
 SLOTS = 2
 _HOST = "127.0.0.1"
+# In the configuration of our clusters: the job server whose classes they have, so that no job need bring them.
+_HELD = "rnnsearch.job-server"
 _ENDED = ("CANCELED", "FINISHED", "FAILED")
 _SECONDS_TO_START = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -117,9 +120,9 @@ class FlinkCluster:
             time.sleep(1)
 
     def _start(self, name: str, main_class: str) -> None:
-        jars = f"{self.processes.jars.flink}/*"
         main_class = f"org.apache.flink.runtime.{main_class}"
-        self.processes.start(name, "-cp", jars, main_class, "--configDir", str(self.directory))
+        class_path = _class_path(self.processes.jars, self.processes.jars.job_server)
+        self.processes.start(name, "-cp", class_path, main_class, "--configDir", str(self.directory))
 
 
 @contextlib.contextmanager
@@ -152,7 +155,12 @@ def job_server(master: str, jar: str | None = None) -> Iterator[str]:
             "--artifacts-dir": str(processes.directory / "artifacts"),
         }
         arguments = [word for pair in addresses.items() for word in pair]
-        processes.start("job-server", "-jar", jar or str(processes.jars.job_server), *arguments)
+        if jar:
+            processes.start("job-server", "-jar", jar, *arguments)
+        else:
+            jars = processes.jars
+            class_path = _class_path(jars, jars.held if _holds(master, jars) else jars.job_server)
+            processes.start("job-server", "-cp", class_path, JOB_SERVER_CLASS, *arguments)
         give_up = time.monotonic() + _SECONDS_TO_START
         while not _answers(port):
             processes.check()
@@ -185,6 +193,22 @@ def free_port() -> int:
     """A port of the loopback interface that was free a moment ago."""
     with socket.create_server((_HOST, 0)) as server:
         return int(server.getsockname()[1])
+
+
+def _class_path(jars: FlinkJars, job_server: Path) -> str:
+    return os.pathsep.join([f"{jars.flink}/*", str(job_server)])
+
+
+def _holds(master: str, jars: FlinkJars) -> bool:
+    """Whether the processes of a cluster have the classes of the job server, because we started it."""
+    try:
+        return {"key": _HELD, "value": _version(jars)} in _rest(master, "/jobmanager/config")
+    except (OSError, ValueError):
+        return False
+
+
+def _version(jars: FlinkJars) -> str:
+    return jars.job_server.parent.name
 
 
 @contextlib.contextmanager
@@ -235,6 +259,9 @@ def _write_configuration(cluster: FlinkCluster) -> None:
         "taskmanager.load-balance.mode": "SLOTS",
         **{f"taskmanager.memory.{part}": f"{size}m" for part, size in megabytes.items()},
         "io.tmp.dirs": cluster.directory,
+        # Once for all jobs, and not anew for each, which would take longer than many a job.
+        "classloader.resolve-order": "parent-first",
+        _HELD: _version(cluster.processes.jars),
         # A lost TaskManager is noticed within seconds, not within Flink's 50.
         "heartbeat.interval": 1000,
         "heartbeat.timeout": 8000,

@@ -30,17 +30,21 @@ OLDEST_JAVA = 11
 _PACKAGE_SHA256 = "4a58e3a1fb7d83340bc96b6c080624c6d792d69fae5d294b96224775204a9c60"
 _LOCK = Path(__file__).with_name("flink_job_server.lock")
 _JOB_SERVER = "job-server.jar"
-_JOB_SERVER_CLASS = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+JOB_SERVER_CLASS = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 # Of a jar, what is not for a merged one: its manifest, index and signatures, and classes for some version of Java only.
 _LEFT_OUT = r".*/$|META-INF/(MANIFEST\.MF|INDEX\.LIST|[^/]*\.(SF|RSA|DSA)|versions/.*)$|module-info\.class$"
 
 
 @dataclass(frozen=True)
 class FlinkJars:
-    """The downloaded jars: a directory of Flink's, and the job server's, for ``java -jar``."""
+    """The downloaded jars: a directory of Flink's, and Beam's job server.
+
+    held: the same as ``job_server``, under a name for which Beam does not send it to the cluster with every job.
+    """
 
     flink: Path
     job_server: Path
+    held: Path
 
 
 def flink_jars() -> FlinkJars:
@@ -56,8 +60,13 @@ def flink_jars() -> FlinkJars:
     server = cache / f"flink-job-server-{sha256_of(_LOCK)[:12]}"
     if not server.is_dir():
         with replacing(server) as directory:
-            _download_job_server(directory, flink)
-    return FlinkJars(flink, server / _JOB_SERVER)
+            _download_job_server(directory)
+    held = server / "gradle" / "wrapper" / _JOB_SERVER
+    if not held.is_file():
+        held.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(held) as temporary:
+            _link(server / _JOB_SERVER, temporary)
+    return FlinkJars(flink, server / _JOB_SERVER, held)
 
 
 def java_command() -> str:
@@ -100,8 +109,16 @@ def _download_flink(directory: Path) -> None:
                         shutil.copyfileobj(jar, file)
 
 
-def _download_job_server(directory: Path, flink: Path) -> None:
-    """The jars of the lock file, made into one that also names Flink's as its class path."""
+def _link(file: Path, name: Path) -> None:
+    """Not by a symbolic link, which Beam would follow before it looks at the name."""
+    try:
+        name.hardlink_to(file)
+    except OSError:  # Not every file system has such names.
+        shutil.copyfile(file, name)
+
+
+def _download_job_server(directory: Path) -> None:
+    """The jars of the lock file, made into one."""
     directory.mkdir()
     locked = [line.split() for line in _LOCK.read_text().splitlines() if not line.startswith("#")]
     print(f"downloading Beam's job server for Flink ({len(locked)} jars, 60 MiB, once)", file=sys.stderr, flush=True)
@@ -109,9 +126,7 @@ def _download_job_server(directory: Path, flink: Path) -> None:
     logging.getLogger(JavaJarServer.__module__).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".jars-") as temporary:
         jars = [_download_jar(coordinates, expected, temporary) for expected, coordinates in locked]
-        # Relative to where the directory will be: beside Flink's.
-        class_path = [os.path.relpath(jar, directory) for jar in sorted(flink.glob("*.jar"))]
-        _merge(jars, directory / _JOB_SERVER, class_path)
+        _merge(jars, directory / _JOB_SERVER)
 
 
 def _download_jar(coordinates: str, expected: str, directory: str) -> Path:
@@ -125,15 +140,12 @@ def _download_jar(coordinates: str, expected: str, directory: str) -> Path:
     return jar
 
 
-def _merge(jars: list[Path], target: Path, class_path: list[str]) -> None:
+def _merge(jars: list[Path], target: Path) -> None:
     """Makes one jar of many: a cluster takes a tenth of a second for each that a job brings, however small."""
-    # A line of a manifest has 72 bytes at most; one that begins with a space goes on with the line before.
-    names = [f"  {name}" for name in class_path]
-    manifest = ["Manifest-Version: 1.0", f"Main-Class: {_JOB_SERVER_CLASS}", "Class-Path: ", *names, ""]
     services: dict[str, bytes] = {}
     written = set()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as merged:
-        merged.writestr("META-INF/MANIFEST.MF", "\n".join(manifest))
+        merged.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
         for jar in jars:
             with zipfile.ZipFile(jar) as archive:
                 for name in archive.namelist():

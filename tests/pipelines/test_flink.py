@@ -89,11 +89,13 @@ def run_on(work: WorkDirectory, options: PipelineOptions, chunk_pairs: int) -> N
 
 
 def test_shards_are_the_same_bytes_as_on_this_machine(
-    tmp_path: Path, corpus: FilePair, expected: dict[str, str], options: PipelineOptions
+    tmp_path: Path, corpus: FilePair, expected: dict[str, str], options: PipelineOptions, cluster: FlinkCluster
 ) -> None:
     work = new_work(tmp_path / "flink", corpus)
     run_on(work, options, chunk_pairs=200)
     assert hashes(work) == expected
+    # What the jobs brought with them, which the cluster keeps for an hour: not the classes that it has.
+    assert sum(path.stat().st_size for path in cluster.directory.rglob("blob_p-*")) < 1_000_000
 
 
 def test_the_bible_is_the_same_bytes_as_on_this_machine(
