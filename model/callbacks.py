@@ -24,6 +24,8 @@ from recipes.progress import progress_bar
 Logs = dict[str, Any]
 
 SECONDS_OF_SPEED = 30.0
+# A few updates of a small network are made in less, for their batches lay ready.
+LEAST_SECONDS_OF_SPEED = 0.5
 SECONDS_WITHIN_A_CALL = 0.001
 
 
@@ -44,6 +46,7 @@ class ProgressBar(keras.callbacks.Callback):
         self._seconds, self._words = 0.0, 0.0
         self._ends: collections.deque[tuple[float, float, int]] = collections.deque()
         self._bar = progress_bar(plan.last_step, "training", "step", initial=done)
+        self._bar.seconds_left = math.inf
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
@@ -69,7 +72,7 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar.close()
 
     def _speed(self, step: int) -> tuple[float, float] | None:
-        """Target words and updates a second, up to now; None while nothing but the first call is made."""
+        """Target words and updates a second, up to now; None while little but the first call is made."""
         ends = self._ends
         # Of the updates of one call all are heard of when the last is made.
         if ends and self._seconds - ends[-1][0] < SECONDS_WITHIN_A_CALL:
@@ -78,7 +81,7 @@ class ProgressBar(keras.callbacks.Callback):
         while len(ends) > 2 and self._seconds - ends[1][0] > SECONDS_OF_SPEED:
             ends.popleft()
         seconds, words, steps = (now - before for now, before in zip(ends[-1], ends[0], strict=True))
-        return (words / seconds, steps / seconds) if steps else None
+        return (words / seconds, steps / seconds) if seconds >= LEAST_SECONDS_OF_SPEED else None
 
     def _seconds_left(self, step: int, steps_per_second: float) -> float:
         last, every = self._plan.last_step, self._plan.evaluate_every

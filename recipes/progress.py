@@ -16,7 +16,7 @@ BYTES = "B"
 class Bar(tqdm):
     """tqdm's bar, with numbers as people write them: ``31,102/40,000 pairs``, ``3.40MB/s``.
 
-    seconds_left: what whoever works knows better than the rate so far tells, if set.
+    seconds_left: what whoever works knows better than the rate so far tells, if set; inf while they know it is wrong.
     """
 
     seconds_left: float | None = None

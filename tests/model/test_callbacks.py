@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -48,7 +49,7 @@ def test_the_first_update_which_compiles_is_no_measure(monkeypatch: pytest.Monke
     training = Training(monkeypatch)
     training.update(seconds=40.0)
     assert training.bar.postfix == "loss 2.500"
-    assert training.bar.seconds_left is None
+    assert re.search(r"\[\d\d:\d\d, \? left, \?, loss 2.500\]", str(training.bar))
     training.update(seconds=0.5, count=9)
     assert training.bar.postfix == "loss 2.500, 1,000 words/s"
     assert training.bar.seconds_left == pytest.approx(390 * 0.5)
@@ -71,6 +72,16 @@ def test_a_resumed_training_knows_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     training.update(seconds=0.25, count=2)
     assert training.bar.postfix == "loss 2.500, 2,000 words/s"
     assert training.bar.seconds_left == pytest.approx(47 * 0.25 + 20.0)
+
+
+def test_a_moment_is_no_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batches of the first updates lay ready."""
+    training = Training(monkeypatch, done=100)
+    training.update(seconds=3.0)
+    training.update(seconds=0.002, count=3)
+    assert training.bar.postfix == "loss 2.500"
+    training.update(seconds=0.1, count=97)
+    assert training.bar.postfix == f"loss 2.500, {100 * 500 / 9.706:,.0f} words/s"
 
 
 def test_several_updates_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
