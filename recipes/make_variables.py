@@ -93,6 +93,9 @@ def check_values(values: Mapping[str, str]) -> None:
     port = values.get("PORT")
     if port and port != "0" and port == values.get("REST_PORT"):
         raise UserError(f"PORT={port} and REST_PORT={port}: a port for each; change one of them")
+    server = values.get("SERVER", "")
+    if server and not re.fullmatch(r"unix:.+|.+:\d+", server):
+        raise UserError(f"SERVER={server}: it takes host:port, such as localhost:8500")
     if values.get("WORKERS") and values.get("STRATEGY") in ("one", "mirrored", "tpu"):
         raise UserError(f"WORKERS= and STRATEGY={values['STRATEGY']} exclude one another; give one of them")
     python = values.get("PYTHON", "")

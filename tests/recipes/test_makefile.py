@@ -61,9 +61,10 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         (["train", "SRC=no.en", "TGT=no.fr"], "SRC=no.en: there is no such file"),
         (["train", "SRC=Makefile"], "SRC=Makefile: and the other side? give TGT=file too"),
         (["serve", "PORT=1", "REST_PORT=1"], "PORT=1 and REST_PORT=1: a port for each; change one of them"),
+        (["translate", "TEXT=x", "SERVER=a:b"], "SERVER=a:b: it takes host:port, such as localhost:8500"),
         (["train", "STRATEGY=one", "WORKERS=2"], "WORKERS= and STRATEGY=one exclude one another; give one of them"),
     ],
-    ids=["name", "value", "translate", "translate IN", "recipe", "file", "side", "ports", "spread"],
+    ids=["name", "value", "translate", "translate IN", "recipe", "file", "side", "ports", "server", "spread"],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(clone: Path, arguments: Sequence[str], sentence: str) -> None:
     """Before anything runs: there is no environment yet, and none is made."""
