@@ -48,10 +48,10 @@ def start_training(work: WorkDirectory) -> subprocess.Popen:
     return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen) -> None:
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen, seconds_between: float = 0.001) -> None:
     while not condition():
         assert process.poll() is None, process.stderr and process.stderr.read()
-        time.sleep(0.001)
+        time.sleep(seconds_between)
 
 
 def history_but_for_times(work: WorkDirectory) -> list[dict[str, float]]:
@@ -67,7 +67,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_never_was(tmp_path: Path) -> None
     moments, reached = random.Random(3), []
     for while_writing in (False, True, False, True) if EXHAUSTIVE else (True,):
         process, before = start_training(killed), newest_step(killed)
-        wait_until(lambda before=before: newest_step(killed) > before, process)  # type: ignore[misc]
+        wait_until(lambda before=before: newest_step(killed) > before, process, 0.02)  # type: ignore[misc]
         time.sleep(moments.uniform(0, 0.7))
         if while_writing:
             wait_until(lambda: any(killed.checkpoints.glob(".*.partial")), process)

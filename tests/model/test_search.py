@@ -200,15 +200,18 @@ def test_a_beam_of_one_takes_the_likeliest_word(network: Network) -> None:
     log_p_of = teacher(network)
     lengths = set()
     for index, source in enumerate(sources):
-        words: list[int] = []
-        log_p, longest = 0.0, 2 * len(source) + 3
-        while not words or words[-1] != END_ID:
-            row = log_p_of(source, [*words, END_ID])[-1]
-            row[PADDING_ID] = -math.inf
-            words.append(END_ID if len(words) + 1 == longest else int(np.argmax(row)))
-            log_p += row[words[-1]]
-        assert [int(word) for word in hypotheses.words[index, 0] if word != PADDING_ID] == words
-        assert float(hypotheses.scores[index, 0]) == pytest.approx(log_p / len(words), rel=1e-4)
+        words = [int(word) for word in hypotheses.words[index, 0] if word != PADDING_ID]
+        # A word's probability is one after the words before it, so those of all can be had at once.
+        log_p = log_p_of(source, words)
+        log_p[:, PADDING_ID] = -math.inf
+        likeliest = list(np.argmax(log_p, axis=1))
+        if len(words) == 2 * len(source) + 3:
+            likeliest[-1] = END_ID
+        assert words == likeliest
+        assert END_ID not in words[:-1]
+        assert float(hypotheses.scores[index, 0]) == pytest.approx(
+            log_p[range(len(words)), words].sum() / len(words), rel=1e-4
+        )
         lengths.add(len(words))
     assert len(lengths) > 1
 
