@@ -20,6 +20,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def free_slots(master: str) -> int:
     """The slots of a cluster that no job holds. Raises UserError if no Flink answers there."""
     try:
         return int(_rest(master, "/overview")["slots-available"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         raise UserError(f"no Flink cluster answers at {master}; start one, or leave FLINK_MASTER= out") from error
 
 

@@ -242,6 +242,7 @@ def test_a_process_that_does_not_start_is_named_with_its_log() -> None:
     ("master", "sentence"),
     [
         ("127.0.0.1:1", r"^no Flink cluster answers at 127\.0\.0\.1:1; start one"),
+        ("localhost:http", r"^no Flink cluster answers at localhost:http; start one"),
         ("jobmanager.example:8081", r"need Python workers beside them: .* --environment_type=EXTERNAL"),
     ],
 )
