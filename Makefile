@@ -69,8 +69,9 @@ current: | $(check) $(ready)
 
 valid-variables: export GIVEN := $(given)
 valid-variables: export TARGETS := $(MAKECMDGOALS)
+# Without site (-S): what is installed beside Python may import much at its start, in which Ctrl-C ends in a traceback.
 valid-variables:
-	+@$(call find_python,$(pythons)); "$$python" -m recipes.make_variables
+	+@$(call find_python,$(pythons)); "$$python" -S -m recipes.make_variables
 
 train: current ## corpus, preparation, training, evaluation and SavedModel: whatever is not current of it
 	@exec $(road)

@@ -90,17 +90,21 @@ def check_values(values: Mapping[str, str]) -> None:
             )
     _check_recipe(values.get("RECIPE", ""))
     _check_files(values)
-    port = values.get("PORT")
-    if port and port != "0" and port == values.get("REST_PORT"):
-        raise UserError(f"PORT={port} and REST_PORT={port}: a port for each; change one of them")
-    server = values.get("SERVER", "")
-    if server and not re.fullmatch(r"unix:.+|.+:\d+", server):
-        raise UserError(f"SERVER={server}: it takes host:port, such as localhost:8500")
+    _check_addresses(values)
     if values.get("WORKERS") and values.get("STRATEGY") in ("one", "mirrored", "tpu"):
         raise UserError(f"WORKERS= and STRATEGY={values['STRATEGY']} exclude one another; give one of them")
     python = values.get("PYTHON", "")
     if python and shutil.which(python) is None:
         raise UserError(f"PYTHON={python}: no such command; give the name or the path of one")
+
+
+def _check_addresses(values: Mapping[str, str]) -> None:
+    # Beam's names for a cluster that it starts itself are in brackets, and gRPC has addresses of its own kinds.
+    for name, other_form, example in (("SERVER", r"(unix|dns):.+", 8500), ("FLINK_MASTER", r"\[\w+\]", 8081)):
+        value = values.get(name, "")
+        found = re.fullmatch(r"(\[[^\]]+\]|[^][:/,\s]+):(\d{1,5})", value)
+        if value and not re.fullmatch(other_form, value) and not (found and 0 < int(found[2]) < 65_536):
+            raise UserError(f"{name}={value}: it takes host:port, such as localhost:{example}")
 
 
 def check_targets(targets: Sequence[str], values: Mapping[str, str]) -> None:
@@ -113,6 +117,17 @@ def check_targets(targets: Sequence[str], values: Mapping[str, str]) -> None:
             raise UserError(f"translate OUT={values['OUT']}: what? give IN=file too")
         if "TEXT" not in given:
             raise UserError("translate: what? give TEXT='…' to ask the running server, or IN=file OUT=file for a file")
+    if "translate" in targets and {"TEXT", "IN"} <= given:
+        raise UserError("translate: TEXT= and IN= exclude one another; give one of them")
+    if "translate" in targets and "IN" in given and os.path.realpath(values["IN"]) == os.path.realpath(values["OUT"]):
+        raise UserError(f"translate OUT={values['OUT']}: that is the text itself; give another file")
+    on_flink = values.get("RUNNER") in ("flink", "FlinkRunner")
+    if {"prepare", "translate"} & set(targets) and "FLINK_MASTER" in given and not on_flink:
+        raise UserError(f"FLINK_MASTER={values['FLINK_MASTER']}: it is for Flink; give RUNNER=flink too")
+    if "serve" in targets:
+        ports = [int(values.get(name) or default) for name, default in (("PORT", 8500), ("REST_PORT", 8501))]
+        if ports[0] == ports[1] != 0:
+            raise UserError(f"PORT={ports[0]} and REST_PORT={ports[1]}: a port for each; change one of them")
     if "bench-train" in targets and not {"SRC", "TGT"} <= given:
         raise UserError("bench-train: on what? give SRC=file TGT=file")
 

@@ -61,10 +61,40 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         (["train", "SRC=no.en", "TGT=no.fr"], "SRC=no.en: there is no such file"),
         (["train", "SRC=Makefile"], "SRC=Makefile: and the other side? give TGT=file too"),
         (["serve", "PORT=1", "REST_PORT=1"], "PORT=1 and REST_PORT=1: a port for each; change one of them"),
+        (["serve", "PORT=08501"], "PORT=8501 and REST_PORT=8501: a port for each; change one of them"),
         (["translate", "TEXT=x", "SERVER=a:b"], "SERVER=a:b: it takes host:port, such as localhost:8500"),
+        (
+            ["prepare", "RUNNER=flink", "FLINK_MASTER=a"],
+            "FLINK_MASTER=a: it takes host:port, such as localhost:8081",
+        ),
+        (["prepare", "FLINK_MASTER=a:1"], "FLINK_MASTER=a:1: it is for Flink; give RUNNER=flink too"),
+        (
+            ["translate", "TEXT=x", "IN=Makefile", "OUT=x"],
+            "translate: TEXT= and IN= exclude one another; give one of them",
+        ),
+        (
+            ["translate", "IN=Makefile", "OUT=./Makefile"],
+            "translate OUT=./Makefile: that is the text itself; give another file",
+        ),
         (["train", "STRATEGY=one", "WORKERS=2"], "WORKERS= and STRATEGY=one exclude one another; give one of them"),
     ],
-    ids=["name", "value", "translate", "translate IN", "recipe", "file", "side", "ports", "server", "spread"],
+    ids=[
+        "name",
+        "value",
+        "translate",
+        "translate IN",
+        "recipe",
+        "file",
+        "side",
+        "ports",
+        "default port",
+        "server",
+        "master",
+        "no runner",
+        "both",
+        "itself",
+        "spread",
+    ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(clone: Path, arguments: Sequence[str], sentence: str) -> None:
     """Before anything runs: there is no environment yet, and none is made."""
@@ -134,8 +164,8 @@ def test_values_come_to_commands_as_they_are(clone: Path) -> None:
         (clone / path).parent.mkdir(exist_ok=True)
         (clone / path).touch()
     text = """it's "$5" for $HOME & `this` #1"""
-    said = make(clone, "translate", f"TEXT={text}", "SERVER=a b:1").stdout.splitlines()
-    assert said == ["-m", "serving.translate", "--server", "a b:1", "--", text]
+    said = make(clone, "translate", f"TEXT={text}", "SERVER=unix:a b").stdout.splitlines()
+    assert said == ["-m", "serving.translate", "--server", "unix:a b", "--", text]
     said = make(clone, "translate", "IN=in $1", "OUT=it's out", "WORK=my 'work'", "RUNNER=direct").stdout.splitlines()
     files = ["--work", "my 'work'", "--input", "in $1", "--output", "it's out", "--runner=direct"]
     assert said == ["-m", "pipelines.translate", *files]
