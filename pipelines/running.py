@@ -105,6 +105,7 @@ def run_pipeline(pipeline: beam.Pipeline) -> None:
         except KeyboardInterrupt:
             # Flink would go on with the job, also if Beam were asked to cancel it.
             if isinstance(pipeline.runner, FlinkRunner):
+                _silence_listeners()
                 cancel_jobs(_flink_master(pipeline.options), pipeline.options.view_as(GoogleCloudOptions).job_name)
             raise
         except Exception as error:
@@ -208,9 +209,25 @@ def _user_sentence(error: Exception) -> str | None:
     """The sentence of the UserError within ``error``, as a runner may have wrapped it, if there is one."""
     text = str(error) if isinstance(error, UserError) else ""
     if not text:
-        wrapped = re.findall(r"UserError: (.+)", str(error))
+        names = "|".join(kind.__name__ for kind in _kinds_of(UserError))
+        wrapped = re.findall(rf"\b(?:{names}): (.+)", str(error))
         text = wrapped[-1] if wrapped else ""
     return text.partition(" [while running")[0].strip() or None
+
+
+def _kinds_of(error: type[UserError]) -> list[type[UserError]]:
+    return [error, *(kind for direct in error.__subclasses__() for kind in _kinds_of(direct))]
+
+
+def _silence_listeners() -> None:
+    """The threads with which Beam listens to a job end in a traceback when the job server does."""
+    before = threading.excepthook
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.thread is None or not arguments.thread.name.startswith("wait_until_finish"):
+            before(arguments)
+
+    threading.excepthook = hook
 
 
 @contextlib.contextmanager

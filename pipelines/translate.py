@@ -27,6 +27,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--output", type=Path, required=True, help="where the translation goes")
     parser.add_argument("--server", metavar="HOST:PORT", help="let this server translate, not the exported model")
     options, flags = parser.parse_known_args(arguments)
+    if options.input.exists() and options.output.exists() and options.output.samefile(options.input):
+        raise UserError(f"{options.output} is the text that is to be translated; give another --output")
     work = WorkDirectory(options.work)
     versions = work.versions()
     if not options.server and not versions:

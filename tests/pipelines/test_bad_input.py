@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from pipelines import encoding, preparation
+from pipelines import encoding, preparation, translate
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
 from recipes.errors import UserError
 from recipes.layout import WorkDirectory
 from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, new_work, run, write_pair
+from tests.ports import free_port
 from tests.requirements import without_privileges
 
 CASES = {
@@ -184,3 +185,22 @@ def test_an_interrupted_command_leaves_nothing_that_looks_complete(
     assert said[-1].startswith("error: interrupted")
     assert "Traceback" not in "".join(said)
     assert not work.data.exists()
+
+
+@pytest.mark.slow
+def test_a_batch_translation_without_a_server_says_what_a_single_one_says(tmp_path: Path) -> None:
+    text, port = tmp_path / "text", free_port()
+    text.write_text("one\n", encoding="utf-8")
+    command = ["--work", str(tmp_path), "--input", str(text), "--output", str(tmp_path / "out")]
+    with pytest.raises(UserError, match=rf"^no server answers at localhost:{port}: start one with make serve$"):
+        translate.main([*command, "--server", f"localhost:{port}"])
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
+
+
+def test_a_text_is_not_overwritten_by_its_translation(tmp_path: Path) -> None:
+    text, name = tmp_path / "text", tmp_path / "another name"
+    text.write_text("one\n", encoding="utf-8")
+    name.symlink_to(text)
+    with pytest.raises(UserError, match="another name is the text that is to be translated; give another --output"):
+        translate.main(["--work", str(tmp_path), "--input", str(text), "--output", str(name), "--server", "x:1"])
+    assert text.read_text(encoding="utf-8") == "one\n"
