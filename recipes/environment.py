@@ -105,7 +105,9 @@ def _make_anew(made_from: bytes, tools: bool) -> None:
     try:
         # Not in one: venv keeps to itself what is wrong with ensurepip.
         _run([sys.executable, "-m", "venv", "--without-pip", "--prompt", VENV.name, str(BUILDING)], lambda _: "venv")
-        _run([str(BUILDING / "bin" / "python"), "-m", "ensurepip", "--default-pip"], lambda _: "installing pip")
+        with _temporary_directory(BUILDING) as settings:
+            python = str(BUILDING / "bin" / "python")
+            _run([python, "-m", "ensurepip", "--default-pip"], lambda _: "installing pip", settings)
         # What a Python brings may be years old, and then takes three times as long to find what it is to install.
         _install(BUILDING, "--no-compile", "pip")
         _install(BUILDING, "--no-compile", "--editable", ".[dev]" if tools else ".")
@@ -149,16 +151,21 @@ def _install(venv: Path, *what: str) -> None:
                 return f"fetching package {len(collected)}: {found[1]}"
         return "asking the package index"
 
-    # The room is needed on this disk anyway, while /tmp may be small, and here nothing can be left behind.
+    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    with _temporary_directory(venv) as environment:
+        # In the environment, constraints hold for what builds the project, too.
+        settings = {"PIP_RETRIES": "2", **environment, "PIP_CONSTRAINT": "constraints.txt"}
+        _run([*command, "--progress-bar=off", *what], doing, settings)
+
+
+@contextlib.contextmanager
+def _temporary_directory(venv: Path) -> Iterator[dict[str, str]]:
+    """The variables with which a process leaves nothing elsewhere, and finds the room that is needed on this disk."""
     temporary = venv / "tmp"
     remove(temporary)
     temporary.mkdir()
-    # In the environment, where constraints hold for what builds the project, too; a path in it must have no space.
-    settings = {"PIP_CONSTRAINT": "constraints.txt", "TMPDIR": str(temporary.absolute())}
-    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["--progress-bar=off", *what]
     try:
-        _run(command, doing, {"PIP_RETRIES": "2", **os.environ, **settings})
+        yield {**os.environ, "TMPDIR": str(temporary.absolute())}
     finally:
         remove(temporary)
 
