@@ -56,9 +56,9 @@ class ProgressBar(keras.callbacks.Callback):
         self._words += logs["target_words"]
         postfix = f", loss {logs['loss']:.3f}"
         if speed := self._speed(batch):
-            words_per_second, steps_per_second = speed
+            words_per_second, self._bar.rate_now = speed
             postfix += f", {words_per_second:,.0f} words/s"
-            self._bar.seconds_left = self._seconds_left(batch, steps_per_second)
+            self._bar.seconds_left = self._seconds_left(batch, self._bar.rate_now)
         self._bar.set_postfix_str(postfix.removeprefix(", "), refresh=False)
         self._bar.update()
 

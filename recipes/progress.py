@@ -16,10 +16,12 @@ BYTES = "B"
 class Bar(tqdm):
     """tqdm's bar, with numbers as people write them: ``31,102/40,000 pairs``, ``3.40MB/s``.
 
-    seconds_left: what whoever works knows better than the rate so far tells, if set; inf while they know it is wrong.
+    seconds_left, rate_now: what whoever works knows better than the rate so far tells, if set, the second in units a
+    second; seconds_left is inf while they know it to be wrong.
     """
 
     seconds_left: float | None = None
+    rate_now: float | None = None
 
     @property
     def format_dict(self) -> dict[str, Any]:
@@ -33,7 +35,7 @@ class Bar(tqdm):
             **values,
             "rate": rate,
             "done": _amount(done, total, self.unit),
-            "speed": _speed(rate, self.unit) if rate else "?",
+            "speed": _speed(self.rate_now or rate, self.unit) if rate else "?",
         }
 
 

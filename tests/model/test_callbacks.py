@@ -64,6 +64,7 @@ def test_an_evaluation_is_no_update_but_those_to_come_count(monkeypatch: pytest.
     assert training.bar.seconds_left == pytest.approx(299 * 0.5 + 3 * 60.0)
     shown = training.bar.format_dict
     assert (shown["total"] - shown["n"]) / shown["rate"] == pytest.approx(299 * 0.5 + 3 * 60.0)
+    assert shown["speed"] == "2.0 steps/s"
 
 
 def test_a_resumed_training_knows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
