@@ -95,7 +95,7 @@ tensorboard: current ## the curves of the training on a page, also while it trai
 	@exec $(run) model.curves --work "$$WORK" --port "$${PORT:-6006}" $(debug)
 
 serve: current ## gRPC on 8500, REST on 8501; PORT= and REST_PORT= choose others
-	@exec $(run) serving.serve --work "$$WORK" --port "$${PORT:-8500}" --rest_api_port "$${REST_PORT:-8501}" $(debug)
+	@exec $(run) serving.serve --work "$$WORK" $(if $(PORT),--port "$$PORT") $(if $(REST_PORT),--rest_api_port "$$REST_PORT") $(debug)
 
 translate: current ## TEXT='…' asks the running server; IN=file OUT=file is a batch job (SERVER=host:port: by one)
 ifdef IN

@@ -110,24 +110,18 @@ def _check_addresses(values: Mapping[str, str]) -> None:
 def check_targets(targets: Sequence[str], values: Mapping[str, str]) -> None:
     """Raises UserError for a target that lacks what it cannot do without."""
     given = {name for name in VARIABLES if values.get(name)}
-    if "translate" in targets and not {"IN", "OUT"} <= given:
-        if "IN" in given:
+    if "translate" in targets:
+        if {"TEXT", "IN"} <= given:
+            raise UserError("translate: TEXT= and IN= exclude one another; give one of them")
+        if "IN" in given and "OUT" not in given:
             raise UserError(f"translate IN={values['IN']}: where to? give OUT=file too")
-        if "OUT" in given:
+        if "OUT" in given and "IN" not in given:
             raise UserError(f"translate OUT={values['OUT']}: what? give IN=file too")
-        if "TEXT" not in given:
+        if {"TEXT", "IN"}.isdisjoint(given):
             raise UserError("translate: what? give TEXT='…' to ask the running server, or IN=file OUT=file for a file")
-    if "translate" in targets and {"TEXT", "IN"} <= given:
-        raise UserError("translate: TEXT= and IN= exclude one another; give one of them")
-    if "translate" in targets and "IN" in given and os.path.realpath(values["IN"]) == os.path.realpath(values["OUT"]):
-        raise UserError(f"translate OUT={values['OUT']}: that is the text itself; give another file")
     on_flink = values.get("RUNNER") in ("flink", "FlinkRunner")
     if {"prepare", "translate"} & set(targets) and "FLINK_MASTER" in given and not on_flink:
         raise UserError(f"FLINK_MASTER={values['FLINK_MASTER']}: it is for Flink; give RUNNER=flink too")
-    if "serve" in targets:
-        ports = [int(values.get(name) or default) for name, default in (("PORT", 8500), ("REST_PORT", 8501))]
-        if ports[0] == ports[1] != 0:
-            raise UserError(f"PORT={ports[0]} and REST_PORT={ports[1]}: a port for each; change one of them")
     if "bench-train" in targets and not {"SRC", "TGT"} <= given:
         raise UserError("bench-train: on what? give SRC=file TGT=file")
 

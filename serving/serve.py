@@ -28,6 +28,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--port", type=int, default=8500, help="gRPC port (default: 8500)")
     parser.add_argument("--rest_api_port", type=int, default=8501, help="REST port, 0 for none (default: 8501)")
     options = parser.parse_args(arguments)
+    if options.rest_api_port and options.port == options.rest_api_port:
+        raise UserError(f"gRPC and REST are both to be on port {options.port}; give one of them another")
     work = WorkDirectory(options.work)
     if not work.versions():
         raise UserError(f"{work.export} holds no exported model; make one with make train WORK={work.root}")

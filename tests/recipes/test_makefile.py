@@ -60,8 +60,6 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         (["train", "RECIPE=no.yaml"], "RECIPE=no.yaml: there is no such file"),
         (["train", "SRC=no.en", "TGT=no.fr"], "SRC=no.en: there is no such file"),
         (["train", "SRC=Makefile"], "SRC=Makefile: and the other side? give TGT=file too"),
-        (["serve", "PORT=1", "REST_PORT=1"], "PORT=1 and REST_PORT=1: a port for each; change one of them"),
-        (["serve", "PORT=08501"], "PORT=8501 and REST_PORT=8501: a port for each; change one of them"),
         (["translate", "TEXT=x", "SERVER=a:b"], "SERVER=a:b: it takes host:port, such as localhost:8500"),
         (
             ["prepare", "RUNNER=flink", "FLINK_MASTER=a"],
@@ -71,10 +69,6 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         (
             ["translate", "TEXT=x", "IN=Makefile", "OUT=x"],
             "translate: TEXT= and IN= exclude one another; give one of them",
-        ),
-        (
-            ["translate", "IN=Makefile", "OUT=./Makefile"],
-            "translate OUT=./Makefile: that is the text itself; give another file",
         ),
         (["train", "STRATEGY=one", "WORKERS=2"], "WORKERS= and STRATEGY=one exclude one another; give one of them"),
     ],
@@ -86,13 +80,10 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         "recipe",
         "file",
         "side",
-        "ports",
-        "default port",
         "server",
         "master",
         "no runner",
         "both",
-        "itself",
         "spread",
     ],
 )

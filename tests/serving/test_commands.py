@@ -65,6 +65,12 @@ def test_wrong_flags(arguments: list[str], message: str, capsys: pytest.CaptureF
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("flags", "port"), [(["--port=8501"], 8501), (["--rest_api_port=8500"], 8500)])
+def test_one_port_for_both_is_refused_in_a_sentence(flags: list[str], port: int, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"^gRPC and REST are both to be on port {port}; give one of them another$"):
+        serve.main(["--work", str(tmp_path), *flags])
+
+
 def test_version(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:
         parse_flags(["--version"])
