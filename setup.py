@@ -8,6 +8,8 @@ setup(
     description="From a raw parallel corpus to a translation over gRPC: Beam, Keras RNNsearch, TensorFlow Serving",
     python_requires=">=3.10,<3.14",
     packages=["recipes", "pipelines", "model", "serving"],
+    # So that an editable install is a path, and not a finder that every start of Python would import.
+    package_dir={"": "."},
     package_data={"recipes": ["*.yaml"], "pipelines": ["*.j2", "*.lock"]},
     install_requires=[
         "apache-beam",

@@ -4,6 +4,8 @@ Every package imports this first, so that it holds from the first line of ours t
 next to nothing, for until it is done Ctrl-C ends in a traceback.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
@@ -17,7 +19,7 @@ def end_at_once(*_: object) -> None:
     os._exit(INTERRUPTED)
 
 
-def handle(number: int, handler: "signal._HANDLER") -> None:
+def handle(number: int, handler: signal._HANDLER) -> None:
     """Sets a signal's handler, but where it is ignored, as in a script's background, or this is no main thread."""
     try:
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -153,7 +153,7 @@ def _install(venv: Path, *what: str) -> None:
 
     command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     with _temporary_directory(venv) as environment:
-        # In the environment, constraints hold for what builds the project, too.
+        # As a variable, it holds for what builds the project, too; it is taken apart at spaces, so it is no whole path.
         settings = {"PIP_RETRIES": "2", **environment, "PIP_CONSTRAINT": "constraints.txt"}
         _run([*command, "--progress-bar=off", *what], doing, settings)
 
