@@ -108,7 +108,7 @@ def update_functions(
         return [tf.add_n(values) for values in zip(*found, strict=True)]
 
     if is_compiled(settings) or held:
-        # With several batches an update, traced once for all that call it.
+        # With several batches an update, traced once for all that call it; None leaves it to TensorFlow's own flags.
         sums_of_share = tf.function(sums_of_share, jit_compile=is_compiled(settings) or None, autograph=False)
 
     def add_on_replica(source: tf.Tensor, target: tf.Tensor) -> None:

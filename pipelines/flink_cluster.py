@@ -204,7 +204,7 @@ def _holds(master: str, jars: FlinkJars) -> bool:
     """Whether the processes of a cluster have the classes of the job server, because we started it."""
     try:
         return {"key": _HELD, "value": _version(jars)} in _rest(master, "/jobmanager/config")
-    except (OSError, ValueError):
+    except (OSError, HTTPException, ValueError):
         return False
 
 

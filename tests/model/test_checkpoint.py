@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import shutil
@@ -54,6 +55,10 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen, seconds
         time.sleep(seconds_between)
 
 
+def goes_beyond(work: WorkDirectory, step: int) -> bool:
+    return newest_step(work) > step
+
+
 def history_but_for_times(work: WorkDirectory) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name not in TIMES} for line in read_history(work)]
 
@@ -67,7 +72,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_never_was(tmp_path: Path) -> None
     moments, reached = random.Random(3), []
     for while_writing in (False, True, False, True) if EXHAUSTIVE else (True,):
         process, before = start_training(killed), newest_step(killed)
-        wait_until(lambda before=before: newest_step(killed) > before, process, 0.02)  # type: ignore[misc]
+        wait_until(functools.partial(goes_beyond, killed, before), process, 0.02)
         time.sleep(moments.uniform(0, 0.7))
         if while_writing:
             wait_until(lambda: any(killed.checkpoints.glob(".*.partial")), process)

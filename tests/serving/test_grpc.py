@@ -20,6 +20,8 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from recipes.errors import UserError
 from serving.config_files import server_credentials
 from serving.flags import parse_flags
+from serving.grpc_api import MOST_WAITING
+from tests.requirements import EXHAUSTIVE
 from tests.serving.conftest import DEADLINE, Running, eventually, running
 from tests.serving.test_predict import request
 
@@ -172,14 +174,14 @@ def test_more_calls_than_may_wait_are_refused_at_once_and_the_others_answered(
     numbers_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one call has the only thread, until its deadline: all the others must have come by then."""
-    waiting = 100
+    waiting, seconds = (MOST_WAITING, 15) if EXHAUSTIVE else (100, 5)
     monkeypatch.setattr("serving.grpc_api.MOST_WAITING", waiting)
     with running(numbers_model, "numbers", grpc_max_threads=1) as server:
-        endless = server.prediction.Predict.future(request(signature="slow", steps=np.int32(2**31 - 1)), timeout=5)
+        endless = server.prediction.Predict.future(request(signature="slow", steps=np.int32(10**9)), timeout=seconds)
         eventually(lambda: server.server._models._models["numbers"]._loaded[7].leases == 1)
         quick = request(signature="reciprocal", x=np.array([4], np.float32))
-        asked = [server.prediction.Predict.future(quick, timeout=DEADLINE) for _ in range(waiting + 20)]
-        eventually(lambda: sum(call.done() for call in asked) == 20)
+        asked = [server.prediction.Predict.future(quick, timeout=2 * DEADLINE) for _ in range(waiting + 100)]
+        eventually(lambda: sum(call.done() for call in asked) == 100)
         assert not endless.done()
         refused = [call for call in asked if call.done()]
         assert {call.code() for call in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
