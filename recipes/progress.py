@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from tqdm import tqdm
+from tqdm.utils import disp_len
 
 from recipes.terminal import columns
 
 SECONDS_BETWEEN_LINES = 15.0
 BYTES = "B"
+
+
+# What a bar says, and what of it where that is too wide for a terminal.
+_FORMATS: tuple[str, ...] = (
+    "{desc}: {percentage:3.0f}%|{bar}| {done} [{elapsed}, {remaining} left, {speed}{postfix}]",
+    "{desc}: {percentage:.0f}% {done} [{remaining} left, {news}]",
+    "{desc}: {percentage:.0f}% [{remaining} left, {news}]",
+)
+_FORMATS_WITHOUT_TOTAL = ("{desc}: {done} [{elapsed}, {speed}{postfix}]", "{desc}: {done} [{elapsed}]")
+_LEAST_BAR = 5
+_FORMAT_OF_LINES = "{desc}: {done} {percentage:.0f}% [{elapsed}, {remaining} left, {speed}{postfix}]"
 
 
 class Bar(tqdm):
@@ -23,6 +37,20 @@ class Bar(tqdm):
     seconds_left: float | None = None
     rate_now: float | None = None
 
+    def __init__(self, formats: Sequence[str], **options: Any):
+        """formats: of a terminal the first that it has room for, else the last."""
+        self._formats = formats
+        super().__init__(**options)
+
+    def __str__(self) -> str:
+        values = self.format_dict
+        room = values["ncols"] or math.inf
+        for form in self._formats:
+            least = form.replace("{bar}", " " * _LEAST_BAR)
+            if disp_len(self.format_meter(**{**values, "bar_format": least, "ncols": None})) <= room:
+                break
+        return self.format_meter(**{**values, "bar_format": form})
+
     @property
     def format_dict(self) -> dict[str, Any]:
         values = dict(super().format_dict)
@@ -31,11 +59,13 @@ class Bar(tqdm):
             rate = (done - values["initial"]) / values["elapsed"]
         if total and self.seconds_left:
             rate = (total - done) / self.seconds_left
+        speed = _speed(self.rate_now or rate, self.unit) if rate else "?"
         return {
             **values,
             "rate": rate,
             "done": _amount(done, total, self.unit),
-            "speed": _speed(self.rate_now or rate, self.unit) if rate else "?",
+            "speed": speed,
+            "news": values["postfix"] or speed,
         }
 
 
@@ -60,22 +90,13 @@ def progress_bar(total: int | None, description: str, unit: str, initial: int = 
 
     It shows the time when it is updated by 0, too: so work that cannot be counted is seen to go on.
     """
-    time = "{elapsed}, {remaining} left" if total else "{elapsed}"
+    formats = _FORMATS if total else _FORMATS_WITHOUT_TOTAL
     if columns():
-        bar = "{desc}: {percentage:3.0f}%|{bar}| {done}" if total else "{desc}: {done}"
         options: dict[str, Any] = {"dynamic_ncols": True, "mininterval": 0.1}
     else:
-        bar = "{desc}: {done} {percentage:.0f}%" if total else "{desc}: {done}"
+        formats = (_FORMAT_OF_LINES,) if total else formats[:1]
         options = {"file": _Lines(sys.stderr), "mininterval": SECONDS_BETWEEN_LINES}
-    return Bar(
-        total=total,
-        desc=description,
-        unit=unit,
-        initial=initial,
-        miniters=0,
-        bar_format=f"{bar} [{time}, {{speed}}{{postfix}}]",
-        **options,
-    )
+    return Bar(formats, total=total, desc=description, unit=unit, initial=initial, miniters=0, **options)
 
 
 def _amount(done: float, total: float | None, unit: str) -> str:

@@ -52,6 +52,14 @@ def test_a_bar_that_cannot_count_shows_that_time_goes_by(capsys: pytest.CaptureF
     assert capsys.readouterr().err.count("learning: 0 sentences [00:00, ?]") >= 3
 
 
+TRAINING = """
+from recipes.progress import progress_bar
+bar = progress_bar(104_632, "training", "step", initial=54_490)
+bar.seconds_left, bar.rate_now = 4090.0, 12.3
+bar.set_postfix_str("loss 3.451, 12,345 words/s", refresh=False)
+bar.update(10)
+bar.close()
+"""
 THREE_UPDATES = """
 import time
 from recipes.progress import progress_bar
@@ -62,11 +70,11 @@ with progress_bar(30_000, "cleaning", "pair") as bar:
 """
 
 
-def on_terminal(width: int) -> str:
-    """What three updates of a bar draw on a terminal of so many columns."""
+def on_terminal(width: int, code: str) -> str:
+    """What is drawn by the code on a terminal of so many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, width, 0, 0))
-    command = [sys.executable, "-c", THREE_UPDATES]
+    command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, stderr=theirs, env={**os.environ, "CI": "false"})
     os.close(theirs)
     drawn = b""
@@ -83,7 +91,7 @@ def on_terminal(width: int) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [30, 80, 200])
 def test_a_bar_is_redrawn_in_the_width_of_the_terminal(width: int) -> None:
-    drawn = re.split(r"[\r\n]+", on_terminal(width))
+    drawn = re.split(r"[\r\n]+", on_terminal(width, THREE_UPDATES))
     assert all(len(line) <= width for line in drawn)
     assert sum(line.startswith("cleaning: ") for line in drawn) >= 4
     if width >= 80:
@@ -92,8 +100,22 @@ def test_a_bar_is_redrawn_in_the_width_of_the_terminal(width: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (120, r"training:  52%\|█\S+ +\| 54,500/104,632 steps \[00:00, 1:08:10 left, 12 steps/s, loss 3.451, .*\]"),
+        (100, r"training: 52% 54,500/104,632 steps \[1:08:10 left, loss 3.451, 12,345 words/s\]"),
+        (80, r"training: 52% 54,500/104,632 steps \[1:08:10 left, loss 3.451, 12,345 words/s\]"),
+        (60, r"training: 52% \[1:08:10 left, loss 3.451, 12,345 words/s\]"),
+    ],
+)
+def test_a_narrow_terminal_has_loss_speed_and_time_left(width: int, shown: str) -> None:
+    assert re.fullmatch(shown, re.split(r"[\r\n]+", on_terminal(width, TRAINING).strip("\r\n"))[-1].strip())
+
+
+@pytest.mark.slow
 def test_a_terminal_without_a_size_gets_lines() -> None:
     """Such as script(1) makes, and docker exec -t."""
-    first, last = on_terminal(0).splitlines()
+    first, last = on_terminal(0, THREE_UPDATES).splitlines()
     assert first == "cleaning: 0/30,000 pairs 0% [00:00, ? left, ?]"
     assert last.startswith("cleaning: 30,000/30,000 pairs 100% [00:00, 00:00 left, ")
