@@ -7,6 +7,7 @@ import gc
 import io
 import logging
 import re
+import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -65,28 +66,43 @@ def ready_runner(flags: Sequence[str]) -> Iterator[PipelineOptions]:
     ``--flink_master`` a cluster, which is then one on this machine.
     """
     options = pipeline_options(flags)
-    portable, flink = options.view_as(PortableOptions), options.view_as(FlinkRunnerOptions)
-    if not isinstance(create_runner(options.view_as(StandardOptions).runner), FlinkRunner) or portable.job_endpoint:
+    with contextlib.ExitStack() as needed:
+        is_flink = isinstance(create_runner(options.view_as(StandardOptions).runner), FlinkRunner)
+        if is_flink and not options.view_as(PortableOptions).job_endpoint:
+            _start_for_flink(options, needed)
+        needed.enter_context(_own_temporary_directory())
         yield options
-        return
+
+
+def _start_for_flink(options: PipelineOptions, needed: contextlib.ExitStack) -> None:
+    portable, flink = options.view_as(PortableOptions), options.view_as(FlinkRunnerOptions)
     if portable.environment_type is None:
         portable.environment_type = _environment(flink.flink_master)
-    with contextlib.ExitStack() as needed:
-        slots = TASK_MANAGERS
-        if flink.flink_master in MAGIC_HOST_NAMES:
-            flink.flink_master = needed.enter_context(flink_cluster()).master
-        else:
-            slots = free_slots(_flink_master(options))
-        if flink.parallelism == -1:
-            # Beam's own default is one worker, however large the cluster.
-            flink.parallelism = max(1, slots)
-        # The name by which the job is found again on the cluster.
-        options.view_as(GoogleCloudOptions).job_name = f"rnnsearch-{uuid.uuid4()}"
-        if portable.environment_type == LOOPBACK:
-            portable.environment_type = "EXTERNAL"
-            portable.environment_config = needed.enter_context(loopback_workers())
-        portable.job_endpoint = needed.enter_context(job_server(_flink_master(options), flink.flink_job_server_jar))
-        yield options
+    slots = TASK_MANAGERS
+    if flink.flink_master in MAGIC_HOST_NAMES:
+        flink.flink_master = needed.enter_context(flink_cluster()).master
+    else:
+        slots = free_slots(_flink_master(options))
+    if flink.parallelism == -1:
+        # Beam's own default is one worker, however large the cluster.
+        flink.parallelism = max(1, slots)
+    # The name by which the job is found again on the cluster.
+    options.view_as(GoogleCloudOptions).job_name = f"rnnsearch-{uuid.uuid4()}"
+    if portable.environment_type == LOOPBACK:
+        portable.environment_type = "EXTERNAL"
+        portable.environment_config = needed.enter_context(loopback_workers())
+    portable.job_endpoint = needed.enter_context(job_server(_flink_master(options), flink.flink_job_server_jar))
+
+
+@contextlib.contextmanager
+def _own_temporary_directory() -> Iterator[None]:
+    """For Beam, which leaves behind what it stages, and of an interrupted job more."""
+    with tempfile.TemporaryDirectory(prefix="pipeline-") as directory:
+        before, tempfile.tempdir = tempfile.tempdir, directory
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def run_pipeline(pipeline: beam.Pipeline) -> None:

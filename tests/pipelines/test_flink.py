@@ -195,23 +195,25 @@ def test_an_interrupted_job_is_cancelled_on_the_cluster(
     assert not work.data.exists()
 
 
-def test_an_interrupted_command_takes_its_cluster_with_it(tmp_path: Path, corpus: FilePair) -> None:
+def test_an_interrupted_command_takes_its_cluster_and_files_with_it(tmp_path: Path, corpus: FilePair) -> None:
     work = new_work(tmp_path / "work", corpus)
     command = [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root), "--runner=flink"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     said: list[str] = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("cleaning: 0/") and not said[-1].startswith("cleaning"):
-                assert len(java_processes(tmp_path)) == TASK_MANAGERS + 2
+                assert len(java_processes(temporary)) == TASK_MANAGERS + 2
                 process.send_signal(signal.SIGTERM)
             said.append(line)
         assert process.wait() == 130
     assert said[-1].startswith("error: interrupted")
     assert "Traceback" not in "".join(said)
-    assert java_processes(tmp_path) == []
-    assert not list(tmp_path.glob("flink-*"))
+    assert java_processes(temporary) == []
+    assert list(temporary.iterdir()) == []
     assert not work.data.exists()
 
 
