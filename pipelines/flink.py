@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from recipes.command import command_parser, run_command, starting_up
 
 
@@ -21,7 +23,8 @@ def main(arguments: list[str]) -> None:
     with flink_cluster(options.port) as cluster:
         print(f"Flink runs: http://{cluster.master} (logs in {cluster.directory}); Ctrl-C ends it", flush=True)
         print(f"make prepare RUNNER=flink FLINK_MASTER={cluster.master}", flush=True)
-        cluster.wait()
+        with contextlib.suppress(KeyboardInterrupt):  # which is how it is meant to end
+            cluster.wait()
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import hashes, new_work, run
+from tests.ports import free_port
 from tests.requirements import missing, only_in_ci
 
 # What serves a Python worker is a thread of the test's process, and fails when its TaskManager is killed.
@@ -215,6 +216,20 @@ def test_an_interrupted_command_takes_its_cluster_and_files_with_it(tmp_path: Pa
     assert java_processes(temporary) == []
     assert list(temporary.iterdir()) == []
     assert not work.data.exists()
+
+
+def test_a_cluster_of_its_own_ends_at_ctrl_c_without_a_word(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.flink", "--port", str(free_port())]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith("Flink runs: http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(), process.stderr.read()) == (0, "")
+    assert java_processes(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def java_processes(temporary: Path) -> list[str]:
