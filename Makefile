@@ -109,7 +109,7 @@ quality: train ## train, and BLEU also as papers on Multi30k have it: RECIPE=mul
 	@exec $(run) benchmarks.quality "$$WORK" $(debug)
 
 bench-train: current ## how fast the network trains on SRC= TGT=, on one core and on two
-	@exec $(run) benchmarks.training --source "$$SRC" --target "$$TGT"
+	@exec $(run) benchmarks.training --source "$$SRC" --target "$$TGT" $(debug)
 
 bench-serve: current ## how fast the server answers, by itself and with many clients: WORK= a finished run
 	@exec $(run) benchmarks.serving "$$WORK" $(debug)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import io
 import signal
+import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 
 from recipes.command import command_parser, run_command, starting_up
 from recipes.errors import UserError
@@ -34,6 +36,8 @@ def main(arguments: list[str]) -> None:
     if not work.tensorboard.is_dir():
         raise UserError(f"{work.training} holds no training; make one with make train WORK={work.root}")
     with starting_up():
+        # By its presence TensorBoard does without TensorFlow, which has more to say than these pages need.
+        sys.modules["tensorboard.compat.notf"] = ModuleType("tensorboard.compat.notf")
         from tensorboard import default, program
         from tensorboard.util import tb_logging
     tb_logging.get_logger().setLevel("ERROR")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recipes.command import command_parser, run_command, starting_up
+from recipes.files import own_temporary_directory
 from recipes.layout import WorkDirectory
 
 
@@ -28,7 +29,8 @@ def main(arguments: list[str]) -> None:
         from model.cores import keep_operations_on_one_core
         from model.scores import evaluate
     keep_operations_on_one_core()
-    evaluate(work, recipe)
+    with own_temporary_directory():
+        evaluate(work, recipe)
 
 
 if __name__ == "__main__":

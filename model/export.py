@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recipes.command import command_parser, run_command, starting_up
+from recipes.files import own_temporary_directory
 from recipes.layout import WorkDirectory
 
 
@@ -26,7 +27,8 @@ def main(arguments: list[str]) -> None:
         recipe = resolved_recipe(work)
 
         from model.exported import export
-    print(f"exported {export(work, recipe)}")
+    with own_temporary_directory():
+        print(f"exported {export(work, recipe)}")
 
 
 if __name__ == "__main__":

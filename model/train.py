@@ -11,6 +11,7 @@ from pathlib import Path
 
 from recipes.command import command_parser, run_command, starting_up
 from recipes.errors import UserError
+from recipes.files import own_temporary_directory
 from recipes.layout import WorkDirectory
 from recipes.spread import add_spread_flags, check_spread
 
@@ -39,7 +40,8 @@ def main(arguments: list[str]) -> None:
         from model.loop import train
         from model.strategies import choose_strategy
     keep_operations_on_one_core()
-    train(work, recipe, choose_strategy(options.strategy))
+    with own_temporary_directory():
+        train(work, recipe, choose_strategy(options.strategy))
 
 
 def _train_in_workers(work: WorkDirectory, count: int) -> None:

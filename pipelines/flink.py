@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 
-from recipes.command import command_parser, run_command, starting_up
+from recipes.at_once import INTERRUPTED
+from recipes.command import command_parser, positive, run_command, starting_up
+from recipes.machine import check_port_is_free
 
 
 def main(arguments: list[str]) -> None:
@@ -16,15 +19,19 @@ def main(arguments: list[str]) -> None:
         writes="logs, in a temporary directory that it names and takes away at its end",
         epilog="make prepare RUNNER=flink starts one by itself; this is for several jobs, and to look at them.",
     )
-    parser.add_argument("--port", type=int, default=8081, help="of the web page and of FLINK_MASTER (8081)")
+    parser.add_argument("--port", type=positive, default=8081, help="of the web page and of FLINK_MASTER (8081)")
     options = parser.parse_args(arguments)
     with starting_up():
-        from pipelines.flink_cluster import flink_cluster
-    with flink_cluster(options.port) as cluster:
-        print(f"Flink runs: http://{cluster.master} (logs in {cluster.directory}); Ctrl-C ends it", flush=True)
-        print(f"make prepare RUNNER=flink FLINK_MASTER={cluster.master}", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):  # which is how it is meant to end
+        from pipelines.flink_cluster import HOST, flink_cluster
+    check_port_is_free(HOST, options.port, "--port")
+    try:
+        # Once it runs, Ctrl-C is how it is meant to end.
+        with flink_cluster(options.port) as cluster, contextlib.suppress(KeyboardInterrupt):
+            print(f"Flink runs: http://{cluster.master} (logs in {cluster.directory}); Ctrl-C ends it", flush=True)
+            print(f"make prepare RUNNER=flink FLINK_MASTER={cluster.master}", flush=True)
             cluster.wait()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)  # before it ran: there is nothing to go on with
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from recipes.errors import UserError
 TASK_MANAGERS = 2
 # Twice what a job is given, so that one TaskManager can carry on when the other is lost.
 SLOTS = 2
-_HOST = "127.0.0.1"
+HOST = "127.0.0.1"
 # In the configuration of our clusters: the job server whose classes they have, so that no job need bring them.
 _HELD = "rnnsearch.job-server"
 _ENDED = ("CANCELED", "FINISHED", "FAILED")
@@ -133,7 +133,7 @@ def flink_cluster(port: int = 0) -> Iterator[FlinkCluster]:
     Raises UserError if Java or Flink cannot be had or do not start.
     """
     with _java_processes("flink-") as processes:
-        cluster = FlinkCluster(processes, f"{_HOST}:{port or free_port()}")
+        cluster = FlinkCluster(processes, f"{HOST}:{port or free_port()}")
         _write_configuration(cluster)
         cluster.start()
         yield cluster
@@ -192,7 +192,7 @@ def cancel_jobs(master: str, name: str) -> None:
 
 def free_port() -> int:
     """A port of the loopback interface that was free a moment ago."""
-    with socket.create_server((_HOST, 0)) as server:
+    with socket.create_server((HOST, 0)) as server:
         return int(server.getsockname()[1])
 
 
@@ -246,14 +246,14 @@ def _write_configuration(cluster: FlinkCluster) -> None:
         "jvm-overhead.max": 128,
     }
     settings = {
-        "jobmanager.rpc.address": _HOST,
-        "jobmanager.bind-host": _HOST,
+        "jobmanager.rpc.address": HOST,
+        "jobmanager.bind-host": HOST,
         "jobmanager.rpc.port": free_port(),
-        "rest.address": _HOST,
-        "rest.bind-address": _HOST,
+        "rest.address": HOST,
+        "rest.bind-address": HOST,
         "rest.port": cluster.master.rpartition(":")[2],
-        "taskmanager.host": _HOST,
-        "taskmanager.bind-host": _HOST,
+        "taskmanager.host": HOST,
+        "taskmanager.bind-host": HOST,
         "taskmanager.numberOfTaskSlots": SLOTS,
         "taskmanager.cpu.cores": SLOTS,
         # Else one TaskManager would get all of a job that it has the slots for.

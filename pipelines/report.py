@@ -30,7 +30,7 @@ def render_report(buckets: Buckets, reports: Sequence[BucketReport], manifest: M
         summary=(
             f"{pairs['read']:,} pairs read; "
             + ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())
-            + f" kept; {sum(pairs['rejected'].values()):,} rejected, all of them in rejected/."
+            + f" kept; {sum(pairs['rejected'].values()):,} rejected (in rejected/, with their reasons)."
         ),
         waterfall=pictures.waterfall(pairs["read"], _in_order(pairs["rejected"]), sum(pairs["kept"].values())),
         corpora=list(manifest["corpora"]),

@@ -7,7 +7,6 @@ import gc
 import io
 import logging
 import re
-import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from pipelines.flink_cluster import TASK_MANAGERS, cancel_jobs, flink_cluster, f
 from pipelines.flink_workers import loopback_workers
 from pipelines.worker_processes import worker_processes
 from recipes.errors import UserError, explain
+from recipes.files import own_temporary_directory
 from recipes.progress import progress_bar
 
 LOCAL_RUNNER = "FnApiRunner"
@@ -70,7 +70,7 @@ def ready_runner(flags: Sequence[str]) -> Iterator[PipelineOptions]:
         is_flink = isinstance(create_runner(options.view_as(StandardOptions).runner), FlinkRunner)
         if is_flink and not options.view_as(PortableOptions).job_endpoint:
             _start_for_flink(options, needed)
-        needed.enter_context(_own_temporary_directory())
+        needed.enter_context(own_temporary_directory())
         yield options
 
 
@@ -92,17 +92,6 @@ def _start_for_flink(options: PipelineOptions, needed: contextlib.ExitStack) -> 
         portable.environment_type = "EXTERNAL"
         portable.environment_config = needed.enter_context(loopback_workers())
     portable.job_endpoint = needed.enter_context(job_server(_flink_master(options), flink.flink_job_server_jar))
-
-
-@contextlib.contextmanager
-def _own_temporary_directory() -> Iterator[None]:
-    """For Beam, which leaves behind what it stages, and of an interrupted job more."""
-    with tempfile.TemporaryDirectory(prefix="pipeline-") as directory:
-        before, tempfile.tempdir = tempfile.tempdir, directory
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
 
 
 def run_pipeline(pipeline: beam.Pipeline) -> None:

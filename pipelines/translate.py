@@ -27,8 +27,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--output", type=Path, required=True, help="where the translation goes")
     parser.add_argument("--server", metavar="HOST:PORT", help="let this server translate, not the exported model")
     options, flags = parser.parse_known_args(arguments)
-    if options.input.exists() and options.output.exists() and options.output.samefile(options.input):
-        raise UserError(f"{options.output} is the text that is to be translated; give another --output")
+    _check_output(options.output, options.input)
     work = WorkDirectory(options.work)
     versions = work.versions()
     if not options.server and not versions:
@@ -39,9 +38,19 @@ def main(arguments: list[str]) -> None:
         from serving.exchange import check_all_translated
     engine = Server(options.server) if options.server else SavedModel(work.version(versions[-1]))
     with ready_runner(flags) as beam_options:
-        lines, too_long = translate_file(options.input, options.output, engine, beam_options)
+        lines, too_long = translate_file(options.input, options.output.resolve(), engine, beam_options)
     print(f"translated {lines:,} lines into {options.output}")
     check_all_translated(too_long)
+
+
+def _check_output(output: Path, text: Path) -> None:
+    """Raises UserError where the translation could not take its place there once it is made."""
+    if output.exists() and not output.is_file():
+        raise UserError(f"{output} is no file; give another --output")
+    if output.exists() and text.exists() and output.samefile(text):
+        raise UserError(f"{output} is the text that is to be translated; give another --output")
+    if in_the_way := [parent for parent in output.resolve().parents if parent.exists() and not parent.is_dir()]:
+        raise UserError(f"{in_the_way[0]} is no directory; give another --output")
 
 
 if __name__ == "__main__":

@@ -53,9 +53,9 @@ def main(arguments: list[str]) -> None:
         writes="nothing",
         epilog="Started by make, with what it was given.",
     ).parse_args(arguments)
-    check_names(os.environ["GIVEN"].split())
+    check_names(os.environ.get("GIVEN", "").split())
     check_values(os.environ)
-    check_targets(os.environ["TARGETS"].split(), os.environ)
+    check_targets(os.environ.get("TARGETS", "").split(), os.environ)
 
 
 def check_names(given: Sequence[str]) -> None:

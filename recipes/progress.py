@@ -21,6 +21,8 @@ _FORMATS: tuple[str, ...] = (
     "{desc}: {percentage:3.0f}%|{bar}| {done} [{elapsed}, {remaining} left, {speed}{postfix}]",
     "{desc}: {percentage:.0f}% {done} [{remaining} left, {news}]",
     "{desc}: {percentage:.0f}% [{remaining} left, {news}]",
+    "{desc}: {percentage:.0f}% [{remaining} left]",
+    "{percentage:.0f}%",
 )
 _FORMATS_WITHOUT_TOTAL = ("{desc}: {done} [{elapsed}, {speed}{postfix}]", "{desc}: {done} [{elapsed}]")
 _LEAST_BAR = 5

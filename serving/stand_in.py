@@ -5,7 +5,6 @@ As with the real server the ports open when the first version of every model is 
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from recipes.errors import UserError
+from recipes.machine import check_port_is_free
 from serving.batching import Batching
 from serving.config_files import metrics_path, server_credentials
 from serving.flags import Flags
@@ -34,9 +34,9 @@ class Server:
     def __init__(self, flags: Flags):
         """Raises UserError where the base path is not a directory, a port is taken or a configuration will not do."""
         self._config = _model_config(flags)
-        _check_free(flags.host, flags.port, "port")
+        check_port_is_free(flags.host, flags.port, "--port")
         if flags.rest_api_port:
-            _check_free(flags.host, flags.rest_api_port, "rest_api_port")
+            check_port_is_free(flags.host, flags.rest_api_port, "--rest_api_port")
         self._flags = flags
         self._metrics = Metrics()
         self._grpc_options = GrpcOptions(
@@ -148,14 +148,3 @@ def _loader(flags: Flags) -> Callable[[Path], SavedModel]:
         return model
 
     return load
-
-
-def _check_free(host: str, port: int, flag: str) -> None:
-    """Says that a port is taken before a model is loaded for nothing."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --{flag}") from error

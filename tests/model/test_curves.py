@@ -37,6 +37,8 @@ def test_the_page_is_there_until_ctrl_c_and_its_port_is_taken(tmp_path: Path) ->
             assert process.stdout.readline() == f"{work.training} in TensorBoard: {address} (Ctrl-C ends it)\n"
             with urllib.request.urlopen(f"{address}data/runs") as answer:
                 assert json.load(answer) == []
+            with urllib.request.urlopen(f"{address}data/plugins_listing") as answer:  # as a browser asks at first
+                assert {"scalars", "images", "text"} <= json.load(answer).keys()
             second = subprocess.run(command, capture_output=True, text=True, check=False)
             assert (second.returncode, second.stdout) == (1, "")
             assert second.stderr == f"error: cannot listen on 127.0.0.1:{port}; choose another --port\n"

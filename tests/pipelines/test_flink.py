@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import compare_runners, fetching, preparation
+from pipelines import compare_runners, fetching, flink, preparation
 from pipelines import flink_jars as jars_module
 from pipelines.corpus import FilePair
 from pipelines.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
@@ -42,7 +42,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def flink() -> None:
+def java_and_jars() -> None:
     """Java and the jars. .ci/run sets the variable: there, a Flink that cannot be had is a failure."""
     try:
         java_command()
@@ -230,6 +230,15 @@ def test_a_cluster_of_its_own_ends_at_ctrl_c_without_a_word(tmp_path: Path) -> N
         assert (process.wait(), process.stderr.read()) == (0, "")
     assert java_processes(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_of_its_own_is_not_begun_where_its_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"^cannot listen on 127.0.0.1:{port}: .*; choose another --port$"):
+            flink.main(["--port", str(port)])
+    with pytest.raises(UserError, match=r"^there is no port 99999; choose one from 1 to 65535 as --port$"):
+        flink.main(["--port", "99999"])
 
 
 def java_processes(temporary: Path) -> list[str]:
