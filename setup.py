@@ -1,13 +1,13 @@
 """Installs the packages; Beam ships this same file to its workers (--setup_file). Exact versions: constraints.txt."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 setup(
     name="rnnsearch",
     version="0.1.0",
     description="From a raw parallel corpus to a translation over gRPC: Beam, Keras RNNsearch, TensorFlow Serving",
     python_requires=">=3.10,<3.14",
-    packages=["recipes", "pipelines", "model", "serving"],
+    packages=find_packages(include=[f"{name}*" for name in ("workspace", "recipes", "pipelines", "model", "serving")]),
     # So that an editable install is a path, and not a finder that every start of Python would import.
     package_dir={"": "."},
     package_data={"recipes": ["*.yaml"], "pipelines": ["*.j2", "*.lock"]},

@@ -1,1 +1,1 @@
-from recipes import at_once  # noqa: F401
+from workspace import at_once  # noqa: F401

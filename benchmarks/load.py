@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from recipes.command import command_parser, run_command, starting_up
+from workspace.command import command_parser, run_command, starting_up
 
 
 @dataclass

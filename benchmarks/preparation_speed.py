@@ -36,10 +36,10 @@ from pipelines.indexing import IndexCorpus, Indexes, index_corpora
 from pipelines.preparation import learn_subwords
 from pipelines.running import pipeline_options
 from recipes.corpora import Corpus, corpora
-from recipes.files import remove
-from recipes.layout import WorkDirectory
 from recipes.loading import check_recipe, save_recipe
 from recipes.stages import resolved_recipe
+from workspace.layout import WorkDirectory
+from workspace.storage import remove
 
 LANGUAGES = ("en", "fr")
 

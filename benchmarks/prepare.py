@@ -8,8 +8,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from recipes.command import command_parser, positive, run_command, starting_up
-from recipes.layout import WorkDirectory
+from workspace.command import command_parser, positive, run_command, starting_up
+from workspace.layout import WorkDirectory
 
 READING = "reading and cleaning"
 # Flags for Beam; None is without it.

@@ -9,8 +9,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.command import command_parser, run_command, starting_up
-from recipes.layout import WorkDirectory
+from workspace.command import command_parser, run_command, starting_up
+from workspace.layout import WorkDirectory
 
 
 def main(arguments: list[str]) -> None:

@@ -31,10 +31,10 @@ from rich.table import Table
 
 from benchmarks.load import Outcome, flood, load
 from model.references import read_references
-from recipes.files import read_json
-from recipes.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
 from serving.client import Translator
 from serving.saved_model import SavedModel
+from workspace.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from workspace.storage import read_json
 
 BATCHES = (1, 8, 16, 32, 64, 128)
 CLIENTS = (1, 8, 64)

@@ -16,9 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from recipes.command import command_parser, run_command, starting_up
-from recipes.errors import UserError
-from recipes.layout import WorkDirectory
+from workspace.command import command_parser, run_command, starting_up
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
 
 SHAPES = ((2048, 2048, 2048), (64, 512, 1536))
 # What is measured, and with how many decimals it is shown.

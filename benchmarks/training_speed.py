@@ -23,9 +23,9 @@ from model.plan import endless_epochs, plan_of
 from model.subwords import load_subwords
 from model.update import update_functions
 from recipes import schema
-from recipes.files import read_json
-from recipes.layout import PADDING_ID, WorkDirectory
 from recipes.stages import resolved_recipe
+from workspace.layout import PADDING_ID, WorkDirectory
+from workspace.storage import read_json
 
 UPDATES_NOT_COUNTED = 20
 UPDATES_IN_A_STRETCH = 20

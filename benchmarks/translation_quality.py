@@ -16,10 +16,10 @@ from rich.table import Table
 from sacremoses import MosesTokenizer
 
 from model.references import References, read_references
-from recipes.errors import UserError
-from recipes.files import read_json
-from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json
 
 # A point of the curve is the BLEU of at least so many sentences.
 FEWEST_SENTENCES = 30

@@ -1,3 +1,3 @@
 """RNNsearch: text to tensors, network, search, training, checkpoint, SavedModel."""
 
-from recipes import at_once  # noqa: F401
+from workspace import at_once  # noqa: F401

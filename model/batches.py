@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from recipes import schema
-from recipes.layout import END_ID, PADDING_ID, SOURCE, TARGET, WorkDirectory
+from workspace.layout import END_ID, PADDING_ID, SOURCE, TARGET, WorkDirectory
 
 SHUFFLE_PAIRS = 100_000
 SHUFFLE_BATCHES = 1000

@@ -17,9 +17,9 @@ from typing import Any
 import keras
 
 from model.plan import Plan
-from recipes.files import replacing
-from recipes.layout import WorkDirectory
-from recipes.progress import progress_bar
+from workspace.layout import WorkDirectory
+from workspace.progress import progress_bar
+from workspace.storage import replacing
 
 Logs = dict[str, Any]
 

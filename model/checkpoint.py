@@ -25,9 +25,9 @@ from model.network import Network
 from model.optimizer import Optimizer
 from model.subwords import Subwords
 from recipes import schema
-from recipes.errors import UserError
-from recipes.files import read_json, remove, replacing, sha256_of, write_json
-from recipes.layout import WorkDirectory
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json, remove, replacing, sha256_of, write_json
 
 CHECKPOINTS_KEPT = 3
 _STATE, _MARK = "state", "checkpoint.json"

@@ -11,7 +11,7 @@ import contextlib
 import tensorflow as tf
 
 from model.update import has_fixed_shapes
-from model.workers import usable_cores
+from model.workers import cores_of_worker
 from recipes import schema
 
 # With fewer, a core reads its matrices for too little work.
@@ -39,9 +39,9 @@ def parts_of_batch(strategy: tf.distribute.Strategy, settings: schema.Training, 
         return 1
     replicas = strategy.num_replicas_in_sync
     here = len(strategy.extended.worker_devices) if replicas > 1 else 1
-    return max(1, min(usable_cores() // here, int(pairs / replicas) // FEWEST_PAIRS_OF_A_PART))
+    return max(1, min(cores_of_worker() // here, int(pairs / replicas) // FEWEST_PAIRS_OF_A_PART))
 
 
 def batches_at_a_time() -> int:
     """How many batches to translate at a time: one for each core, or one where a GPU does it."""
-    return 1 if tf.config.list_logical_devices("GPU") else usable_cores()
+    return 1 if tf.config.list_logical_devices("GPU") else cores_of_worker()

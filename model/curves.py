@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import signal
 import sys
-import threading
 from pathlib import Path
 from types import ModuleType
 
-from recipes.command import command_parser, run_command, starting_up
-from recipes.errors import UserError
-from recipes.layout import WorkDirectory
+from workspace.command import command_parser, run_command, starting_up
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.signals import asked_to_end
 
 HOST = "127.0.0.1"
 
@@ -49,11 +48,9 @@ def main(arguments: list[str]) -> None:
             address = board.launch()
     except program.TensorBoardServerException as error:
         raise UserError(f"cannot listen on {HOST}:{options.port}; choose another --port") from error
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    ended = asked_to_end()
     print(f"{work.training} in TensorBoard: {address} (Ctrl-C ends it)", flush=True)
-    stopped.wait()
+    ended.wait()
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from model.checkpoint import newest_step
 from model.network import Network
-from recipes.errors import UserError
-from recipes.files import replacing
-from recipes.layout import FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT, WorkDirectory
+from workspace.errors import UserError
+from workspace.layout import FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT, WorkDirectory
+from workspace.storage import replacing
 
 # A loss so many times that of a network that takes every word for as likely as any other is on no way back.
 FAR_WORSE_THAN_GUESSING = 10

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recipes.command import command_parser, run_command, starting_up
-from recipes.files import own_temporary_directory
-from recipes.layout import WorkDirectory
+from workspace.command import command_parser, run_command, starting_up
+from workspace.layout import WorkDirectory
+from workspace.storage import own_temporary_directory
 
 
 def main(arguments: list[str]) -> None:

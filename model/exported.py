@@ -1,7 +1,7 @@
 """The best checkpoint as a SavedModel that takes and gives text.
 
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
-    nbest(text), score(text, translation) and, with attention, align(text): recipes.layout says what they give
+    nbest(text), score(text, translation) and, with attention, align(text): workspace.layout says what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
 recipe lies in the version's assets, and beside them are requests that a server answers before it takes any
@@ -21,8 +21,8 @@ from model.references import read_references, spread_by_length
 from model.subwords import load_subwords
 from model.translator import Translated, Translator
 from recipes import schema
-from recipes.files import read_json, replacing, write_json
-from recipes.layout import (
+from recipes.stages import EXPORT
+from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
     MODEL_NAME,
@@ -37,7 +37,7 @@ from recipes.layout import (
     TRANSLATION_OUTPUT,
     WorkDirectory,
 )
-from recipes.stages import EXPORT
+from workspace.storage import read_json, replacing, write_json
 
 # Where TensorFlow Serving looks for them.
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"

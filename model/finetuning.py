@@ -5,10 +5,10 @@ from __future__ import annotations
 from model.checkpoint import read_weights
 from model.network import Network
 from recipes import schema
-from recipes.errors import UserError
-from recipes.files import read_json, sha256_of
-from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json, sha256_of
 
 # What may differ: it says how the network is trained, not what its weights mean.
 _OF_TRAINING = {

@@ -23,7 +23,6 @@ from model.checkpoint import TrainingState, digest_of, newest_step
 from model.cores import parts_of_batch
 from model.divergence import DivergenceError, check_state, check_update, diverged
 from model.finetuning import check_fits, start_from
-from model.interruption import interruption_put_off
 from model.network import Network
 from model.optimizer import Optimizer
 from model.plan import Plan, endless_calls, endless_epochs, pairs_of_update, plan_of
@@ -34,10 +33,11 @@ from model.tensorboard import TensorBoard
 from model.translator import Translator, translate_all
 from model.update import update_functions
 from recipes import schema
-from recipes.errors import UserError
-from recipes.files import read_json, remove, replacing, write_json
-from recipes.layout import WorkDirectory
 from recipes.stages import TRAIN
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.signals import interruption_put_off
+from workspace.storage import read_json, remove, replacing, write_json
 
 STARTED = "started.json"
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from model.gru import by_step, growing
 from model.precision import product, summed_outer_product
 from model.readout import Softmax
-from recipes.layout import PADDING_ID
+from workspace.layout import PADDING_ID
 
 # Enough for the matrix products to be as fast as they get.
 POSITIONS_AT_A_TIME = 256

@@ -29,7 +29,7 @@ from model.encoder import BidirectionalEncoder, ForwardEncoder
 from model.initialization import Initializer, Initializers
 from model.readout import Readout, Softmax
 from recipes import schema
-from recipes.layout import PADDING_ID
+from workspace.layout import PADDING_ID
 
 Source = Annotated | Summarized
 

@@ -18,7 +18,7 @@ from model.batches import batches_per_epoch, shares, training_batches
 from model.sampling import sampled_batches, samplers_of
 from model.update import Batches, UpdateFunctions, has_fixed_shapes
 from recipes import schema
-from recipes.layout import WorkDirectory
+from workspace.layout import WorkDirectory
 
 
 class Plan(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from recipes.layout import SOURCE_TEXT, TARGET_TEXT, WorkDirectory
+from workspace.layout import SOURCE_TEXT, TARGET_TEXT, WorkDirectory
 
 
 class References(NamedTuple):

@@ -24,8 +24,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from recipes.errors import UserError
-from recipes.layout import END_ID, PADDING_ID, WorkDirectory
+from workspace.errors import UserError
+from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 
 # As in the models: what a word begins with.
 _SPACE = "\u2581"

@@ -12,11 +12,11 @@ from model.search import IMPOSSIBLE
 from model.subwords import load_subwords
 from model.translator import Translator, translate_all
 from recipes import schema
-from recipes.errors import UserError
-from recipes.files import read_json, replacing, write_json
-from recipes.layout import WorkDirectory
-from recipes.progress import progress_bar
 from recipes.stages import EVALUATE
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.progress import progress_bar
+from workspace.storage import read_json, replacing, write_json
 
 SAMPLES = 3
 

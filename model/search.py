@@ -13,7 +13,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from model.network import Network, Source
-from recipes.layout import END_ID, PADDING_ID
+from workspace.layout import END_ID, PADDING_ID
 
 IMPOSSIBLE = -float("inf")
 VALUES_OF_A_PART = 128

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 from model.workers import WorkerError
-from recipes.errors import UserError
 from recipes.spread import check_is_named
+from workspace.errors import UserError
 
 
 def choose_strategy(name: str = "auto") -> tf.distribute.Strategy:

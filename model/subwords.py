@@ -8,9 +8,9 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_text
 
-from recipes.errors import UserError
-from recipes.files import sha256_of
-from recipes.layout import END_ID, PADDING_ID, WorkDirectory
+from workspace.errors import UserError
+from workspace.layout import END_ID, PADDING_ID, WorkDirectory
+from workspace.storage import sha256_of
 
 
 class Sentences(NamedTuple):

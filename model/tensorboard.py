@@ -13,7 +13,7 @@ from model.alignment_picture import draw_alignment
 from model.callbacks import Logs
 from model.references import spread_by_length
 from model.translator import Translator
-from recipes.layout import WorkDirectory
+from workspace.layout import WorkDirectory
 
 PICTURES = 3
 _OF_UPDATES = ("loss", "learning_rate", "gradient_norm", "target_words_per_second", "padding")

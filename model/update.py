@@ -15,7 +15,7 @@ from model.loss import summed_cross_entropy
 from model.network import Network
 from model.optimizer import Optimizer
 from recipes import schema
-from recipes.layout import PADDING_ID
+from workspace.layout import PADDING_ID
 
 # Of source and target, int32 [batch, length] each, shared out among the replicas.
 Batches = Iterator[tuple[tf.Tensor, tf.Tensor]]

@@ -14,7 +14,6 @@ import importlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,9 @@ import threading
 import time
 from typing import IO, NoReturn
 
-from recipes.command import command_parser, run_command
-from recipes.errors import UserError
+from workspace.command import command_parser, run_command
+from workspace.errors import UserError
+from workspace.machine import LOOPBACK, free_ports, usable_cores
 
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_END = 5.0
@@ -40,8 +40,8 @@ def run_workers(count: int, module: str, arguments: list[str]) -> None:
     Raises WorkerError that names the worker that failed first, after the end of the others; and SystemExit with the
     exit code of the chief where that has said itself why it failed.
     """
-    cores = max(1, usable_cores() // count)
-    addresses = free_addresses(count)
+    cores = max(1, cores_of_worker() // count)
+    addresses = [f"{LOOPBACK}:{port}" for port in free_ports(count)]
     with contextlib.ExitStack() as stack:
         outputs: list[IO[bytes] | None] = [None]
         outputs += [stack.enter_context(tempfile.TemporaryFile()) for _ in range(1, count)]
@@ -155,23 +155,10 @@ def _is_chief() -> bool:
     return bool(json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 0)
 
 
-def usable_cores() -> int:
-    """The cores that this process may use; one of several workers on a machine, its share of them."""
+def cores_of_worker() -> int:
+    """The cores that this process may use; of one of several workers on a machine, its share of them."""
     # To TensorFlow, 0 is all of them.
-    if share := int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0):
-        return share
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def free_addresses(count: int) -> list[str]:
-    """Loopback addresses with ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    return int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0) or usable_cores()
 
 
 if __name__ == "__main__":

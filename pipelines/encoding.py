@@ -24,8 +24,8 @@ from pipelines.running import Progress, explained_errors, run_pipeline, without_
 from pipelines.shards import EncodedPair, encoded_example, write_shard, writing_gzip
 from pipelines.subwords import load_subwords
 from recipes.corpora import Corpus
-from recipes.files import replacing, sha256_of
-from recipes.layout import WorkDirectory, shard_name
+from workspace.layout import WorkDirectory, shard_name
+from workspace.storage import replacing, sha256_of
 
 
 def encode_buckets(buckets: Buckets, output: WorkDirectory, options: PipelineOptions, pairs: int) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recipes.command import command_parser, run_command, starting_up
-from recipes.layout import WorkDirectory
+from workspace.command import command_parser, run_command, starting_up
+from workspace.layout import WorkDirectory
 
 
 def main(arguments: list[str]) -> None:

@@ -15,12 +15,12 @@ from pipelines.bible import fetch_bible
 from pipelines.downloads import download, fetch_mtdata
 from recipes.corpora import base_name, is_on_the_web, paths_of, to_fetch
 from recipes.data_schema import PairFiles, TrainingCorpus
-from recipes.errors import UserError
-from recipes.files import read_json, remove, replacing, write_json
-from recipes.layout import WorkDirectory
-from recipes.progress import BYTES, progress_bar
 from recipes.schema import Recipe
 from recipes.stages import FETCH
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.progress import BYTES, progress_bar
+from workspace.storage import read_json, remove, replacing, write_json
 
 
 def fetch(recipe: Recipe, work: WorkDirectory) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 
-from recipes.at_once import INTERRUPTED
-from recipes.command import command_parser, positive, run_command, starting_up
-from recipes.machine import check_port_is_free
+from workspace.at_once import INTERRUPTED
+from workspace.command import command_parser, positive, run_command, starting_up
+from workspace.machine import check_port_is_free
 
 
 def main(arguments: list[str]) -> None:

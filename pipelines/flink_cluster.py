@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.flink_jars import JOB_SERVER_CLASS, FlinkJars, flink_jars, java_command
-from recipes.errors import UserError
+from workspace.errors import UserError
+from workspace.machine import free_port
 
 TASK_MANAGERS = 2
 # Twice what a job is given, so that one TaskManager can carry on when the other is lost.
@@ -188,12 +189,6 @@ def cancel_jobs(master: str, name: str) -> None:
                 _rest(master, f"/jobs/{job}?mode=cancel", "PATCH")
             cancelled |= running
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-
-
-def free_port() -> int:
-    """A port of the loopback interface that was free a moment ago."""
-    with socket.create_server((HOST, 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _class_path(jars: FlinkJars, job_server: Path) -> str:

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from apache_beam.utils.subprocess_server import JavaJarServer
 
-from recipes.errors import UserError
-from recipes.files import replacing, sha256_of
+from workspace.errors import UserError
+from workspace.storage import replacing, sha256_of
 
 FLINK_VERSION = "1.19.3"
 OLDEST_JAVA = 11

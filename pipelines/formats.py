@@ -29,7 +29,7 @@ import pyarrow.parquet
 from pipelines.markup import read_tmx, read_xliff
 from pipelines.opening import in_one_line, local_file, read_lines, without_compression
 from recipes.data_schema import PairFiles
-from recipes.errors import UserError
+from workspace.errors import UserError
 
 Pair = tuple[bytes, bytes]
 

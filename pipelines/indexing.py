@@ -23,8 +23,8 @@ from pipelines.opening import without_compression
 from pipelines.running import Progress, explained_errors, run_pipeline
 from pipelines.steps import made_once
 from recipes.corpora import Corpus, is_remote, read_as
-from recipes.errors import UserError
-from recipes.files import read_json, replacing, write_json
+from workspace.errors import UserError
+from workspace.storage import read_json, replacing, write_json
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pipelines.bucket_report import BucketReport
 from pipelines.buckets import Buckets
 from pipelines.cleaning import NOT_UTF8
 from pipelines.subwords import load_subwords
-from recipes.files import sha256_of
-from recipes.layout import SPLITS, WorkDirectory
+from workspace.layout import SPLITS, WorkDirectory
+from workspace.storage import sha256_of
 
 
 def build_manifest(

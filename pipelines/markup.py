@@ -14,7 +14,7 @@ from lxml import etree
 
 from pipelines.opening import open_file
 from recipes.data_schema import PairFiles
-from recipes.errors import UserError
+from workspace.errors import UserError
 
 # Elements of a segment that hold the codes of another format instead of text; not hi, g, pc and mrk, which mark
 # text. What a code has of text within (sub) is another text than the sentence.

@@ -27,7 +27,7 @@ from pipelines.indexing import Indexes
 from pipelines.running import Progress, explained_errors, run_pipeline
 from pipelines.sentences import Column, Sentences
 from recipes.corpora import Corpus
-from recipes.files import replacing
+from workspace.storage import replacing
 
 # Pairs on either side of a limit.
 EXAMPLES = 5

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 import pyarrow
 
 from recipes.corpora import base_name, is_remote
-from recipes.errors import UserError
+from workspace.errors import UserError
 
 _BYTES_AT_A_TIME = 1 << 18
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -37,11 +37,11 @@ from pipelines.steps import forget, made_once
 from pipelines.subwords import load_subwords, train_subwords
 from recipes.corpora import corpora
 from recipes.data_schema import Subwords
-from recipes.errors import UserError
-from recipes.files import remove, replacing, write_json
-from recipes.layout import SPLITS, WorkDirectory
 from recipes.schema import Recipe
 from recipes.stages import PREPARE
+from workspace.errors import UserError
+from workspace.layout import SPLITS, WorkDirectory
+from workspace.storage import remove, replacing, write_json
 
 
 def prepare(

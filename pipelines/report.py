@@ -14,7 +14,7 @@ from pipelines.bucket_report import SAMPLES, BucketReport, samples
 from pipelines.buckets import Buckets, Pair, Rejected
 from pipelines.cleaning import SETTING_OF_REASON
 from pipelines.statistics import Statistics, added
-from recipes.layout import SPLITS
+from workspace.layout import SPLITS
 
 _SIDES = ("source", "target")
 

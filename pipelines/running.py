@@ -27,9 +27,9 @@ from apache_beam.runners.runner import create_runner
 from pipelines.flink_cluster import TASK_MANAGERS, cancel_jobs, flink_cluster, free_slots, job_server
 from pipelines.flink_workers import loopback_workers
 from pipelines.worker_processes import worker_processes
-from recipes.errors import UserError, explain
-from recipes.files import own_temporary_directory
-from recipes.progress import progress_bar
+from workspace.errors import UserError, explain
+from workspace.progress import progress_bar
+from workspace.storage import own_temporary_directory
 
 LOCAL_RUNNER = "FnApiRunner"
 LOOPBACK = "LOOPBACK"

@@ -1,4 +1,4 @@
-"""The files the model reads: gzip TFRecords of ``tf.train.Example`` with the features of ``recipes.layout``.
+"""The files the model reads: gzip TFRecords of ``tf.train.Example`` with the features of ``workspace.layout``.
 
 The two formats are written out here, byte by byte, because they must come out the same in every run,
 and because every Beam worker would otherwise import TensorFlow, for twice the time a record. The tests
@@ -19,8 +19,8 @@ from typing import NamedTuple
 import google_crc32c
 
 from pipelines.buckets import Pair
-from recipes.files import replacing
-from recipes.layout import FILE, LINE, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT
+from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT
+from workspace.storage import replacing
 
 # Level 4 takes half as long again, for files 6 per cent smaller.
 _COMPRESSION_LEVEL = 1

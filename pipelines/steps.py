@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recipes.files import read_json, remove, write_json
+from workspace.storage import read_json, remove, write_json
 
 _MARK = "step.json"
 

@@ -1,6 +1,6 @@
 """Learns the SentencePiece model(s) of a corpus.
 
-The ids every vocabulary begins with are those of ``recipes.layout``; there is no beginning-of-sentence
+The ids every vocabulary begins with are those of ``workspace.layout``; there is no beginning-of-sentence
 id. SentencePiece's default normaliser (NFKC and white space) is the only text normalisation the model
 depends on, and the same file is embedded in the exported SavedModel.
 """
@@ -16,10 +16,10 @@ from pathlib import Path
 import sentencepiece
 
 from recipes.data_schema import Subwords
-from recipes.errors import UserError
-from recipes.files import replacing
-from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID
-from recipes.progress import progress_bar
+from workspace.errors import UserError
+from workspace.layout import END_ID, PADDING_ID, UNKNOWN_ID
+from workspace.progress import progress_bar
+from workspace.storage import replacing
 
 # SentencePiece leaves out longer sentences without an error, and its default (4,192) is near what 100 words
 # of a script with three bytes a character take.

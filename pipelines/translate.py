@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recipes.command import command_parser, run_command, starting_up
-from recipes.errors import UserError
-from recipes.layout import WorkDirectory
+from workspace.command import command_parser, run_command, starting_up
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
 
 
 def main(arguments: list[str]) -> None:

@@ -25,11 +25,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.corpus import FileIndex, index_file, read_lines
 from pipelines.running import Progress, explained_errors, run_pipeline
-from recipes.errors import UserError
-from recipes.files import read_json, remove, replacing, write_json
-from recipes.foreign_lines import foreign_lines_left_out
-from recipes.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT
 from serving.client import Translator
+from workspace.errors import UserError
+from workspace.foreign_lines import foreign_lines_left_out
+from workspace.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT
+from workspace.storage import read_json, remove, replacing, write_json
 
 CHUNK_LINES = 500
 BATCH_SENTENCES = 32

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from recipes.command import command_parser, run_command, starting_up
+from workspace.command import command_parser, run_command, starting_up
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import signal
 import sys
 import tempfile
 import threading
@@ -20,6 +19,8 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+from workspace.signals import handled_by
 
 
 @contextlib.contextmanager
@@ -46,9 +47,6 @@ def worker_processes(pipeline: beam.Pipeline) -> Iterator[None]:
 @contextlib.contextmanager
 def _ended_by_interrupt(lease: Path) -> Iterator[None]:
     """Takes the lease away when Ctrl-C or a signal to end comes, before Beam begins to wait for its workers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         lease.write_bytes(b"ended")
@@ -56,9 +54,5 @@ def _ended_by_interrupt(lease: Path) -> Iterator[None]:
         threading.excepthook = lambda _: None
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled_by(interrupt):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,3 +1,3 @@
-"""What a run is: its validated settings, its files, its stages, and how its commands behave."""
+"""What a run is: its validated settings, and its stages."""
 
-from recipes import at_once  # noqa: F401
+from workspace import at_once  # noqa: F401

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from recipes.data_schema import Cleaning, PairFiles, TrainingCorpus
-from recipes.errors import UserError
-from recipes.files import sha256_of
-from recipes.layout import WorkDirectory
 from recipes.schema import Recipe
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import sha256_of
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from recipes.command import command_parser, run_command, starting_up
-from recipes.errors import UserError
-from recipes.files import remove
-from recipes.terminal import columns
+from workspace.command import command_parser, run_command, starting_up
+from workspace.errors import UserError
+from workspace.storage import remove
+from workspace.terminal import columns
 
 VENV = Path(".venv")
 # What the environment was made from, which the Makefile compares; written last, so that whatever has it is whole.
@@ -39,7 +39,7 @@ BUILDING = Path(".venv.building")
 OLD = Path(".venv.old")
 
 # What pip need not compile: most of TensorFlow and Beam is never imported. What the project imports is compiled here.
-PACKAGES = ("recipes", "pipelines", "model", "serving")
+PACKAGES = ("workspace", "recipes", "pipelines", "model", "serving")
 # Headers, and a library that nothing loads: half a gigabyte for those who compile against TensorFlow and the like.
 UNUSED = ("tensorflow/include", "clang/native", "eldc/large_db.h", "pyarrow/include")
 
@@ -172,7 +172,8 @@ def _temporary_directory(venv: Path) -> Iterator[dict[str, str]]:
 
 def _compile(venv: Path) -> None:
     """Imports every module of the project: that leaves the bytecode of all they import, and shows that they can be."""
-    modules = [f"{path.parent}.{path.stem}" for package in PACKAGES for path in sorted(Path(package).glob("*.py"))]
+    files = (path for package in PACKAGES for path in sorted(Path(package).rglob("*.py")))
+    modules = [".".join(file.with_suffix("").parts) for file in files]
     command = [str(venv / "bin" / "python"), "-c", "import sys\nfor module in sys.argv[1:]: __import__(module)"]
     _run([*command, *modules], lambda _: "compiling", {**os.environ, "PYTHONDONTWRITEBYTECODE": ""})
 

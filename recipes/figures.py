@@ -11,10 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from recipes.errors import UserError
-from recipes.files import read_json
-from recipes.layout import WorkDirectory
 from recipes.schema import Recipe
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json
 
 DEFAULT_WORK = Path("work/bible")
 

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from recipes.data_schema import Cleaning
-from recipes.errors import UserError
-from recipes.files import replacing
 from recipes.schema import Recipe
+from workspace.errors import UserError
+from workspace.storage import replacing
 
 
 def named_recipes() -> list[str]:

@@ -13,9 +13,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recipes.command import command_parser, run_command
-from recipes.errors import UserError
 from recipes.spread import STRATEGIES
+from workspace.command import command_parser, run_command
+from workspace.errors import UserError
 
 # Beam's names of its runners, and the short ones of those that are ready without more flags.
 RUNNERS = (

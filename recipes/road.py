@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from recipes.corpora import to_fetch
-from recipes.errors import UserError
 from recipes.figures import print_summary
-from recipes.layout import SPLITS, WorkDirectory
 from recipes.loading import load_recipe, save_recipe
 from recipes.schema import Recipe
 from recipes.stages import FETCH, STAGES, resolved_recipe
+from workspace.errors import UserError
+from workspace.layout import SPLITS, WorkDirectory
 
 
 def go(

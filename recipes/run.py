@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recipes.command import command_parser, run_command, starting_up
-from recipes.layout import SPLITS, WorkDirectory
 from recipes.spread import add_spread_flags, check_spread
+from workspace.command import command_parser, run_command, starting_up
+from workspace.layout import SPLITS, WorkDirectory
 
 STAGE_NAMES = ("fetch", "prepare", "train", "evaluate", "export")
 SIDES = ("source", "target")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from recipes.command import positive
-from recipes.errors import UserError
+from workspace.command import positive
+from workspace.errors import UserError
 
 # What they are is written at model.strategies.choose_strategy.
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")

@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 
 from recipes.corpora import corpora, fingerprint, to_fetch
-from recipes.errors import UserError
-from recipes.files import read_json, sha256_of
-from recipes.layout import WorkDirectory
 from recipes.loading import check_recipe
 from recipes.schema import Recipe
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json, sha256_of
 
 MadeFrom = dict[str, Any]
 

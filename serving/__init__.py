@@ -1,3 +1,3 @@
 """Serving the exported model: a stand-in for TensorFlow Serving, and a client that works with both."""
 
-from recipes import at_once  # noqa: F401
+from workspace import at_once  # noqa: F401

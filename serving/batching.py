@@ -19,7 +19,6 @@ import numpy as np
 import tensorflow as tf
 from grpc import StatusCode
 
-from recipes.errors import UserError
 from serving.batch_scheduler import BatchScheduler, Feeds, Part
 from serving.batching_parameters import (
     PER_MODEL_FILE,
@@ -30,6 +29,7 @@ from serving.batching_parameters import (
     thread_pool,
 )
 from serving.status import StatusError, invalid_argument
+from workspace.errors import UserError
 
 # Feeds, names of the tensors to compute, and the seconds it may take or None -> the tensors, in the order of the names.
 Compute = Callable[[Feeds, Sequence[str], float | None], Sequence[np.ndarray]]

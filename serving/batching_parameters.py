@@ -6,13 +6,14 @@ module; defaults and checks are those of its bundle_factory_util and of TensorFl
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+
+from workspace.machine import usable_cores
 
 PER_MODEL_FILE = "batching_params.pbtxt"  # in a SavedModel's directory
 
@@ -76,8 +77,7 @@ def read_parameters(path: Path) -> Any:
 
 def thread_pool(parameters: Any) -> tuple[int, str]:
     """The number of batch threads and the name they share. Raises tf.errors.InvalidArgumentError."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = _value(parameters, "num_batch_threads", cores)
+    threads = _value(parameters, "num_batch_threads", usable_cores())
     _require(threads > 0, f"num_batch_threads must be positive; was {threads}")
     return threads, _value(parameters, "thread_pool_name", _DEFAULT_THREAD_POOL_NAME)
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import grpc
 
-from recipes.layout import DEFAULT_ADDRESS, MODEL_NAME
 from serving.exchange import (
     BATCHES_IN_FLIGHT,
     BLANK,
@@ -29,6 +28,7 @@ from serving.exchange import (
     connect,
     is_available,
 )
+from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME
 
 
 class Translator:

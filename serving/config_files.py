@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from recipes.errors import UserError
+from workspace.errors import UserError
 
 DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from recipes.errors import UserError
-from recipes.layout import (
+from serving import protocol
+from workspace.errors import UserError
+from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
     DEFAULT_ADDRESS,
@@ -30,7 +31,6 @@ from recipes.layout import (
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
 )
-from serving import protocol
 
 BATCH_SENTENCES = 32
 BATCHES_IN_FLIGHT = 4

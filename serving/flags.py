@@ -7,16 +7,16 @@ implemented are known by name, so that a command line written for it still start
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from recipes.command import command_parser, positive
+from workspace.command import command_parser, positive
+from workspace.machine import usable_cores
 
-_THREADS = 4 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+_THREADS = 4 * usable_cores()
 
 _NOT_IMPLEMENTED = (
     "enable_profiler",

@@ -31,12 +31,12 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 )
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from recipes.errors import UserError
 from serving.metadata import get_model_metadata, get_model_status
 from serving.metrics import Metrics
 from serving.models import ModelManager
 from serving.predict import predict
 from serving.status import StatusError, not_implemented
+from workspace.errors import UserError
 
 _Response = TypeVar("_Response")
 

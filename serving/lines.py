@@ -19,7 +19,6 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from recipes.errors import UserError
 from serving.client import Translator
 from serving.exchange import (
     Alignment,
@@ -28,6 +27,7 @@ from serving.exchange import (
     Translation,
     check_all_translated,
 )
+from workspace.errors import UserError
 
 REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
 

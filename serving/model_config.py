@@ -14,8 +14,8 @@ from grpc import StatusCode
 from tensorflow_serving.config.file_system_storage_path_source_pb2 import FileSystemStoragePathSourceConfig
 from tensorflow_serving.config.model_server_config_pb2 import TENSORFLOW, ModelConfig, ModelServerConfig
 
-from recipes.errors import UserError
 from serving.status import StatusError, invalid_argument
+from workspace.errors import UserError
 
 PLATFORM = "tensorflow"
 

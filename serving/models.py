@@ -16,11 +16,11 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from recipes.errors import UserError
 from serving.model_config import check, read_model_config
 from serving.saved_model import SavedModel
 from serving.status import CODES, StatusError, invalid_argument
 from serving.versions import ServedModel, log, servable_not_found
+from workspace.errors import UserError
 
 _SECONDS_BETWEEN_LOOKS = 0.1  # at whether the one who waits is still there
 

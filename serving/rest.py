@@ -36,7 +36,6 @@ from waitress.server import BaseWSGIServer
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Request, Response
 
-from recipes.errors import UserError
 from serving.json_request import fill_predict_request
 from serving.json_response import error_json, prediction_json
 from serving.metadata import SIGNATURE_DEF, get_model_metadata, get_model_status
@@ -44,6 +43,7 @@ from serving.metrics import Metrics
 from serving.models import ModelManager
 from serving.predict import DEFAULT_SIGNATURE, predict
 from serving.status import StatusError, invalid_argument, not_implemented
+from workspace.errors import UserError
 
 _MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _POST = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE | re.ASCII)

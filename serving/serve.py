@@ -10,9 +10,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from recipes.command import command_parser, run_command
-from recipes.errors import UserError
-from recipes.layout import MODEL_NAME, WorkDirectory
+from workspace.command import command_parser, run_command
+from workspace.errors import UserError
+from workspace.layout import MODEL_NAME, WorkDirectory
 
 REAL_SERVER = "tensorflow_model_server"
 

@@ -7,13 +7,12 @@ On SIGTERM or Ctrl-C it answers what is under way before it goes. The server is 
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 
-from recipes.at_once import INTERRUPTED
-from recipes.command import run_command, starting_up
 from serving.flags import parse_flags
+from workspace.at_once import INTERRUPTED
+from workspace.command import run_command, starting_up
+from workspace.signals import asked_to_end
 
 GRACE_SECONDS = 30.0
 
@@ -22,9 +21,7 @@ def main(arguments: list[str]) -> None:
     flags = parse_flags(arguments)
     with starting_up():
         from serving.stand_in import Server
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = asked_to_end()
     server = Server(flags)
     try:
         if not server.start(stopped):

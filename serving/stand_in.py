@@ -12,8 +12,6 @@ from pathlib import Path
 
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from recipes.errors import UserError
-from recipes.machine import check_port_is_free
 from serving.batching import Batching
 from serving.config_files import metrics_path, server_credentials
 from serving.flags import Flags
@@ -26,6 +24,8 @@ from serving.saved_model import SavedModel
 from serving.status import StatusError
 from serving.versions import Retries, ServedModel
 from serving.warmup import warm_up
+from workspace.errors import UserError
+from workspace.machine import check_port_is_free
 
 
 class Server:

@@ -13,8 +13,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from recipes.command import command_parser, positive, run_command, say_version, starting_up
-from recipes.layout import DEFAULT_ADDRESS, MODEL_NAME
+from workspace.command import command_parser, positive, run_command, say_version, starting_up
+from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME
 
 
 def main(arguments: list[str]) -> None:

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
-from recipes.foreign_lines import quiet_tensorflow
 from tests.requirements import EXHAUSTIVE
+from workspace.foreign_lines import quiet_tensorflow
+from workspace.machine import usable_cores
 
 quiet_tensorflow()
 
@@ -50,7 +51,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Several only for whole directories: one file is sooner done than they are started."""
     if not any(Path(argument).is_dir() for argument in config.args):
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     # All but the fast tests wait now and then, so there is work for one more.
     return min(MOST_WORKERS, cores if config.option.fast else cores + 1)
 
@@ -61,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.fast:
         config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
         items[:] = [item for item in items if not is_slow(item)]
-    order = ["heavy", "model", "pipelines", "serving", "recipes"]
+    order = ["heavy", "model", "pipelines", "serving", "recipes", "workspace"]
 
     def place(item: pytest.Item) -> int:
         group = "heavy" if file_of(item) in HEAVY else file_of(item).split("/")[1]

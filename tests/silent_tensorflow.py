@@ -1,7 +1,7 @@
 """TensorFlow, imported without what it says then. Whatever a conftest says while it is imported, pytest shows at its
 end; so those of whole directories import this first."""
 
-from recipes.foreign_lines import foreign_lines_left_out
+from workspace.foreign_lines import foreign_lines_left_out
 
 with foreign_lines_left_out():
     import tensorflow  # noqa: F401

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from recipes import run
-from recipes.errors import UserError
 from recipes.stages import STAGES
 from tests.numbers_corpus import write_corpus
 from tests.own_lines import foreign_lines
+from workspace.errors import UserError
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("recipes", "pipelines", "model", "serving", "benchmarks")
+PACKAGES = ("workspace", "recipes", "pipelines", "model", "serving", "benchmarks")
 COMMANDS = sorted(
     f"{package}.{path.stem}"
     for package in PACKAGES
@@ -137,7 +137,7 @@ def test_a_second_signal_is_no_traceback(number: int) -> None:
     """It comes while the first is being told of."""
     program = f"""
 import os
-from recipes import command
+from workspace import command
 command.explain = lambda error: os.kill(os.getpid(), {int(number)})
 def main(_):
     with command.starting_up():
@@ -158,7 +158,7 @@ def test_nothing_swallows_a_signal_while_a_command_starts_up(number: int) -> Non
     """As an import may: a KeyboardInterrupt within a destructor or the callback of a weak reference is lost."""
     program = f"""
 import os
-from recipes.command import run_command, starting_up
+from workspace.command import run_command, starting_up
 class Library:
     def __del__(self):
         os.kill(os.getpid(), {int(number)})
@@ -179,7 +179,7 @@ run_command(main)
 def test_signals_are_as_before_when_a_command_has_started_up() -> None:
     program = """
 import os, signal
-from recipes.command import run_command, starting_up
+from workspace.command import run_command, starting_up
 def main(_):
     with starting_up():
         pass

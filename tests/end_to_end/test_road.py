@@ -20,16 +20,16 @@ from model.checkpoint import load_best
 from model.subwords import load_subwords
 from model.translator import Translator as CheckpointTranslator
 from pipelines.translate import main as translate
-from recipes.errors import UserError
-from recipes.files import read_json
-from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
 from serving.async_client import AsyncTranslator
 from serving.client import Translator
 from serving.exchange import Alignment, TextTooLongError, Translation
 from tests.numbers_corpus import english, french, write_corpus
 from tests.own_lines import foreign_lines
-from tests.ports import free_port
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.machine import free_port
+from workspace.storage import read_json
 
 pytestmark = pytest.mark.slow
 

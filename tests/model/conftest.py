@@ -21,10 +21,10 @@ from model.loop import train
 from model.network import Network
 from model.subwords import load_subwords
 from recipes import schema
-from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 from recipes.loading import load_recipe
 from tests.model.shards import recipe_for, write_data
 from tests.numbers_corpus import english
+from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 
 # What the tests of translation and export translate with, and what they translate.
 TINY = load_recipe("tiny", {"training": {"epochs": 2}, "search": {"batch_sentences": 7}})

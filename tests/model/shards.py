@@ -12,8 +12,9 @@ import sentencepiece
 import tensorflow as tf
 
 from recipes import schema
-from recipes.files import write_json
-from recipes.layout import (
+from recipes.loading import load_recipe, save_recipe
+from tests.numbers_corpus import english, french
+from workspace.layout import (
     END_ID,
     FILE,
     LINE,
@@ -26,8 +27,7 @@ from recipes.layout import (
     WorkDirectory,
     shard_name,
 )
-from recipes.loading import load_recipe, save_recipe
-from tests.numbers_corpus import english, french
+from workspace.storage import write_json
 
 VOCABULARY = 90
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from model.batches import BUCKET_BATCHES, batches_per_epoch, bucket_lengths, fixed_shapes, shares, training_batches
 from recipes import schema
-from recipes.files import read_json
-from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 from recipes.loading import load_recipe
 from tests.model.conftest import padded, random_pairs
 from tests.model.shards import write_data
+from workspace.layout import END_ID, PADDING_ID, WorkDirectory
+from workspace.storage import read_json
 
 BY_TOKENS = schema.Training(batch_tokens=200)
 BY_PAIRS = schema.Training(batch_pairs=8, sorted_batches=5)

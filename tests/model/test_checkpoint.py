@@ -23,12 +23,12 @@ from model.checkpoint import TrainingState, newest_step, read_weights
 from model.loop import train
 from model.optimizer import Optimizer
 from recipes import schema
-from recipes.errors import UserError
-from recipes.files import read_json
-from recipes.layout import WorkDirectory
 from tests.model.conftest import small_network
 from tests.model.shards import recipe_for, write_data
 from tests.requirements import EXHAUSTIVE
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json
 
 ENVIRONMENT = {**os.environ, "CI": "true"}
 TIMES = {"seconds", "evaluation_seconds", "target_words_per_second"}
@@ -38,7 +38,7 @@ TIMES = {"seconds", "evaluation_seconds", "target_words_per_second"}
 TRAIN = """
 import sys
 from model import tensorboard, train
-from recipes.command import run_command
+from workspace.command import run_command
 tensorboard.PICTURES = 0
 run_command(train.main, sys.argv[1:])
 """

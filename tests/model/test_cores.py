@@ -12,7 +12,7 @@ from model.cores import FEWEST_PAIRS_OF_A_PART, parts_of_batch
 from model.optimizer import Optimizer
 from model.strategies import choose_strategy
 from model.update import update_functions
-from model.workers import usable_cores
+from model.workers import cores_of_worker
 from recipes import schema
 from tests.model.conftest import NETWORKS, padded, random_pairs, small_network
 
@@ -81,10 +81,10 @@ def test_a_part_for_each_core(
 def test_no_number_of_threads_means_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """As TensorFlow has it: the variable is 0, or not there."""
     monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
-    cores = usable_cores()
+    cores = cores_of_worker()
     assert cores >= 1
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "0")
-    assert usable_cores() == cores
+    assert cores_of_worker() == cores
 
 
 def test_replicas_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from model import curves
-from recipes.errors import UserError
-from recipes.layout import WorkDirectory
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
 
 pytestmark = pytest.mark.slow
 

@@ -16,11 +16,11 @@ from model.batches import training_batches
 from model.checkpoint import newest_step
 from model.divergence import DivergenceError, check_update, pairs_of
 from model.loop import train
-from recipes.errors import UserError
-from recipes.files import read_json
-from recipes.layout import END_ID, FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT, WorkDirectory
 from tests.model.conftest import small_network
 from tests.model.shards import recipe_for, write_data
+from workspace.errors import UserError
+from workspace.layout import END_ID, FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT, WorkDirectory
+from workspace.storage import read_json
 
 
 def stored(work: WorkDirectory) -> list[tuple[tuple[list[int], list[int]], dict[str, Any]]]:

@@ -10,9 +10,9 @@ import tensorflow as tf
 from model.references import read_references
 from model.scores import evaluate
 from model.subwords import load_subwords
-from recipes.files import read_json
-from recipes.layout import WorkDirectory
 from tests.model.conftest import TINY
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json
 
 pytestmark = pytest.mark.slow
 

@@ -25,15 +25,15 @@ from pipelines import preparation
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
 from recipes import schema
-from recipes.errors import UserError
-from recipes.files import read_json
-from recipes.layout import UNKNOWN_ID, WorkDirectory
 from recipes.loading import load_recipe
 from recipes.stages import resolved_recipe
 from tests.model.conftest import TEXTS, TINY, best
 from tests.model.shards import write_data
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import new_work
+from workspace.errors import UserError
+from workspace.layout import UNKNOWN_ID, WorkDirectory
+from workspace.storage import read_json
 
 pytestmark = pytest.mark.slow
 

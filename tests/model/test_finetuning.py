@@ -14,12 +14,12 @@ from model.loop import train
 from model.network import Network
 from model.subwords import load_subwords
 from recipes import schema
-from recipes.errors import UserError
-from recipes.files import read_json
-from recipes.layout import WorkDirectory
 from recipes.loading import save_recipe
 from recipes.stages import TRAIN
 from tests.model.shards import recipe_for, write_data
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json
 
 pytestmark = pytest.mark.slow
 

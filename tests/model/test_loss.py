@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from model.loss import POSITIONS_AT_A_TIME, summed_cross_entropy
 from model.readout import Softmax
-from recipes.layout import END_ID
 from tests.model import reference
 from tests.model.conftest import padded
+from workspace.layout import END_ID
 
 UNITS, VOCABULARY = 3, 11
 

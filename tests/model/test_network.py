@@ -14,9 +14,9 @@ from model.initialization import Initializers
 from model.loss import summed_cross_entropy
 from model.network import Network
 from recipes import schema
-from recipes.layout import PADDING_ID
 from tests.model import reference
 from tests.model.conftest import NETWORKS, padded, random_pairs, small_network
+from workspace.layout import PADDING_ID
 
 
 def test_gru_step_is_the_papers() -> None:

@@ -17,12 +17,12 @@ from model.plan import endless_epochs
 from model.sampling import Sampler, sampled_batches
 from pipelines.subwords import train_subwords
 from recipes import data_schema, schema
-from recipes.errors import UserError
-from recipes.files import read_json
-from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 from recipes.loading import load_recipe
 from tests.model.shards import write_data
 from tests.numbers_corpus import english
+from workspace.errors import UserError
+from workspace.layout import END_ID, PADDING_ID, WorkDirectory
+from workspace.storage import read_json
 
 DRAWN = 4000
 # Of a frequency in so many draws; one draw in two million is further off.

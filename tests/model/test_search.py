@@ -15,9 +15,9 @@ import tensorflow as tf
 from model.decoder import Summarized
 from model.network import Network, Next
 from model.search import Hypotheses, beam_search, forced_decoding, top_k
-from recipes.layout import END_ID, PADDING_ID
 from tests.model import reference
 from tests.model.conftest import padded, random_pairs
+from workspace.layout import END_ID, PADDING_ID
 
 LONGEST = 4
 WORDS = (2, 3, 4)

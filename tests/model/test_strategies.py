@@ -20,11 +20,11 @@ from model.optimizer import Optimizer
 from model.strategies import choose_strategy, is_chief, sum_over_workers
 from model.update import update_functions
 from recipes import schema
-from recipes.errors import UserError
-from recipes.layout import PADDING_ID, WorkDirectory
 from recipes.stages import resolved_recipe
 from tests.model.conftest import NETWORKS, padded, random_pairs, same_training, small_network
 from tests.model.shards import write_data
+from workspace.errors import UserError
+from workspace.layout import PADDING_ID, WorkDirectory
 
 pytestmark = pytest.mark.slow
 

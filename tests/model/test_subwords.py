@@ -12,9 +12,9 @@ import tensorflow as tf
 from model.subwords import Subwords
 from pipelines.subwords import train_subwords
 from recipes.data_schema import Subwords as SubwordSettings
-from recipes.layout import END_ID, PADDING_ID, WorkDirectory
 from tests.model.conftest import TEXTS
 from tests.numbers_corpus import english
+from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 
 
 def test_ids_are_sentencepieces(trained: WorkDirectory) -> None:

@@ -19,10 +19,10 @@ from model.references import spread_by_length
 from model.subwords import load_subwords
 from model.tensorboard import TensorBoard, alignment_pictures
 from model.translator import Translator
-from recipes.layout import WorkDirectory
 from recipes.loading import load_recipe
 from tests.model.shards import recipe_for, write_data
 from tests.numbers_corpus import english
+from workspace.layout import WorkDirectory
 
 pytestmark = pytest.mark.slow
 

@@ -21,12 +21,12 @@ from model.references import References
 from model.subwords import load_subwords
 from model.translator import Translator
 from recipes import schema
-from recipes.errors import UserError
-from recipes.files import read_json
-from recipes.layout import WorkDirectory
 from recipes.stages import TRAIN
 from tests.model.shards import recipe_for, write_data
 from tests.model.test_checkpoint import SignalAt, history_but_for_times
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json
 
 pytestmark = pytest.mark.slow
 

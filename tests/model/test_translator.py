@@ -10,9 +10,9 @@ from tqdm import tqdm
 from model.network import Network
 from model.subwords import load_subwords
 from model.translator import Translated, Translator, translate_all
-from recipes.layout import PADDING_ID, WorkDirectory
 from tests.model.conftest import TEXTS, TINY, best
 from tests.numbers_corpus import english
+from workspace.layout import PADDING_ID, WorkDirectory
 
 pytestmark = pytest.mark.slow
 

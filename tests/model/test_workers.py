@@ -18,12 +18,12 @@ import pytest
 
 from model.callbacks import read_history
 from model.checkpoint import newest_step
-from model.workers import free_addresses
-from recipes.files import read_json, remove
-from recipes.layout import WorkDirectory
 from tests.model.conftest import same_training
 from tests.own_lines import foreign_lines
 from tests.requirements import only_in_ci
+from workspace.layout import WorkDirectory
+from workspace.machine import LOOPBACK, free_ports
+from workspace.storage import read_json, remove
 
 pytestmark = pytest.mark.slow
 
@@ -145,7 +145,7 @@ def test_three_workers_of_a_cluster_train_as_one_and_miss_the_one_that_is_killed
     of_one_replica: WorkDirectory, work: WorkDirectory, start: Callable[..., subprocess.Popen], tmp_path: Path
 ) -> None:
     """Started by TF_CONFIG, each with a work directory of its own, so that it is seen who writes."""
-    addresses = free_addresses(3)
+    addresses = [f"{LOOPBACK}:{port}" for port in free_ports(3)]
     directories = [work, *(untrained(of_one_replica, tmp_path / f"of worker {index}") for index in (1, 2))]
     before = [sorted(directory.root.rglob("*")) for directory in directories]
     workers = [

@@ -15,8 +15,8 @@ from model.network import Network
 from model.optimizer import Optimizer
 from model.update import update_functions
 from recipes import schema
-from recipes.files import read_json
 from tests.model.shards import VOCABULARY, recipe_for, write_data
+from workspace.storage import read_json
 
 pytestmark = pytest.mark.slow
 

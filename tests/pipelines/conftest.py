@@ -13,12 +13,12 @@ import pytest
 from pipelines import pictures, preparation
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
-from recipes.files import remove, sha256_of
-from recipes.layout import WorkDirectory
 from recipes.loading import check_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french, write_corpus
 from tests.pipelines.web_server import server
+from workspace.layout import WorkDirectory
+from workspace.storage import remove, sha256_of
 
 # A fixture for all tests of the package.
 __all__ = ["server"]

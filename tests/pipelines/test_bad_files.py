@@ -15,7 +15,6 @@ import pytest
 import zstandard
 
 from pipelines.formats import read_pairs
-from recipes.errors import UserError
 from tests.pipelines.test_formats import (
     QUERY,
     WRITERS,
@@ -27,6 +26,7 @@ from tests.pipelines.test_formats import (
     write_sqlite,
 )
 from tests.requirements import without_privileges
+from workspace.errors import UserError
 
 
 def nested(depth: int) -> str:

@@ -13,11 +13,11 @@ import pytest
 from pipelines import encoding, preparation, translate
 from pipelines.corpus import FilePair
 from pipelines.running import pipeline_options
-from recipes.errors import UserError
-from recipes.layout import WorkDirectory
 from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, new_work, run, write_pair
-from tests.ports import free_port
 from tests.requirements import without_privileges
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.machine import free_port
 
 CASES = {
     "empty corpus": ([], [], {}, r"train corpus .*text\.en has no lines"),

@@ -16,11 +16,11 @@ import pytest
 from pipelines import bible, fetch
 from recipes.corpora import corpora
 from recipes.data_schema import BibleEditions
-from recipes.errors import UserError
-from recipes.files import sha256_of
-from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
 from tests.pipelines.conftest import new_work
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import sha256_of
 
 VERSES = [
     ("x", 2, 1, 1, "third"),

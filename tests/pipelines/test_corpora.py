@@ -11,10 +11,10 @@ import pytest
 from pipelines import preparation
 from pipelines.running import pipeline_options
 from pipelines.subwords import load_subwords
-from recipes.layout import FILE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
 from recipes.stages import resolved_recipe
 from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
 from tests.pipelines.test_prepare import records
+from workspace.layout import FILE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
 
 
 def texts(work: WorkDirectory, split: str) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines import corpus
 from pipelines.corpus import FilePair, PairBlock, index_file, index_pair, read_chunk, read_lines
-from recipes.errors import UserError
+from workspace.errors import UserError
 
 # Text in which the characters that matter are frequent.
 TEXTS = st.lists(

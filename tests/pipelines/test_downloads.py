@@ -12,9 +12,9 @@ import pytest
 
 from pipelines import downloads
 from pipelines.downloads import download, fetch_mtdata
-from recipes.errors import UserError
 from tests.pipelines.web_server import CONTENT, SHA256, Server
 from tests.requirements import only_in_ci
+from workspace.errors import UserError
 
 
 @pytest.mark.slow

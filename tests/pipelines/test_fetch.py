@@ -12,12 +12,12 @@ import pytest
 from pipelines import bible, fetch, fetching
 from pipelines.formats import read_pairs
 from recipes.corpora import corpora
-from recipes.errors import UserError
-from recipes.layout import WorkDirectory
 from recipes.stages import FETCH, resolved_recipe
 from tests.pipelines.conftest import new_work
 from tests.pipelines.test_bible import make_wheel
 from tests.pipelines.web_server import CONTENT, LINES, SHA256, Server
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
 
 
 @pytest.fixture

@@ -24,14 +24,14 @@ from pipelines.corpus import FilePair
 from pipelines.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.flink_jars import flink_jars, java_command
 from pipelines.running import ready_runner
-from recipes.errors import UserError
-from recipes.layout import WorkDirectory
 from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.conftest import hashes, new_work, run
-from tests.ports import free_port
 from tests.requirements import missing, only_in_ci
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.machine import free_port
 
 # What serves a Python worker is a thread of the test's process, and fails when its TaskManager is killed.
 pytestmark = [

@@ -24,7 +24,7 @@ from lxml import etree
 
 from pipelines.formats import format_of, read_pairs
 from recipes.data_schema import PairFiles
-from recipes.errors import UserError
+from workspace.errors import UserError
 
 Rows = Sequence[tuple[str, str]]
 

@@ -19,12 +19,12 @@ from pipelines import prepare
 from pipelines.corpus import FilePair
 from pipelines.manifest import summary
 from pipelines.subwords import load_subwords
-from recipes.errors import UserError
-from recipes.files import read_json, sha256_of
-from recipes.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET, TARGET_TEXT, WorkDirectory
 from recipes.stages import PREPARE, resolved_recipe
 from tests.numbers_corpus import english
 from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
+from workspace.errors import UserError
+from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET, TARGET_TEXT, WorkDirectory
+from workspace.storage import read_json, sha256_of
 
 FEATURES = {
     SOURCE: tf.io.RaggedFeature(tf.int64),

@@ -12,9 +12,9 @@ from pipelines import pictures
 from pipelines.clean_report_page import other_limits, write_clean_report
 from pipelines.cleaning import RULES
 from pipelines.running import pipeline_options
-from recipes.layout import WorkDirectory
 from recipes.stages import resolved_recipe
 from tests.pipelines.conftest import DRAW_PICTURE, SOURCES, TARGETS, new_work, run, write_pair
+from workspace.layout import WorkDirectory
 
 
 class Page(HTMLParser):

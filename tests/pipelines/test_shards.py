@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.buckets import Pair
 from pipelines.shards import EncodedPair, encoded_example, write_shard, writing_gzip
-from recipes.layout import FILE, LINE, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT
+from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT
 
 IDS = st.lists(st.integers(0, 2**31 - 1) | st.integers(0, 300), max_size=40)
 ENCODED = st.builds(

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pipelines.subwords import load_subwords, train_subwords
 from recipes.data_schema import Subwords
-from recipes.errors import UserError
-from recipes.layout import END_ID, PADDING_ID, UNKNOWN_ID
 from tests.numbers_corpus import english, french
+from workspace.errors import UserError
+from workspace.layout import END_ID, PADDING_ID, UNKNOWN_ID
 
 SENTENCES = [words(number) for number in range(0, 3000, 7) for words in (english, french)]
 

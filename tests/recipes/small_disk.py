@@ -17,9 +17,9 @@ from pathlib import Path
 from model import tensorboard
 from pipelines import translate
 from recipes import run
-from recipes.errors import explain
 from recipes.loading import load_recipe, save_recipe
 from tests.numbers_corpus import write_corpus
+from workspace.errors import explain
 
 SETTINGS = {"split": {"dev_pairs": 20, "test_pairs": 30}, "training": {"epochs": 1}}
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from recipes.errors import UserError
 from recipes.make_variables import VARIABLES, check_names, check_targets, check_values
 from tests.conftest import alone
+from workspace.errors import UserError
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,8 @@ def clone(tmp_path: Path) -> Path:
     (clone / ".venv/bin").mkdir(parents=True)
     for name in ("Makefile", "setup.py", "constraints.txt"):
         shutil.copy(ROOT / name, clone)
-    shutil.copytree(ROOT / "recipes", clone / "recipes", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("recipes", "workspace"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     python = clone / ".venv/bin/python"
     python.write_text('#!/bin/sh\n[ "$1" != -c ] || exit 1\nprintf "%s\\n" "$@"\n', encoding="utf-8")
     python.chmod(0o755)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from recipes.errors import UserError
-from recipes.layout import WorkDirectory
 from recipes.loading import describe_settings, load_recipe, named_recipes, save_recipe
 from recipes.stages import resolved_recipe
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
 
 
 @pytest.mark.parametrize("name", named_recipes())

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from recipes.errors import UserError, explain
-from recipes.files import read_json, replacing, write_json
-from recipes.layout import WorkDirectory
 from recipes.loading import load_recipe
 from recipes.run import main
 from recipes.schema import Recipe
 from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, STAGES, TRAIN
+from workspace.errors import UserError, explain
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json, replacing, write_json
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from serving.flags import Flags
 from serving.stand_in import Server
-from tests.ports import free_port
+from workspace.machine import free_port
 
 DEADLINE = 20.0
 

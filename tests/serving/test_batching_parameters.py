@@ -16,7 +16,6 @@ import tensorflow as tf
 from grpc import StatusCode
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
 
-from recipes.errors import UserError
 from serving.batching import Batching
 from serving.batching_parameters import (
     PER_MODEL_FILE,
@@ -30,6 +29,7 @@ from serving.flags import Flags, parse_flags
 from serving.stand_in import Server
 from tests.serving.conftest import Running, eventually, running
 from tests.serving.test_predict import request
+from workspace.errors import UserError
 
 # The example in TensorFlow Serving's own sources.
 EXAMPLE = """\

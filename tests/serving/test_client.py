@@ -22,7 +22,6 @@ import trustme
 from rich.console import Console
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-from recipes.errors import UserError
 from serving import protocol, translate
 from serving.async_client import AsyncTranslator
 from serving.client import Translator
@@ -36,11 +35,12 @@ from serving.exchange import (
     TranslationError,
 )
 from serving.lines import heat_map
-from tests.ports import free_port
 from tests.requirements import EXHAUSTIVE
 from tests.serving.conftest import Running, eventually, running, save_text_model
 from tests.serving.test_grpc import Certificates
 from tests.serving.test_models import config_of, labels, model
+from workspace.errors import UserError
+from workspace.machine import free_port
 
 pytestmark = pytest.mark.slow
 

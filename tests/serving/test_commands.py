@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from recipes.errors import UserError
-from recipes.layout import WorkDirectory
 from serving import serve
 from serving.client import Translator
 from serving.flags import Flags, parse_flags
 from serving.stand_in import Server
-from tests.ports import free_port
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.machine import free_port
 
 
 def test_flags_have_the_names_and_defaults_of_the_real_server() -> None:

@@ -17,13 +17,13 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from recipes.errors import UserError
 from serving.config_files import server_credentials
 from serving.flags import parse_flags
 from serving.grpc_api import MOST_WAITING
 from tests.requirements import EXHAUSTIVE
 from tests.serving.conftest import DEADLINE, Running, eventually, running
 from tests.serving.test_predict import request
+from workspace.errors import UserError
 
 pytestmark = pytest.mark.slow
 

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from recipes.errors import UserError
 from serving.config_files import metrics_path
 from serving.metrics import LATENCY_BOUNDS, Metrics
 from tests.serving.conftest import DEADLINE, Running, running
 from tests.serving.test_predict import request
+from workspace.errors import UserError
 
 pytestmark = pytest.mark.slow
 

@@ -16,11 +16,11 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, Re
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from recipes.errors import UserError
 from serving.flags import Flags
 from serving.stand_in import Server
 from tests.serving.conftest import DEADLINE, Running, eventually, running, save_text_model
 from tests.serving.test_predict import request
+from workspace.errors import UserError
 
 pytestmark = pytest.mark.slow
 

@@ -23,15 +23,15 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from benchmarks import serving as benchmark
 from recipes import schema
-from recipes.layout import MODEL_NAME
 from serving import translate
 from serving.batching_parameters import queue_options, read_parameters
 from serving.flags import parse_flags
 from serving.stand_in import Server
-from tests.ports import free_port
 from tests.requirements import missing
 from tests.serving.conftest import DEADLINE, Running, running
 from tests.serving.test_grpc import Certificates, refused, translated
+from workspace.layout import MODEL_NAME
+from workspace.machine import free_port
 
 PRODUCTION = Path(__file__).parents[2] / "serving" / "production"
 MANIFESTS = sorted((PRODUCTION / "kubernetes").glob("*.yaml"))

@@ -18,9 +18,9 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from serving.model_config import single_model
-from tests.ports import free_port
 from tests.serving.conftest import DEADLINE, eventually
 from tests.serving.test_predict import request
+from workspace.machine import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -14,14 +14,14 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataReque
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
-from recipes.errors import UserError
 from serving.client import Translator
 from serving.flags import Flags
 from serving.stand_in import Server
-from tests.ports import free_port
 from tests.requirements import without_privileges
 from tests.serving.conftest import Running, eventually, running, save_text_model
 from tests.serving.test_predict import request
+from workspace.errors import UserError
+from workspace.machine import free_port
 
 pytestmark = pytest.mark.slow
 

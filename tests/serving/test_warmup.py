@@ -12,11 +12,11 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from recipes.errors import UserError
 from serving.warmup import MOST_RECORDS, REQUESTS
 from tests.serving.conftest import DEADLINE, Running, eventually, running
 from tests.serving.test_predict import request
 from tests.serving.test_versions import states, translation
+from workspace.errors import UserError
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recipes import foreign_lines
-from recipes.foreign_lines import foreign_lines_left_out, quiet_tensorflow
+from workspace import foreign_lines
+from workspace.foreign_lines import foreign_lines_left_out, quiet_tensorflow
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 FOREIGN = (

@@ -25,9 +25,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from recipes.at_once import INTERRUPTED, SIGNALS, end_at_once, handle
-from recipes.errors import explain
-from recipes.foreign_lines import foreign_lines_left_out, quiet_tensorflow
+from workspace.at_once import INTERRUPTED, SIGNALS, end_at_once, handle
+from workspace.errors import explain
+from workspace.foreign_lines import foreign_lines_left_out, quiet_tensorflow
 
 
 def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | None = None) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 from tqdm.utils import disp_len
 
-from recipes.terminal import columns
+from workspace.terminal import columns
 
 SECONDS_BETWEEN_LINES = 15.0
 BYTES = "B"

@@ -1,7 +1,7 @@
 """What every command of the project says when something is wrong: one sentence.
 
 Whoever finds it raises ``UserError`` with a sentence that names the thing and says what to do; ``run_command`` of
-``recipes.command`` prints it.
+``workspace.command`` prints it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from recipes.progress import BYTES, progress_bar
+from workspace.progress import BYTES, progress_bar
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_bar_that_cannot_count_shows_that_time_goes_by(capsys: pytest.CaptureF
 
 
 TRAINING = """
-from recipes.progress import progress_bar
+from workspace.progress import progress_bar
 bar = progress_bar(104_632, "training", "step", initial=54_490)
 bar.seconds_left, bar.rate_now = 4090.0, 12.3
 bar.set_postfix_str("loss 3.451, 12,345 words/s", refresh=False)
@@ -62,7 +62,7 @@ bar.close()
 """
 THREE_UPDATES = """
 import time
-from recipes.progress import progress_bar
+from workspace.progress import progress_bar
 with progress_bar(30_000, "cleaning", "pair") as bar:
     for _ in range(3):
         time.sleep(0.2)

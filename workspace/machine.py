@@ -1,0 +1,59 @@
+"""What this machine has for a process: cores that it may use, ports that nobody listens on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+
+from workspace.errors import UserError
+
+LOOPBACK = "127.0.0.1"
+# Below those that systems give to whoever asks for any: between the choice and its use, none of these is given away to
+# a client, or to another process that asks here.
+_PORTS = range(20_000, 32_000)
+LAST_PORT = 65_535
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """As many different ones."""
+    with contextlib.ExitStack() as stack:
+        found: list[int] = []
+        while len(found) < count:
+            port = random.SystemRandom().choice(_PORTS)
+            probe = stack.enter_context(socket.socket())
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            found.append(port)
+        return found
+
+
+def check_port_is_free(host: str, port: int, flag: str) -> None:
+    """Raises UserError where nobody can listen there; ``flag`` is what to choose another port with.
+
+    For whoever would else find out only after much has been started for nothing.
+    """
+    if not 0 <= port <= LAST_PORT:
+        raise UserError(f"there is no port {port}; choose one from 1 to {LAST_PORT} as {flag}")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another {flag}") from error
