@@ -34,7 +34,7 @@ from pipelines.corpus import CHUNK_PAIRS, read_chunk
 from pipelines.encoding import EncodeBucket, encode_buckets
 from pipelines.indexing import IndexCorpus, Indexes, index_corpora
 from pipelines.preparation import learn_subwords
-from pipelines.running import pipeline_options
+from pipelines.runners.options import pipeline_options
 from recipes.corpora import Corpus, corpora
 from recipes.loading import check_recipe, save_recipe
 from recipes.stages import resolved_recipe

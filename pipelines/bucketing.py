@@ -29,7 +29,8 @@ from pipelines.duplicates import KEYS, near_duplicate_drops, target_drops
 from pipelines.indexing import Indexes
 from pipelines.near_duplicates import band_keys
 from pipelines.packing import pack
-from pipelines.running import explained_errors, run_pipeline
+from pipelines.runners.guards import explained_errors
+from pipelines.runners.run import run_pipeline
 from pipelines.statistics import added, likest_languages, statistics_of
 from recipes.corpora import Corpus
 from recipes.data_schema import Cleaning

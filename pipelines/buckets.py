@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.running import Progress
+from pipelines.runners.progress import Progress
 from pipelines.statistics import Statistics
 from recipes.corpora import Corpus
 from recipes.schema import Recipe

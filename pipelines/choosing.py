@@ -20,7 +20,7 @@ from pipelines.buckets import Assignment, Buckets, Pair, Rejected
 from pipelines.cleaning import DUPLICATE, OVERLAP, UNDERSAMPLED, Rejection
 from pipelines.duplicates import KEYS, Drop, beyond_translations, without_copies
 from pipelines.packing import unpack
-from pipelines.running import explained_errors, without_cycle_collection
+from pipelines.runners.guards import explained_errors, without_cycle_collection
 from pipelines.sentences import Sentences
 
 # What a bucket is given to choose from: its pairs; sources of dev and test; pairs to leave out, because of targets

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
         recipe = resolved_recipe(work)
 
         from pipelines.clean_report_page import write_clean_report
-        from pipelines.running import pipeline_options
+        from pipelines.runners.options import pipeline_options
     write_clean_report(recipe, work, pipeline_options(flags))
     print(f"what every rule would take: {work.clean_report}")
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.preparation import prepare
-from pipelines.running import ready_runner
+from pipelines.runners.options import ready_runner
 from recipes.corpora import to_fetch
 from recipes.stages import FETCH, resolved_recipe
 from workspace.errors import UserError

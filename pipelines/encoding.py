@@ -20,7 +20,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.bucket_report import BucketReport
 from pipelines.buckets import Buckets, Pair, Rejected
 from pipelines.cleaning import TOO_MANY_SUBWORDS, Rejection
-from pipelines.running import Progress, explained_errors, run_pipeline, without_cycle_collection
+from pipelines.runners.guards import explained_errors, without_cycle_collection
+from pipelines.runners.progress import Progress
+from pipelines.runners.run import run_pipeline
 from pipelines.shards import EncodedPair, encoded_example, write_shard, writing_gzip
 from pipelines.subwords import load_subwords
 from recipes.corpora import Corpus

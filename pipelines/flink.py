@@ -1,4 +1,4 @@
-"""Runs a Flink cluster on this machine, the one of ``pipelines.flink_cluster``: ``python -m pipelines.flink``."""
+"""Runs a Flink cluster on this machine (``pipelines.runners.flink_cluster``): ``python -m pipelines.flink``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from workspace.at_once import INTERRUPTED
 from workspace.command import command_parser, positive, run_command, starting_up
-from workspace.machine import check_port_is_free
+from workspace.machine import LOOPBACK, check_port_is_free
 
 
 def main(arguments: list[str]) -> None:
@@ -22,8 +22,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--port", type=positive, default=8081, help="of the web page and of FLINK_MASTER (8081)")
     options = parser.parse_args(arguments)
     with starting_up():
-        from pipelines.flink_cluster import HOST, flink_cluster
-    check_port_is_free(HOST, options.port, "--port")
+        from pipelines.runners.flink_cluster import flink_cluster
+    check_port_is_free(LOOPBACK, options.port, "--port")
     try:
         # Once it runs, Ctrl-C is how it is meant to end.
         with flink_cluster(options.port) as cluster, contextlib.suppress(KeyboardInterrupt):

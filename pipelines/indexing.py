@@ -20,7 +20,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.corpus import FilePair, PairIndex, index_pair
 from pipelines.formats import format_of, read_pairs
 from pipelines.opening import without_compression
-from pipelines.running import Progress, explained_errors, run_pipeline
+from pipelines.runners.guards import explained_errors
+from pipelines.runners.progress import Progress
+from pipelines.runners.run import run_pipeline
 from pipelines.steps import made_once
 from recipes.corpora import Corpus, is_remote, read_as
 from workspace.errors import UserError

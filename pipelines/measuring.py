@@ -24,7 +24,9 @@ from pipelines.bucketing import ListChunks, ReadChunk
 from pipelines.cleaning import RULES, Rule
 from pipelines.corpus import PairBlock
 from pipelines.indexing import Indexes
-from pipelines.running import Progress, explained_errors, run_pipeline
+from pipelines.runners.guards import explained_errors
+from pipelines.runners.progress import Progress
+from pipelines.runners.run import run_pipeline
 from pipelines.sentences import Column, Sentences
 from recipes.corpora import Corpus
 from workspace.storage import replacing

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
 
         from pipelines.manifest import summary
         from pipelines.preparation import prepare
-        from pipelines.running import ready_runner
+        from pipelines.runners.options import ready_runner
     with ready_runner(flags) as options:
         manifest = prepare(recipe, work, options)
     print(summary(manifest, work), flush=True)

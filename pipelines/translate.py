@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     if not options.server and not versions:
         raise UserError(f"{work.export} holds no exported model; make one with make train WORK={work.root}")
     with starting_up():
-        from pipelines.running import ready_runner
+        from pipelines.runners.options import ready_runner
         from pipelines.translation import SavedModel, Server, translate_file
         from serving.exchange import check_all_translated
     engine = Server(options.server) if options.server else SavedModel(work.version(versions[-1]))

@@ -24,7 +24,9 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.corpus import FileIndex, index_file, read_lines
-from pipelines.running import Progress, explained_errors, run_pipeline
+from pipelines.runners.guards import explained_errors
+from pipelines.runners.progress import Progress
+from pipelines.runners.run import run_pipeline
 from serving.client import Translator
 from workspace.errors import UserError
 from workspace.foreign_lines import foreign_lines_left_out

@@ -34,8 +34,8 @@ settings.load_profile("ours")
 HEAVY = (
     "tests/end_to_end/test_road.py",
     "tests/model/test_workers.py",
-    "tests/pipelines/test_flink.py",
-    "tests/pipelines/test_flink_workers.py",
+    "tests/pipelines/runners/test_flink.py",
+    "tests/pipelines/runners/test_flink_workers.py",
 )
 # What trains or serves for many tests.
 SLOW_FIXTURES = {"trained", "of_one_replica", "text_server", "numbers_server"}

@@ -25,15 +25,15 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("workspace", "recipes", "pipelines", "model", "serving", "benchmarks")
 COMMANDS = sorted(
-    f"{package}.{path.stem}"
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for package in PACKAGES
-    for path in (ROOT / package).glob("*.py")
+    for path in (ROOT / package).rglob("*.py")
     if '\nif __name__ == "__main__":' in path.read_text(encoding="utf-8")
 )
 STARTED_BY_OTHERS = {
     "benchmarks.load": "benchmarks.serving",
     "model.workers": "model.train --workers",
-    "pipelines.worker": "the job",
+    "pipelines.runners.local_worker": "the job",
 }
 # They only look at what they are given, or hand on to another command, which starts up itself.
 NOTHING_TO_TIDY_UP = {"model.workers", "recipes.make_variables", "serving.serve"}

@@ -23,7 +23,7 @@ from model.subwords import load_subwords
 from model.translator import Translator
 from pipelines import preparation
 from pipelines.corpus import FilePair
-from pipelines.running import pipeline_options
+from pipelines.runners.options import pipeline_options
 from recipes import schema
 from recipes.loading import load_recipe
 from recipes.stages import resolved_recipe

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import pictures, preparation
 from pipelines.corpus import FilePair
-from pipelines.running import pipeline_options
+from pipelines.runners.options import pipeline_options
 from recipes.loading import check_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french, write_corpus

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import encoding, preparation, translate
 from pipelines.corpus import FilePair
-from pipelines.running import pipeline_options
+from pipelines.runners.options import pipeline_options
 from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, new_work, run, write_pair
 from tests.requirements import without_privileges
 from workspace.errors import UserError

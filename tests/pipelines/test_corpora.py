@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines import preparation
-from pipelines.running import pipeline_options
+from pipelines.runners.options import pipeline_options
 from pipelines.subwords import load_subwords
 from recipes.stages import resolved_recipe
 from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from pipelines.running import _unknown_flags, pipeline_options
+from pipelines.runners.options import _unknown_flags, pipeline_options
 from recipes.make_variables import RUNNERS
 
 ROOT = Path(__file__).parents[2]

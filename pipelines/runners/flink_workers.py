@@ -14,10 +14,10 @@ import grpc
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 
-_HOST = "127.0.0.1"
 _SECONDS_TO_STOP = 1.0
 # Requests to start and to stop a worker, which are short; the workers have threads of their own.
 _THREADS = 4
+from workspace.machine import LOOPBACK
 
 
 @contextlib.contextmanager
@@ -25,10 +25,10 @@ def loopback_workers() -> Iterator[str]:
     """While the body runs, workers can be had at the address given, Beam's ``--environment_config``."""
     server = grpc.server(futures.ThreadPoolExecutor(_THREADS))
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(_Workers(), server)
-    port = server.add_insecure_port(f"{_HOST}:0")
+    port = server.add_insecure_port(f"{LOOPBACK}:0")
     server.start()
     try:
-        yield f"{_HOST}:{port}"
+        yield f"{LOOPBACK}:{port}"
     finally:
         server.stop(_SECONDS_TO_STOP).wait()
 

@@ -1,6 +1,6 @@
 """A worker process of the local runner: Beam's own, but silent, and gone as soon as the job is interrupted.
 
-Beam's logs its life to standard error. How long this one lives is for ``pipelines.worker_processes`` to say, which
+Beam's logs its life to standard error. How long this one lives is for ``pipelines.runners.local_workers`` to say, which
 starts it.
 """
 
@@ -20,7 +20,7 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 
 def main(arguments: list[str]) -> None:
     parser = command_parser(
-        "pipelines.worker",
+        "pipelines.runners.local_worker",
         "A worker of a Beam job. Started by the job (--direct_running_mode=multi_processing), not by you.",
         reads="the job, over gRPC, and what its part of the job reads; LEASE",
         writes="what its part of the job writes",

@@ -19,11 +19,11 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import compare_runners, fetching, flink, preparation
-from pipelines import flink_jars as jars_module
 from pipelines.corpus import FilePair
-from pipelines.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
-from pipelines.flink_jars import flink_jars, java_command
-from pipelines.running import ready_runner
+from pipelines.runners import flink_jars as jars_module
+from pipelines.runners.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
+from pipelines.runners.flink_jars import flink_jars, java_command
+from pipelines.runners.options import ready_runner
 from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus

@@ -15,7 +15,7 @@ from apache_beam.portability.api import beam_fn_api_pb2 as api
 from apache_beam.portability.api import beam_fn_api_pb2_grpc as services
 from apache_beam.portability.api import endpoints_pb2
 
-from pipelines.flink_workers import loopback_workers
+from pipelines.runners.flink_workers import loopback_workers
 
 pytestmark = pytest.mark.slow
 

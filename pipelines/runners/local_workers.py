@@ -1,7 +1,7 @@
 """The worker processes of the local runner: gone as soon as the job is interrupted.
 
 One of Beam's own that was still starting when the job was interrupted would wait, and the job for it, for ever. Ours
-(``pipelines.worker``) leave when a file, their lease, is no longer there, or has something written into it.
+(``pipelines.runners.local_worker``) leave when a file, their lease, is gone or has something written into it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def worker_processes(pipeline: beam.Pipeline) -> Iterator[None]:
         return
     with tempfile.NamedTemporaryFile(prefix="pipeline-", suffix=".lease") as lease:
         # A shell runs the command. Ctrl-C reaches every process of a terminal, but here the job decides.
-        command = "trap '' INT; exec " + shlex.join([sys.executable, "-m", "pipelines.worker", lease.name])
-        pipeline.runner = FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
+        worker = shlex.join([sys.executable, "-m", "pipelines.runners.local_worker", lease.name])
+        pipeline.runner = FnApiRunner(SubprocessSDKEnvironment.from_command_string(f"trap '' INT; exec {worker}"))
         # With the mode that was asked for, the runner would start Beam's own worker command.
         options.direct_running_mode = "in_memory"
         try:

@@ -24,14 +24,13 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from pipelines.flink_jars import JOB_SERVER_CLASS, FlinkJars, flink_jars, java_command
+from pipelines.runners.flink_jars import JOB_SERVER_CLASS, FlinkJars, flink_jars, java_command
 from workspace.errors import UserError
-from workspace.machine import free_port
+from workspace.machine import LOOPBACK, free_port
 
 TASK_MANAGERS = 2
 # Twice what a job is given, so that one TaskManager can carry on when the other is lost.
 SLOTS = 2
-HOST = "127.0.0.1"
 # In the configuration of our clusters: the job server whose classes they have, so that no job need bring them.
 _HELD = "rnnsearch.job-server"
 _ENDED = ("CANCELED", "FINISHED", "FAILED")
@@ -134,7 +133,7 @@ def flink_cluster(port: int = 0) -> Iterator[FlinkCluster]:
     Raises UserError if Java or Flink cannot be had or do not start.
     """
     with _java_processes("flink-") as processes:
-        cluster = FlinkCluster(processes, f"{HOST}:{port or free_port()}")
+        cluster = FlinkCluster(processes, f"{LOOPBACK}:{port or free_port()}")
         _write_configuration(cluster)
         cluster.start()
         yield cluster
@@ -241,14 +240,14 @@ def _write_configuration(cluster: FlinkCluster) -> None:
         "jvm-overhead.max": 128,
     }
     settings = {
-        "jobmanager.rpc.address": HOST,
-        "jobmanager.bind-host": HOST,
+        "jobmanager.rpc.address": LOOPBACK,
+        "jobmanager.bind-host": LOOPBACK,
         "jobmanager.rpc.port": free_port(),
-        "rest.address": HOST,
-        "rest.bind-address": HOST,
+        "rest.address": LOOPBACK,
+        "rest.bind-address": LOOPBACK,
         "rest.port": cluster.master.rpartition(":")[2],
-        "taskmanager.host": HOST,
-        "taskmanager.bind-host": HOST,
+        "taskmanager.host": LOOPBACK,
+        "taskmanager.bind-host": LOOPBACK,
         "taskmanager.numberOfTaskSlots": SLOTS,
         "taskmanager.cpu.cores": SLOTS,
         # Else one TaskManager would get all of a job that it has the slots for.

@@ -1,0 +1,49 @@
+"""How a Beam job runs to its end, or ends in one sentence."""
+
+from __future__ import annotations
+
+import re
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.runners.portability.flink_runner import FlinkRunner
+
+from pipelines.runners.flink_cluster import cancel_jobs
+from pipelines.runners.local_workers import worker_processes
+from pipelines.runners.options import flink_master
+from pipelines.runners.silence import beam_silenced, silence_listeners
+from workspace.errors import UserError
+
+
+def run_pipeline(pipeline: beam.Pipeline) -> None:
+    """Runs the pipeline to its end. A UserError raised in a worker comes out as itself."""
+    # Beam would print the traceback of every error in a worker, which then comes here anyway.
+    with beam_silenced(), worker_processes(pipeline):
+        try:
+            pipeline.run().wait_until_finish()
+        except KeyboardInterrupt:
+            # Flink would go on with the job, also if Beam were asked to cancel it.
+            if isinstance(pipeline.runner, FlinkRunner):
+                silence_listeners()
+                cancel_jobs(flink_master(pipeline.options), pipeline.options.view_as(GoogleCloudOptions).job_name)
+            raise
+        except Exception as error:
+            if str(error).startswith("KeyboardInterrupt"):
+                raise KeyboardInterrupt from error
+            if sentence := _user_sentence(error):
+                raise UserError(sentence) from error
+            raise
+
+
+def _user_sentence(error: Exception) -> str | None:
+    """The sentence of the UserError within ``error``, as a runner may have wrapped it, if there is one."""
+    text = str(error) if isinstance(error, UserError) else ""
+    if not text:
+        names = "|".join(kind.__name__ for kind in _kinds_of(UserError))
+        wrapped = re.findall(rf"\b(?:{names}): (.+)", str(error))
+        text = wrapped[-1] if wrapped else ""
+    return text.partition(" [while running")[0].strip() or None
+
+
+def _kinds_of(error: type[UserError]) -> list[type[UserError]]:
+    return [error, *(kind for direct in error.__subclasses__() for kind in _kinds_of(direct))]
