@@ -30,7 +30,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.bible import DATABASE, download_wheel
+from pipelines.corpora.bible import DATABASE, download_wheel
 
 # The editions' languages; each edition is named in the package's description.
 EDITIONS = (

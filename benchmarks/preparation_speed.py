@@ -30,7 +30,7 @@ from benchmarks.rules import filter_by_opusfilter, filter_by_rules
 from pipelines.bucketing import STATISTICS, CleanBlock, WriteStatistics, clean_into_buckets, drop_finders
 from pipelines.buckets import Buckets
 from pipelines.choosing import BATCHES, HELD_OUT, TARGETS, FindDrops, WriteBucket
-from pipelines.corpus import CHUNK_PAIRS, read_chunk
+from pipelines.corpora.line_files import CHUNK_PAIRS, read_chunk
 from pipelines.encoding import EncodeBucket, encode_buckets
 from pipelines.indexing import IndexCorpus, Indexes, index_corpora
 from pipelines.preparation import learn_subwords

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from pipelines.blocks import judged
-from pipelines.corpus import FilePair, index_pair, read_chunk
+from pipelines.corpora.line_files import FilePair, index_pair, read_chunk
 from recipes.corpora import Corpus
 from recipes.data_schema import Cleaning, PairFiles
 

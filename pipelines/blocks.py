@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.cleaning import NOT_UTF8, Rejection, rejections
-from pipelines.corpus import PairBlock
+from pipelines.corpora.line_files import PairBlock
 from pipelines.repairs import repaired, without_lone_list_marks
 from pipelines.sentences import Sentences
 from recipes.corpora import Corpus, base_name

@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.blocks import JudgedBlock, judged
 from pipelines.buckets import Assignment, Buckets
 from pipelines.choosing import BATCHES, HELD_OUT, NEAR, TARGETS, DropFinder, FindDrops, WriteBucket
-from pipelines.corpus import Chunk, PairBlock, read_chunk
+from pipelines.corpora.line_files import Chunk, PairBlock, read_chunk
 from pipelines.duplicates import KEYS, near_duplicate_drops, target_drops
 from pipelines.indexing import Indexes
 from pipelines.near_duplicates import band_keys

@@ -15,7 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from jinja2 import Environment, PackageLoader
 
 from pipelines.cleaning import RULES, Rule
-from pipelines.corpus import CHUNK_PAIRS
+from pipelines.corpora.line_files import CHUNK_PAIRS
 from pipelines.indexing import Indexes, index_corpora
 from pipelines.measuring import Measures, measure_corpora
 from recipes.corpora import corpora

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--work", type=Path, required=True, help="work directory that holds recipe.yaml")
     work = WorkDirectory(parser.parse_args(arguments).work)
     with starting_up():
-        from pipelines.fetching import fetch
+        from pipelines.corpora.fetching import fetch
         from recipes.corpora import to_fetch
         from recipes.stages import resolved_recipe
     recipe = resolved_recipe(work)

@@ -17,9 +17,9 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.corpus import FilePair, PairIndex, index_pair
-from pipelines.formats import format_of, read_pairs
-from pipelines.opening import without_compression
+from pipelines.corpora.file_access import without_compression
+from pipelines.corpora.formats import format_of, read_pairs
+from pipelines.corpora.line_files import FilePair, PairIndex, index_pair
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.progress import Progress
 from pipelines.runners.run import run_pipeline

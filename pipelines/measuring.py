@@ -22,7 +22,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.blocks import decoded, repaired_pairs
 from pipelines.bucketing import ListChunks, ReadChunk
 from pipelines.cleaning import RULES, Rule
-from pipelines.corpus import PairBlock
+from pipelines.corpora.line_files import PairBlock
 from pipelines.indexing import Indexes
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.progress import Progress

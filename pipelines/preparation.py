@@ -28,7 +28,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.bucketing import clean_into_buckets
 from pipelines.buckets import Buckets, Pair
 from pipelines.cleaning import SETTING_OF_REASON
-from pipelines.corpus import CHUNK_PAIRS
+from pipelines.corpora.line_files import CHUNK_PAIRS
 from pipelines.encoding import encode_buckets, read_reports
 from pipelines.indexing import Indexes, index_corpora
 from pipelines.manifest import build_manifest, first_undecodable

@@ -23,7 +23,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.corpus import FileIndex, index_file, read_lines
+from pipelines.corpora.line_files import FileIndex, index_file, read_lines
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.progress import Progress
 from pipelines.runners.run import run_pipeline

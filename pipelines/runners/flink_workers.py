@@ -14,10 +14,11 @@ import grpc
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 
+from workspace.machine import LOOPBACK
+
 _SECONDS_TO_STOP = 1.0
 # Requests to start and to stop a worker, which are short; the workers have threads of their own.
 _THREADS = 4
-from workspace.machine import LOOPBACK
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from model.scores import evaluate
 from model.subwords import load_subwords
 from model.translator import Translator
 from pipelines import preparation
-from pipelines.corpus import FilePair
+from pipelines.corpora.line_files import FilePair
 from pipelines.runners.options import pipeline_options
 from recipes import schema
 from recipes.loading import load_recipe

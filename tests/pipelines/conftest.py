@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipelines import pictures, preparation
-from pipelines.corpus import FilePair
+from pipelines.corpora.line_files import FilePair
 from pipelines.runners.options import pipeline_options
 from recipes.loading import check_recipe, save_recipe
 from recipes.stages import resolved_recipe

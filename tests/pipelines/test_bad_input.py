@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipelines import encoding, preparation, translate
-from pipelines.corpus import FilePair
+from pipelines.corpora.line_files import FilePair
 from pipelines.runners.options import pipeline_options
 from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, new_work, run, write_pair
 from tests.requirements import without_privileges

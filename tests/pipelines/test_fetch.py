@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from pipelines import bible, fetch, fetching
-from pipelines.formats import read_pairs
+from pipelines import fetch
+from pipelines.corpora import bible, fetching
+from pipelines.corpora.formats import read_pairs
 from recipes.corpora import corpora
 from recipes.stages import FETCH, resolved_recipe
 from tests.pipelines.conftest import new_work
-from tests.pipelines.test_bible import make_wheel
+from tests.pipelines.corpora.test_bible import make_wheel
 from tests.pipelines.web_server import CONTENT, LINES, SHA256, Server
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory

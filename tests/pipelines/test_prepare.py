@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines import prepare
-from pipelines.corpus import FilePair
+from pipelines.corpora.line_files import FilePair
 from pipelines.manifest import summary
 from pipelines.subwords import load_subwords
 from recipes.stages import PREPARE, resolved_recipe

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import downloads
+from pipelines.corpora import downloads
 
 CONTENT = random.Random(1).randbytes(1_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

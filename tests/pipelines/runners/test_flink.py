@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import compare_runners, fetching, flink, preparation
-from pipelines.corpus import FilePair
+from pipelines import compare_runners, flink, preparation
+from pipelines.corpora import fetching
+from pipelines.corpora.line_files import FilePair
 from pipelines.runners import flink_jars as jars_module
 from pipelines.runners.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.runners.flink_jars import flink_jars, java_command

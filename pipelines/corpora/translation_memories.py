@@ -1,7 +1,7 @@
-"""Reads the sentence pairs of translation memories and of XLIFF, the two formats made of XML.
+"""Reads the sentence pairs of what translators work with: TMX, XLIFF and gettext PO.
 
-Both are read unit by unit. An XML file may not declare entities or attributes of its own: none that translators
-exchange does, and a few lines of such can make gigabytes. A DTD that it names is not looked for.
+TMX and XLIFF are XML, and read unit by unit. An XML file may not declare entities or attributes of its own: none that
+translators exchange does, and a few lines of such can make gigabytes. A DTD that it names is not looked for.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import polib
 from lxml import etree
 
-from pipelines.opening import open_file
+from pipelines.corpora.file_access import in_one_line, local_file, open_file
+from pipelines.corpora.raw_pairs import RawPair, encoded
 from recipes.data_schema import PairFiles
 from workspace.errors import UserError
 
@@ -24,7 +26,7 @@ _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _NOT_FINAL = ("new", "initial", "needs-")
 
 
-def read_tmx(files: PairFiles) -> Iterator[tuple[bytes, bytes] | None]:
+def read_tmx(files: PairFiles) -> Iterator[RawPair | None]:
     """Source and target of every unit, None for one without both; the fields of ``files`` are languages.
 
     A language stands for its regional kinds too (en for en-GB). Raises UserError where the file is not TMX, or
@@ -50,7 +52,7 @@ def read_tmx(files: PairFiles) -> Iterator[tuple[bytes, bytes] | None]:
         )
 
 
-def read_xliff(files: PairFiles) -> Iterator[tuple[bytes, bytes] | None]:
+def read_xliff(files: PairFiles) -> Iterator[RawPair | None]:
     """Source and target of every unit of XLIFF 1.2, or segment of 2.0; None for one that is not translated yet.
 
     Raises UserError where the file is not XLIFF.
@@ -61,6 +63,31 @@ def read_xliff(files: PairFiles) -> Iterator[tuple[bytes, bytes] | None]:
             yield None
         else:
             yield _text(source), _text(target)
+
+
+def read_po(files: PairFiles) -> Iterator[RawPair | None]:
+    """Of a message with a plural, the plural is taken: the forms of two languages do not match one by one."""
+    path = str(files.file)
+    with local_file(path) as local:
+        last = local.read_bytes().rstrip().rpartition(b"\n")[2]
+        # The library takes a string without its closing quote for an empty one.
+        if not last.startswith(b"#") and not last.endswith(b'"'):
+            raise UserError(f"{path} is cut short in its last line; fetch or make it again")
+        try:
+            entries = polib.pofile(str(local))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not in the character set its header names ({error}); mend it") from error
+        except (OSError, LookupError, ValueError) as error:
+            said = in_one_line(error).replace(str(local), path)
+            raise UserError(f"{path} is not gettext PO ({said}); mend it") from error
+    for entry in entries:
+        if entry.obsolete:
+            continue
+        translation = entry.msgstr_plural[max(entry.msgstr_plural)] if entry.msgstr_plural else entry.msgstr
+        if entry.fuzzy or not translation:
+            yield None
+        else:
+            yield encoded(entry.msgid_plural or entry.msgid), encoded(translation)
 
 
 def _is_unfinished(unit: Any, target: Any) -> bool:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipelines import corpus
-from pipelines.corpus import FilePair, PairBlock, index_file, index_pair, read_chunk, read_lines
+from pipelines.corpora import line_files
+from pipelines.corpora.line_files import FilePair, PairBlock, index_file, index_pair, read_chunk, read_lines
 from workspace.errors import UserError
 
 # Text in which the characters that matter are frequent.
@@ -73,7 +73,7 @@ def test_chunks_do_not_depend_on_the_size_of_a_read(tmp_path: Path, monkeypatch:
     path = tmp_path / "text"
     path.write_bytes(b"".join(b"x" * (number % 7) + b"\n" for number in range(100)))
     whole = index_file(path, 8)
-    monkeypatch.setattr(corpus, "_BYTES_AT_A_TIME", 5)
+    monkeypatch.setattr(line_files, "_BYTES_AT_A_TIME", 5)
     assert index_file(path, 8) == whole
 
 

@@ -26,7 +26,6 @@ from recipes.corpora import base_name, is_remote
 from workspace.errors import UserError
 
 _BYTES_AT_A_TIME = 1 << 18
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def _unpack_zstandard(file: BinaryIO) -> Any:
@@ -71,11 +70,16 @@ def read_lines(path: str) -> Iterator[bytes]:
     """
     with open_file(path) as file:
         first = file.readline()
-        if first.startswith(_UTF16_MARKS):
-            raise UserError(f"{path} is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8")
-        first = first.removeprefix(codecs.BOM_UTF8)
+        first = first[size_of_byte_order_mark(first, path) :]
         for line in itertools.chain([first] if first else [], file):
             yield line.removesuffix(b"\n")
+
+
+def size_of_byte_order_mark(beginning: bytes, path: str) -> int:
+    """The bytes of the mark that a UTF-8 file may begin with, 0 without one. Raises UserError where it is in UTF-16."""
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{path} is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8")
+    return len(codecs.BOM_UTF8) if beginning.startswith(codecs.BOM_UTF8) else 0
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pipelines import bible, fetch
+from pipelines import fetch
+from pipelines.corpora import bible
 from recipes.corpora import corpora
 from recipes.data_schema import BibleEditions
 from recipes.stages import resolved_recipe

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from pipelines.formats import format_of, read_pairs
+from pipelines.corpora.formats import format_of, read_pairs
 from recipes.data_schema import PairFiles
 from workspace.errors import UserError
 

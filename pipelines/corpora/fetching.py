@@ -1,8 +1,8 @@
 """The corpora of a recipe that come from elsewhere, fetched.
 
 Each has a directory of its own in ``corpus/``, in which ``origin.json`` is written last; one that is there
-already and has the same origin is not fetched again. ``pipelines.bible`` makes the default corpus,
-``pipelines.downloads`` fetches files from the web and what the index of mtdata has.
+already and has the same origin is not fetched again. ``pipelines.corpora.bible`` makes the default corpus,
+``pipelines.corpora.downloads`` fetches files from the web and what the index of mtdata has.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from pipelines.bible import fetch_bible
-from pipelines.downloads import download, fetch_mtdata
+from pipelines.corpora.bible import fetch_bible
+from pipelines.corpora.downloads import download, fetch_mtdata
 from recipes.corpora import base_name, is_on_the_web, paths_of, to_fetch
 from recipes.data_schema import PairFiles, TrainingCorpus
 from recipes.schema import Recipe

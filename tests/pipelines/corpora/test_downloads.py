@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import downloads
-from pipelines.downloads import download, fetch_mtdata
+from pipelines.corpora import downloads
+from pipelines.corpora.downloads import download, fetch_mtdata
 from tests.pipelines.web_server import CONTENT, SHA256, Server
 from tests.requirements import only_in_ci
 from workspace.errors import UserError

@@ -11,7 +11,6 @@ feed stays in the line here, and goes with the white space in cleaning.
 
 from __future__ import annotations
 
-import codecs
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from pipelines.corpora.file_access import size_of_byte_order_mark
 from workspace.errors import UserError
 
 CHUNK_PAIRS = 10_000
 _BYTES_AT_A_TIME = 1 << 22
-_BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 
 @dataclass(frozen=True)
@@ -166,12 +165,11 @@ def split_lines(text: bytes, count: int) -> list[bytes]:
 def _open(path: Path) -> BinaryIO:
     """Opens a file for its bytes, after the byte order mark if there is one. Raises UserError for one of UTF-16."""
     file = path.open("rb")
-    beginning = file.read(len(_BYTE_ORDER_MARK))
-    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    try:
+        file.seek(size_of_byte_order_mark(file.read(4), str(path)))
+    except UserError:
         file.close()
-        raise UserError(f"{path} is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8")
-    if beginning != _BYTE_ORDER_MARK:
-        file.seek(0)
+        raise
     return file
 
 

@@ -1,11 +1,6 @@
-"""Reads the sentence pairs of a corpus, in order, from any of the formats that corpora come in.
+"""Reads the sentence pairs of tables: TSV, CSV, JSON Lines, Parquet and SQLite.
 
-``read_pairs`` is for one sequential reader: the preparation job unpacks with it whatever is not two plain files
-already. All formats are streamed, and need as much memory as their longest pairs; except gettext PO, which its
-library loads whole. ``pipelines.markup`` reads the formats made of XML.
-
-Text stays as the file has it: what is not UTF-8 is passed on where the format can hold it, so that such pairs
-are rejected one by one later. A row without text on one side is a pair with an empty side, for the same reason.
+The fields of a corpus name two columns, or in TSV and CSV number them from 1.
 """
 
 from __future__ import annotations
@@ -14,128 +9,35 @@ import csv
 import itertools
 import json
 import sqlite3
-import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
-import polib
 import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 
-from pipelines.markup import read_tmx, read_xliff
-from pipelines.opening import in_one_line, local_file, read_lines, without_compression
+from pipelines.corpora.file_access import in_one_line, local_file, read_lines
+from pipelines.corpora.raw_pairs import RawPair, encoded
 from recipes.data_schema import PairFiles
 from workspace.errors import UserError
-
-Pair = tuple[bytes, bytes]
 
 # Python's csv gives up on cells of more than 128 KB unless told otherwise. A quote that is never closed makes
 # one cell of all that follows, and this much memory of it.
 _MOST_CSV_CELL_CHARACTERS = 1 << 28
 _PARQUET_ROWS_AT_A_TIME = 1000
 
-_ENDINGS = {
-    ".tsv": "tsv",
-    ".csv": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".tmx": "tmx",
-    ".xlf": "xliff",
-    ".xliff": "xliff",
-    ".po": "po",
-    ".sqlite": "sqlite",
-    ".sqlite3": "sqlite",
-    ".db": "sqlite",
-}
 
-
-def format_of(files: PairFiles) -> str:
-    """The format of a corpus: as its settings say, or else by the ending of the file's name.
-
-    Raises UserError where neither tells, or the settings do not go together.
-    """
-    if files.file is None:
-        if files.format not in (None, "lines"):
-            raise UserError(f"{files.source}: format {files.format} has both sides in one file; give it as file")
-        return "lines"
-    if files.format == "lines":
-        raise UserError(f"{files.file}: format lines has a file for each side; give source and target")
-    name = without_compression(files.file).lower()
-    by_ending: str | None = next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
-    found = files.format or by_ending
-    if found is None:
-        raise UserError(
-            f"{files.file}: its name does not tell its format; give format, one of {', '.join(list(READERS)[1:])}"
-        )
-    if found == "sqlite" and not files.query:
-        raise UserError(f"{files.file}: give query, a SELECT of two columns, source and target")
-    return found
-
-
-def read_pairs(
-    files: PairFiles,
-    source_language: str,
-    target_language: str,
-    warn: Callable[[str], object] = lambda sentence: print(f"warning: {sentence}", file=sys.stderr),
-) -> Iterator[Pair]:
-    """Source and target of every pair of a corpus, meant to be UTF-8; a line feed in them is a space.
-
-    The languages are those of the recipe; TMX files are searched for them unless ``files`` names others. What a
-    file has besides translated pairs, such as units without one of the languages, is left out; ``warn`` is told,
-    at the end, of how many. Raises UserError where a file cannot be read through as what it should be.
-    """
-    form = format_of(files)
-    default_source, default_target = _DEFAULT_FIELDS.get(form, (source_language, target_language))
-    settings = {
-        "source_field": files.source_field or default_source,
-        "target_field": files.target_field or default_target,
-    }
-    pairs = left_out = 0
-    for pair in READERS[form](files.model_copy(update=settings)):
-        if pair is None:
-            left_out += 1
-        else:
-            pairs += 1
-            yield _one_line(pair[0]), _one_line(pair[1])
-    path = files.file or files.source
-    if not pairs:
-        raise UserError(
-            f"{path} has no sentence pairs{f', and {left_out:,} units without a translation' if left_out else ''}; "
-            "give a file that has some"
-        )
-    if left_out:
-        warn(f"{path}: {left_out:,} of {pairs + left_out:,} units have no translation and are left out")
-
-
-def _read_two_files(files: PairFiles) -> Iterator[Pair]:
-    paths = str(files.source), str(files.target)
-    sides = [read_lines(path) for path in paths]
-    counts = [0, 0]
-    for source, target in itertools.zip_longest(*sides):
-        counts[0] += source is not None
-        counts[1] += target is not None
-        if source is not None and target is not None:
-            yield source, target
-    if counts[0] != counts[1]:
-        raise UserError(
-            f"{paths[0]} has {counts[0]:,} lines but {paths[1]} has {counts[1]:,}; "
-            "line n of one must be the translation of line n of the other"
-        )
-
-
-def _read_tsv(files: PairFiles) -> Iterator[Pair]:
+def read_tsv(files: PairFiles) -> Iterator[RawPair]:
     """OPUS and others write no quotes around cells, and mean those that are there."""
     path = str(files.file)
     rows = (line.decode("utf-8", "surrogateescape").split("\t") for line in read_lines(path))
     return _two_columns(path, rows, _fields(files), "separated by tabs")
 
 
-def _read_csv(files: PairFiles) -> Iterator[Pair]:
+def read_csv(files: PairFiles) -> Iterator[RawPair]:
     csv.field_size_limit(_MOST_CSV_CELL_CHARACTERS)
     path = str(files.file)
     rows = csv.reader(_csv_lines(path), strict=True)
@@ -155,7 +57,7 @@ def _csv_lines(path: str) -> Iterator[str]:
         yield line.decode("utf-8", "surrogateescape") + "\n"
 
 
-def _read_jsonl(files: PairFiles) -> Iterator[Pair]:
+def read_jsonl(files: PairFiles) -> Iterator[RawPair]:
     path = str(files.file)
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
@@ -169,7 +71,7 @@ def _read_jsonl(files: PairFiles) -> Iterator[Pair]:
             ) from error
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path} line {number:,} cannot be read as JSON ({error}); mend it") from error
-        source, target = (_encoded(_text_at(row, field, f"{path} line {number:,}")) for field in _fields(files))
+        source, target = (encoded(_text_at(row, field, f"{path} line {number:,}")) for field in _fields(files))
         yield source, target
 
 
@@ -186,7 +88,7 @@ def _text_at(row: Any, field: str, place: str) -> str:
     return value or ""
 
 
-def _read_parquet(files: PairFiles) -> Iterator[Pair]:
+def read_parquet(files: PairFiles) -> Iterator[RawPair]:
     path = str(files.file)
     with local_file(path) as local:
         try:
@@ -239,32 +141,7 @@ def _parquet_texts(batch: pyarrow.RecordBatch, column: Sequence[str]) -> Iterato
     return (value or b"" for value in values.cast(pyarrow.large_binary()).to_pylist())
 
 
-def _read_po(files: PairFiles) -> Iterator[Pair | None]:
-    """Of a message with a plural, the plural is taken: the forms of two languages do not match one by one."""
-    path = str(files.file)
-    with local_file(path) as local:
-        last = local.read_bytes().rstrip().rpartition(b"\n")[2]
-        # The library takes a string without its closing quote for an empty one.
-        if not last.startswith(b"#") and not last.endswith(b'"'):
-            raise UserError(f"{path} is cut short in its last line; fetch or make it again")
-        try:
-            entries = polib.pofile(str(local))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not in the character set its header names ({error}); mend it") from error
-        except (OSError, LookupError, ValueError) as error:
-            said = in_one_line(error).replace(str(local), path)
-            raise UserError(f"{path} is not gettext PO ({said}); mend it") from error
-    for entry in entries:
-        if entry.obsolete:
-            continue
-        translation = entry.msgstr_plural[max(entry.msgstr_plural)] if entry.msgstr_plural else entry.msgstr
-        if entry.fuzzy or not translation:
-            yield None
-        else:
-            yield _encoded(entry.msgid_plural or entry.msgid), _encoded(translation)
-
-
-def _read_sqlite(files: PairFiles) -> Iterator[Pair]:
+def read_sqlite(files: PairFiles) -> Iterator[RawPair]:
     path = str(files.file)
     with local_file(path) as local:
         try:
@@ -291,7 +168,7 @@ def _fields(files: PairFiles) -> list[str]:
     return [str(files.source_field), str(files.target_field)]
 
 
-def _two_columns(path: str, rows: Iterator[list[str]], fields: Sequence[str], separator: str) -> Iterator[Pair]:
+def _two_columns(path: str, rows: Iterator[list[str]], fields: Sequence[str], separator: str) -> Iterator[RawPair]:
     """Two columns of a table. Unless both are given by number, its first row is a header.
 
     A row that is too short has an empty side, so that it is rejected by its number later; a first row that is
@@ -302,7 +179,7 @@ def _two_columns(path: str, rows: Iterator[list[str]], fields: Sequence[str], se
         rows = itertools.chain([first], rows)
     source, target = (_column(path, first, field, separator) for field in fields)
     for row in rows:
-        yield _encoded("".join(row[source : source + 1])), _encoded("".join(row[target : target + 1]))
+        yield encoded("".join(row[source : source + 1])), encoded("".join(row[target : target + 1]))
 
 
 def _column(path: str, first: Sequence[str], field: str, separator: str) -> int:
@@ -323,36 +200,3 @@ def _is_number(field: str) -> bool:
 def _listed(names: Iterable[str]) -> str:
     """Names for a message, of which there may be any number."""
     return textwrap.shorten(", ".join(names), 200, placeholder=" …")
-
-
-def _encoded(text: str) -> bytes:
-    """Text as UTF-8; what was not UTF-8 when it was read, or is half a surrogate pair, is not UTF-8 after either."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
-
-
-def _one_line(text: bytes) -> bytes:
-    return text.replace(b"\r\n", b" ").replace(b"\n", b" ")
-
-
-# Sides without fields of their own are found by the recipe's languages.
-_DEFAULT_FIELDS = {
-    "tsv": ("1", "2"),
-    "csv": ("source", "target"),
-    "jsonl": ("source", "target"),
-    "parquet": ("source", "target"),
-}
-
-READERS: dict[str, Callable[[PairFiles], Iterator[Pair | None]]] = {
-    "lines": _read_two_files,
-    "tsv": _read_tsv,
-    "csv": _read_csv,
-    "jsonl": _read_jsonl,
-    "parquet": _read_parquet,
-    "tmx": read_tmx,
-    "xliff": read_xliff,
-    "po": _read_po,
-    "sqlite": _read_sqlite,
-}

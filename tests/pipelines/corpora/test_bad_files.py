@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from pipelines.formats import read_pairs
-from tests.pipelines.test_formats import (
+from pipelines.corpora.formats import read_pairs
+from tests.pipelines.corpora.test_formats import (
     QUERY,
     WRITERS,
     XLIFF_1,
@@ -221,7 +221,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 READER = """
 import re, sys
 from pathlib import Path
-from pipelines.formats import read_pairs
+from pipelines.corpora.formats import read_pairs
 from recipes.data_schema import PairFiles
 # Not by getrusage, which counts the process that started this one.
 most = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1))

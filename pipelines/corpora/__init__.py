@@ -1,0 +1,1 @@
+"""The sentence pairs of a corpus, from wherever and in whatever format they come."""

@@ -1,0 +1,136 @@
+"""Reads the sentence pairs of a corpus, in order, from any of the formats that corpora come in.
+
+``read_pairs`` is for one sequential reader: the preparation job unpacks with it whatever is not two plain files
+already. All formats are streamed, and need as much memory as their longest pairs; except gettext PO, which its
+library loads whole. The readers are in ``tables`` and ``translation_memories``, beside this file.
+
+Text stays as the file has it: what is not UTF-8 is passed on where the format can hold it, so that such pairs
+are rejected one by one later. A row without text on one side is a pair with an empty side, for the same reason.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+
+from pipelines.corpora.file_access import read_lines, without_compression
+from pipelines.corpora.raw_pairs import RawPair
+from pipelines.corpora.tables import read_csv, read_jsonl, read_parquet, read_sqlite, read_tsv
+from pipelines.corpora.translation_memories import read_po, read_tmx, read_xliff
+from recipes.data_schema import PairFiles
+from workspace.errors import UserError
+
+_ENDINGS = {
+    ".tsv": "tsv",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".tmx": "tmx",
+    ".xlf": "xliff",
+    ".xliff": "xliff",
+    ".po": "po",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".db": "sqlite",
+}
+
+
+def format_of(files: PairFiles) -> str:
+    """The format of a corpus: as its settings say, or else by the ending of the file's name.
+
+    Raises UserError where neither tells, or the settings do not go together.
+    """
+    if files.file is None:
+        if files.format not in (None, "lines"):
+            raise UserError(f"{files.source}: format {files.format} has both sides in one file; give it as file")
+        return "lines"
+    if files.format == "lines":
+        raise UserError(f"{files.file}: format lines has a file for each side; give source and target")
+    name = without_compression(files.file).lower()
+    by_ending: str | None = next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
+    found = files.format or by_ending
+    if found is None:
+        raise UserError(
+            f"{files.file}: its name does not tell its format; give format, one of {', '.join(list(READERS)[1:])}"
+        )
+    if found == "sqlite" and not files.query:
+        raise UserError(f"{files.file}: give query, a SELECT of two columns, source and target")
+    return found
+
+
+def read_pairs(
+    files: PairFiles,
+    source_language: str,
+    target_language: str,
+    warn: Callable[[str], object] = lambda sentence: print(f"warning: {sentence}", file=sys.stderr),
+) -> Iterator[RawPair]:
+    """Source and target of every pair of a corpus, meant to be UTF-8; a line feed in them is a space.
+
+    The languages are those of the recipe; TMX files are searched for them unless ``files`` names others. What a
+    file has besides translated pairs, such as units without one of the languages, is left out; ``warn`` is told,
+    at the end, of how many. Raises UserError where a file cannot be read through as what it should be.
+    """
+    form = format_of(files)
+    default_source, default_target = _DEFAULT_FIELDS.get(form, (source_language, target_language))
+    settings = {
+        "source_field": files.source_field or default_source,
+        "target_field": files.target_field or default_target,
+    }
+    pairs = left_out = 0
+    for pair in READERS[form](files.model_copy(update=settings)):
+        if pair is None:
+            left_out += 1
+        else:
+            pairs += 1
+            yield _one_line(pair[0]), _one_line(pair[1])
+    path = files.file or files.source
+    if not pairs:
+        raise UserError(
+            f"{path} has no sentence pairs{f', and {left_out:,} units without a translation' if left_out else ''}; "
+            "give a file that has some"
+        )
+    if left_out:
+        warn(f"{path}: {left_out:,} of {pairs + left_out:,} units have no translation and are left out")
+
+
+def _read_two_files(files: PairFiles) -> Iterator[RawPair]:
+    paths = str(files.source), str(files.target)
+    sides = [read_lines(path) for path in paths]
+    counts = [0, 0]
+    for source, target in itertools.zip_longest(*sides):
+        counts[0] += source is not None
+        counts[1] += target is not None
+        if source is not None and target is not None:
+            yield source, target
+    if counts[0] != counts[1]:
+        raise UserError(
+            f"{paths[0]} has {counts[0]:,} lines but {paths[1]} has {counts[1]:,}; "
+            "line n of one must be the translation of line n of the other"
+        )
+
+
+def _one_line(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b" ").replace(b"\n", b" ")
+
+
+# Sides without fields of their own are found by the recipe's languages.
+_DEFAULT_FIELDS = {
+    "tsv": ("1", "2"),
+    "csv": ("source", "target"),
+    "jsonl": ("source", "target"),
+    "parquet": ("source", "target"),
+}
+
+READERS: dict[str, Callable[[PairFiles], Iterator[RawPair | None]]] = {
+    "lines": _read_two_files,
+    "tsv": read_tsv,
+    "csv": read_csv,
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "tmx": read_tmx,
+    "xliff": read_xliff,
+    "po": read_po,
+    "sqlite": read_sqlite,
+}

@@ -1,0 +1,16 @@
+"""A sentence pair as a file has it, before anything is mended."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+# Source and target, meant to be UTF-8.
+RawPair: TypeAlias = tuple[bytes, bytes]
+
+
+def encoded(text: str) -> bytes:
+    """Text as UTF-8; what was not UTF-8 when it was read, or is half a surrogate pair, is not UTF-8 after either."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
