@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.blocks import judged
+from pipelines.cleaning.blocks import judged
 from pipelines.corpora.line_files import FilePair, index_pair, read_chunk
 from recipes.corpora import Corpus
 from recipes.data_schema import Cleaning, PairFiles
@@ -55,7 +55,7 @@ def filter_by_opusfilter(command: str, source: Path, target: Path, directory: Pa
 
 
 def filter_by_rules(source: Path, target: Path, directory: Path) -> None:
-    """The same with the rules of ``pipelines.cleaning``, in a plain loop."""
+    """The same with the rules of ``pipelines.cleaning.rules``, in a plain loop."""
     files = PairFiles(source=str(source), target=str(target))
     corpus = Corpus(0, "train", "corpus", files, "source", "target", OURS)
     with (directory / "kept.source").open("w") as source_file, (directory / "kept.target").open("w") as target_file:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from pipelines.buckets import Pair, Rejected
-from pipelines.cleaning import NOT_UTF8
-from pipelines.sentences import Sentences
+from pipelines.cleaning.records import Pair, Rejected
+from pipelines.cleaning.rules import NOT_UTF8
+from pipelines.cleaning.sentences import Sentences
+from pipelines.cleaning.statistics import Statistics, added, statistics_of
 from pipelines.shards import EncodedPair
-from pipelines.statistics import Statistics, added, statistics_of
 from workspace.layout import UNKNOWN_ID
 
 # Of the pairs kept, and of those rejected for each reason.

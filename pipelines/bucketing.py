@@ -21,17 +21,17 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.blocks import JudgedBlock, judged
 from pipelines.buckets import Assignment, Buckets
 from pipelines.choosing import BATCHES, HELD_OUT, NEAR, TARGETS, DropFinder, FindDrops, WriteBucket
+from pipelines.cleaning.blocks import JudgedBlock, judged
+from pipelines.cleaning.duplicates import KEYS, near_duplicate_drops, target_drops
+from pipelines.cleaning.near_duplicates import band_keys
+from pipelines.cleaning.statistics import added, likest_languages, statistics_of
 from pipelines.corpora.line_files import Chunk, PairBlock, read_chunk
-from pipelines.duplicates import KEYS, near_duplicate_drops, target_drops
 from pipelines.indexing import Indexes
-from pipelines.near_duplicates import band_keys
 from pipelines.packing import pack
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.run import run_pipeline
-from pipelines.statistics import added, likest_languages, statistics_of
 from recipes.corpora import Corpus
 from recipes.data_schema import Cleaning
 

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.cleaning.records import Pair, Rejected
+from pipelines.cleaning.statistics import Statistics
 from pipelines.runners.progress import Progress
-from pipelines.statistics import Statistics
 from recipes.corpora import Corpus
 from recipes.schema import Recipe
 from workspace.layout import SPLITS
@@ -29,33 +29,6 @@ from workspace.storage import read_json, replacing, write_json
 
 _HASHES = 1 << 64
 _PAIRS_AT_A_TIME = 4096
-
-
-class Pair(NamedTuple):
-    """A kept pair. As a tuple it sorts by its place, a digest, with equal pairs side by side in their order.
-
-    ``copy`` counts the times the same pair has been written before, where its corpus has a weight.
-    """
-
-    place: bytes
-    corpus: int
-    line: int
-    source: str
-    target: str
-    copy: int = 0
-
-
-class Rejected(NamedTuple):
-    """A rejected pair: where it was, why, and what its rule measured against its limit; it sorts by where it was."""
-
-    corpus: int
-    line: int
-    reason: str
-    value: float | None
-    limit: float | None
-    file: str
-    source: str
-    target: str
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.buckets import Assignment, Buckets, Pair, Rejected
-from pipelines.cleaning import DUPLICATE, OVERLAP, UNDERSAMPLED, Rejection
-from pipelines.duplicates import KEYS, Drop, beyond_translations, without_copies
+from pipelines.buckets import Assignment, Buckets
+from pipelines.cleaning.duplicates import KEYS, Drop, beyond_translations, without_copies
+from pipelines.cleaning.records import Pair, Rejected, Rejection
+from pipelines.cleaning.rules import DUPLICATE, OVERLAP, UNDERSAMPLED
+from pipelines.cleaning.sentences import Sentences
 from pipelines.packing import unpack
 from pipelines.runners.guards import explained_errors, without_cycle_collection
-from pipelines.sentences import Sentences
 
 # What a bucket is given to choose from: its pairs; sources of dev and test; pairs to leave out, because of targets
 # or of likeness.
@@ -31,7 +32,7 @@ DropFinder: TypeAlias = Callable[[npt.NDArray[np.void]], Iterator[tuple[int, Dro
 
 
 class FindDrops(beam.DoFn):
-    """(part, ``KEYS``) → (bucket, pairs that it must leave out), as a function of ``pipelines.duplicates`` finds."""
+    """(part, ``KEYS``) → (bucket, pairs that it must leave out), as ``pipelines.cleaning.duplicates`` finds them."""
 
     def __init__(self, find: DropFinder):
         self._find = find

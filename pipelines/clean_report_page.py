@@ -14,7 +14,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions
 from jinja2 import Environment, PackageLoader
 
-from pipelines.cleaning import RULES, Rule
+from pipelines.cleaning.rules import RULES, Rule
 from pipelines.corpora.line_files import CHUNK_PAIRS
 from pipelines.indexing import Indexes, index_corpora
 from pipelines.measuring import Measures, measure_corpora

@@ -18,8 +18,9 @@ import sentencepiece
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.bucket_report import BucketReport
-from pipelines.buckets import Buckets, Pair, Rejected
-from pipelines.cleaning import TOO_MANY_SUBWORDS, Rejection
+from pipelines.buckets import Buckets
+from pipelines.cleaning.records import Pair, Rejected, Rejection
+from pipelines.cleaning.rules import TOO_MANY_SUBWORDS
 from pipelines.runners.guards import explained_errors, without_cycle_collection
 from pipelines.runners.progress import Progress
 from pipelines.runners.run import run_pipeline

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.bucket_report import BucketReport
 from pipelines.buckets import Buckets
-from pipelines.cleaning import NOT_UTF8
+from pipelines.cleaning.rules import NOT_UTF8
 from pipelines.subwords import load_subwords
 from workspace.layout import SPLITS, WorkDirectory
 from workspace.storage import sha256_of

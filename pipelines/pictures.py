@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pipelines.statistics import LONGEST, STEPS_OF_RATIO
+from pipelines.cleaning.statistics import LONGEST, STEPS_OF_RATIO
 
 _BEFORE, _AFTER, _TAKEN = "#b8c4d6", "#1f5fa8", "#c8553d"
 

@@ -26,8 +26,9 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.bucketing import clean_into_buckets
-from pipelines.buckets import Buckets, Pair
-from pipelines.cleaning import SETTING_OF_REASON
+from pipelines.buckets import Buckets
+from pipelines.cleaning.records import Pair
+from pipelines.cleaning.rules import SETTING_OF_REASON
 from pipelines.corpora.line_files import CHUNK_PAIRS
 from pipelines.encoding import encode_buckets, read_reports
 from pipelines.indexing import Indexes, index_corpora

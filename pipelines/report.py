@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader
 
 from pipelines import pictures
 from pipelines.bucket_report import SAMPLES, BucketReport, samples
-from pipelines.buckets import Buckets, Pair, Rejected
-from pipelines.cleaning import SETTING_OF_REASON
-from pipelines.statistics import Statistics, added
+from pipelines.buckets import Buckets
+from pipelines.cleaning.records import Pair, Rejected
+from pipelines.cleaning.rules import SETTING_OF_REASON
+from pipelines.cleaning.statistics import Statistics, added
 from workspace.layout import SPLITS
 
 _SIDES = ("source", "target")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import google_crc32c
 
-from pipelines.buckets import Pair
+from pipelines.cleaning.records import Pair
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT
 from workspace.storage import replacing
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines import pictures
 from pipelines.clean_report_page import other_limits, write_clean_report
-from pipelines.cleaning import RULES
+from pipelines.cleaning.rules import RULES
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
 from tests.pipelines.conftest import DRAW_PICTURE, SOURCES, TARGETS, new_work, run, write_pair

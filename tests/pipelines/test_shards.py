@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.buckets import Pair
+from pipelines.cleaning.records import Pair
 from pipelines.shards import EncodedPair, encoded_example, write_shard, writing_gzip
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT
 

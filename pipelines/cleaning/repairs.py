@@ -1,4 +1,4 @@
-"""What is mended in every sentence of the training corpora before the rules of ``pipelines.cleaning`` look at it.
+"""What is mended in every sentence of the training corpora before the rules of ``pipelines.cleaning.rules`` look at it.
 
 Each repair is a setting of the recipe's section ``cleaning``. Most blocks of sentences need few of them: a
 repair is tried on single sentences only where a fast search through the whole block finds a sign of need.

@@ -11,8 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.cleaning import RULES, SETTING_OF_REASON, Rejection, described_rules, rejections
-from pipelines.sentences import Sentences
+from pipelines.cleaning.records import Rejection
+from pipelines.cleaning.rules import RULES, SETTING_OF_REASON, described_rules, rejections
+from pipelines.cleaning.sentences import Sentences
 from recipes.data_schema import Cleaning
 from recipes.loading import check_recipe, describe_settings
 
@@ -153,7 +154,7 @@ def test_every_limit_has_one_rule() -> None:
     assert sorted(rule.setting for rule in RULES) == sorted(set(limits) - set(between_pairs))
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "cleaning.md"
+PAGE = Path(__file__).parents[3] / "docs" / "cleaning.md"
 
 
 def test_the_page_has_every_rule_as_it_is() -> None:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pipelines.near_duplicates import band_keys, bands_and_rows
+from pipelines.cleaning.near_duplicates import band_keys, bands_and_rows
 
 
 def altered(text: str, characters: int, chance: random.Random) -> str:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.buckets import Pair
-from pipelines.cleaning import NEAR_DUPLICATE, OVERLAP, SOURCES, TRANSLATIONS, Rejection
-from pipelines.sentences import Sentences
+from pipelines.cleaning.records import Pair, Rejection
+from pipelines.cleaning.rules import NEAR_DUPLICATE, OVERLAP, SOURCES, TRANSLATIONS
+from pipelines.cleaning.sentences import Sentences
 
 # What is known of a pair where pairs with something in common meet: digests of that and of what makes the pair a
 # copy of another; where the pair stands in the corpora; its bucket; whether that is of dev or test.

@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.cleaning import NOT_UTF8, Rejection, rejections
+from pipelines.cleaning.records import Rejection
+from pipelines.cleaning.repairs import repaired, without_lone_list_marks
+from pipelines.cleaning.rules import NOT_UTF8, rejections
+from pipelines.cleaning.sentences import Sentences
 from pipelines.corpora.line_files import PairBlock
-from pipelines.repairs import repaired, without_lone_list_marks
-from pipelines.sentences import Sentences
 from recipes.corpora import Corpus, base_name
 
 

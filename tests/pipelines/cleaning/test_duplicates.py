@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.buckets import Pair
-from pipelines.cleaning import OVERLAP, SOURCES, TRANSLATIONS, Rejection
-from pipelines.duplicates import KEYS, Drop, beyond_translations, target_drops, without_copies
+from pipelines.cleaning.duplicates import KEYS, Drop, beyond_translations, target_drops, without_copies
+from pipelines.cleaning.records import Pair, Rejection
+from pipelines.cleaning.rules import OVERLAP, SOURCES, TRANSLATIONS
 
 # (target, place): pairs with the same place are copies and have the same target.
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=25)

@@ -10,7 +10,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.sentences import DIGIT, LETTER, MARKUP, TERMINAL, Sentences
+from pipelines.cleaning.sentences import DIGIT, LETTER, MARKUP, TERMINAL, Sentences
 
 # Texts in which words come again and the characters that matter are frequent.
 WORDS = st.sampled_from(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.sentences import Sentences
+from pipelines.cleaning.sentences import Sentences
 
 # Lengths in words, of which longer sentences count as the longest; ratios in steps of a power of two.
 LONGEST = 150

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from pipelines.languages import is_known, likeness
+from pipelines.cleaning.languages import is_known, likeness
 
 LETTER, DIGIT, TERMINAL, MARKUP = 1, 2, 4, 8
 # What may begin a link, a placeholder or a tag, or be in the middle of one.
@@ -64,7 +64,7 @@ class Sentences:
 
     @cached_property
     def likeness(self) -> list[tuple[str, float]]:
-        """Every sentence's likest language and likeness to its own: see ``pipelines.languages``."""
+        """Every sentence's likest language and likeness to its own: see ``pipelines.cleaning.languages``."""
         return likeness(self.texts, self.language)
 
     def count(self, kind: int) -> npt.NDArray[np.int64]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.repairs import repaired, without_lone_list_marks
+from pipelines.cleaning.repairs import repaired, without_lone_list_marks
 from recipes.data_schema import Cleaning
 
 

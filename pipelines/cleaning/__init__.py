@@ -1,0 +1,1 @@
+"""What becomes of a sentence pair by itself and beside others: pure functions, no Beam."""
