@@ -10,7 +10,7 @@ setup(
     packages=find_packages(include=[f"{name}*" for name in ("workspace", "recipes", "pipelines", "model", "serving")]),
     # So that an editable install is a path, and not a finder that every start of Python would import.
     package_dir={"": "."},
-    package_data={"recipes": ["*.yaml"], "pipelines": ["*.j2", "*.lock"]},
+    package_data={"": ["*.yaml", "*.j2", "*.lock"]},
     install_requires=[
         "apache-beam",
         "eldc",

@@ -27,13 +27,13 @@ from rich.table import Table
 
 from benchmarks.prepare import READING, WAYS
 from benchmarks.rules import filter_by_opusfilter, filter_by_rules
-from pipelines.bucketing import STATISTICS, CleanBlock, WriteStatistics, clean_into_buckets, drop_finders
-from pipelines.buckets import Buckets
-from pipelines.choosing import BATCHES, HELD_OUT, TARGETS, FindDrops, WriteBucket
 from pipelines.corpora.line_files import CHUNK_PAIRS, read_chunk
-from pipelines.encoding import EncodeBucket, encode_buckets
-from pipelines.indexing import IndexCorpus, Indexes, index_corpora
-from pipelines.preparation import learn_subwords
+from pipelines.preparation.clean import STATISTICS, CleanBlock, WriteStatistics, clean_into_partitions, drop_finders
+from pipelines.preparation.deduplicate import BATCHES, HELD_OUT, TARGETS, FindDrops, WritePartition
+from pipelines.preparation.encode import EncodePartition, encode_partitions
+from pipelines.preparation.index import IndexCorpus, Indexes, index_corpora
+from pipelines.preparation.job import learn_subwords
+from pipelines.preparation.partitions import Partitions
 from pipelines.runners.options import pipeline_options
 from recipes.corpora import Corpus, corpora
 from recipes.loading import check_recipe, save_recipe
@@ -126,20 +126,20 @@ def measure(way: str, work: WorkDirectory) -> None:
     options = pipeline_options(flags or [])
     with timed(seconds, "index"):
         pairs = plain_index(every, indexes) if plain else index_corpora(every, indexes, options, CHUNK_PAIRS)
-    buckets = Buckets(work.intermediate / "clean", recipe, every, pairs)
-    buckets.directory.mkdir(parents=True)
+    partitions = Partitions(work.intermediate / "clean", recipe, every, pairs)
+    partitions.directory.mkdir(parents=True)
     if way == READING:
         with timed(seconds, "clean"):
-            read_and_clean(buckets, indexes)
+            read_and_clean(partitions, indexes)
         print_figures(seconds)
         return
     with timed(seconds, "clean"):
-        plain_clean(buckets, indexes) if plain else clean_into_buckets(buckets, indexes, options)
-    learn_subwords(buckets, models)
+        plain_clean(partitions, indexes) if plain else clean_into_partitions(partitions, indexes, options)
+    learn_subwords(partitions, models)
     shutil.copytree(models.data, output.data)
     with timed(seconds, "encode"):
-        kept = buckets.counts(range(len(buckets)))[0]
-        plain_encode(buckets, output) if plain else encode_buckets(buckets, output, options, kept)
+        kept = partitions.counts(range(len(partitions)))[0]
+        plain_encode(partitions, output) if plain else encode_partitions(partitions, output, options, kept)
     print_figures(seconds)
 
 
@@ -172,37 +172,37 @@ def plain_index(every: Sequence[Corpus], indexes: Indexes) -> list[int]:
     return [indexes.read(corpus).lines for corpus in every]
 
 
-def plain_clean(buckets: Buckets, indexes: Indexes) -> None:
+def plain_clean(partitions: Partitions, indexes: Indexes) -> None:
     """The second job without Beam: what it groups is grouped in dictionaries."""
-    clean, write = CleanBlock(buckets), WriteBucket(buckets)
+    clean, write = CleanBlock(partitions), WritePartition(partitions)
     groups: dict[str, dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
-    for corpus in buckets.corpora:
+    for corpus in partitions.corpora:
         for chunk in indexes.read(corpus).chunks(corpus.number):
             for output in clean.process(read_chunk(chunk)):
                 key, value = output.value
                 groups[output.tag][key].append(value)
     for of_corpus in groups.pop(STATISTICS).items():
-        WriteStatistics(buckets).process(of_corpus)
-    for keys, find in drop_finders(buckets.recipe.cleaning).items():
+        WriteStatistics(partitions).process(of_corpus)
+    for keys, find in drop_finders(partitions.recipe.cleaning).items():
         for part in groups.pop(keys).items():
-            for bucket, drops in FindDrops(find).process(part):
-                groups[keys][bucket].append(drops)
-    for bucket in range(len(buckets)):
-        inputs = {name: groups[name].pop(bucket, []) for name in (BATCHES, HELD_OUT, TARGETS)}
-        write.process((bucket, inputs))
+            for partition, drops in FindDrops(find).process(part):
+                groups[keys][partition].append(drops)
+    for partition in range(len(partitions)):
+        inputs = {name: groups[name].pop(partition, []) for name in (BATCHES, HELD_OUT, TARGETS)}
+        write.process((partition, inputs))
 
 
-def read_and_clean(buckets: Buckets, indexes: Indexes) -> None:
+def read_and_clean(partitions: Partitions, indexes: Indexes) -> None:
     """What the second job does before anything is grouped; its results are dropped at once."""
-    clean = CleanBlock(buckets)
-    for corpus in buckets.corpora:
+    clean = CleanBlock(partitions)
+    for corpus in partitions.corpora:
         for chunk in indexes.read(corpus).chunks(corpus.number):
             for _ in clean.process(read_chunk(chunk)):
                 pass
 
 
-def plain_encode(buckets: Buckets, output: WorkDirectory) -> None:
+def plain_encode(partitions: Partitions, output: WorkDirectory) -> None:
     """The third job without Beam."""
-    encode = EncodeBucket(buckets, output)
-    for bucket in range(len(buckets)):
-        encode.process(bucket)
+    encode = EncodePartition(partitions, output)
+    for partition in range(len(partitions)):
+        encode.process(partition)

@@ -1,7 +1,7 @@
 """Shows that another engine leaves the same bytes: ``python -m pipelines.compare_runners --work work/<recipe>``.
 
 Prepares the corpora of a recipe twice, on this machine and as Beam's flags say, ``--runner=flink`` unless told
-otherwise (``pipelines.comparison``).
+otherwise (``pipelines.preparation.comparison``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--work", type=Path, required=True, help="work directory that holds recipe.yaml and corpus/")
     known, flags = parser.parse_known_args(arguments)
     with starting_up():
-        from pipelines.comparison import compare
+        from pipelines.preparation.comparison import compare
     files = compare(WorkDirectory(known.work), flags or ["--runner=flink"])
     print(f"all {files} files have the same SHA-256")
 

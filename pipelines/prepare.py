@@ -1,7 +1,7 @@
 """Prepares the corpora of a recipe for training: ``python -m pipelines.prepare --work work/<recipe>``.
 
 Flags that this command does not know are Beam's: ``--direct_running_mode=multi_processing
---direct_num_workers=2`` uses two cores. The steps are those of ``pipelines.preparation``.
+--direct_num_workers=2`` uses two cores. The steps are those of ``pipelines.preparation.job``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ def main(arguments: list[str]) -> None:
 
         recipe = resolved_recipe(work)
 
-        from pipelines.manifest import summary
-        from pipelines.preparation import prepare
+        from pipelines.preparation.job import prepare
+        from pipelines.preparation.manifest import summary
+        from pipelines.report import render_report
         from pipelines.runners.options import ready_runner
     with ready_runner(flags) as options:
-        manifest = prepare(recipe, work, options)
+        manifest = prepare(recipe, work, options, render_report=render_report)
     print(summary(manifest, work), flush=True)
 
 

@@ -10,24 +10,26 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from pipelines import pictures
-from pipelines.bucket_report import SAMPLES, BucketReport, samples
-from pipelines.buckets import Buckets
 from pipelines.cleaning.records import Pair, Rejected
 from pipelines.cleaning.rules import SETTING_OF_REASON
 from pipelines.cleaning.statistics import Statistics, added
+from pipelines.preparation.counts import SAMPLES, PartitionCounts, samples
+from pipelines.preparation.partitions import Partitions
 from workspace.layout import SPLITS
 
 _SIDES = ("source", "target")
 
 
-def render_report(buckets: Buckets, reports: Sequence[BucketReport], manifest: Mapping[str, Any]) -> str:
-    """The page, from the counts of all buckets and the manifest."""
-    before = added(buckets.read_statistics(corpus.number) for corpus in buckets.corpora if corpus.split == "train")
-    after = added(report.statistics for report in reports if not buckets.is_given(report.split))
+def render_report(partitions: Partitions, counts: Sequence[PartitionCounts], manifest: Mapping[str, Any]) -> str:
+    """The page, from the counts of all partitions and the manifest."""
+    before = added(
+        partitions.read_statistics(corpus.number) for corpus in partitions.corpora if corpus.split == "train"
+    )
+    after = added(each.statistics for each in counts if not partitions.is_given(each.split))
     environment = Environment(loader=PackageLoader("pipelines", "."), autoescape=True, trim_blocks=True)
     pairs = manifest["pairs"]
     return environment.get_template("report.html.j2").render(
-        title=f"Preparation of {buckets.recipe.name}",
+        title=f"Preparation of {partitions.recipe.name}",
         summary=(
             f"{pairs['read']:,} pairs read; "
             + ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())
@@ -44,7 +46,7 @@ def render_report(buckets: Buckets, reports: Sequence[BucketReport], manifest: M
             pictures.languages(before[name], side) for side in _SIDES if before.get(name := f"{side}_languages")
         ],
         subwords=list(_subwords(manifest)),
-        samples=list(_samples(buckets, reports)),
+        samples=list(_samples(partitions, counts)),
         seconds=manifest["seconds"],
     )
 
@@ -85,21 +87,21 @@ def _subwords(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         )
 
 
-def _samples(buckets: Buckets, reports: Sequence[BucketReport]) -> Iterator[tuple[str, str, list[dict[str, str]]]]:
+def _samples(
+    partitions: Partitions, counts: Sequence[PartitionCounts]
+) -> Iterator[tuple[str, str, list[dict[str, str]]]]:
     """Label, setting and some pairs: of those kept, and of those rejected for each reason."""
-    kept = heapq.nsmallest(
-        SAMPLES, (pair for report in reports if report.split == "train" for pair in report.kept_samples)
-    )
-    yield "kept", "", [_described(buckets, pair) for pair in kept]
-    rejected = samples(pair for report in reports for found in report.rejected_samples.values() for pair in found)
+    kept = heapq.nsmallest(SAMPLES, (pair for each in counts if each.split == "train" for pair in each.kept_samples))
+    yield "kept", "", [_described(partitions, pair) for pair in kept]
+    rejected = samples(pair for each in counts for found in each.rejected_samples.values() for pair in found)
     for reason, setting in SETTING_OF_REASON.items():
         if reason in rejected:
-            yield reason, setting, [_described(buckets, pair) for pair in rejected[reason]]
+            yield reason, setting, [_described(partitions, pair) for pair in rejected[reason]]
 
 
-def _described(buckets: Buckets, pair: Pair | Rejected) -> dict[str, str]:
+def _described(partitions: Partitions, pair: Pair | Rejected) -> dict[str, str]:
     measured = ""
     if isinstance(pair, Rejected) and pair.value is not None:
         measured = f"{pair.value:g} (limit {pair.limit:g})"
-    corpus = buckets.corpora[pair.corpus].name
+    corpus = partitions.corpora[pair.corpus].name
     return {"where": f"{corpus} {pair.line:,}", "measured": measured, "source": pair.source, "target": pair.target}

@@ -1,9 +1,9 @@
 """Which of several like sentence pairs are kept.
 
-Pairs with the same source sentence meet in one bucket, where copies and further translations are found
+Pairs with the same source sentence meet in one partition, where copies and further translations are found
 (``without_copies``, ``beyond_translations``). Pairs with the same target sentence, and nearly the same pairs, are
-spread over all buckets: of them only short keys meet (``KEYS``), and ``target_drops`` and ``near_duplicate_drops``
-say which pairs their buckets must leave out. Sentences are the same here if their letters and digits are, in
+spread over all partitions: of them only short keys meet (``KEYS``), and ``target_drops`` and ``near_duplicate_drops``
+say which pairs their partitions must leave out. Sentences are the same here if their letters and digits are, in
 whatever case.
 """
 
@@ -20,14 +20,14 @@ from pipelines.cleaning.rules import NEAR_DUPLICATE, OVERLAP, SOURCES, TRANSLATI
 from pipelines.cleaning.sentences import Sentences
 
 # What is known of a pair where pairs with something in common meet: digests of that and of what makes the pair a
-# copy of another; where the pair stands in the corpora; its bucket; whether that is of dev or test.
+# copy of another; where the pair stands in the corpora; its partition; whether that is of dev or test.
 KEYS = np.dtype(
-    [("common", "<u8"), ("place", "<u8"), ("corpus", "<u4"), ("line", "<u8"), ("bucket", "<u4"), ("held_out", "?")]
+    [("common", "<u8"), ("place", "<u8"), ("corpus", "<u4"), ("line", "<u8"), ("partition", "<u4"), ("held_out", "?")]
 )
 
 
 class Drop(NamedTuple):
-    """A pair that its bucket must leave out, by its corpus and line."""
+    """A pair that its partition must leave out, by its corpus and line."""
 
     corpus: int
     line: int
@@ -54,7 +54,7 @@ def beyond_translations(pairs: Sequence[Pair], most: int) -> Iterator[Drop]:
 
 
 def target_drops(keys: npt.NDArray[np.void], overlap: bool, most_sources: int | None) -> Iterator[tuple[int, Drop]]:
-    """(bucket, pair to leave out) of pairs that may have targets in common.
+    """(partition, pair to leave out) of pairs that may have targets in common.
 
     With ``overlap`` those to train on whose target is one of dev or test as well; with ``most_sources`` those
     that come, in the order of the corpora, after as many others. A copy of a pair before it is not counted.
@@ -70,7 +70,7 @@ def target_drops(keys: npt.NDArray[np.void], overlap: bool, most_sources: int | 
 
 
 def near_duplicate_drops(keys: npt.NDArray[np.void], similarity: float) -> Iterator[tuple[int, Drop]]:
-    """(bucket, pair to leave out) of pairs to train on that have something in common with one before."""
+    """(partition, pair to leave out) of pairs to train on that have something in common with one before."""
     for key, _ in _beyond(keys[~keys["held_out"]], 1):
         yield _drop(key, Rejection(NEAR_DUPLICATE, None, similarity))
 
@@ -89,4 +89,4 @@ def _beyond(keys: npt.NDArray[np.void], most: int) -> Iterator[tuple[np.void, in
 
 
 def _drop(key: np.void, rejection: Rejection) -> tuple[int, Drop]:
-    return int(key["bucket"]), Drop(int(key["corpus"]), int(key["line"]), rejection)
+    return int(key["partition"]), Drop(int(key["corpus"]), int(key["line"]), rejection)

@@ -2,7 +2,7 @@
 
 A file is indexed once by its newlines (``index_file``, ``index_pair``); every chunk of the index can then be
 read by any worker and in any order (``read_chunk``, ``read_lines``). Compressed files and other formats
-cannot be entered in their middle: ``pipelines.indexing`` unpacks them first.
+cannot be entered in their middle: ``pipelines.preparation.index`` unpacks them first.
 
 Lines end at a line feed and nowhere else. ``str.splitlines`` also ends them at U+2028, U+0085 and six
 other characters, each of which would put the two sides out of step. A carriage return before the line

@@ -21,8 +21,8 @@ from model.references import read_references
 from model.scores import evaluate
 from model.subwords import load_subwords
 from model.translator import Translator
-from pipelines import preparation
 from pipelines.corpora.line_files import FilePair
+from pipelines.preparation.job import prepare
 from pipelines.runners.options import pipeline_options
 from recipes import schema
 from recipes.loading import load_recipe
@@ -30,7 +30,7 @@ from recipes.stages import resolved_recipe
 from tests.model.conftest import TEXTS, TINY, best
 from tests.model.shards import write_data
 from tests.numbers_corpus import write_corpus
-from tests.pipelines.conftest import new_work
+from tests.pipelines.support import new_work
 from workspace.errors import UserError
 from workspace.layout import UNKNOWN_ID, WorkDirectory
 from workspace.storage import read_json
@@ -196,7 +196,7 @@ def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
         training={"batch_tokens": 1000, "epochs": 1, "max_steps": 4},
     )
     recipe = resolved_recipe(work)
-    preparation.prepare(recipe, work, pipeline_options([]))
+    prepare(recipe, work, pipeline_options([]))
     network = train(work, recipe)
     source, target = load_subwords(work, joint=False)
     processors = [

@@ -15,7 +15,7 @@ import tensorflow as tf
 from model.batches import fixed_shapes, training_batches
 from model.plan import endless_epochs
 from model.sampling import Sampler, sampled_batches
-from pipelines.subwords import train_subwords
+from pipelines.preparation.subwords import train_subwords
 from recipes import data_schema, schema
 from recipes.loading import load_recipe
 from tests.model.shards import write_data

@@ -10,7 +10,7 @@ import sentencepiece
 import tensorflow as tf
 
 from model.subwords import Subwords
-from pipelines.subwords import train_subwords
+from pipelines.preparation.subwords import train_subwords
 from recipes.data_schema import Subwords as SubwordSettings
 from tests.model.conftest import TEXTS
 from tests.numbers_corpus import english

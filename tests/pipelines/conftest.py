@@ -1,99 +1,17 @@
-"""Small corpora of the tests' own writing, in work directories of their own."""
+"""What the tests of the Beam jobs share."""
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipelines import pictures, preparation
 from pipelines.corpora.line_files import FilePair
-from pipelines.runners.options import pipeline_options
-from recipes.loading import check_recipe, save_recipe
-from recipes.stages import resolved_recipe
-from tests.numbers_corpus import english, french, write_corpus
+from tests.numbers_corpus import write_corpus
 from tests.pipelines.web_server import server
-from workspace.layout import WorkDirectory
-from workspace.storage import remove, sha256_of
 
 # A fixture for all tests of the package.
 __all__ = ["server"]
-
-SOURCES = [english(number) for number in range(300)]
-TARGETS = [french(number) for number in range(300)]
-DRAW_PICTURE = pictures._svg
-
-
-def write_lines(path: Path, lines: Sequence[str | bytes]) -> Path:
-    """Writes lines, each ended by a line feed; compressed if the name ends in .gz."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines)
-    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
-    return path
-
-
-def write_pair(directory: Path, source: Sequence[str | bytes], target: Sequence[str | bytes]) -> FilePair:
-    """Writes both sides of a corpus into a directory."""
-    return FilePair(
-        source=write_lines(directory / "text.en", source), target=write_lines(directory / "text.fr", target)
-    )
-
-
-def new_work(root: Path, files: FilePair | None, /, **settings: Any) -> WorkDirectory:
-    """A work directory with a recipe for a corpus of a few hundred pairs; ``settings`` are laid over it, by section."""
-    defaults: dict[str, Any] = {
-        "name": "test",
-        "corpus": {"train": as_settings(files) if files else []},
-        # Of numbers in two languages, some are the same word.
-        "cleaning": {"max_identical": None, "max_similarity": None},
-        "split": {"dev_pairs": 30, "test_pairs": 40},
-        "subwords": {"vocabulary": 60},
-        "shards": 3,
-    }
-    for section, values in settings.items():
-        below = defaults.get(section)
-        defaults[section] = {**below, **values} if isinstance(below, Mapping) else values
-    work = WorkDirectory(root)
-    save_recipe(check_recipe(defaults, "recipe"), work.recipe)
-    return work
-
-
-def as_settings(files: FilePair) -> dict[str, str]:
-    """Two files as a recipe names them."""
-    return {"source": str(files.source), "target": str(files.target)}
-
-
-def run(work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000) -> dict[str, Any]:
-    """Prepares a work directory's corpus from the beginning, with flags for Beam; gives the manifest."""
-    remove(work.intermediate)
-    return preparation.prepare(resolved_recipe(work), work, pipeline_options(flags), chunk_pairs)
-
-
-def hashes(work: WorkDirectory) -> dict[str, str]:
-    """SHA-256 of every file of ``data/`` but the manifest and the report, which tell the time."""
-    files = sorted(path for path in work.data.rglob("*") if path.is_file() and path not in (work.manifest, work.report))
-    return {str(path.relative_to(work.data)): sha256_of(path) for path in files}
-
-
-def rejected_pairs(work: WorkDirectory) -> list[dict[str, Any]]:
-    """All of ``rejected/``, by line."""
-    pairs = []
-    for path in work.rejected.iterdir():
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            pairs += [json.loads(line) for line in file]
-    return sorted(pairs, key=lambda pair: (pair["file"], pair["line"]))
-
-
-@pytest.fixture(scope="package", autouse=True)
-def no_pictures() -> Iterator[None]:
-    """None are drawn for the report: that is half of the time of a small preparation. test_report.py has them drawn."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "_svg", lambda *_: "")
-        yield
 
 
 @pytest.fixture

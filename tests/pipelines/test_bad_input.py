@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from pipelines import encoding, preparation, translate
+from pipelines import translate
 from pipelines.corpora.line_files import FilePair
+from pipelines.preparation import encode, job
 from pipelines.runners.options import pipeline_options
-from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, new_work, run, write_pair
+from tests.pipelines.support import SOURCES, TARGETS, as_settings, new_work, run, write_pair
 from tests.requirements import without_privileges
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
@@ -106,13 +107,13 @@ def test_an_error_in_a_worker_comes_out_as_its_sentence(
 ) -> None:
     """The file is cut short after it was indexed, which only a worker can notice."""
     work = new_work(tmp_path / "work", numbers)
-    check = preparation._check_size
+    check = job._check_size
 
     def cut(*arguments: Any) -> None:
         check(*arguments)
         numbers.target.write_bytes(b"un\n")
 
-    monkeypatch.setattr(preparation, "_check_size", cut)
+    monkeypatch.setattr(job, "_check_size", cut)
     with pytest.raises(UserError) as error:
         run(work, f"--direct_running_mode={mode}")
     assert str(error.value) == "a corpus file changed while it was read; run the same command again"
@@ -125,7 +126,7 @@ def test_a_full_disk_in_a_worker_is_said_in_a_sentence(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device", "train-00000-of-00003.tfrecord.gz")
 
-    monkeypatch.setattr(encoding, "write_shard", full)
+    monkeypatch.setattr(encode, "write_shard", full)
     work = new_work(tmp_path / "work", numbers)
     with pytest.raises(
         UserError, match=r"^the disk is full while writing train-00000-of-00003\.tfrecord\.gz; make room"

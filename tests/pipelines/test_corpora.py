@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipelines import preparation
+from pipelines.preparation.job import prepare
+from pipelines.preparation.subwords import load_subwords
 from pipelines.runners.options import pipeline_options
-from pipelines.subwords import load_subwords
 from recipes.stages import resolved_recipe
-from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
+from tests.pipelines.support import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
 from tests.pipelines.test_prepare import records
 from workspace.layout import FILE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
 
@@ -174,7 +174,7 @@ def test_only_the_later_steps_are_done_again(tmp_path: Path, three: list[dict[st
     run(work)
     cleaned = {path: path.stat().st_mtime_ns for path in (work.intermediate / "clean").iterdir()}
     work = new_work(tmp_path / "work", None, corpus={"train": three}, subwords={"vocabulary": 70})
-    preparation.prepare(resolved_recipe(work), work, pipeline_options([]))
+    prepare(resolved_recipe(work), work, pipeline_options([]))
     assert {path: path.stat().st_mtime_ns for path in (work.intermediate / "clean").iterdir()} == cleaned
     again = hashes(work)
     run(work)

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from pipelines import prepare
 from pipelines.corpora.line_files import FilePair
-from pipelines.manifest import summary
-from pipelines.subwords import load_subwords
+from pipelines.preparation.manifest import summary
+from pipelines.preparation.subwords import load_subwords
 from recipes.stages import PREPARE, resolved_recipe
 from tests.numbers_corpus import english
-from tests.pipelines.conftest import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
+from tests.pipelines.support import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
 from workspace.errors import UserError
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET, TARGET_TEXT, WorkDirectory
 from workspace.storage import read_json, sha256_of
@@ -150,7 +150,6 @@ def test_nothing_else_is_left_behind(prepared: WorkDirectory) -> None:
         "subwords.model",
         "manifest.json",
         "rejected",
-        "report.html",
     }
     assert sorted(path.name for path in prepared.rejected.iterdir()) == [f"{n:05d}-of-00005.jsonl.gz" for n in range(5)]
 
@@ -334,6 +333,7 @@ def test_the_command_says_what_it_did(tmp_path: Path, numbers: FilePair, capsys:
     assert out.startswith("read 400 pairs in ")
     assert f"kept {kept['train']} train, {kept['dev']} dev, {kept['test']} test; rejected none" in out
     assert sorted(path.name for path in work.root.iterdir()) == ["data", "intermediate", "recipe.yaml"]
+    assert work.report.stat().st_size > 10_000  # with its pictures
 
 
 def test_killed_when_all_is_done_it_takes_no_time_and_says_so(prepared: WorkDirectory, tmp_path: Path) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
 
-from pipelines import pictures
 from pipelines.clean_report_page import other_limits, write_clean_report
 from pipelines.cleaning.rules import RULES
+from pipelines.report import render_report
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
-from tests.pipelines.conftest import DRAW_PICTURE, SOURCES, TARGETS, new_work, run, write_pair
+from tests.pipelines.support import SOURCES, TARGETS, new_work, run, write_pair
 from workspace.layout import WorkDirectory
 
 
@@ -38,16 +37,8 @@ class Page(HTMLParser):
         return self.texts[self.texts.index(text) + 1]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def drawn_pictures() -> Iterator[None]:
-    """Which the other tests leave out."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "_svg", DRAW_PICTURE)
-        yield
-
-
 @pytest.fixture(scope="module")
-def work(drawn_pictures: None, tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     directory = tmp_path_factory.mktemp("report")
     source = [*SOURCES, *SOURCES[:5], "", "word " * 150, "<script>alert(1)</script> & more"]
     target = [*TARGETS, *TARGETS[:5], "x", "mot " * 120, "<script>alert(1)</script> & plus"]
@@ -61,7 +52,7 @@ def work(drawn_pictures: None, tmp_path_factory: pytest.TempPathFactory) -> Work
 
 
 def test_the_report_says_what_was_counted(work: WorkDirectory) -> None:
-    manifest = run(work)
+    manifest = run(work, render_report=render_report)
     page = Page(work.report.read_text("utf-8"))
     assert page.foreign == []
     assert f"{manifest['pairs']['kept']['train']:,} train" in page.texts[page.texts.index("Preparation of test", 2) + 1]

@@ -52,7 +52,7 @@ def test_nothing_is_dropped_that_was_not_asked_for(rows: list[tuple[int, int, bo
     assert {drop.rejection.reason for _, drop in target_drops(keys_of(rows), True, None)} <= {OVERLAP}
 
 
-def test_a_drop_goes_to_the_bucket_of_its_pair() -> None:
+def test_a_drop_goes_to_the_partition_of_its_pair() -> None:
     keys = np.array([(5, 1, 0, 3, 4, False), (5, 2, 0, 2, 9, True)], KEYS)
     assert list(target_drops(keys, True, None)) == [(4, Drop(0, 3, Rejection(OVERLAP)))]
 

@@ -18,7 +18,7 @@ from pipelines.corpora import bible
 from recipes.corpora import corpora
 from recipes.data_schema import BibleEditions
 from recipes.stages import resolved_recipe
-from tests.pipelines.conftest import new_work
+from tests.pipelines.support import new_work
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.storage import sha256_of

@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import compare_runners, flink, preparation
+from pipelines import compare_runners, flink
 from pipelines.corpora import fetching
 from pipelines.corpora.line_files import FilePair
+from pipelines.preparation import job
 from pipelines.runners import flink_jars as jars_module
 from pipelines.runners.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.runners.flink_jars import flink_jars, java_command
@@ -28,7 +29,7 @@ from pipelines.runners.options import ready_runner
 from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
-from tests.pipelines.conftest import hashes, new_work, run
+from tests.pipelines.support import hashes, new_work, run
 from tests.requirements import missing, only_in_ci
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
@@ -87,7 +88,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def run_on(work: WorkDirectory, options: PipelineOptions, chunk_pairs: int) -> None:
-    preparation.prepare(resolved_recipe(work), work, options, chunk_pairs)
+    job.prepare(resolved_recipe(work), work, options, chunk_pairs)
 
 
 def test_shards_are_the_same_bytes_as_on_this_machine(
@@ -145,11 +146,11 @@ def state(cluster: FlinkCluster, job: str) -> str:
 
 def cleaning_job(cluster: FlinkCluster, before: set[str]) -> str | None:
     """The job, none of those before, that reads and cleans just now."""
-    for job in cluster.rest("/jobs/overview")["jobs"]:
-        if job["jid"] not in before:
-            vertices = cluster.rest(f"/jobs/{job['jid']}")["vertices"]
+    for listed in cluster.rest("/jobs/overview")["jobs"]:
+        if listed["jid"] not in before:
+            vertices = cluster.rest(f"/jobs/{listed['jid']}")["vertices"]
             if any("clean" in vertex["name"] and vertex["status"] == "RUNNING" for vertex in vertices):
-                return str(job["jid"])
+                return str(listed["jid"])
     return None
 
 
@@ -162,13 +163,13 @@ def test_an_error_in_a_worker_comes_out_as_its_sentence(
 ) -> None:
     """And nothing else does, though Flink tried again."""
     work = new_work(tmp_path / "work", corpus)
-    check = preparation._check_size
+    check = job._check_size
 
     def cut(*arguments: Any) -> None:
         check(*arguments)
         corpus.target.write_bytes(b"un\n")
 
-    monkeypatch.setattr(preparation, "_check_size", cut)
+    monkeypatch.setattr(job, "_check_size", cut)
     with pytest.raises(UserError) as error:
         run_on(work, options, chunk_pairs=10_000)
     assert str(error.value) == "a corpus file changed while it was read; run the same command again"

@@ -20,10 +20,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.corpora.file_access import without_compression
 from pipelines.corpora.formats import format_of, read_pairs
 from pipelines.corpora.line_files import FilePair, PairIndex, index_pair
+from pipelines.preparation.steps import made_once
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.progress import Progress
 from pipelines.runners.run import run_pipeline
-from pipelines.steps import made_once
 from recipes.corpora import Corpus, is_remote, read_as
 from workspace.errors import UserError
 from workspace.storage import read_json, replacing, write_json

@@ -7,7 +7,7 @@ import pickle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.packing import pack, unpack
+from pipelines.preparation.partitions import pack, unpack
 
 VALUES = st.recursive(st.none() | st.integers() | st.text() | st.binary(), st.lists)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.steps import forget, made_once
+from pipelines.preparation.steps import forget, made_once
 
 
 def test_a_step_is_done_once_and_again_only_when_it_is_made_from_something_else(tmp_path: Path) -> None:

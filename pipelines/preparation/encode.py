@@ -1,7 +1,7 @@
-"""The third Beam job: every bucket's pairs, encoded as subword ids, become one shard.
+"""The third Beam job: every partition's pairs, encoded as subword ids, become one shard.
 
-Each bucket is one element and one worker's work; it leaves the shard, the file of rejected pairs, and a
-``BucketReport`` that the manifest is put together from. Results are files and not Beam counters, which
+Each partition is one element and one worker's work; it leaves the shard, the file of rejected pairs, and a
+``PartitionCounts`` that the manifest is put together from. Results are files and not Beam counters, which
 a bundle that had to be tried again would count twice.
 """
 
@@ -17,80 +17,80 @@ import apache_beam as beam
 import sentencepiece
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.bucket_report import BucketReport
-from pipelines.buckets import Buckets
 from pipelines.cleaning.records import Pair, Rejected, Rejection
 from pipelines.cleaning.rules import TOO_MANY_SUBWORDS
+from pipelines.preparation.counts import PartitionCounts
+from pipelines.preparation.partitions import Partitions
+from pipelines.preparation.shards import EncodedPair, encoded_example, write_shard, writing_gzip
+from pipelines.preparation.subwords import load_subwords
 from pipelines.runners.guards import explained_errors, without_cycle_collection
 from pipelines.runners.progress import Progress
 from pipelines.runners.run import run_pipeline
-from pipelines.shards import EncodedPair, encoded_example, write_shard, writing_gzip
-from pipelines.subwords import load_subwords
 from recipes.corpora import Corpus
 from workspace.layout import WorkDirectory, shard_name
 from workspace.storage import replacing, sha256_of
 
 
-def encode_buckets(buckets: Buckets, output: WorkDirectory, options: PipelineOptions, pairs: int) -> None:
+def encode_partitions(partitions: Partitions, output: WorkDirectory, options: PipelineOptions, pairs: int) -> None:
     """Runs the job over ``pairs`` pairs in all: shards and rejected pairs appear in ``output.data``."""
     pipeline = beam.Pipeline(options=options)
     (
         pipeline
-        | "buckets" >> beam.Create(list(range(len(buckets))))
+        | "partitions" >> beam.Create(list(range(len(partitions))))
         | "spread" >> beam.Reshuffle()
-        | "encode" >> beam.ParDo(EncodeBucket(buckets, output))
+        | "encode" >> beam.ParDo(EncodePartition(partitions, output))
     )
     with _progress(output).shown(pairs, "encoding", "pair"):
         run_pipeline(pipeline)
 
 
-def read_reports(buckets: Buckets, output: WorkDirectory) -> list[BucketReport]:
-    """The reports of all buckets, in their order."""
-    return [pickle.loads(_report(output, bucket).read_bytes()) for bucket in range(len(buckets))]
+def read_counts(partitions: Partitions, output: WorkDirectory) -> list[PartitionCounts]:
+    """The counts of all partitions, in their order."""
+    return [pickle.loads(_counts(output, partition).read_bytes()) for partition in range(len(partitions))]
 
 
-class EncodeBucket(beam.DoFn):
-    """Bucket → nothing: writes its shard, its rejected pairs, and its report last; a finished one is left as it is."""
+class EncodePartition(beam.DoFn):
+    """Partition → nothing: writes its shard, its rejected pairs, its counts last; a finished one is left as it is."""
 
-    def __init__(self, buckets: Buckets, output: WorkDirectory):
-        self._buckets = buckets
+    def __init__(self, partitions: Partitions, output: WorkDirectory):
+        self._partitions = partitions
         self._output = output
-        self._names = [corpus.name for corpus in buckets.corpora]
-        self._files = [corpus.file_name for corpus in buckets.corpora]
+        self._names = [corpus.name for corpus in partitions.corpora]
+        self._files = [corpus.file_name for corpus in partitions.corpora]
 
-    def process(self, bucket: int) -> None:
-        if _report(self._output, bucket).exists():
+    def process(self, partition: int) -> None:
+        if _counts(self._output, partition).exists():
             return
         with explained_errors(), without_cycle_collection():
-            split = self._buckets.split(bucket)
-            of_split = self._buckets.of_split(split)
-            report = BucketReport(split, shard_name(split, bucket - of_split[0], len(of_split)))
-            rejected = self._buckets.read_rejected(bucket)
-            shard = self._output.data / report.shard
-            write_shard(self._records(bucket, report, rejected), shard)
-            report.sha256 = sha256_of(shard)
+            split = self._partitions.split(partition)
+            of_split = self._partitions.of_split(split)
+            counts = PartitionCounts(split, shard_name(split, partition - of_split[0], len(of_split)))
+            rejected = self._partitions.read_rejected(partition)
+            shard = self._output.data / counts.shard
+            write_shard(self._records(partition, counts, rejected), shard)
+            counts.sha256 = sha256_of(shard)
             rejected.sort()
-            report.count_rejected(rejected, self._names)
-            self._write_rejected(rejected, bucket)
-            with replacing(_report(self._output, bucket)) as path:
-                path.write_bytes(pickle.dumps(report))
+            counts.count_rejected(rejected, self._names)
+            self._write_rejected(rejected, partition)
+            with replacing(_counts(self._output, partition)) as path:
+                path.write_bytes(pickle.dumps(counts))
 
-    def _records(self, bucket: int, report: BucketReport, rejected: list[Rejected]) -> Iterator[bytes]:
-        """The records of a bucket, which ``report`` counts; what is too long goes to ``rejected``."""
-        limit = self._buckets.recipe.subwords.max_length
+    def _records(self, partition: int, counts: PartitionCounts, rejected: list[Rejected]) -> Iterator[bytes]:
+        """The records of a partition, which ``counts`` counts; what is too long goes to ``rejected``."""
+        limit = self._partitions.recipe.subwords.max_length
         source_model, target_model = self._models
-        for read in self._buckets.read_kept(bucket):
-            pairs = _tagged(read, self._buckets.corpora)
+        for read in self._partitions.read_kept(partition):
+            pairs = _tagged(read, self._partitions.corpora)
             sources = source_model.encode([pair.source for pair in pairs], num_threads=1)
             targets = target_model.encode([pair.target for pair in pairs], num_threads=1)
             encoded = [EncodedPair(*each) for each in zip(pairs, sources, targets, strict=True)]
             # A translation is asked for every dev and test sentence, however long.
-            if report.split == "train":
+            if counts.split == "train":
                 too_long = [each for each in encoded if each.length > limit]
                 if too_long:
                     rejected += (self._too_long(each) for each in too_long if not each.pair.copy)
                     encoded = [each for each in encoded if each.length <= limit]
-            report.count_records(encoded, self._names)
+            counts.count_records(encoded, self._names)
             for each in encoded:
                 yield encoded_example(each, self._files[each.pair.corpus])
             _progress(self._output).add(len(read))
@@ -98,20 +98,20 @@ class EncodeBucket(beam.DoFn):
     @cached_property
     def _models(self) -> tuple[sentencepiece.SentencePieceProcessor, sentencepiece.SentencePieceProcessor]:
         """The subword models of both sides."""
-        joint = self._buckets.recipe.subwords.joint
+        joint = self._partitions.recipe.subwords.joint
         source = load_subwords(self._output.subword_model("source", joint))
         return source, source if joint else load_subwords(self._output.subword_model("target", joint))
 
     def _too_long(self, encoded: EncodedPair) -> Rejected:
-        pair, limit = encoded.pair, self._buckets.recipe.subwords.max_length
+        pair, limit = encoded.pair, self._partitions.recipe.subwords.max_length
         rejection = Rejection(TOO_MANY_SUBWORDS, encoded.length, limit)
         return Rejected(pair.corpus, pair.line, *rejection, self._files[pair.corpus], pair.source, pair.target)
 
-    def _write_rejected(self, rejected: list[Rejected], bucket: int) -> None:
-        path = self._output.rejected / f"{bucket:05d}-of-{len(self._buckets):05d}.jsonl.gz"
+    def _write_rejected(self, rejected: list[Rejected], partition: int) -> None:
+        path = self._output.rejected / f"{partition:05d}-of-{len(self._partitions):05d}.jsonl.gz"
         with writing_gzip(path) as file:
             for pair in rejected:
-                described = {**pair._asdict(), "corpus": self._buckets.corpora[pair.corpus].name}
+                described = {**pair._asdict(), "corpus": self._partitions.corpora[pair.corpus].name}
                 file.write(json.dumps(described, ensure_ascii=False).encode() + b"\n")
 
 
@@ -127,5 +127,5 @@ def _progress(output: WorkDirectory) -> Progress:
     return Progress(output.root / "progress")
 
 
-def _report(output: WorkDirectory, bucket: int) -> Path:
-    return output.root / "reports" / f"{bucket:05d}.report"
+def _counts(output: WorkDirectory, partition: int) -> Path:
+    return output.root / "counts" / f"{partition:05d}.counts"

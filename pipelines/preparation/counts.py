@@ -1,4 +1,4 @@
-"""What became of one bucket: the counts that the manifest and the report are put together from."""
+"""What became of one partition: the counts that the manifest and the report are put together from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.cleaning.records import Pair, Rejected
 from pipelines.cleaning.rules import NOT_UTF8
 from pipelines.cleaning.sentences import Sentences
 from pipelines.cleaning.statistics import Statistics, added, statistics_of
-from pipelines.shards import EncodedPair
+from pipelines.preparation.shards import EncodedPair
 from workspace.layout import UNKNOWN_ID
 
 # Of the pairs kept, and of those rejected for each reason.
@@ -20,7 +20,7 @@ SAMPLES = 6
 
 
 @dataclass
-class BucketReport:
+class PartitionCounts:
     """``kept`` and ``rejected`` count pairs by corpus, and by corpus and reason; ``records`` counts what is written,
     more or less than the pairs kept where corpora have weights.
 
@@ -63,7 +63,7 @@ class BucketReport:
         self.unknown[side] += sum(sentence.count(UNKNOWN_ID) for sentence in ids)
 
     def count_rejected(self, pairs: Sequence[Rejected], corpora: Sequence[str]) -> None:
-        """Counts all pairs of the bucket that are rejected, in the order of the corpora."""
+        """Counts all pairs of the partition that are rejected, in the order of the corpora."""
         self.rejected.update((corpora[pair.corpus], pair.reason) for pair in pairs)
         self.not_utf8 = next(((pair.corpus, pair.line, pair.file) for pair in pairs if pair.reason == NOT_UTF8), None)
         self.rejected_samples = samples(pairs)

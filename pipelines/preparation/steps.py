@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from workspace.storage import read_json, remove, write_json
 
 _MARK = "step.json"
+# Of what steps leave to one another; with another number, what an older version of the project left is made anew.
+_FORMAT = 2
 
 Result = TypeVar("Result")
 
@@ -21,7 +23,7 @@ def made_once(directory: Path, made_from: Any, make: Callable[[], Result]) -> Re
     was not finished is left as it is, for ``make`` to go on in.
     """
     mark = directory / _MARK
-    made_from = json.loads(json.dumps(made_from))
+    made_from = json.loads(json.dumps({"format": _FORMAT, "of": made_from}))
     made: dict[str, Any] = read_json(mark) or {}
     if made.get("made_from") != made_from:
         remove(directory)

@@ -1,7 +1,7 @@
 """The preparation of a recipe's corpora for training.
 
-    index ──► clean: repair, judge, split, deduplicate, shuffle into buckets ──► learn the subwords
-    ──► encode the buckets as TFRecord shards ──► manifest.json
+    index ──► clean: repair, judge, split, deduplicate, shuffle into partitions ──► learn the subwords
+    ──► encode the partitions as TFRecord shards ──► manifest.json
 
 Indexing, cleaning and encoding are Beam jobs. Each step leaves its result in a directory of ``intermediate/``
 and is not done again while what it was made from stays the same: after an interruption, or a change of
@@ -18,24 +18,24 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.bucketing import clean_into_buckets
-from pipelines.buckets import Buckets
 from pipelines.cleaning.records import Pair
 from pipelines.cleaning.rules import SETTING_OF_REASON
 from pipelines.corpora.line_files import CHUNK_PAIRS
-from pipelines.encoding import encode_buckets, read_reports
-from pipelines.indexing import Indexes, index_corpora
-from pipelines.manifest import build_manifest, first_undecodable
-from pipelines.report import render_report
-from pipelines.steps import forget, made_once
-from pipelines.subwords import load_subwords, train_subwords
+from pipelines.preparation.clean import clean_into_partitions
+from pipelines.preparation.counts import PartitionCounts
+from pipelines.preparation.encode import encode_partitions, read_counts
+from pipelines.preparation.index import Indexes, index_corpora
+from pipelines.preparation.manifest import build_manifest, first_undecodable
+from pipelines.preparation.partitions import Partitions
+from pipelines.preparation.steps import forget, made_once
+from pipelines.preparation.subwords import load_subwords, train_subwords
 from recipes.corpora import corpora
 from recipes.data_schema import Subwords
 from recipes.schema import Recipe
@@ -44,11 +44,18 @@ from workspace.errors import UserError
 from workspace.layout import SPLITS, WorkDirectory
 from workspace.storage import remove, replacing, write_json
 
+# What makes a page of the partitions, what was counted of each, and the manifest.
+RenderReport: TypeAlias = Callable[[Partitions, Sequence[PartitionCounts], Mapping[str, Any]], str]
+
 
 def prepare(
-    recipe: Recipe, work: WorkDirectory, options: PipelineOptions, chunk_pairs: int = CHUNK_PAIRS
+    recipe: Recipe,
+    work: WorkDirectory,
+    options: PipelineOptions,
+    chunk_pairs: int = CHUNK_PAIRS,
+    render_report: RenderReport | None = None,
 ) -> dict[str, Any]:
-    """Makes ``work.data`` from the recipe's corpora and returns its manifest.
+    """Makes ``work.data`` from the recipe's corpora, with a report where one is asked for, and returns its manifest.
 
     The same corpora and recipe give the same bytes in every shard, whatever ``options`` and
     ``chunk_pairs``. Raises UserError where a corpus or the disk does not allow it.
@@ -59,28 +66,28 @@ def prepare(
     with _timed(seconds, "index"):
         indexes = Indexes(work.intermediate / "index")
         pairs = index_corpora(every, indexes, options, chunk_pairs)
-        buckets = Buckets(work.intermediate / "clean", recipe, every, pairs)
-        _check_size(buckets)
+        partitions = Partitions(work.intermediate / "clean", recipe, every, pairs)
+        _check_size(partitions)
     with _timed(seconds, "clean"):
         # All but the settings that only the later steps read.
         cleaned_from = {key: value for key, value in made_from.items() if key != "subwords"}
-        kept = made_once(buckets.directory, cleaned_from, lambda: _clean(buckets, indexes, options))
+        kept = made_once(partitions.directory, cleaned_from, lambda: _clean(partitions, indexes, options))
     with _timed(seconds, "subwords"):
         models = WorkDirectory(work.intermediate / "subwords")
-        made_once(models.root, made_from, lambda: learn_subwords(buckets, models))
+        made_once(models.root, made_from, lambda: learn_subwords(partitions, models))
     with _timed(seconds, "encode"):
         output = WorkDirectory(work.intermediate / "encode")
-        made_once(output.root, made_from, lambda: _encode(buckets, models, output, options, kept))
-        reports = read_reports(buckets, output)
-    manifest = build_manifest(buckets, reports, output, made_from, seconds)
-    # Written before the manifest, the mark of a complete directory.
-    output.report.write_text(render_report(buckets, reports, manifest), encoding="utf-8")
-    write_json(output.manifest, manifest)
+        made_once(output.root, made_from, lambda: _encode(partitions, models, output, options, kept))
+        counts = read_counts(partitions, output)
+    manifest = build_manifest(partitions, counts, output, made_from, seconds)
+    if render_report:
+        output.report.write_text(render_report(partitions, counts, manifest), encoding="utf-8")
+    write_json(output.manifest, manifest)  # last: the mark of a complete directory
     forget(output.root)
     with replacing(work.data) as data:
         output.data.rename(data)
     remove(output.root)
-    if undecodable := first_undecodable(reports):
+    if undecodable := first_undecodable(counts):
         print(f"warning: {undecodable}", file=sys.stderr)
     return manifest
 
@@ -92,61 +99,61 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = round(time.monotonic() - begin, 2)
 
 
-def _check_size(buckets: Buckets) -> None:
+def _check_size(partitions: Partitions) -> None:
     """Raises UserError if what is to be split off for dev and test is all there is."""
-    wanted = {split: _wanted(buckets, split) for split in ("dev", "test") if not buckets.is_given(split)}
-    pairs = buckets.pairs_of("train")
+    wanted = {split: _wanted(partitions, split) for split in ("dev", "test") if not partitions.is_given(split)}
+    pairs = partitions.pairs_of("train")
     if sum(wanted.values()) >= pairs:
         settings = " and ".join(f"split.{split}_pairs={number}" for split, number in wanted.items())
         raise UserError(
-            f"{_named(buckets, 'train')} has {pairs:,} lines, and {settings} would leave none to train on; "
+            f"{_named(partitions, 'train')} has {pairs:,} lines, and {settings} would leave none to train on; "
             "lower them, or give a larger corpus"
         )
 
 
-def _clean(buckets: Buckets, indexes: Indexes, options: PipelineOptions) -> int:
-    """Fills the buckets; gives the number of pairs kept. Raises UserError if a split has none."""
-    clean_into_buckets(buckets, indexes, options)
-    total, reasons = buckets.counts(range(len(buckets)))
-    source = _named(buckets, "train")
+def _clean(partitions: Partitions, indexes: Indexes, options: PipelineOptions) -> int:
+    """Fills the partitions; gives the number of pairs kept. Raises UserError if a split has none."""
+    clean_into_partitions(partitions, indexes, options)
+    total, reasons = partitions.counts(range(len(partitions)))
+    source = _named(partitions, "train")
     if not total:
         raise UserError(f"nothing is left of {source} after cleaning: {_most_frequent(reasons)}")
     for split in SPLITS:
-        kept, reasons = buckets.counts(buckets.of_split(split))
+        kept, reasons = partitions.counts(partitions.of_split(split))
         if kept:
             continue
         if split == "train":
             raise UserError(f"no training pairs are left of {source}: {_most_frequent(reasons)}")
-        if buckets.is_given(split):
+        if partitions.is_given(split):
             raise UserError(
-                f"no pair of the {split} corpus {_named(buckets, split)} can be used: {_most_frequent(reasons)}"
+                f"no pair of the {split} corpus {_named(partitions, split)} can be used: {_most_frequent(reasons)}"
             )
         raise UserError(
-            f"{source} is too small: split.{split}_pairs={_wanted(buckets, split)} gave no {split} pairs; "
+            f"{source} is too small: split.{split}_pairs={_wanted(partitions, split)} gave no {split} pairs; "
             f"raise it, or give {split} files"
         )
     return total
 
 
-def _named(buckets: Buckets, split: str) -> str:
+def _named(partitions: Partitions, split: str) -> str:
     """The corpus of a split in words: its first file, and how many there are more."""
-    paths = [corpus.paths[0] for corpus in buckets.corpora if corpus.split == split]
+    paths = [corpus.paths[0] for corpus in partitions.corpora if corpus.split == split]
     return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
 
 
 def _encode(
-    buckets: Buckets, models: WorkDirectory, output: WorkDirectory, options: PipelineOptions, pairs: int
+    partitions: Partitions, models: WorkDirectory, output: WorkDirectory, options: PipelineOptions, pairs: int
 ) -> None:
     """Writes the shards. Raises UserError if there is nothing to train on."""
     shutil.copytree(models.data, output.data, dirs_exist_ok=True)
-    encode_buckets(buckets, output, options, pairs)
-    if not any(report.records for report in read_reports(buckets, output) if report.split == "train"):
-        limit = f"subwords.max_length={buckets.recipe.subwords.max_length}"
+    encode_partitions(partitions, output, options, pairs)
+    if not any(each.records for each in read_counts(partitions, output) if each.split == "train"):
+        limit = f"subwords.max_length={partitions.recipe.subwords.max_length}"
         raise UserError(f"no training pairs are left: all are longer than {limit} allows; raise it")
 
 
-def _wanted(buckets: Buckets, split: str) -> int:
-    of_split = buckets.recipe.split
+def _wanted(partitions: Partitions, split: str) -> int:
+    of_split = partitions.recipe.split
     return of_split.dev_pairs if split == "dev" else of_split.test_pairs
 
 
@@ -160,22 +167,22 @@ def _most_frequent(reasons: Counter[str]) -> str:
     return f"{pairs:,} of {reasons.total():,} pairs are rejected as {reason}{see}"
 
 
-def learn_subwords(buckets: Buckets, models: WorkDirectory) -> None:
-    """Learns the recipe's subword models from a sample of what is in the buckets, into ``models.data``.
+def learn_subwords(partitions: Partitions, models: WorkDirectory) -> None:
+    """Learns the recipe's subword models from a sample of what is in the partitions, into ``models.data``.
 
     Where the recipe names another run to take them from, they are copied instead.
     """
-    settings = buckets.recipe.subwords
-    tags = sorted({corpus.tag for corpus in buckets.corpora if corpus.tag})
+    settings = partitions.recipe.subwords
+    tags = sorted({corpus.tag for corpus in partitions.corpora if corpus.tag})
     if settings.from_work is not None:
         _take_subwords(WorkDirectory(Path(settings.from_work)), models, settings, tags)
         return
     if settings.joint:
-        both = itertools.chain.from_iterable((pair.source, pair.target) for pair in _sample(buckets))
+        both = itertools.chain.from_iterable((pair.source, pair.target) for pair in _sample(partitions))
         train_subwords(both, settings, models.subword_model("source", joint=True), tags)
         return
     for side in ("source", "target"):
-        sentences = map(attrgetter(side), _sample(buckets))
+        sentences = map(attrgetter(side), _sample(partitions))
         train_subwords(sentences, settings, models.subword_model(side, joint=False), tags)
 
 
@@ -195,7 +202,9 @@ def _take_subwords(other: WorkDirectory, models: WorkDirectory, settings: Subwor
                 )
 
 
-def _sample(buckets: Buckets) -> Iterator[Pair]:
+def _sample(partitions: Partitions) -> Iterator[Pair]:
     """The training pairs with the smallest hashes, as many as the recipe allows, in that order."""
-    shuffled = [itertools.chain.from_iterable(buckets.read_kept(bucket)) for bucket in buckets.of_split("train")]
-    return itertools.islice(heapq.merge(*shuffled), buckets.recipe.subwords.sample_pairs)
+    shuffled = [
+        itertools.chain.from_iterable(partitions.read_kept(partition)) for partition in partitions.of_split("train")
+    ]
+    return itertools.islice(heapq.merge(*shuffled), partitions.recipe.subwords.sample_pairs)

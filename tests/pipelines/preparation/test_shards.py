@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.cleaning.records import Pair
-from pipelines.shards import EncodedPair, encoded_example, write_shard, writing_gzip
+from pipelines.preparation.shards import EncodedPair, encoded_example, write_shard, writing_gzip
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT
 
 IDS = st.lists(st.integers(0, 2**31 - 1) | st.integers(0, 300), max_size=40)

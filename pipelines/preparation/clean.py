@@ -1,11 +1,11 @@
-"""The second Beam job: the corpora's lines in, cleaned sentence pairs out, one sorted file a bucket.
+"""The second Beam job: the corpora's lines in, cleaned sentence pairs out, one sorted file a partition.
 
     chunk ──► read ──► repair, apply the rules, hash ─┬─ batches of pairs ─────────────────────┐
                                                       ├─ sources of given dev and test ────────┤
                                                       └─ keys of what pairs have in common ──► choose, sort, write
 
 Beam shuffles batches of pairs, packed: each pair as an element would cost several times its own work. What
-comes of them in a bucket is in ``pipelines.choosing``.
+comes of them in a partition is in ``pipelines.preparation.deduplicate``.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.buckets import Assignment, Buckets
-from pipelines.choosing import BATCHES, HELD_OUT, NEAR, TARGETS, DropFinder, FindDrops, WriteBucket
 from pipelines.cleaning.blocks import JudgedBlock, judged
 from pipelines.cleaning.duplicates import KEYS, near_duplicate_drops, target_drops
 from pipelines.cleaning.near_duplicates import band_keys
 from pipelines.cleaning.statistics import added, likest_languages, statistics_of
 from pipelines.corpora.line_files import Chunk, PairBlock, read_chunk
-from pipelines.indexing import Indexes
-from pipelines.packing import pack
+from pipelines.preparation.deduplicate import BATCHES, HELD_OUT, NEAR, TARGETS, DropFinder, FindDrops, WritePartition
+from pipelines.preparation.index import Indexes
+from pipelines.preparation.partitions import Assignment, Partitions, pack
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.run import run_pipeline
 from recipes.corpora import Corpus
@@ -38,28 +37,28 @@ from recipes.data_schema import Cleaning
 STATISTICS = "statistics"
 
 
-def clean_into_buckets(buckets: Buckets, indexes: Indexes, options: PipelineOptions) -> None:
-    """Runs the job; afterwards every bucket's kept and rejected pairs are in its files."""
+def clean_into_partitions(partitions: Partitions, indexes: Indexes, options: PipelineOptions) -> None:
+    """Runs the job; afterwards every partition's kept and rejected pairs are in its files."""
     pipeline = beam.Pipeline(options=options)
     cleaned = (
         pipeline
-        | "corpora" >> beam.Create(list(buckets.corpora))
+        | "corpora" >> beam.Create(list(partitions.corpora))
         | "chunks" >> beam.ParDo(ListChunks(indexes))
         | "spread" >> beam.Reshuffle()
         | "read" >> beam.ParDo(ReadChunk())
-        | "clean" >> beam.ParDo(CleanBlock(buckets)).with_outputs(BATCHES, HELD_OUT, TARGETS, NEAR, STATISTICS)
+        | "clean" >> beam.ParDo(CleanBlock(partitions)).with_outputs(BATCHES, HELD_OUT, TARGETS, NEAR, STATISTICS)
     )
-    of_buckets = {BATCHES: cleaned[BATCHES], HELD_OUT: cleaned[HELD_OUT]}
-    for keys, find in drop_finders(buckets.recipe.cleaning).items():
+    of_partitions = {BATCHES: cleaned[BATCHES], HELD_OUT: cleaned[HELD_OUT]}
+    for keys, find in drop_finders(partitions.recipe.cleaning).items():
         same = cleaned[keys] | f"same {keys}" >> beam.GroupByKey()
-        of_buckets[keys] = same | f"find drops by {keys}" >> beam.ParDo(FindDrops(find))
+        of_partitions[keys] = same | f"find drops by {keys}" >> beam.ParDo(FindDrops(find))
     (
         cleaned[STATISTICS]
         | "same corpus" >> beam.GroupByKey()
-        | "write statistics" >> beam.ParDo(WriteStatistics(buckets))
+        | "write statistics" >> beam.ParDo(WriteStatistics(partitions))
     )
-    (of_buckets | "bucket" >> beam.CoGroupByKey() | "write" >> beam.ParDo(WriteBucket(buckets)))
-    with buckets.progress.shown(sum(buckets.pairs), "cleaning", "pair"):
+    (of_partitions | "partition" >> beam.CoGroupByKey() | "write" >> beam.ParDo(WritePartition(partitions)))
+    with partitions.progress.shown(sum(partitions.pairs), "cleaning", "pair"):
         run_pipeline(pipeline)
 
 
@@ -94,50 +93,50 @@ class ReadChunk(beam.DoFn):
 
 
 class CleanBlock(beam.DoFn):
-    """Block → (bucket, batch of kept and rejected pairs), and what must be known of other pairs to leave out some.
+    """Block → (partition, batch of kept and rejected pairs), and what must be known of other pairs to leave out some.
 
-    And statistics of all pairs as they were read, by corpus. Of given dev and test pairs, (bucket, digests of
-    their sources) for the bucket in which pairs to train on with the same source are; of all kept pairs, (part,
+    And statistics of all pairs as they were read, by corpus. Of given dev and test pairs, (partition, digests of
+    their sources) for the partition in which pairs to train on with the same source are; of all kept pairs, (part,
     ``KEYS``) where they are asked for.
     """
 
-    def __init__(self, buckets: Buckets):
-        self._buckets = buckets
-        self._assignment = Assignment(buckets)
-        cleaning = buckets.recipe.cleaning
+    def __init__(self, partitions: Partitions):
+        self._partitions = partitions
+        self._assignment = Assignment(partitions)
+        cleaning = partitions.recipe.cleaning
         self._letters = cleaning.duplicates == "letters"
         self._finders = drop_finders(cleaning)
         self._similarity = cleaning.max_near_duplicates or 1.0
 
     def process(self, block: PairBlock) -> Iterator[beam.pvalue.TaggedOutput]:
-        corpus = self._buckets.corpora[block.corpus]
+        corpus = self._partitions.corpora[block.corpus]
         with explained_errors():
             pairs = judged(block, corpus)
         source_digests = self._assignment.digests(pairs.source.letter_keys())
         target_digests = self._assignment.digests(pairs.target.letter_keys())
         places = self._places(pairs, source_digests, target_digests)
-        buckets = self._assignment.buckets(source_digests)
+        partitions = self._assignment.partitions(source_digests)
         if corpus.split != "train":
-            yield from _held_out(pairs, source_digests, buckets)
-            # Files given as dev or test are one bucket, kept whole and in the order of their lines.
-            buckets = np.full(len(pairs), self._buckets.of_split(corpus.split)[0])
+            yield from _held_out(pairs, source_digests, partitions)
+            # Files given as dev or test are one partition, kept whole and in the order of their lines.
+            partitions = np.full(len(pairs), self._partitions.of_split(corpus.split)[0])
             places = [line.to_bytes(16, "big") for line in pairs.lines]
         if TARGETS in self._finders:
             targets = _first_halves(target_digests)[pairs.kept]
-            yield from self._keys(TARGETS, targets, pairs.kept, pairs, places, buckets)
+            yield from self._keys(TARGETS, targets, pairs.kept, pairs, places, partitions)
         if NEAR in self._finders:
             letters = zip(pairs.source.letter_keys(), pairs.target.letter_keys(), strict=True)
             bands = band_keys([source + target for source, target in letters], self._similarity)[pairs.kept]
             of_pairs = np.repeat(pairs.kept, bands.shape[1])
-            yield from self._keys(NEAR, bands.reshape(-1), of_pairs, pairs, places, buckets)
-        for bucket, batch in _batches(pairs, places, buckets).items():
-            yield beam.pvalue.TaggedOutput(BATCHES, (bucket, pack(batch)))
+            yield from self._keys(NEAR, bands.reshape(-1), of_pairs, pairs, places, partitions)
+        for partition, batch in _batches(pairs, places, partitions).items():
+            yield beam.pvalue.TaggedOutput(BATCHES, (partition, pack(batch)))
         statistics = statistics_of(pairs.source, pairs.target)
         if corpus.cleaning and corpus.cleaning.min_language is not None:
             statistics |= likest_languages(pairs.source, pairs.target)
         yield beam.pvalue.TaggedOutput(STATISTICS, (corpus.number, pickle.dumps(statistics)))
         with explained_errors():
-            self._buckets.progress.add(len(pairs))
+            self._partitions.progress.add(len(pairs))
 
     def _places(self, pairs: JudgedBlock, source_digests: list[bytes], target_digests: list[bytes]) -> list[bytes]:
         """A digest of every pair: of its letters, where pairs with the same ones are copies, or else of its text."""
@@ -154,15 +153,15 @@ class CleanBlock(beam.DoFn):
         of_pairs: npt.NDArray[np.int64],
         pairs: JudgedBlock,
         places: list[bytes],
-        buckets: npt.NDArray[np.int64],
+        partitions: npt.NDArray[np.int64],
     ) -> Iterator[beam.pvalue.TaggedOutput]:
         """``KEYS`` of what pairs may have in common, by the part of all of it that is one worker's."""
         keys = np.zeros(len(common), KEYS)
         keys["common"], keys["place"] = common, _first_halves(places)[of_pairs]
         keys["corpus"], keys["line"] = pairs.corpus.number, pairs.lines[0] + of_pairs
-        keys["bucket"] = buckets[of_pairs]
-        shards = self._buckets.recipe.shards
-        keys["held_out"] = keys["bucket"] >= shards
+        keys["partition"] = partitions[of_pairs]
+        shards = self._partitions.recipe.shards
+        keys["held_out"] = keys["partition"] >= shards
         parts = common % np.uint64(shards)
         for part in np.unique(parts).tolist():
             yield beam.pvalue.TaggedOutput(name, (part, keys[parts == part].tobytes()))
@@ -171,38 +170,38 @@ class CleanBlock(beam.DoFn):
 class WriteStatistics(beam.DoFn):
     """(number of a corpus, statistics of its blocks) → nothing: writes their sum."""
 
-    def __init__(self, buckets: Buckets):
-        self._buckets = buckets
+    def __init__(self, partitions: Partitions):
+        self._partitions = partitions
 
     def process(self, element: tuple[int, Iterable[bytes]]) -> None:
         number, statistics = element
         with explained_errors():
-            self._buckets.write_statistics(number, added(map(pickle.loads, statistics)))
+            self._partitions.write_statistics(number, added(map(pickle.loads, statistics)))
 
 
 def _held_out(
-    pairs: JudgedBlock, digests: list[bytes], buckets: npt.NDArray[np.int64]
+    pairs: JudgedBlock, digests: list[bytes], partitions: npt.NDArray[np.int64]
 ) -> Iterator[beam.pvalue.TaggedOutput]:
-    of_bucket = defaultdict(list)
+    of_partition = defaultdict(list)
     for place in pairs.kept.tolist():
-        of_bucket[int(buckets[place])].append(digests[place])
-    for bucket, found in of_bucket.items():
-        yield beam.pvalue.TaggedOutput(HELD_OUT, (bucket, pickle.dumps(found)))
+        of_partition[int(partitions[place])].append(digests[place])
+    for partition, found in of_partition.items():
+        yield beam.pvalue.TaggedOutput(HELD_OUT, (partition, pickle.dumps(found)))
 
 
 def _batches(
-    pairs: JudgedBlock, places: list[bytes], buckets: npt.NDArray[np.int64]
+    pairs: JudgedBlock, places: list[bytes], partitions: npt.NDArray[np.int64]
 ) -> dict[int, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]]:
-    """The pairs that are kept and that are rejected, as bare tuples, by bucket."""
+    """The pairs that are kept and that are rejected, as bare tuples, by partition."""
     batches: dict[int, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]] = defaultdict(lambda: ([], []))
     corpus = pairs.corpus
-    columns = zip(buckets.tolist(), places, pairs.lines, pairs.source.texts, pairs.target.texts, strict=True)
-    for (bucket, place, line, source, target), rejection in zip(columns, pairs.rejections, strict=True):
+    columns = zip(partitions.tolist(), places, pairs.lines, pairs.source.texts, pairs.target.texts, strict=True)
+    for (partition, place, line, source, target), rejection in zip(columns, pairs.rejections, strict=True):
         if rejection is None:
-            batches[bucket][0].append((place, corpus.number, line, source, target))
+            batches[partition][0].append((place, corpus.number, line, source, target))
         else:
             file = pairs.files.get(line - pairs.lines[0], corpus.file_name)
-            batches[bucket][1].append((corpus.number, line, *rejection, file, source, target))
+            batches[partition][1].append((corpus.number, line, *rejection, file, source, target))
     return batches
 
 

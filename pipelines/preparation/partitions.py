@@ -1,10 +1,10 @@
-"""Where every sentence pair goes: a bucket is what becomes one shard.
+"""Where every sentence pair goes: a partition is what becomes one shard.
 
-Which bucket a pair goes to is decided by a hash of the letters of its source sentence alone, so that no
-sentence is in two splits, whatever its case and punctuation, and all copies of a pair meet in one bucket; a
+Which partition a pair goes to is decided by a hash of the letters of its source sentence alone, so that no
+sentence is in two splits, whatever its case and punctuation, and all copies of a pair meet in one partition; a
 hash of the whole pair is its place there, which is the shuffle. Nothing depends on the order in which workers
-finish. The second Beam job (``pipelines.bucketing``) writes the buckets' files, the third
-(``pipelines.encoding``) reads them.
+finish. The second Beam job (``pipelines.preparation.clean``) writes the partitions' files, the third
+(``pipelines.preparation.encode``) reads them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from pipelines.cleaning.records import Pair, Rejected
 from pipelines.cleaning.statistics import Statistics
@@ -29,13 +31,16 @@ from workspace.storage import read_json, replacing, write_json
 
 _HASHES = 1 << 64
 _PAIRS_AT_A_TIME = 4096
+# Of what is handed on between workers, where every byte is copied several times.
+_CODEC = pa.Codec("lz4_raw")
+_SIZE = 8
 
 
 @dataclass(frozen=True)
-class Buckets:
-    """The buckets of one run, and their files in ``directory``.
+class Partitions:
+    """The partitions of one run, and their files in ``directory``.
 
-    The first ``recipe.shards`` buckets are the training split's; dev and test have one each. ``pairs`` is the
+    The first ``recipe.shards`` partitions are the training split's; dev and test have one each. ``pairs`` is the
     number of pairs of every corpus.
     """
 
@@ -47,15 +52,15 @@ class Buckets:
     def __len__(self) -> int:
         return self.recipe.shards + 2
 
-    def split(self, bucket: int) -> str:
-        return SPLITS[max(0, bucket - self.recipe.shards + 1)]
+    def split(self, partition: int) -> str:
+        return SPLITS[max(0, partition - self.recipe.shards + 1)]
 
     def of_split(self, split: str) -> range:
-        """The buckets of one split."""
+        """The partitions of one split."""
         if split == "train":
             return range(self.recipe.shards)
-        bucket = self.recipe.shards + SPLITS.index(split) - 1
-        return range(bucket, bucket + 1)
+        partition = self.recipe.shards + SPLITS.index(split) - 1
+        return range(partition, partition + 1)
 
     def is_given(self, split: str) -> bool:
         """Whether the split is kept as the user gave it: dev or test, with files of its own."""
@@ -69,20 +74,20 @@ class Buckets:
     def progress(self) -> Progress:
         return Progress(self.directory / "progress")
 
-    def write(self, bucket: int, kept: list[Pair], rejected: list[Rejected]) -> None:
-        """Writes a bucket's pairs, each list in its order, and their counts."""
-        with replacing(self._rejected(bucket)) as path:
+    def write(self, partition: int, kept: list[Pair], rejected: list[Rejected]) -> None:
+        """Writes a partition's pairs, each list in its order, and their counts."""
+        with replacing(self._rejected(partition)) as path:
             path.write_bytes(pickle.dumps(list(map(tuple, rejected))))
-        with replacing(self._kept(bucket)) as path, path.open("wb") as file:
+        with replacing(self._kept(partition)) as path, path.open("wb") as file:
             for begin in range(0, len(kept), _PAIRS_AT_A_TIME):
                 # As bare tuples: the name of their class would be written and looked up for every one.
                 pickle.dump(list(map(tuple, kept[begin : begin + _PAIRS_AT_A_TIME])), file)
         reasons = Counter(pair.reason for pair in rejected)
-        write_json(self._counts(bucket), {"kept": len(kept), "rejected": reasons})
+        write_json(self._counts(partition), {"kept": len(kept), "rejected": reasons})
 
-    def counts(self, buckets: range) -> tuple[int, Counter[str]]:
-        """How many pairs of some buckets were kept, and how many rejected for each reason."""
-        counts = [count for bucket in buckets if (count := read_json(self._counts(bucket)))]
+    def counts(self, partitions: range) -> tuple[int, Counter[str]]:
+        """How many pairs of some partitions were kept, and how many rejected for each reason."""
+        counts = [count for partition in partitions if (count := read_json(self._counts(partition)))]
         rejected = sum((Counter(count["rejected"]) for count in counts), Counter[str]())
         return sum(count["kept"] for count in counts), rejected
 
@@ -96,43 +101,43 @@ class Buckets:
         statistics: Statistics = pickle.loads(self._statistics(corpus).read_bytes())
         return statistics
 
-    def read_kept(self, bucket: int) -> Iterator[list[Pair]]:
-        """The kept pairs of a bucket in order, some thousands at a time; none where no pair went to it."""
-        if not self._kept(bucket).exists():
+    def read_kept(self, partition: int) -> Iterator[list[Pair]]:
+        """The kept pairs of a partition in order, some thousands at a time; none where no pair went to it."""
+        if not self._kept(partition).exists():
             return
-        with self._kept(bucket).open("rb") as file:
+        with self._kept(partition).open("rb") as file:
             while file.peek(1):
                 yield list(map(Pair._make, pickle.load(file)))
 
-    def read_rejected(self, bucket: int) -> list[Rejected]:
-        """The rejected pairs of a bucket in order."""
-        path = self._rejected(bucket)
+    def read_rejected(self, partition: int) -> list[Rejected]:
+        """The rejected pairs of a partition in order."""
+        path = self._rejected(partition)
         return list(map(Rejected._make, pickle.loads(path.read_bytes()))) if path.exists() else []
 
     def _statistics(self, corpus: int) -> Path:
         return self.directory / f"{corpus:03d}.statistics"
 
-    def _kept(self, bucket: int) -> Path:
-        return self.directory / f"{bucket:05d}.kept"
+    def _kept(self, partition: int) -> Path:
+        return self.directory / f"{partition:05d}.kept"
 
-    def _counts(self, bucket: int) -> Path:
-        return self.directory / f"{bucket:05d}.counts.json"
+    def _counts(self, partition: int) -> Path:
+        return self.directory / f"{partition:05d}.counts.json"
 
-    def _rejected(self, bucket: int) -> Path:
-        return self.directory / f"{bucket:05d}.rejected"
+    def _rejected(self, partition: int) -> Path:
+        return self.directory / f"{partition:05d}.rejected"
 
 
 class Assignment:
-    """Bucket and place of the pairs, by hash under the recipe's seed."""
+    """Partition and place of the pairs, by hash under the recipe's seed."""
 
-    def __init__(self, buckets: Buckets):
-        split = buckets.recipe.split
+    def __init__(self, partitions: Partitions):
+        split = partitions.recipe.split
         # A key would be a block of its own to hash before each of these short texts.
         self._salt = blake2b(str(split.seed).encode(), digest_size=blake2b.SALT_SIZE).digest()
-        self._shards = buckets.recipe.shards
-        pairs = max(1, buckets.pairs_of("train"))
-        dev = 0 if buckets.is_given("dev") else split.dev_pairs
-        test = 0 if buckets.is_given("test") else split.test_pairs
+        self._shards = partitions.recipe.shards
+        pairs = max(1, partitions.pairs_of("train"))
+        dev = 0 if partitions.is_given("dev") else split.dev_pairs
+        test = 0 if partitions.is_given("test") else split.test_pairs
         self._dev_below = min(dev * _HASHES // pairs, _HASHES - 1)
         self._test_below = min((dev + test) * _HASHES // pairs, _HASHES - 1)
 
@@ -141,8 +146,8 @@ class Assignment:
         salt = self._salt
         return [blake2b(text.encode(), digest_size=16, salt=salt).digest() for text in texts]
 
-    def buckets(self, digests: Sequence[bytes]) -> npt.NDArray[np.int64]:
-        """The buckets of source sentences with these digests: one half decides on the split, the other on the shard."""
+    def partitions(self, digests: Sequence[bytes]) -> npt.NDArray[np.int64]:
+        """The partitions of source sentences with these digests: half decides on the split, half on the shard."""
         halves = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)
         shard = (halves[:, 1] % np.uint64(self._shards)).astype(np.int64)
         dev, test = self._shards, self._shards + 1
@@ -152,3 +157,15 @@ class Assignment:
     def copy(self, place: bytes, number: int) -> bytes:
         """The place of a further copy of a pair."""
         return self.digests([f"{place.hex()} {number}"])[0]
+
+
+def pack(value: object) -> bytes:
+    """``value`` in about half the bytes that pickle makes of sentences, in less time than they take to be copied."""
+    pickled = pickle.dumps(value)
+    return len(pickled).to_bytes(_SIZE, "big") + _CODEC.compress(pickled, asbytes=True)
+
+
+def unpack(packed: bytes) -> Any:
+    """The value that ``pack`` was given."""
+    size = int.from_bytes(packed[:_SIZE], "big")
+    return pickle.loads(_CODEC.decompress(memoryview(packed)[_SIZE:], size))

@@ -1,7 +1,7 @@
-"""The end of the second Beam job: which pairs of a bucket stay, knowing all that are like them.
+"""The end of the second Beam job: which pairs of a partition stay, knowing all that are like them.
 
 keys of what pairs have in common ──► GroupByKey ──► find drops ─┐
-batches of pairs, sources of given dev and test ─────────────────┴─► GroupByKey(bucket) ──► choose, sort, write
+batches of pairs, sources of given dev and test ─────────────────┴─► GroupByKey(partition) ──► choose, sort, write
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.buckets import Assignment, Buckets
 from pipelines.cleaning.duplicates import KEYS, Drop, beyond_translations, without_copies
 from pipelines.cleaning.records import Pair, Rejected, Rejection
 from pipelines.cleaning.rules import DUPLICATE, OVERLAP, UNDERSAMPLED
 from pipelines.cleaning.sentences import Sentences
-from pipelines.packing import unpack
+from pipelines.preparation.partitions import Assignment, Partitions, unpack
 from pipelines.runners.guards import explained_errors, without_cycle_collection
 
-# What a bucket is given to choose from: its pairs; sources of dev and test; pairs to leave out, because of targets
+# What a partition is given to choose from: its pairs; sources of dev and test; pairs to leave out, because of targets
 # or of likeness.
 BATCHES, HELD_OUT, TARGETS, NEAR = "batches", "held_out", "targets", "near"
 
@@ -32,53 +31,53 @@ DropFinder: TypeAlias = Callable[[npt.NDArray[np.void]], Iterator[tuple[int, Dro
 
 
 class FindDrops(beam.DoFn):
-    """(part, ``KEYS``) → (bucket, pairs that it must leave out), as ``pipelines.cleaning.duplicates`` finds them."""
+    """(part, ``KEYS``) → (partition, pairs that it must leave out), as ``pipelines.cleaning.duplicates`` finds them."""
 
     def __init__(self, find: DropFinder):
         self._find = find
 
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
         drops: dict[int, list[Drop]] = defaultdict(list)
-        for bucket, drop in self._find(np.frombuffer(b"".join(element[1]), KEYS)):
-            drops[bucket].append(drop)
-        for bucket, of_bucket in drops.items():
-            yield bucket, pickle.dumps(of_bucket)
+        for partition, drop in self._find(np.frombuffer(b"".join(element[1]), KEYS)):
+            drops[partition].append(drop)
+        for partition, of_partition in drops.items():
+            yield partition, pickle.dumps(of_partition)
 
 
-class WriteBucket(beam.DoFn):
-    """(bucket, all that is known of its pairs) → nothing: leaves out what must be, sorts, writes the bucket's files."""
+class WritePartition(beam.DoFn):
+    """(partition, all that is known of its pairs) → nothing: leaves out what must be, sorts, writes its files."""
 
-    def __init__(self, buckets: Buckets):
-        self._buckets = buckets
-        self._assignment = Assignment(buckets)
+    def __init__(self, partitions: Partitions):
+        self._partitions = partitions
+        self._assignment = Assignment(partitions)
 
     def process(self, element: tuple[int, Mapping[str, Iterable[bytes]]]) -> None:
         with explained_errors(), without_cycle_collection():
             self._write(*element)
 
-    def _write(self, bucket: int, inputs: Mapping[str, Iterable[bytes]]) -> None:
+    def _write(self, partition: int, inputs: Mapping[str, Iterable[bytes]]) -> None:
         kept: list[Pair] = []
         rejected: list[Rejected] = []
         for batch in map(unpack, inputs[BATCHES]):
             kept += itertools.starmap(Pair, batch[0])
             rejected += map(Rejected._make, batch[1])
         kept.sort()
-        split = self._buckets.split(bucket)
-        if not self._buckets.is_given(split):
+        split = self._partitions.split(partition)
+        if not self._partitions.is_given(split):
             held_out = {digest for digests in inputs[HELD_OUT] for digest in pickle.loads(digests)}
-            of_bucket = [*inputs.get(TARGETS, ()), *inputs.get(NEAR, ())]
-            drops = [drop for found in of_bucket for drop in pickle.loads(found)]
+            of_partition = [*inputs.get(TARGETS, ()), *inputs.get(NEAR, ())]
+            drops = [drop for found in of_partition for drop in pickle.loads(found)]
             kept = self._chosen(kept, rejected, held_out if split == "train" else set(), drops)
         if split == "train":
             kept = self._weighted(kept, rejected)
         rejected.sort()
-        self._buckets.write(bucket, kept, rejected)
+        self._partitions.write(partition, kept, rejected)
 
     def _chosen(
         self, kept: list[Pair], rejected: list[Rejected], held_out: set[bytes], drops: list[Drop]
     ) -> list[Pair]:
         """The pairs that stay beside the others; those that do not go to ``rejected``."""
-        cleaning = self._buckets.recipe.cleaning
+        cleaning = self._partitions.recipe.cleaning
         if cleaning.remove_overlap and held_out:
             digests = self._assignment.digests(Sentences([pair.source for pair in kept]).letter_keys())
             overlapping = (pair for pair, digest in zip(kept, digests, strict=True) if digest in held_out)
@@ -109,11 +108,11 @@ class WriteBucket(beam.DoFn):
 
     def _weighted(self, kept: list[Pair], rejected: list[Rejected]) -> list[Pair]:
         """Every pair as many times as its corpus's weight says; what is over whole times is decided by its place."""
-        if all(corpus.weight == 1 for corpus in self._buckets.corpora):
+        if all(corpus.weight == 1 for corpus in self._partitions.corpora):
             return kept
         written = []
         for pair in kept:
-            weight = self._buckets.corpora[pair.corpus].weight
+            weight = self._partitions.corpora[pair.corpus].weight
             share = int.from_bytes(pair.place[-8:], "big") / 2**64
             times = int(weight) + (share < weight % 1)
             if not times:
@@ -124,5 +123,5 @@ class WriteBucket(beam.DoFn):
         return sorted(written)
 
     def _rejected(self, pair: Pair, rejection: Rejection) -> Rejected:
-        file = self._buckets.corpora[pair.corpus].file_name
+        file = self._partitions.corpora[pair.corpus].file_name
         return Rejected(pair.corpus, pair.line, *rejection, file, pair.source, pair.target)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.preparation import prepare
+from pipelines.preparation.job import prepare
 from pipelines.runners.options import ready_runner
 from recipes.corpora import to_fetch
 from recipes.stages import FETCH, resolved_recipe

@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.bucketing import ListChunks, ReadChunk
 from pipelines.cleaning.blocks import decoded, repaired_pairs
 from pipelines.cleaning.rules import RULES, Rule
 from pipelines.cleaning.sentences import Column, Sentences
 from pipelines.corpora.line_files import PairBlock
-from pipelines.indexing import Indexes
+from pipelines.preparation.clean import ListChunks, ReadChunk
+from pipelines.preparation.index import Indexes
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.progress import Progress
 from pipelines.runners.run import run_pipeline

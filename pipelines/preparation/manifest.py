@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from pipelines.bucket_report import BucketReport
-from pipelines.buckets import Buckets
 from pipelines.cleaning.rules import NOT_UTF8
-from pipelines.subwords import load_subwords
+from pipelines.preparation.counts import PartitionCounts
+from pipelines.preparation.partitions import Partitions
+from pipelines.preparation.subwords import load_subwords
 from workspace.layout import SPLITS, WorkDirectory
 from workspace.storage import sha256_of
 
 
 def build_manifest(
-    buckets: Buckets,
-    reports: Sequence[BucketReport],
+    partitions: Partitions,
+    counts: Sequence[PartitionCounts],
     output: WorkDirectory,
     made_from: Mapping[str, Any],
     seconds: Mapping[str, float],
@@ -33,26 +33,26 @@ def build_manifest(
     return {
         "made_from": made_from,
         "pairs": {
-            "read": sum(buckets.pairs),
-            "kept": {split: sum(_kept(reports, split).values()) for split in SPLITS},
-            "rejected": dict(_rejected(reports, None).most_common()),
+            "read": sum(partitions.pairs),
+            "kept": {split: sum(_kept(counts, split).values()) for split in SPLITS},
+            "rejected": dict(_rejected(counts, None).most_common()),
         },
-        "records": {split: sum(report.records for report in reports if report.split == split) for split in SPLITS},
+        "records": {split: sum(each.records for each in counts if each.split == split) for split in SPLITS},
         "corpora": {
             corpus.name: {
                 "read": pairs,
-                "kept": {split: _kept(reports, split)[corpus.name] for split in SPLITS},
-                "rejected": dict(_rejected(reports, corpus.name).most_common()),
+                "kept": {split: _kept(counts, split)[corpus.name] for split in SPLITS},
+                "rejected": dict(_rejected(counts, corpus.name).most_common()),
             }
-            for corpus, pairs in zip(buckets.corpora, buckets.pairs, strict=True)
+            for corpus, pairs in zip(partitions.corpora, partitions.pairs, strict=True)
         },
-        "inputs": _inputs(made_from, buckets),
-        "subwords": _subwords(buckets, output),
-        "shards": {report.shard: report.sha256 for report in reports},
-        "tokens": {split: _sum(report.subwords for report in reports if report.split == split) for split in SPLITS},
-        "words": {split: _sum(report.words for report in reports if report.split == split) for split in SPLITS},
-        "unknown": {split: _sum(report.unknown for report in reports if report.split == split) for split in SPLITS},
-        "lengths": {"train": _lengths(reports)},
+        "inputs": _inputs(made_from, partitions),
+        "subwords": _subwords(partitions, output),
+        "shards": {each.shard: each.sha256 for each in counts},
+        "tokens": {split: _sum(each.subwords for each in counts if each.split == split) for split in SPLITS},
+        "words": {split: _sum(each.words for each in counts if each.split == split) for split in SPLITS},
+        "unknown": {split: _sum(each.unknown for each in counts if each.split == split) for split in SPLITS},
+        "lengths": {"train": _lengths(counts)},
         "versions": {
             "python": platform.python_version(),
             "apache-beam": version("apache-beam"),
@@ -77,28 +77,28 @@ def summary(manifest: Mapping[str, Any], work: WorkDirectory) -> str:
     )
 
 
-def first_undecodable(reports: Sequence[BucketReport]) -> str | None:
+def first_undecodable(counts: Sequence[PartitionCounts]) -> str | None:
     """A warning about the pairs that are not UTF-8, naming the first of them; None where there are none."""
-    found = [report.not_utf8 for report in reports if report.not_utf8 is not None]
+    found = [each.not_utf8 for each in counts if each.not_utf8 is not None]
     if not found:
         return None
     _, line, file = min(found)
     return (
-        f"{file} line {line} is not UTF-8, as the first of {_rejected(reports, None)[NOT_UTF8]:,} such pairs; they are "
+        f"{file} line {line} is not UTF-8, as the first of {_rejected(counts, None)[NOT_UTF8]:,} such pairs; they are "
         "rejected (convert the file with iconv -t UTF-8 to keep them)"
     )
 
 
-def _kept(reports: Sequence[BucketReport], split: str) -> Counter[str]:
+def _kept(counts: Sequence[PartitionCounts], split: str) -> Counter[str]:
     """The pairs of a split that are kept, by corpus."""
-    return sum((report.kept for report in reports if report.split == split), Counter[str]())
+    return sum((each.kept for each in counts if each.split == split), Counter[str]())
 
 
-def _rejected(reports: Sequence[BucketReport], corpus: str | None) -> Counter[str]:
+def _rejected(counts: Sequence[PartitionCounts], corpus: str | None) -> Counter[str]:
     """The pairs of a corpus, or of all of them, that are rejected, by reason."""
     total: Counter[str] = Counter()
-    for report in reports:
-        for (name, reason), count in report.rejected.items():
+    for each in counts:
+        for (name, reason), count in each.rejected.items():
             if corpus in (None, name):
                 total[reason] += count
     return total
@@ -110,17 +110,17 @@ def _sum(counts: Iterable[Counter[str]]) -> dict[str, int]:
     return {side: total[side] for side in ("source", "target")}
 
 
-def _inputs(made_from: Mapping[str, Any], buckets: Buckets) -> list[dict[str, Any]]:
+def _inputs(made_from: Mapping[str, Any], partitions: Partitions) -> list[dict[str, Any]]:
     """The files that were read, each with its path here and what it was known by."""
     return [
         {"corpus": corpus.name, "split": corpus.split, "path": path, "pairs": pairs, **known}
-        for corpus, pairs in zip(buckets.corpora, buckets.pairs, strict=True)
+        for corpus, pairs in zip(partitions.corpora, partitions.pairs, strict=True)
         for path, known in zip(corpus.paths, made_from["corpora"][corpus.name]["files"], strict=True)
     ]
 
 
-def _subwords(buckets: Buckets, output: WorkDirectory) -> dict[str, Any]:
-    joint = buckets.recipe.subwords.joint
+def _subwords(partitions: Partitions, output: WorkDirectory) -> dict[str, Any]:
+    joint = partitions.recipe.subwords.joint
     paths = {side: output.subword_model(side, joint) for side in ("source", "target")}
     return {
         "joint": joint,
@@ -129,6 +129,6 @@ def _subwords(buckets: Buckets, output: WorkDirectory) -> dict[str, Any]:
     }
 
 
-def _lengths(reports: Sequence[BucketReport]) -> dict[str, int]:
-    lengths = sum((report.lengths for report in reports if report.split == "train"), Counter[int]())
+def _lengths(counts: Sequence[PartitionCounts]) -> dict[str, int]:
+    lengths = sum((each.lengths for each in counts if each.split == "train"), Counter[int]())
     return {str(length): lengths[length] for length in sorted(lengths)}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.subwords import load_subwords, train_subwords
+from pipelines.preparation.subwords import load_subwords, train_subwords
 from recipes.data_schema import Subwords
 from tests.numbers_corpus import english, french
 from workspace.errors import UserError

@@ -1,0 +1,1 @@
+"""The preparation of a recipe's corpora, step by step, as Beam jobs."""
