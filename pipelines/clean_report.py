@@ -1,6 +1,6 @@
 """Shows what every cleaning rule would take: ``python -m pipelines.clean_report --work work/<recipe>``.
 
-Nothing is rejected. What the page has, and how it is made, is in ``pipelines.clean_report_page``.
+Nothing is rejected. What the page has, and how it is made, is in ``pipelines.reports.clean_report_page``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
 
         recipe = resolved_recipe(work)
 
-        from pipelines.clean_report_page import write_clean_report
+        from pipelines.reports.clean_report_page import write_clean_report
         from pipelines.runners.options import pipeline_options
     write_clean_report(recipe, work, pipeline_options(flags))
     print(f"what every rule would take: {work.clean_report}")

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
 
         from pipelines.preparation.job import prepare
         from pipelines.preparation.manifest import summary
-        from pipelines.report import render_report
+        from pipelines.reports.preparation_report import render_report
         from pipelines.runners.options import ready_runner
     with ready_runner(flags) as options:
         manifest = prepare(recipe, work, options, render_report=render_report)

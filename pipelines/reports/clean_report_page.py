@@ -38,7 +38,7 @@ def write_clean_report(recipe: Recipe, work: WorkDirectory, options: PipelineOpt
     remove(directory)
     directory.mkdir()
     measures = measure_corpora(train, indexes, pairs, directory, options)
-    environment = Environment(loader=PackageLoader("pipelines", "."), autoescape=True, trim_blocks=True)
+    environment = Environment(loader=PackageLoader("pipelines.reports", "."), autoescape=True, trim_blocks=True)
     with replacing(work.clean_report) as path:
         page = environment.get_template("clean_report.html.j2").render(
             name=recipe.name,

@@ -9,12 +9,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from pipelines import pictures
 from pipelines.cleaning.records import Pair, Rejected
 from pipelines.cleaning.rules import SETTING_OF_REASON
 from pipelines.cleaning.statistics import Statistics, added
 from pipelines.preparation.counts import SAMPLES, PartitionCounts, samples
 from pipelines.preparation.partitions import Partitions
+from pipelines.reports import pictures
 from workspace.layout import SPLITS
 
 _SIDES = ("source", "target")
@@ -26,7 +26,7 @@ def render_report(partitions: Partitions, counts: Sequence[PartitionCounts], man
         partitions.read_statistics(corpus.number) for corpus in partitions.corpora if corpus.split == "train"
     )
     after = added(each.statistics for each in counts if not partitions.is_given(each.split))
-    environment = Environment(loader=PackageLoader("pipelines", "."), autoescape=True, trim_blocks=True)
+    environment = Environment(loader=PackageLoader("pipelines.reports", "."), autoescape=True, trim_blocks=True)
     pairs = manifest["pairs"]
     return environment.get_template("report.html.j2").render(
         title=f"Preparation of {partitions.recipe.name}",

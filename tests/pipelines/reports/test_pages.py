@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pipelines.clean_report_page import other_limits, write_clean_report
 from pipelines.cleaning.rules import RULES
-from pipelines.report import render_report
+from pipelines.reports.clean_report_page import other_limits, write_clean_report
+from pipelines.reports.preparation_report import render_report
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
 from tests.pipelines.support import SOURCES, TARGETS, new_work, run, write_pair
