@@ -1,4 +1,4 @@
-"""Translates a text file line for line, as a Beam job (``pipelines.translation``).
+"""Translates a text file line for line, as a Beam job (``pipelines.translation.job``).
 
     python -m pipelines.translate --work work/bible --input article.en --output article.fr
 
@@ -34,9 +34,10 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"{work.export} holds no exported model; make one with make train WORK={work.root}")
     with starting_up():
         from pipelines.runners.options import ready_runner
-        from pipelines.translation import SavedModel, Server, translate_file
+        from pipelines.translation.engines import ModelEngine, ServerEngine
+        from pipelines.translation.job import translate_file
         from serving.exchange import check_all_translated
-    engine = Server(options.server) if options.server else SavedModel(work.version(versions[-1]))
+    engine = ServerEngine(options.server) if options.server else ModelEngine(work.version(versions[-1]))
     with ready_runner(flags) as beam_options:
         lines, too_long = translate_file(options.input, options.output.resolve(), engine, beam_options)
     print(f"translated {lines:,} lines into {options.output}")

@@ -1,0 +1,1 @@
+"""Batch translation: what translates, and the Beam job that has it translate a file."""

@@ -1,0 +1,86 @@
+"""A text to translate, in chunks of lines, and its translation, put together from what workers leave of each chunk."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import shutil
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.corpora.line_files import FileIndex, index_file, read_lines
+from workspace.errors import UserError
+from workspace.storage import read_json, remove, replacing, write_json
+
+CHUNK_LINES = 500
+
+
+@dataclass(frozen=True)
+class Document:
+    """The chunks of a text, from 0, and the parts of its translation, in files of ``directory``."""
+
+    index: FileIndex
+    directory: Path
+
+    def lines(self, chunk: int) -> list[str]:
+        """The lines of a chunk, without white space around them.
+
+        Bytes that are not UTF-8 become U+FFFD: a line must go on to be a line.
+        """
+        return [line.decode(errors="replace").strip() for line in read_lines(self.index, chunk)]
+
+    def write(self, chunk: int, translations: Sequence[str | None]) -> None:
+        """Writes the translation of a chunk, a line for each of its lines, empty where there is None: too long."""
+        first = chunk * self.index.chunk_lines + 1
+        too_long = [first + place for place, translation in enumerate(translations) if translation is None]
+        if too_long:
+            write_json(self._too_long(chunk), too_long)
+        with replacing(self._part(chunk)) as temporary:
+            temporary.write_text("".join((line or "") + "\n" for line in translations), encoding="utf-8")
+
+    def join(self, output: Path) -> list[int]:
+        """Writes the whole translation to ``output``; gives the numbers, from 1, of the lines that were too long."""
+        too_long: list[int] = []
+        with replacing(output) as temporary, temporary.open("wb") as joined:
+            for chunk in range(len(self.index.chunks)):
+                with self._part(chunk).open("rb") as part:
+                    shutil.copyfileobj(part, joined)
+                too_long += read_json(self._too_long(chunk)) or []
+        return too_long
+
+    def _part(self, chunk: int) -> Path:
+        return self.directory / f"{chunk:06d}"
+
+    def _too_long(self, chunk: int) -> Path:
+        return self.directory / f"{chunk:06d}.too_long"
+
+
+@contextlib.contextmanager
+def opened_document(source: Path, output: Path) -> Iterator[Document]:
+    """The text ``source``, plain or .gz, to be translated into ``output``, beside which its parts are meanwhile.
+
+    Raises UserError where there is no such text, or it is damaged.
+    """
+    if not source.is_file():
+        raise UserError(f"{source}: no such file to translate")
+    directory = output.with_name(f".{output.name}.parts")
+    remove(directory)
+    try:
+        directory.mkdir(parents=True)
+        yield Document(index_file(_unpacked(source, directory), CHUNK_LINES), directory)
+    finally:
+        remove(directory)
+
+
+def _unpacked(source: Path, directory: Path) -> Path:
+    """``source`` itself, or its text in ``directory``: a compressed file could only be read from its beginning."""
+    if source.suffix != ".gz":
+        return source
+    try:
+        with gzip.open(source) as packed, (directory / "input").open("wb") as text:
+            shutil.copyfileobj(packed, text)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{source} is damaged or not a gzip file ({error}); fetch it anew") from error
+    return directory / "input"

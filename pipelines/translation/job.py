@@ -1,0 +1,74 @@
+"""Batch translation as a Beam job: a text file in, its translation out, line for line.
+
+    lines ──► chunks ──► translate, one file a chunk ──► joined in order, renamed
+
+A chunk is translated by the exported model inside the worker, or by a running server. A line in is a
+line out on any runner, blank lines included; they stay blank. Lines that are too long for the model come
+out empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.runners.guards import explained_errors
+from pipelines.runners.progress import Progress
+from pipelines.runners.run import run_pipeline
+from pipelines.translation.documents import Document, opened_document
+from pipelines.translation.engines import Engine, Translate
+
+BATCH_SENTENCES = 32
+
+
+def translate_file(source: Path, output: Path, engine: Engine, options: PipelineOptions) -> tuple[int, list[int]]:
+    """Translates ``source`` into ``output``: its number of lines, and the numbers of those that were too long, from 1.
+
+    Raises UserError if it is not there.
+    """
+    with opened_document(source, output) as document:
+        progress = Progress(document.directory / "progress")
+        pipeline = beam.Pipeline(options=options)
+        (
+            pipeline
+            | "chunks" >> beam.Create(range(len(document.index.chunks)))
+            | "spread" >> beam.Reshuffle()
+            | "translate" >> beam.ParDo(TranslateChunk(document, engine, progress))
+        )
+        with progress.shown(document.index.lines, "translating", "line"):
+            run_pipeline(pipeline)
+        return document.index.lines, document.join(output)
+
+
+class TranslateChunk(beam.DoFn):
+    """Number of a chunk → nothing: translates its lines, and writes its part of the translation."""
+
+    def __init__(self, document: Document, engine: Engine, progress: Progress):
+        self._document, self._engine, self._progress = document, engine, progress
+
+    def setup(self) -> None:
+        self._translate = self._engine.open()
+
+    def process(self, chunk: int) -> None:
+        with explained_errors():
+            lines = self._document.lines(chunk)
+            self._document.write(chunk, translate_lines(lines, self._translate, self._progress.add))
+
+
+def translate_lines(lines: Sequence[str], translate: Translate, done: Callable[[int], None]) -> list[str | None]:
+    """The translation of every line, in order; lines of like lengths go together, blank ones stay blank.
+
+    ``done`` is told the number of lines whenever some are finished.
+    """
+    translations: list[str | None] = [""] * len(lines)
+    filled = sorted((index for index, line in enumerate(lines) if line), key=lambda index: len(lines[index]))
+    done(len(lines) - len(filled))
+    for begin in range(0, len(filled), BATCH_SENTENCES):
+        indices = filled[begin : begin + BATCH_SENTENCES]
+        for index, text in zip(indices, translate([lines[index] for index in indices]), strict=True):
+            translations[index] = text
+        done(len(indices))
+    return translations
