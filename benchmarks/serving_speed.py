@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import Outcome, flood, load
-from model.references import read_references
+from model.data.references import read_references
 from serving.client import Translator
 from serving.saved_model import SavedModel
 from workspace.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory

@@ -16,12 +16,12 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks.training import SHAPES
-from model.cores import keep_operations_on_one_core, parts_of_batch
-from model.network import Network
-from model.optimizer import Optimizer
-from model.plan import endless_epochs, plan_of
-from model.subwords import load_subwords
-from model.update import update_functions
+from model.data.subwords import load_subwords
+from model.devices.cores import keep_operations_on_one_core, parts_of_batch
+from model.network.network import Network
+from model.training.optimizer import Optimizer
+from model.training.plan import endless_epochs, plan_of
+from model.training.update import update_functions
 from recipes import schema
 from recipes.stages import resolved_recipe
 from workspace.layout import PADDING_ID, WorkDirectory

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 from sacremoses import MosesTokenizer
 
-from model.references import References, read_references
+from model.data.references import References, read_references
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory

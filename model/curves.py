@@ -2,7 +2,7 @@
 
     python -m model.curves --work work/bible [--port 6006]
 
-What there is to see is written by ``model.tensorboard``.
+What there is to see is written by ``model.training.tensorboard``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Translates the test set with the best checkpoint and scores it with sacreBLEU: what ``model.scores`` does.
+"""Translates the test set with the best checkpoint and scores it with sacreBLEU: what ``model.evaluation.scores`` does.
 
 python -m model.evaluate --work work/bible
 """
@@ -26,8 +26,8 @@ def main(arguments: list[str]) -> None:
 
         recipe = resolved_recipe(work)
 
-        from model.cores import keep_operations_on_one_core
-        from model.scores import evaluate
+        from model.devices.cores import keep_operations_on_one_core
+        from model.evaluation.scores import evaluate
     keep_operations_on_one_core()
     with own_temporary_directory():
         evaluate(work, recipe)

@@ -1,4 +1,4 @@
-"""Writes the best checkpoint as the next version of a SavedModel that takes and gives text (``model.exported``).
+"""Writes the best checkpoint as the next version of a SavedModel that takes and gives text (model.search.saved_model).
 
 python -m model.export --work work/bible
 """
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> None:
 
         recipe = resolved_recipe(work)
 
-        from model.exported import export
+        from model.search.saved_model import export
     with own_temporary_directory():
         print(f"exported {export(work, recipe)}")
 

@@ -2,7 +2,7 @@
 
     python -m model.train --work work/bible [--strategy mirrored | --workers 2]
 
-Interrupted and started again, it goes on from the newest checkpoint. The training itself is ``model.loop``.
+Interrupted and started again, it goes on from the newest checkpoint. The training itself is ``model.training.loop``.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def main(arguments: list[str]) -> None:
 
         recipe = resolved_recipe(work)
 
-        from model.cores import keep_operations_on_one_core
-        from model.loop import train
-        from model.strategies import choose_strategy
+        from model.devices.cores import keep_operations_on_one_core
+        from model.devices.strategies import choose_strategy
+        from model.training.loop import train
     keep_operations_on_one_core()
     with own_temporary_directory():
         train(work, recipe, choose_strategy(options.strategy))
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
 
 def _train_in_workers(work: WorkDirectory, count: int) -> None:
     with starting_up():
-        from model.workers import WorkerError, run_workers
+        from model.devices.workers import WorkerError, run_workers
         from recipes.stages import resolved_recipe
     resolved_recipe(work)  # what is wrong with it is said once, not by every worker
     try:

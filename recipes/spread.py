@@ -8,7 +8,7 @@ import os
 from workspace.command import positive
 from workspace.errors import UserError
 
-# What they are is written at model.strategies.choose_strategy.
+# What they are is written at model.devices.strategies.choose_strategy.
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
 
 

@@ -90,7 +90,7 @@ class Translation:
 
     @property
     def too_long(self) -> bool:
-        """Whether the model did not translate, for the text has more subwords than it takes (model.translator)."""
+        """Whether the model did not translate, for the text has more subwords than it takes."""
         return self.score == -math.inf
 
 

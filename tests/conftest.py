@@ -33,7 +33,7 @@ settings.load_profile("ours")
 # What has several processes at work at once, and takes all cores: one of these at a time.
 HEAVY = (
     "tests/end_to_end/test_road.py",
-    "tests/model/test_workers.py",
+    "tests/model/devices/test_workers.py",
     "tests/pipelines/runners/test_flink.py",
     "tests/pipelines/runners/test_flink_workers.py",
 )
@@ -98,7 +98,7 @@ _STARTS_A_PROCESS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spaw
 
 
 # What trains and what serves, by the module it is in.
-_SLOW = {"model.loop": "_train", "serving.stand_in": "Server.start"}
+_SLOW = {"model.training.loop": "_train", "serving.stand_in": "Server.start"}
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,11 +32,11 @@ COMMANDS = sorted(
 )
 STARTED_BY_OTHERS = {
     "benchmarks.load": "benchmarks.serving",
-    "model.workers": "model.train --workers",
+    "model.devices.workers": "model.train --workers",
     "pipelines.runners.local_worker": "the job",
 }
 # They only look at what they are given, or hand on to another command, which starts up itself.
-NOTHING_TO_TIDY_UP = {"model.workers", "recipes.make_variables", "serving.serve"}
+NOTHING_TO_TIDY_UP = {"model.devices.workers", "recipes.make_variables", "serving.serve"}
 # Runs a command and says at its end which packages it imported that are not Python's own, and its CPU seconds.
 WATCHED = """
 import atexit, runpy, sys, time

@@ -7,7 +7,7 @@ are answered at once:
         parser = command_parser("model.train", __doc__, reads="data/", writes="training/")
         options = parser.parse_args(arguments)
         with starting_up():
-            from model.loop import train
+            from model.training.loop import train
         train(…)
 
     if __name__ == "__main__":

@@ -23,6 +23,12 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def cores_of_worker() -> int:
+    """The same; but of one of several workers of a training on this machine, its share of them."""
+    # To TensorFlow, 0 is all of them.
+    return int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0) or usable_cores()
+
+
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on."""
     return free_ports(1)[0]

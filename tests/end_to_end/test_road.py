@@ -16,9 +16,9 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
-from model.checkpoint import load_best
-from model.subwords import load_subwords
-from model.translator import Translator as CheckpointTranslator
+from model.data.subwords import load_subwords
+from model.network.checkpoint import load_best
+from model.search.translator import Translator as CheckpointTranslator
 from pipelines.translate import main as translate
 from recipes.stages import resolved_recipe
 from serving.async_client import AsyncTranslator

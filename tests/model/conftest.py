@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model import tensorboard
-from model.callbacks import read_history
-from model.checkpoint import load_best, newest_step
-from model.loop import train
-from model.network import Network
-from model.subwords import load_subwords
+from model.data.subwords import load_subwords
+from model.network.checkpoint import load_best
+from model.network.network import Network
+from model.training import tensorboard
+from model.training.callbacks import read_history
+from model.training.loop import train
+from model.training.state import newest_step
 from recipes import schema
 from recipes.loading import load_recipe
 from tests.model.shards import recipe_for, write_data

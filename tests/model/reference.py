@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from model.network import Network
+from model.network.network import Network
 from recipes import schema
 
 Weights = dict[str, np.ndarray]

@@ -7,9 +7,9 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
-from model.references import read_references
-from model.scores import evaluate
-from model.subwords import load_subwords
+from model.data.references import read_references
+from model.data.subwords import load_subwords
+from model.evaluation.scores import evaluate
 from tests.model.conftest import TINY
 from workspace.layout import WorkDirectory
 from workspace.storage import read_json

@@ -13,14 +13,14 @@ import tensorflow as tf
 import yaml
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from model.checkpoint import load_best
-from model.exported import Exported, export
-from model.loop import train
-from model.network import Network
-from model.references import read_references
-from model.scores import evaluate
-from model.subwords import load_subwords
-from model.translator import Translator
+from model.data.references import read_references
+from model.data.subwords import load_subwords
+from model.evaluation.scores import evaluate
+from model.network.checkpoint import load_best
+from model.network.network import Network
+from model.search.saved_model import Exported, export
+from model.search.translator import Translator
+from model.training.loop import train
 from pipelines.corpora.line_files import FilePair
 from pipelines.preparation.job import prepare
 from pipelines.runners.options import pipeline_options

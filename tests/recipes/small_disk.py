@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from model import tensorboard
+from model.training import tensorboard
 from pipelines import translate
 from recipes import run
 from recipes.loading import load_recipe, save_recipe

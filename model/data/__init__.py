@@ -1,0 +1,1 @@
+"""From shards and texts to batches of subword ids."""

@@ -1,0 +1,1 @@
+"""Which devices, cores, processes and machines a training is spread over."""

@@ -1,0 +1,99 @@
+"""The weights in a checkpoint, and whether they are as they were written.
+
+    training/checkpoints/<step>/    state.index, state.data-*, and checkpoint.json with the SHA-256 of both
+
+What else a checkpoint holds, for a training to go on from, is in ``model.training.state``, which writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from model.data.subwords import Subwords
+from model.network.network import Network
+from recipes import schema
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json, sha256_of
+
+STATE, MARK = "state", "checkpoint.json"
+
+
+class Mark(NamedTuple):
+    """What checkpoint.json says: the step of the best dev BLEU up to here, and the SHA-256 of every other file."""
+
+    best_step: int
+    files: dict[str, str]
+
+
+def load_best(work: WorkDirectory, recipe: schema.Recipe, subwords: tuple[Subwords, Subwords]) -> Network:
+    """The network with the weights of the best dev BLEU.
+
+    Raises UserError where nothing has been trained, or the checkpoint is damaged.
+    """
+    source, target = subwords
+    finished = read_json(work.training_mark)
+    if finished is None:
+        raise UserError(f"{work.training} holds no finished training; make one with make train")
+    network = Network(recipe.model, source.vocabulary, target.vocabulary, recipe.training.seed)
+    read_weights(network, work, finished["best_step"])
+    return network
+
+
+def read_weights(network: Network, work: WorkDirectory, step: int) -> None:
+    """Gives ``network`` the weights in a checkpoint of ``work``.
+
+    Raises UserError where it is damaged or does not fit.
+    """
+    if file := damaged_file(work, step):
+        raise UserError(f"{file} is missing or damaged; remove {work.training} and train again")
+    read_into(tf.train.Checkpoint(network=network), work, step)
+
+
+def digest_of(network: Network) -> str:
+    """SHA-256 over all weights in the order they were made, in hexadecimal."""
+    digest = hashlib.sha256()
+    for weight in network.trainable_variables:
+        digest.update(weight.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def read_mark(checkpoint: Path) -> Mark | None:
+    """The mark of a checkpoint, or None where it is missing or damaged."""
+    try:
+        return Mark(**read_json(checkpoint / MARK))
+    except TypeError:
+        return None
+
+
+def damaged_file(work: WorkDirectory, step: int) -> Path | None:
+    """The first file that is missing, or not as it was written, of a checkpoint or of the one it names as the best."""
+    checkpoint = work.checkpoint(step)
+    mark = read_mark(checkpoint)
+    if mark is None:
+        return checkpoint / MARK
+    for name, digest in mark.files.items():
+        file = checkpoint / name
+        if not file.is_file() or sha256_of(file) != digest:
+            return file
+    if mark.best_step in (0, step):
+        return None
+    return damaged_file(work, mark.best_step)
+
+
+def read_into(checkpoint: tf.train.Checkpoint, work: WorkDirectory, step: int) -> None:
+    """Fills the variables of ``checkpoint`` from the files of a step."""
+    path = work.checkpoint(step)
+    try:
+        status = checkpoint.read(str(path / STATE))
+        status.assert_existing_objects_matched()
+        status.expect_partial()
+    except (AssertionError, ValueError) as error:
+        raise UserError(
+            f"{path} is of a network that this version of the project does not make; "
+            f"remove {work.training} and train again"
+        ) from error

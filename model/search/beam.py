@@ -1,0 +1,192 @@
+"""Beam search, batched, as a TensorFlow graph.
+
+It is the paper's authors': a beam of k hypotheses; those that end are set aside and the beam
+narrows by as many, until k have ended. A hypothesis' score is log p / length^a, its length counted with
+the end of sentence, so that a = 0 is the plain probability and a = 1 the mean over the words. At a
+sentence's longest length only the end of sentence may follow, so every hypothesis is a whole sentence.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from model.network.network import Network, Source
+from model.search.scores import IMPOSSIBLE, length_power, top_k
+from workspace.layout import END_ID, PADDING_ID
+
+
+class Hypotheses(NamedTuple):
+    """The k best translations of every sentence, best first.
+
+    words: int32 [batch, k, length], END_ID at the end, then PADDING_ID; scores: float32 [batch, k],
+    minus infinity where there are fewer than k.
+    """
+
+    words: tf.Tensor
+    scores: tf.Tensor
+
+
+def beam_search(
+    network: Network, source: tf.Tensor, longest: tf.Tensor, beam_size: int, length_normalization: float = 1.0
+) -> Hypotheses:
+    """The ``beam_size`` best hypotheses; with one it is greedy search, the likeliest word at every step.
+
+    source: int32 [batch, source length]; longest: int32 [batch], ≥ 1.
+    """
+    k = beam_size
+    batch = tf.shape(source)[0]
+    limit = _at_least_one(longest)
+    read, output_kernel = network.read(source), network.output_kernel()
+
+    def unfinished(step, read, beam, ended, history):  # type: ignore[no-untyped-def]
+        return (step == 0) | (step < limit) & (tf.size(beam.sentences) > 0)
+
+    def advance(step, read, beam, ended, history):  # type: ignore[no-untyped-def]
+        following = network.step(read, _side_by_side(beam.state), _side_by_side(beam.words), output_kernel)
+        log_p = _allowed(tf.nn.log_softmax(following.logits), step, tf.repeat(beam.longest, k))
+        vocabulary = log_p.shape[1]
+        totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [-1, k, vocabulary])
+        best, index = top_k(tf.reshape(totals, [-1, k * vocabulary]), k)
+        parents, words = index // vocabulary, index % vocabulary
+
+        wanted = tf.range(k)[None, :] < k - ended.number(beam.sentences)[:, None]
+        best = tf.where(wanted, best, IMPOSSIBLE)
+        ends = (words == END_ID) & (best > IMPOSSIBLE)
+        scores = tf.where(ends, best / length_power(step + 1, length_normalization), IMPOSSIBLE)
+        state = tf.gather(tf.reshape(following.state, tf.shape(beam.state)), parents, batch_dims=1)
+        grown = beam._replace(words=words, log_probability=tf.where(ends, IMPOSSIBLE, best), state=state)
+        return (
+            step + 1,
+            *_of_unfinished_sentences(read, grown),
+            ended.with_new(beam.sentences, scores, step),
+            history.write(step, batch, beam.sentences, words, parents),
+        )
+
+    nothing = tf.fill([batch, k], IMPOSSIBLE)
+    first = tf.concat([tf.zeros([batch, 1]), nothing[:, 1:]], axis=1)
+    state = tf.repeat(read.initial_state[:, None], k, axis=1)
+    _, _, _, ended, history = tf.while_loop(
+        unfinished,
+        advance,
+        (
+            0,
+            read,
+            Beam(tf.range(batch), longest, tf.fill([batch, k], PADDING_ID), first, state),
+            Ended(nothing, tf.zeros([batch, k], tf.int32), tf.zeros([batch, k], tf.int32)),
+            History(_history(limit, [None, k]), _history(limit, [None, k])),
+        ),
+    )
+    return _traced_back(ended, history)
+
+
+class Beam(NamedTuple):
+    """The hypotheses still growing, of the sentences that have any.
+
+    sentences: which of the batch they are, [sentences]; longest: of each, [sentences]; words: the last of each
+    hypothesis, [sentences, k]; log_probability: [sentences, k], minus infinity where there is none; state: [sentences,
+    k, units of all layers].
+    """
+
+    sentences: tf.Tensor
+    longest: tf.Tensor
+    words: tf.Tensor
+    log_probability: tf.Tensor
+    state: tf.Tensor
+
+
+class Ended(NamedTuple):
+    """The k best hypotheses that have ended, [batch, k] each: score, and at which step and beam slot each ended."""
+
+    scores: tf.Tensor
+    steps: tf.Tensor
+    slots: tf.Tensor
+
+    def number(self, sentences: tf.Tensor) -> tf.Tensor:
+        """How many of each of ``sentences`` have ended."""
+        return tf.reduce_sum(tf.cast(tf.gather(self.scores, sentences) > IMPOSSIBLE, tf.int32), axis=1)
+
+    def with_new(self, sentences: tf.Tensor, scores: tf.Tensor, step: tf.Tensor) -> Ended:
+        """Joined by those of ``scores`` [sentences, k] that are possible, which end at ``step``."""
+        slots = tf.broadcast_to(tf.range(self.scores.shape[1]), tf.shape(scores))
+        new = Ended(scores, tf.fill(tf.shape(slots), step), slots)
+        both = Ended(
+            *(tf.concat([tf.gather(old, sentences), added], axis=1) for old, added in zip(self, new, strict=True))
+        )
+        _, index = tf.math.top_k(both.scores, self.scores.shape[1])
+        return Ended(
+            *(
+                tf.tensor_scatter_nd_update(old, sentences[:, None], tf.gather(joined, index, axis=1, batch_dims=1))
+                for old, joined in zip(self, both, strict=True)
+            )
+        )
+
+
+class History(NamedTuple):
+    """For every step and beam slot of all sentences: the word, and the slot it continues."""
+
+    words: tf.TensorArray
+    parents: tf.TensorArray
+
+    def write(
+        self, step: tf.Tensor, batch: tf.Tensor, sentences: tf.Tensor, words: tf.Tensor, parents: tf.Tensor
+    ) -> History:
+        """With those of ``sentences``, [sentences, k] each; those of the others of the ``batch`` are of no interest."""
+        return History(
+            *(
+                array.write(step, tf.scatter_nd(sentences[:, None], values, [batch, values.shape[1]]))
+                for array, values in ((self.words, words), (self.parents, parents))
+            )
+        )
+
+
+def _of_unfinished_sentences(read: Source, beam: Beam) -> tuple[Source, Beam]:
+    """Without the sentences of which no hypothesis grows any more: of all there is to do a third to a half."""
+    growing = tf.where(tf.reduce_any(beam.log_probability > IMPOSSIBLE, axis=1))[:, 0]
+    return tf.cond(
+        tf.size(growing) == tf.size(beam.sentences),
+        lambda: (read, beam),
+        lambda: tf.nest.map_structure(lambda tensor: tf.gather(tensor, growing), (read, beam)),
+    )
+
+
+def _side_by_side(values: tf.Tensor) -> tf.Tensor:
+    """[sentences, k, ...] to [sentences * k, ...]."""
+    return tf.reshape(values, [-1, *values.shape[2:]])
+
+
+def _traced_back(ended: Ended, history: History) -> Hypotheses:
+    """Follows every ended hypothesis from its last word to its first."""
+    length = _at_least_one(tf.where(ended.scores > IMPOSSIBLE, ended.steps + 1, 0))
+
+    def back(step, slots, words):  # type: ignore[no-untyped-def]
+        slots = tf.where(step == ended.steps, ended.slots, slots)
+        within = (step <= ended.steps) & (ended.scores > IMPOSSIBLE)
+        word = tf.gather(history.words.read(step), slots, axis=1, batch_dims=1)
+        words = words.write(step, tf.where(within, word, PADDING_ID))
+        return step - 1, tf.gather(history.parents.read(step), slots, axis=1, batch_dims=1), words
+
+    k = ended.scores.shape[1]
+    _, _, words = tf.while_loop(
+        lambda step, *_: step >= 0,
+        back,
+        (length - 1, tf.zeros_like(ended.slots), _history(length, [None, k])),
+    )
+    return Hypotheses(tf.transpose(words.stack(), [1, 2, 0]), ended.scores)
+
+
+def _allowed(log_p: tf.Tensor, step: tf.Tensor, longest: tf.Tensor) -> tf.Tensor:
+    """``log_p`` [batch, vocabulary] without padding, and at the longest length without all but the end."""
+    vocabulary = tf.range(tf.shape(log_p)[1])
+    last = (step + 1 >= longest)[:, None]
+    return tf.where((vocabulary == PADDING_ID) | (last & (vocabulary != END_ID)), IMPOSSIBLE, log_p)
+
+
+def _at_least_one(lengths: tf.Tensor) -> tf.Tensor:
+    """The longest, and 1 where there is none: a batch of no sentences takes a step like any other."""
+    return tf.maximum(1, tf.reduce_max(lengths))
+
+
+def _history(length: tf.Tensor, shape: list[int | None]) -> tf.TensorArray:
+    return tf.TensorArray(tf.int32, length, element_shape=shape, clear_after_read=False)

@@ -1,0 +1,46 @@
+"""What the network makes of a given translation: its probability, and what its words attend to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from model.network.network import Network
+from workspace.layout import PADDING_ID
+
+
+class Forced(NamedTuple):
+    """What the network makes of given translations.
+
+    log_probability: float32 [batch]; alignment: float32 [batch, length, source length], a row for every word, zero in
+    padding; [batch, length, 0] where the architecture has none.
+    """
+
+    log_probability: tf.Tensor
+    alignment: tf.Tensor
+
+
+def forced_decoding(network: Network, source: tf.Tensor, target: tf.Tensor) -> Forced:
+    """What the network makes of ``target``, int32 [batch, length], each ending in END_ID, then padding.
+
+    A word at a time as in search, so that memory does not grow with the vocabulary times the length.
+    """
+    read, words = network.read(source), tf.transpose(target)
+    length, output_kernel = tf.shape(words)[0], network.output_kernel()
+
+    def advance(step, previous, state, log_probability, alignment):  # type: ignore[no-untyped-def]
+        following, word = network.step(read, state, previous, output_kernel), words[step]
+        live = tf.cast(word != PADDING_ID, tf.float32)
+        log_p = tf.gather(tf.nn.log_softmax(following.logits), word, axis=1, batch_dims=1)
+        alignment = alignment.write(step, following.alignment * live[:, None])
+        return step + 1, word, following.state, log_probability + live * log_p, alignment
+
+    rows = tf.TensorArray(tf.float32, length, element_shape=[None, None])
+    start = tf.fill(tf.shape(words)[1:], PADDING_ID)
+    _, _, _, log_probability, alignment = tf.while_loop(
+        lambda step, *_: step < length,
+        advance,
+        (0, start, read.initial_state, tf.zeros(tf.shape(start)), rows),
+    )
+    return Forced(log_probability, tf.transpose(alignment.stack(), [1, 0, 2]))

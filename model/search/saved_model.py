@@ -1,0 +1,127 @@
+"""The best checkpoint as a SavedModel that takes and gives text.
+
+    serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
+    nbest(text), score(text, translation) and, with attention, align(text): workspace.layout says what they give
+
+Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
+recipe lies in the version's assets, and beside them are requests that a server answers before it takes any
+(TensorFlow Serving's saved_model_warmup.md), so that no client waits for what is done but once. A version
+appears whole: it is written under a name that a server passes over, then renamed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from model.data.references import read_references, spread_by_length
+from model.data.subwords import load_subwords
+from model.network.checkpoint import load_best
+from model.search.translator import Translated, Translator
+from recipes import schema
+from recipes.stages import EXPORT
+from workspace.layout import (
+    ALIGN_SIGNATURE,
+    ALIGNMENT_OUTPUT,
+    MODEL_NAME,
+    NBEST_SIGNATURE,
+    SCORE_OUTPUT,
+    SCORE_SIGNATURE,
+    SIGNATURE,
+    SOURCE_SUBWORDS_OUTPUT,
+    TARGET_SUBWORDS_OUTPUT,
+    TEXT_INPUT,
+    TRANSLATION_INPUT,
+    TRANSLATION_OUTPUT,
+    WorkDirectory,
+)
+from workspace.storage import read_json, replacing, write_json
+
+# Where TensorFlow Serving looks for them.
+WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
+WARM_UP_SENTENCES = 8
+
+
+def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
+    """Writes the next version and returns its directory. Raises UserError where nothing is trained."""
+    subwords = load_subwords(work, recipe.subwords.joint)
+    exported = Exported(Translator(load_best(work, recipe, subwords), subwords, recipe.search), work.recipe)
+    number = max(work.versions(), default=0) + 1
+    with replacing(work.version(number)) as temporary:
+        # Nobody trains an exported model: without the gradients, of which some cannot be saved.
+        without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(exported, str(temporary), signatures=exported.by_signature, options=without_gradients)
+        dev = read_references(work, read_json(work.manifest), "dev").sources
+        _write_warm_up(temporary / WARM_UP, spread_by_length(dev, WARM_UP_SENTENCES))
+        relative = work.provenance(number).relative_to(work.version(number))
+        write_json(temporary / relative, {"made_from": EXPORT.made_from(recipe, work), "tensorflow": tf.__version__})
+    return work.version(number)
+
+
+def _write_warm_up(path: Path, sentences: list[str]) -> None:
+    """A record a request: each of the sentences by itself, then all together."""
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as records:
+        for batch in (*([sentence] for sentence in sentences), sentences):
+            log = PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name = MODEL_NAME
+            request.model_spec.signature_name = SIGNATURE
+            request.inputs[TEXT_INPUT].CopyFrom(tf.make_tensor_proto(batch))
+            records.write(log.SerializeToString())
+
+
+class Exported(tf.Module):
+    """The translator behind the signatures, with its weights and subwords, and the recipe as an asset.
+
+    The weights are named one by one: a Keras layer would save a copy of each, and a server's session
+    would fill the copies and leave the weights that the graph reads without a value.
+    """
+
+    def __init__(self, translator: Translator, recipe: Path):
+        super().__init__()
+        self.weights = [weight.value for weight in translator.network.trainable_variables]
+        self.subwords = [translator.source_subwords, translator.target_subwords]
+        self.recipe = tf.saved_model.Asset(str(recipe))
+
+        text = tf.TensorSpec([None], tf.string, name=TEXT_INPUT)
+        translation = tf.TensorSpec([None], tf.string, name=TRANSLATION_INPUT)
+
+        most = translator.search.max_request_texts
+
+        def limited(text: tf.Tensor) -> tf.Tensor:
+            refusal = f"a request has more than {most} texts; ask for fewer at a time"
+            with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(text), most, message=refusal)]):
+                return tf.identity(text)
+
+        @tf.function(input_signature=[text], autograph=False)
+        def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            return _named(translator.translate(limited(text)))
+
+        @tf.function(input_signature=[text], autograph=False)
+        def nbest(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            return _named(translator.n_best(limited(text)))
+
+        @tf.function(input_signature=[text], autograph=False)
+        def align(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            aligned = translator.align(limited(text))
+            return {
+                **_named(aligned.translated),
+                SOURCE_SUBWORDS_OUTPUT: aligned.source_subwords,
+                TARGET_SUBWORDS_OUTPUT: aligned.target_subwords,
+                ALIGNMENT_OUTPUT: aligned.alignment,
+            }
+
+        @tf.function(input_signature=[text, translation], autograph=False)
+        def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {SCORE_OUTPUT: translator.score(limited(text), translation)}
+
+        self.by_signature = {SIGNATURE: serve, NBEST_SIGNATURE: nbest, SCORE_SIGNATURE: score}
+        if translator.network.settings.architecture == "rnnsearch":  # the other attends to nothing
+            self.by_signature[ALIGN_SIGNATURE] = align
+
+
+def _named(translated: Translated) -> dict[str, tf.Tensor]:
+    return {TRANSLATION_OUTPUT: translated.text, SCORE_OUTPUT: translated.score}

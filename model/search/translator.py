@@ -1,0 +1,146 @@
+"""From text to text: subwords, network and search in one graph. What is evaluated is what is exported."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from typing import NamedTuple
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from model.data.subwords import Sentences, Subwords
+from model.network.network import Network
+from model.search.beam import Hypotheses, beam_search
+from model.search.forced import forced_decoding
+from model.search.scores import IMPOSSIBLE, length_power
+from recipes import schema
+from workspace.machine import cores_of_worker
+
+
+class Translated(NamedTuple):
+    """The best translation of every text: text, string [batch], and score, float32 [batch] (model.search.beam).
+
+    That of a blank text is empty, with score 0. That of a text of more than ``search.max_source_length`` subwords is
+    empty, with a score of minus infinity: an error would be one for all texts that a server put in the same batch.
+    """
+
+    text: tf.Tensor
+    score: tf.Tensor
+
+
+class Aligned(NamedTuple):
+    """The best translations, and what each of their subwords attended to.
+
+    translated: as ``Translator.translate`` gives it; source_subwords: string [batch, source length]; target_subwords:
+    string [batch, target length]; both with the end of sentence, then empty; alignment: float32 [batch, target length,
+    source length], rows that sum to 1, or 0 where there is no word.
+    """
+
+    translated: Translated
+    source_subwords: tf.Tensor
+    target_subwords: tf.Tensor
+    alignment: tf.Tensor
+
+
+class Translator(tf.Module):
+    """A trained network with its subwords and the settings of its search."""
+
+    def __init__(self, network: Network, subwords: tuple[Subwords, Subwords], search: schema.Search):
+        super().__init__()
+        self.network = network
+        self.source_subwords, self.target_subwords = subwords
+        self.search = search
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def translate(self, texts: tf.Tensor) -> Translated:
+        """The best translation of each of string [batch]."""
+        sentences = self._source(texts)
+        return self._best(self.hypotheses(sentences), sentences)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def n_best(self, texts: tf.Tensor) -> Translated:
+        """All of the beam, best first: text and score are [batch, k]. A beam that found less ends in empty texts with a
+        score of minus infinity."""
+        sentences = self._source(texts)
+        return self._translated(self.hypotheses(sentences), sentences)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def align(self, texts: tf.Tensor) -> Aligned:
+        """The best translation of each of string [batch], with its alignment (the paper's figure 3)."""
+        sentences = self._source(texts)
+        hypotheses = self.hypotheses(sentences)
+        target = hypotheses.words[:, 0]
+        return Aligned(
+            self._best(hypotheses, sentences),
+            self.source_subwords.pieces(sentences.ids),
+            self.target_subwords.pieces(target),
+            forced_decoding(self.network, sentences.ids, target).alignment,
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
+    def score(self, texts: tf.Tensor, translations: tf.Tensor) -> tf.Tensor:
+        """log p / length^a of a translation of each text, as the search has it: string [batch] to float32 [batch].
+
+        Minus infinity where either has more than ``search.max_source_length`` subwords.
+        """
+        source = self._source(texts)
+        target = self.target_subwords.ids(translations, self.search.max_source_length)
+        log_p = forced_decoding(self.network, source.ids, target.ids).log_probability
+        score = log_p / length_power(target.lengths + 1, self.search.length_normalization)
+        return tf.where(source.too_long | target.too_long, IMPOSSIBLE, score)
+
+    def _source(self, texts: tf.Tensor) -> Sentences:
+        return self.source_subwords.ids(texts, self.search.max_source_length)
+
+    def hypotheses(self, sentences: Sentences) -> Hypotheses:
+        longest = tf.cast(tf.cast(sentences.lengths, tf.float32) * self.search.max_length_ratio, tf.int32)
+        longest += self.search.max_length_extra + 1
+        beam_size, exponent = self.search.beam_size, self.search.length_normalization
+        return beam_search(self.network, sentences.ids, longest, beam_size, exponent)
+
+    def _best(self, hypotheses: Hypotheses, sentences: Sentences) -> Translated:
+        best = Hypotheses(*(tensor[:, :1] for tensor in hypotheses))
+        return Translated(*(tensor[:, 0] for tensor in self._translated(best, sentences)))
+
+    def _translated(self, hypotheses: Hypotheses, sentences: Sentences) -> Translated:
+        """text and score: [batch, k]."""
+        words, nothing = hypotheses.words, (sentences.lengths == 0)[:, None]
+        texts = self.target_subwords.texts(tf.reshape(words, [-1, tf.shape(words)[2]]))
+        score_of_nothing = tf.where(sentences.too_long, IMPOSSIBLE, 0.0)[:, None]
+        return Translated(
+            tf.where(nothing, "", tf.reshape(texts, tf.shape(words)[:2])),
+            tf.where(nothing, score_of_nothing, hypotheses.scores),
+        )
+
+
+def translate_all(translator: Translator, texts: list[str], progress: tqdm | None = None) -> list[tuple[str, float]]:
+    """(translation, score) of every text, in its order; sentences of like lengths are translated together.
+
+    Several batches at a time, one for each core.
+    """
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    size = translator.search.batch_sentences
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+
+    def translate(indices: list[int]) -> list[tuple[str, float]]:
+        translated = translator.translate(tf.constant([texts[index] for index in indices]))
+        scores = translated.score.numpy().tolist()
+        return [(text.decode(), score) for text, score in zip(translated.text.numpy(), scores, strict=True)]
+
+    results: list[tuple[str, float]] = [("", 0.0)] * len(texts)
+    threads = concurrent.futures.ThreadPoolExecutor(_batches_at_a_time())
+    try:
+        for indices, translations in zip(batches, threads.map(translate, batches), strict=True):
+            for index, translation in zip(indices, translations, strict=True):
+                results[index] = translation
+            if progress is not None:
+                progress.update(len(indices))
+    finally:
+        # Whoever is interrupted waits for what is under way only.
+        threads.shutdown(cancel_futures=True)
+    return results
+
+
+def _batches_at_a_time() -> int:
+    """How many batches to translate at a time: one for each core, or one where a GPU does it."""
+    return 1 if tf.config.list_logical_devices("GPU") else cores_of_worker()

@@ -1,0 +1,56 @@
+"""Starting from what another training has learnt: its best weights, where the two runs' subwords and networks agree."""
+
+from __future__ import annotations
+
+from model.network.checkpoint import read_weights
+from model.network.network import Network
+from recipes import schema
+from recipes.stages import resolved_recipe
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json, sha256_of
+
+# What may differ: it says how the network is trained, not what its weights mean.
+_OF_TRAINING = {
+    "initialization",
+    "dropout",
+    "embedding_dropout",
+    "layer_dropout",
+    "readout_dropout",
+    "recurrent_dropout",
+}
+
+
+def check_fits(other: WorkDirectory, work: WorkDirectory, recipe: schema.Recipe) -> None:
+    """Raises UserError where ``work`` cannot start from ``other``.
+
+    Either there is no finished training in it, or the two differ in their subwords or their networks.
+    """
+    setting = f"training.init_from: {other.root}"
+    before = resolved_recipe(other)
+    if not other.training_mark.is_file():
+        raise UserError(f"{setting} holds no finished training; make one with make train WORK={other.root}")
+    theirs, ours = (each.model.model_dump(exclude=_OF_TRAINING) for each in (before, recipe))
+    for name, value in theirs.items():
+        if ours[name] != value:
+            raise UserError(
+                f"{setting} has model.{name} {value}, and this recipe {ours[name]}; set model.{name} to {value}"
+            )
+    if _subwords(other, before) != _subwords(work, recipe):
+        raise UserError(
+            f"{setting} has another vocabulary than {work.root}, so its weights are of no use there; set "
+            f"subwords.from_work to {other.root} as well, and prepare the corpus with its subwords"
+        )
+
+
+def start_from(other: WorkDirectory, *networks: Network) -> None:
+    """Gives ``networks`` the best weights of the finished training in ``other``. Raises UserError for damaged ones."""
+    finished = read_json(other.training_mark)
+    for network in networks:
+        read_weights(network, other, finished["best_step"])
+    print(f"training starts from the best weights of {other.root}, with dev BLEU {finished['best_dev_bleu']:.2f} there")
+
+
+def _subwords(work: WorkDirectory, recipe: schema.Recipe) -> list[str]:
+    """What the subword models of both sides are known by."""
+    return [sha256_of(work.subword_model(side, recipe.subwords.joint)) for side in ("source", "target")]

@@ -1,0 +1,81 @@
+"""What TensorBoard shows of a training: curves, the alignment of a few dev sentences, and the recipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from model.data.references import spread_by_length
+from model.evaluation.alignment_picture import draw_alignment
+from model.search.translator import Translator
+from model.training.callbacks import Logs
+from workspace.layout import WorkDirectory
+
+PICTURES = 3
+_OF_UPDATES = ("loss", "learning_rate", "gradient_norm", "target_words_per_second", "padding")
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Curves by update: of every tenth one loss, rate, gradient and speed; of every dev evaluation BLEU and pictures.
+
+    The pictures are of the same sentences every time: a short, a middling and a long one of ``dev``, translated
+    by ``greedy``. An architecture without alignment has none.
+    """
+
+    def __init__(self, work: WorkDirectory, greedy: Translator, dev: Sequence[str]):
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(str(work.tensorboard), filename_suffix=f".{int(time.time())}")
+        self._recipe = work.recipe.read_text(encoding="utf-8") if work.recipe.is_file() else ""
+        self._greedy = greedy
+        attends = greedy.network.settings.architecture == "rnnsearch"
+        self._sentences = spread_by_length(dev, PICTURES) if attends else []
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        with self._writer.as_default():
+            # Four spaces make it preformatted text in Markdown, which is what TensorBoard takes it for.
+            tf.summary.text("recipe", "".join(f"    {line}\n" for line in self._recipe.splitlines()), step=0)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if logs and batch % 10 == 0:
+            self._write(batch, {name: logs[name] for name in _OF_UPDATES})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs:
+            step = int(logs["step"])
+            self._write(step, {"dev_bleu": logs["dev_bleu"]})
+            self._write_pictures(step)
+            self._writer.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._writer.close()
+
+    def _write(self, step: int, values: Logs) -> None:
+        with self._writer.as_default():
+            for name, value in values.items():
+                tf.summary.scalar(name, value, step=step)
+
+    def _write_pictures(self, step: int) -> None:
+        with self._writer.as_default():
+            for number, picture in enumerate(alignment_pictures(self._greedy, self._sentences), 1):
+                tf.summary.image(f"alignment/{number}", tf.io.decode_png(picture)[None], step=step)
+
+
+def alignment_pictures(translator: Translator, sentences: Sequence[str]) -> Iterator[bytes]:
+    """For each sentence what every subword of its best translation attends to, as a PNG."""
+    if not sentences:
+        return
+    aligned = translator.align(tf.constant(sentences))
+    for source, target, alignment in zip(
+        aligned.source_subwords.numpy(), aligned.target_subwords.numpy(), aligned.alignment.numpy(), strict=True
+    ):
+        read, written = _decoded(source), _decoded(target)
+        yield draw_alignment(read, written, alignment[: len(written), : len(read)])
+
+
+def _decoded(pieces: np.ndarray) -> list[str]:
+    """Without what follows the end of the sentence."""
+    return [piece.decode() for piece in pieces if piece]

@@ -1,0 +1,163 @@
+"""Text to text: translations, n best, alignments and scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tqdm import tqdm
+
+from model.data.subwords import load_subwords
+from model.network.network import Network
+from model.search.translator import Translated, Translator, translate_all
+from tests.model.conftest import TEXTS, TINY, best
+from tests.numbers_corpus import english
+from workspace.layout import PADDING_ID, WorkDirectory
+
+pytestmark = pytest.mark.slow
+
+
+def untrained(work: WorkDirectory, beam_size: int = 3) -> Translator:
+    subwords = load_subwords(work, joint=True)
+    network = Network(TINY.model, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
+    return Translator(network, subwords, TINY.search.model_copy(update={"beam_size": beam_size}))
+
+
+@pytest.fixture(scope="module")
+def translators(trained: WorkDirectory) -> dict[int, Translator]:
+    """By their beam. Not to be changed: their graphs, which take seconds to make, serve all tests."""
+    return {beam_size: untrained(trained, beam_size) for beam_size in (1, 3)}
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_translation_alone_is_that_in_a_batch(translators: dict[int, Translator], beam_size: int) -> None:
+    translator = translators[beam_size]
+    together = translator.translate(tf.constant(TEXTS))
+    for index, text in enumerate(TEXTS):
+        alone = translator.translate(tf.constant([text]))
+        assert alone.text[0] == together.text[index]
+        np.testing.assert_allclose(alone.score[0], together.score[index], rtol=1e-5)
+
+
+def test_blank_text_has_an_empty_translation(translators: dict[int, Translator]) -> None:
+    translator = translators[3]
+    translated = translator.translate(tf.constant(["", TEXTS[0], " \t "]))
+    assert [text == b"" for text in translated.text.numpy()] == [True, False, True]
+    assert [score == 0 for score in translated.score.numpy()] == [True, False, True]
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_text_that_is_too_long_is_not_translated(
+    trained: WorkDirectory, translators: dict[int, Translator], beam_size: int
+) -> None:
+    """And takes nothing from the others: they are translated as without it."""
+    translator = untrained(trained, beam_size)
+    lengths = translator.source_subwords.ids(tf.constant(TEXTS)).lengths.numpy()
+    longest = int(sorted(lengths)[-2])
+    translator.search = translator.search.model_copy(update={"max_source_length": longest})
+    fits = lengths <= longest
+    assert sum(fits) == len(TEXTS) - 1
+    unlimited, texts = translators[beam_size], tf.constant(TEXTS)
+    for found, expected in (
+        (translator.translate(texts), unlimited.translate(texts)),
+        (translator.n_best(texts), unlimited.n_best(texts)),
+        (translator.align(texts).translated, unlimited.translate(texts)),
+    ):
+        assert np.all(found.text[~fits] == b"")
+        assert np.all(found.score[~fits] == -np.inf)
+        np.testing.assert_array_equal(found.text[fits], expected.text[fits])
+        np.testing.assert_allclose(found.score[fits], expected.score[fits], rtol=1e-5)
+    np.testing.assert_array_equal(np.isneginf(translator.score(texts, tf.fill([len(TEXTS)], "one"))), ~fits)
+    assert np.all(np.isneginf(translator.score(tf.fill([2], "one"), tf.fill([2], " ".join(TEXTS)))))
+
+
+def test_no_texts_at_all(translators: dict[int, Translator]) -> None:
+    translator = translators[3]
+    nothing = tf.constant([], tf.string)
+    assert translator.translate(nothing).text.shape == translator.score(nothing, nothing).shape == [0]
+    assert translator.n_best(nothing).text.shape == [0, 3]
+    assert translator.align(nothing).translated.score.shape == [0]
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_the_best_of_the_n_best_is_the_translation(translators: dict[int, Translator], beam_size: int) -> None:
+    translator = translators[beam_size]
+    texts = tf.constant([*TEXTS, " "])
+    best, all_of_them = translator.translate(texts), translator.n_best(texts)
+    assert all_of_them.text.shape == all_of_them.score.shape == [len(TEXTS) + 1, beam_size]
+    np.testing.assert_array_equal(all_of_them.text[:, 0], best.text)
+    np.testing.assert_array_equal(all_of_them.score[:, 0], best.score)
+    assert np.all(np.diff(all_of_them.score, axis=1) <= 0)
+    np.testing.assert_array_equal(all_of_them.text[-1], [b""] * beam_size)
+    np.testing.assert_array_equal(all_of_them.score[-1], [0.0] * beam_size)
+
+
+def test_alignment_is_a_distribution_over_the_source_for_every_subword(trained: WorkDirectory) -> None:
+    translator = Translator(best(trained), load_subwords(trained, joint=True), TINY.search)
+    aligned = translator.align(tf.constant(TEXTS))
+    np.testing.assert_array_equal(aligned.translated.text, translator.translate(tf.constant(TEXTS)).text)
+    sides = zip(
+        aligned.source_subwords.numpy(), aligned.target_subwords.numpy(), aligned.alignment.numpy(), strict=True
+    )
+    for (source, target, alignment), text, translation in zip(
+        sides, TEXTS, aligned.translated.text.numpy(), strict=True
+    ):
+        for pieces, said in ((source, text), (target, translation.decode())):
+            written = [piece.decode() for piece in pieces if piece]
+            assert written[-1] == "</s>"
+            assert "".join(written[:-1]).replace("\u2581", " ").strip() == said
+            assert list(pieces[len(written) :]) == [b""] * (len(pieces) - len(written))
+        words, read = np.sum(target != b""), np.sum(source != b"")
+        np.testing.assert_allclose(alignment.sum(axis=1), [1.0] * words + [0.0] * (len(target) - words), rtol=1e-5)
+        assert np.all(alignment[:, read:] == 0)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_score_of_a_translation_is_what_the_search_gave_it(trained: WorkDirectory, exponent: float) -> None:
+    """And that of another is lower: the search found the best."""
+    search = TINY.search.model_copy(update={"length_normalization": exponent})
+    translator = Translator(best(trained), load_subwords(trained, joint=True), search)
+    found = translator.n_best(tf.constant(TEXTS))
+    subwords = translator.target_subwords
+    compared = 0
+    hypotheses = translator.hypotheses(translator.source_subwords.ids(tf.constant(TEXTS)))
+    for slot in range(found.text.shape[1]):
+        scores = translator.score(tf.constant(TEXTS), found.text[:, slot])
+        again = subwords.ids(found.text[:, slot]).ids
+        for row in range(len(TEXTS)):
+            ours = [word for word in hypotheses.words[row, slot].numpy() if word != PADDING_ID]
+            # A text may be cut into subwords in another way than the search wrote it.
+            if ours == [word for word in again[row].numpy() if word != PADDING_ID]:
+                assert float(scores[row]) == pytest.approx(float(found.score[row, slot]), rel=1e-4)
+                compared += 1
+    assert compared >= len(TEXTS)
+
+
+def test_translate_all_keeps_the_order(translators: dict[int, Translator]) -> None:
+    translator = translators[3]
+    texts = [english(number) for number in range(0, 9999, 700)]
+    for text, (translation, score) in zip(texts, translate_all(translator, texts), strict=True):
+        alone = translator.translate(tf.constant([text]))
+        assert translation == alone.text[0].numpy().decode()
+        assert score == pytest.approx(float(alone.score[0]), rel=1e-5)
+
+
+def test_translate_all_can_be_interrupted(translators: dict[int, Translator], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C after the first batch: what is under way ends, and the rest of many batches is left."""
+    translator: Translator = translators[3]
+    asked: list[tf.Tensor] = []
+    whole = translator.translate
+
+    def translate(texts: tf.Tensor) -> Translated:
+        asked.append(texts)
+        return whole(texts)
+
+    class Interrupted(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(translator, "translate", translate)
+    texts = [english(number) for number in range(100 * TINY.search.batch_sentences)]
+    with pytest.raises(KeyboardInterrupt):
+        translate_all(translator, texts, Interrupted(disable=True))
+    assert 1 <= len(asked) < 90

@@ -1,0 +1,100 @@
+"""The bar over a training: its speed and time left after the first update, an evaluation, and a resumption."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from model.training import callbacks
+from model.training.callbacks import ProgressBar
+from model.training.plan import Plan
+
+PLAN = Plan(epoch_batches=100, batch_pairs=10.0, accumulate=1, last_step=400, evaluate_every=100)
+
+
+class Training:
+    """A training that takes as long as it is told, seen through its bar."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, done: int = 0, history: list[callbacks.Logs] | None = None):
+        self._now = time.monotonic()
+        monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: self._now))
+        self._step = done
+        self._callback = ProgressBar(done, PLAN, history or [])
+        self.bar = self._callback._bar
+
+    def update(self, *, seconds: float, count: int = 1, words: float = 500.0, per_call: int = 1) -> None:
+        for index in range(count):
+            self._step += 1
+            self._now += seconds * per_call if index % per_call == 0 else 0.0
+            self._callback.on_train_batch_end(self._step, {"loss": 2.5, "target_words": words})
+
+    def evaluate(self, seconds: float) -> None:
+        self._now += seconds
+        logs = {"step": self._step, "loss": 2.5, "dev_bleu": 30.0, "evaluation_seconds": seconds}
+        self._callback.on_epoch_end(self._step // PLAN.evaluate_every, logs)
+
+
+@pytest.fixture(autouse=True)
+def closed_bars() -> Iterator[None]:
+    yield
+    for bar in list(callbacks.progress_bar.__globals__["Bar"]._instances):
+        bar.close()
+
+
+def test_the_first_update_which_compiles_is_no_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(monkeypatch)
+    training.update(seconds=40.0)
+    assert training.bar.postfix == "loss 2.500"
+    assert re.search(r"\[\d\d:\d\d, \? left, \?, loss 2.500\]", str(training.bar))
+    training.update(seconds=0.5, count=9)
+    assert training.bar.postfix == "loss 2.500, 1,000 words/s"
+    assert training.bar.seconds_left == pytest.approx(390 * 0.5)
+
+
+def test_an_evaluation_is_no_update_but_those_to_come_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(monkeypatch)
+    training.update(seconds=0.5, count=100)
+    training.evaluate(seconds=60.0)
+    training.update(seconds=0.5)
+    assert training.bar.postfix == "loss 2.500, 1,000 words/s"
+    assert training.bar.seconds_left == pytest.approx(299 * 0.5 + 3 * 60.0)
+    shown = training.bar.format_dict
+    assert (shown["total"] - shown["n"]) / shown["rate"] == pytest.approx(299 * 0.5 + 3 * 60.0)
+    assert shown["speed"] == "2.0 steps/s"
+
+
+def test_a_resumed_training_knows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(monkeypatch, done=350, history=[{"evaluation_seconds": 20.0}])
+    training.update(seconds=30.0)
+    training.update(seconds=0.25, count=2)
+    assert training.bar.postfix == "loss 2.500, 2,000 words/s"
+    assert training.bar.seconds_left == pytest.approx(47 * 0.25 + 20.0)
+
+
+def test_a_moment_is_no_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batches of the first updates lay ready."""
+    training = Training(monkeypatch, done=100)
+    training.update(seconds=3.0)
+    training.update(seconds=0.002, count=3)
+    assert training.bar.postfix == "loss 2.500"
+    training.update(seconds=0.1, count=97)
+    assert training.bar.postfix == f"loss 2.500, {100 * 500 / 9.706:,.0f} words/s"
+
+
+def test_several_updates_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(monkeypatch)
+    training.update(seconds=5.0, count=10, per_call=10)
+    training.update(seconds=0.5, count=50, per_call=10)
+    assert training.bar.postfix == "loss 2.500, 1,000 words/s"
+    assert training.bar.seconds_left == pytest.approx(340 * 0.5)
+
+
+def test_speed_is_that_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(monkeypatch)
+    training.update(seconds=2.0, count=50)
+    training.update(seconds=0.5, count=80)
+    assert training.bar.postfix == "loss 2.500, 1,000 words/s"

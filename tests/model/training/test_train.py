@@ -1,0 +1,214 @@
+"""Training: early stopping, and what it leaves behind."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.data.references import References
+from model.data.subwords import load_subwords
+from model.network.checkpoint import digest_of, load_best
+from model.network.network import Network
+from model.search.translator import Translator
+from model.training.callbacks import read_history
+from model.training.loop import dev_bleu, make_room, train
+from model.training.plan import plan_of
+from model.training.state import newest_step
+from recipes import schema
+from recipes.stages import TRAIN
+from tests.model.shards import recipe_for, write_data
+from tests.model.training.test_checkpoint import SignalAt, history_but_for_times
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json
+
+pytestmark = pytest.mark.slow
+
+
+def values_of(network: Network) -> list[np.ndarray]:
+    return [variable.numpy() for variable in network.trainable_variables]
+
+
+def test_training_learns_and_leaves_its_results(tmp_path: Path) -> None:
+    recipe = recipe_for(epochs=3)
+    work = write_data(tmp_path / "run", recipe)
+    network = train(work, recipe)
+    history = read_history(work)
+    assert len(history) == 3
+    assert history[-1]["loss"] < 0.9 * history[0]["loss"]
+    mark = read_json(work.training_mark)
+    assert mark["made_from"] == TRAIN.made_from(recipe, work)
+    assert mark["best_dev_bleu"] == max(line["dev_bleu"] for line in history)
+    assert list(work.tensorboard.glob("events.*"))
+    loaded = load_best(work, recipe, load_subwords(work, joint=True))
+    for ours, theirs in zip(values_of(loaded), values_of(network), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+class WeightsAfterUpdates(keras.callbacks.Callback):
+    """Remembers the weights that are trained, before the first update and after each."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.found = [values_of(self.model)]
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.found.append(values_of(self.model))
+
+
+def test_the_average_of_the_weights_is_evaluated_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated = []
+
+    def seen(translator: Translator, dev: References) -> float:
+        evaluated.append(digest_of(translator.network))
+        return dev_bleu(translator, dev)
+
+    monkeypatch.setattr("model.training.loop.dev_bleu", seen)
+    recipe = recipe_for(max_steps=3, ema_decay=0.2)
+    work = write_data(tmp_path / "run", recipe)
+    weights = WeightsAfterUpdates()
+    network = train(work, recipe, callbacks=(weights,))
+    expected = weights.found[0]
+    for decay, after in zip([2 / 11, 0.2, 0.2], weights.found[1:], strict=True):
+        expected = [decay * average + (1 - decay) * weight for average, weight in zip(expected, after, strict=True)]
+    loaded = load_best(work, recipe, load_subwords(work, joint=True))
+    for average, ours, theirs in zip(expected, values_of(loaded), values_of(network), strict=True):
+        np.testing.assert_allclose(ours, average, atol=1e-6)
+        np.testing.assert_array_equal(ours, theirs)
+    assert evaluated == [digest_of(loaded)] == [read_json(work.training_mark)["weights"]]
+
+
+def test_training_stops_when_patience_is_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([1.0, 5.0, 4.0, 3.0])
+    monkeypatch.setattr("model.training.loop.dev_bleu", lambda *_: next(scores))
+    recipe = recipe_for(epochs=50, evaluate_every=2, patience=2)
+    work = write_data(tmp_path / "run", recipe)
+    train(work, recipe)
+    mark = read_json(work.training_mark)
+    assert (mark["steps"], mark["best_step"], mark["best_dev_bleu"]) == (8, 4, 5.0)
+
+
+class RatesOfUpdates(keras.callbacks.Callback):
+    """Remembers the learning rate of every update by its step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[int, float] = {}
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.found[batch] = logs["learning_rate"]
+
+
+def test_on_a_plateau_the_rate_is_lowered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two evaluations after the best and two after that, though stopped between them; a better one begins anew."""
+    scores = iter([1.0, 5.0, 4.0, 5.0, 3.0, 3.0, 6.0, 1.0])
+    monkeypatch.setattr("model.training.loop.dev_bleu", lambda *_: next(scores))
+    recipe = recipe_for(
+        schedule="plateau",
+        learning_rate=0.01,
+        plateau_factor=0.1,
+        plateau_patience=2,
+        patience=6,
+        evaluate_every=2,
+        max_steps=16,
+        epochs=50,
+    )
+    work = write_data(tmp_path / "run", recipe)
+    rates = RatesOfUpdates()
+    with pytest.raises(KeyboardInterrupt):
+        train(work, recipe, callbacks=(rates, SignalAt(11, signal.SIGTERM)))
+    train(work, recipe, callbacks=(rates,))
+    expected = [0.01] * 8 + [0.001] * 4 + [0.0001] * 4
+    assert rates.found == pytest.approx(dict(enumerate(expected, 1)))
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 4))
+def test_the_updates_of_an_epoch_have_each_of_its_batches(batches: int, accumulate: int, epochs: int) -> None:
+    settings = schema.Training(batch_pairs=1, accumulate=accumulate, epochs=epochs)
+    plan = plan_of({"lengths": {"train": {"5": batches}}}, settings)
+    taken: list[list[int]] = [[] for _ in range(epochs)]
+    for step in range(1, plan.last_step + 1):
+        epoch, numbers = plan.batches_of(step)
+        taken[epoch] += numbers
+        assert len(numbers) == accumulate or numbers.stop == batches
+        assert len(numbers) > 0
+    assert taken == [list(range(batches))] * epochs
+
+
+def test_of_several_batches_newly_segmented_it_goes_on_as_if_never_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an epoch, and between the two; their last updates have fewer batches."""
+    monkeypatch.setattr("model.training.loop.dev_bleu", lambda *_: 1.0)
+    recipe = recipe_for(accumulate=4, subword_sampling=0.2, evaluate_every=100, checkpoint_seconds=3600)
+    works = [write_data(tmp_path / name, recipe) for name in ("whole", "stopped")]
+    plan = plan_of(read_json(works[0].manifest), recipe.training)
+    assert plan.epoch_batches % 4 in (1, 2, 3)
+    assert plan.epoch_steps > 3
+    for step in (2, plan.epoch_steps):
+        with pytest.raises(KeyboardInterrupt):
+            train(works[1], recipe, callbacks=(SignalAt(step, signal.SIGTERM),))
+    for work in works:
+        train(work, recipe)
+    whole, stopped = (read_json(work.training_mark) for work in works)
+    assert whole["steps"] == 2 * plan.epoch_steps
+    assert (stopped["steps"], stopped["weights"]) == (whole["steps"], whole["weights"])
+
+
+def test_several_updates_a_call_are_the_same_training(tmp_path: Path) -> None:
+    """Bit for bit, with all that callbacks hear: calls end with evaluations and epochs, in which they do not fit."""
+    every = {"accumulate": 2, "evaluate_every": 5, "checkpoint_seconds": 3600, "max_steps": 12}
+    one, three = (recipe_for(**every, updates_per_call=number) for number in (1, 3))
+    works = [write_data(tmp_path / name, recipe) for name, recipe in (("one", one), ("three", three))]
+    epoch_steps = plan_of(read_json(works[0].manifest), one.training).epoch_steps
+    assert 6 < epoch_steps < 10
+    rates = [RatesOfUpdates(), RatesOfUpdates()]
+    with pytest.raises(KeyboardInterrupt):
+        train(works[1], three, callbacks=(rates[1], SignalAt(2, signal.SIGTERM)))
+    assert newest_step(works[1]) == 3
+    for work, recipe, callback in zip(works, (one, three), rates, strict=True):
+        train(work, recipe, callbacks=(callback,))
+    assert list(rates[0].found) == list(range(1, 13))
+    assert rates[0].found == rates[1].found
+    marks = [read_json(work.training_mark) for work in works]
+    histories = [history_but_for_times(work) for work in works]
+    for mark in marks:
+        del mark["seconds"]
+    assert marks[0] == marks[1]
+    assert histories[0] == histories[1]
+    assert [line["step"] for line in histories[0]] == [5, 10, 12]
+
+
+def test_other_settings_put_the_training_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.training.loop.dev_bleu", lambda *_: 1.0)
+    recipe = recipe_for(max_steps=2)
+    work = write_data(tmp_path / "run", recipe)
+    train(work, recipe)
+    before = read_json(work.training_mark)
+    other = recipe_for(max_steps=3)
+    train(work, other)
+    assert read_json(work.training_mark)["steps"] == 3
+    assert read_json(work.root / "training.previous" / "training.json") == before
+
+
+def test_a_training_that_came_to_nothing_takes_no_better_ones_place(tmp_path: Path) -> None:
+    work = write_data(tmp_path / "run", recipe_for())
+    make_room(work, recipe_for())
+    work.checkpoint(5).mkdir(parents=True)
+    make_room(work, recipe_for())
+    assert work.checkpoint(5).is_dir()
+    for rate in (0.1, 0.01):
+        make_room(work, recipe_for(learning_rate=rate))
+        assert [path.name for path in work.training.iterdir()] == ["started.json"]
+        assert (work.root / "training.previous" / "checkpoints" / "5").is_dir()
+
+
+def test_unprepared_corpus_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no prepared corpus; make one with make prepare"):
+        train(WorkDirectory(tmp_path), recipe_for())
