@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import grpc
 
 from benchmarks.load import Outcome
-from serving.exchange import Exchange, methods
+from serving.client.answers import Exchange
+from serving.client.channel import methods
 
 CLIENTS_ON_A_CONNECTION = 8
 

@@ -31,8 +31,8 @@ from rich.table import Table
 
 from benchmarks.load import Outcome, flood, load
 from model.data.references import read_references
-from serving.client import Translator
-from serving.saved_model import SavedModel
+from serving.client.translator import Translator
+from serving.models.saved_model import SavedModel
 from workspace.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
 from workspace.storage import read_json
 

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
         from pipelines.runners.options import ready_runner
         from pipelines.translation.engines import ModelEngine, ServerEngine
         from pipelines.translation.job import translate_file
-        from serving.exchange import check_all_translated
+        from serving.client.answers import check_all_translated
     engine = ServerEngine(options.server) if options.server else ModelEngine(work.version(versions[-1]))
     with ready_runner(flags) as beam_options:
         lines, too_long = translate_file(options.input, options.output.resolve(), engine, beam_options)

@@ -2,14 +2,14 @@
 
     python -m serving.server --port 8500 --rest_api_port 8501 --model_name rnnsearch --model_base_path DIR
 
-On SIGTERM or Ctrl-C it answers what is under way before it goes. The server is that of ``serving.stand_in``.
+On SIGTERM or Ctrl-C it answers what is under way before it goes. The server is that of ``serving.api.stand_in``.
 """
 
 from __future__ import annotations
 
 import sys
 
-from serving.flags import parse_flags
+from serving.protocol.flags import parse_flags
 from workspace.at_once import INTERRUPTED
 from workspace.command import run_command, starting_up
 from workspace.signals import asked_to_end
@@ -20,7 +20,7 @@ GRACE_SECONDS = 30.0
 def main(arguments: list[str]) -> None:
     flags = parse_flags(arguments)
     with starting_up():
-        from serving.stand_in import Server
+        from serving.api.stand_in import Server
     stopped = asked_to_end()
     server = Server(flags)
     try:

@@ -20,7 +20,7 @@ from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME
 def main(arguments: list[str]) -> None:
     options = _parse(arguments)
     with starting_up():
-        from serving.lines import translate_lines
+        from serving.client.lines import translate_lines
     translate_lines(options)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from serving.client import Translator
+from serving.client.translator import Translator
 from workspace.foreign_lines import foreign_lines_left_out
 from workspace.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT
 

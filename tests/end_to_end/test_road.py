@@ -21,9 +21,9 @@ from model.network.checkpoint import load_best
 from model.search.translator import Translator as CheckpointTranslator
 from pipelines.translate import main as translate
 from recipes.stages import resolved_recipe
-from serving.async_client import AsyncTranslator
-from serving.client import Translator
-from serving.exchange import Alignment, TextTooLongError, Translation
+from serving.client.answers import Alignment, TextTooLongError, Translation
+from serving.client.async_translator import AsyncTranslator
+from serving.client.translator import Translator
 from tests.numbers_corpus import english, french, write_corpus
 from tests.own_lines import foreign_lines
 from workspace.errors import UserError

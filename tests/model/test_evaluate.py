@@ -10,7 +10,7 @@ import tensorflow as tf
 from model.data.references import read_references
 from model.data.subwords import load_subwords
 from model.evaluation.scores import evaluate
-from tests.model.conftest import TINY
+from tests.model.support import TINY
 from workspace.layout import WorkDirectory
 from workspace.storage import read_json
 

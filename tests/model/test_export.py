@@ -27,8 +27,8 @@ from pipelines.runners.options import pipeline_options
 from recipes import schema
 from recipes.loading import load_recipe
 from recipes.stages import resolved_recipe
-from tests.model.conftest import TEXTS, TINY, best
 from tests.model.shards import write_data
+from tests.model.support import TEXTS, TINY, best
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.support import new_work
 from workspace.errors import UserError

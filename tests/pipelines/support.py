@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+import sqlite3
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.corpora import bible
 from pipelines.corpora.line_files import FilePair
 from pipelines.preparation.job import RenderReport, prepare
 from pipelines.runners.options import pipeline_options
@@ -81,3 +84,26 @@ def rejected_pairs(work: WorkDirectory) -> list[dict[str, Any]]:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             pairs += [json.loads(line) for line in file]
     return sorted(pairs, key=lambda pair: (pair["file"], pair["line"]))
+
+
+VERSES = [
+    ("x", 2, 1, 1, "third"),
+    ("x", 1, 2, 1, "second"),
+    ("x", 1, 1, 1, "first\nof\r\nall"),
+    ("x", 1, 1, 2, "only in x"),
+    ("y", 1, 1, 1, "premier"),
+    ("y", 1, 2, 1, "deuxième"),
+    ("y", 2, 1, 1, "troisième"),
+]
+
+
+def make_wheel(path: Path, verses: Iterable[tuple[Any, ...]] = VERSES) -> Path:
+    path.parent.mkdir(parents=True)
+    database = path.parent / "made.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE bible (bbName, bNumber, cNumber, vNumber, vText)")
+        connection.executemany("INSERT INTO bible VALUES (?, ?, ?, ?, ?)", verses)
+    connection.close()
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.write(database, bible.DATABASE)
+    return path

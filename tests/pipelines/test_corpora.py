@@ -12,8 +12,8 @@ from pipelines.preparation.job import prepare
 from pipelines.preparation.subwords import load_subwords
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
+from tests.pipelines.shard_records import records
 from tests.pipelines.support import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
-from tests.pipelines.test_prepare import records
 from workspace.layout import FILE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
 
 

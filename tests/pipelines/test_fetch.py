@@ -14,8 +14,7 @@ from pipelines.corpora import bible, fetching
 from pipelines.corpora.formats import read_pairs
 from recipes.corpora import corpora
 from recipes.stages import FETCH, resolved_recipe
-from tests.pipelines.corpora.test_bible import make_wheel
-from tests.pipelines.support import new_work
+from tests.pipelines.support import make_wheel, new_work
 from tests.pipelines.web_server import CONTENT, LINES, SHA256, Server
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,34 +20,11 @@ from pipelines.preparation.manifest import summary
 from pipelines.preparation.subwords import load_subwords
 from recipes.stages import PREPARE, resolved_recipe
 from tests.numbers_corpus import english
+from tests.pipelines.shard_records import records
 from tests.pipelines.support import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
 from workspace.errors import UserError
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET, TARGET_TEXT, WorkDirectory
 from workspace.storage import read_json, sha256_of
-
-FEATURES = {
-    SOURCE: tf.io.RaggedFeature(tf.int64),
-    TARGET: tf.io.RaggedFeature(tf.int64),
-    SOURCE_TEXT: tf.io.FixedLenFeature([], tf.string),
-    TARGET_TEXT: tf.io.FixedLenFeature([], tf.string),
-    FILE: tf.io.FixedLenFeature([], tf.string),
-    LINE: tf.io.FixedLenFeature([], tf.int64),
-}
-
-
-def records(work: WorkDirectory, split: str) -> list[dict[str, Any]]:
-    """The records of a split as TensorFlow reads them, shard by shard: ids as lists, text as bytes."""
-    found: list[dict[str, Any]] = []
-    for path in sorted(work.data.glob(f"{split}-*.tfrecord.gz")):
-        shard = list(tf.data.TFRecordDataset(str(path), compression_type="GZIP", buffer_size=1 << 18))
-        if shard:
-            parsed = tf.io.parse_example(tf.stack(shard), FEATURES)
-            columns = {
-                name: values.to_list() if isinstance(values, tf.RaggedTensor) else values.numpy().tolist()
-                for name, values in parsed.items()
-            }
-            found += [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes.test_full_disk import NAMESPACE, can_mount
+from tests.recipes.support import NAMESPACE, can_mount
 
 pytestmark = pytest.mark.slow
 

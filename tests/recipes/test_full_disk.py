@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.recipes.support import NAMESPACE, can_mount
 from tests.requirements import only_in_ci
 
 pytestmark = pytest.mark.slow
-
-NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
-
-
-def can_mount() -> bool:
-    return shutil.which("unshare") is not None and not subprocess.run([*NAMESPACE, "true"], check=False).returncode
 
 
 @only_in_ci

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from serving import serve
-from serving.client import Translator
-from serving.flags import Flags, parse_flags
-from serving.stand_in import Server
+from serving.api.stand_in import Server
+from serving.client.translator import Translator
+from serving.protocol.flags import Flags, parse_flags
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.machine import free_port

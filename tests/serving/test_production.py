@@ -24,12 +24,11 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from benchmarks import serving as benchmark
 from recipes import schema
 from serving import translate
-from serving.batching_parameters import queue_options, read_parameters
-from serving.flags import parse_flags
-from serving.stand_in import Server
+from serving.api.stand_in import Server
+from serving.batching.parameters import queue_options, read_parameters
+from serving.protocol.flags import parse_flags
 from tests.requirements import missing
-from tests.serving.conftest import DEADLINE, Running, running
-from tests.serving.test_grpc import Certificates, refused, translated
+from tests.serving.support import DEADLINE, Certificates, Running, refused, running, translated
 from workspace.layout import MODEL_NAME
 from workspace.machine import free_port
 

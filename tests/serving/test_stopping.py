@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
-from tests.serving.conftest import Running, eventually, running
-from tests.serving.test_predict import request
+from tests.serving.support import Running, eventually, request, running
 
 pytestmark = pytest.mark.slow
 

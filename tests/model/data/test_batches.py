@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from model.data.batches import BUCKET_BATCHES, batches_per_epoch, bucket_lengths, fixed_shapes, shares, training_batches
 from recipes import schema
 from recipes.loading import load_recipe
-from tests.model.conftest import padded, random_pairs
 from tests.model.shards import write_data
+from tests.model.support import padded, random_pairs
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 from workspace.storage import read_json
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from model.data.subwords import Subwords
 from pipelines.preparation.subwords import train_subwords
 from recipes.data_schema import Subwords as SubwordSettings
-from tests.model.conftest import TEXTS
+from tests.model.support import TEXTS
 from tests.numbers_corpus import english
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 

@@ -13,7 +13,7 @@ from model.devices.strategies import choose_strategy
 from model.training.optimizer import Optimizer
 from model.training.update import update_functions
 from recipes import schema
-from tests.model.conftest import NETWORKS, padded, random_pairs, small_network
+from tests.model.support import NETWORKS, padded, random_pairs, small_network
 from workspace.machine import cores_of_worker
 
 SETTINGS = schema.Training(batch_tokens=100, optimizer="sgd", learning_rate=1.0, clip_norm=0.5, label_smoothing=0.1)

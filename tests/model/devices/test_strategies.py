@@ -21,8 +21,8 @@ from model.training.optimizer import Optimizer
 from model.training.update import update_functions
 from recipes import schema
 from recipes.stages import resolved_recipe
-from tests.model.conftest import NETWORKS, padded, random_pairs, same_training, small_network
 from tests.model.shards import write_data
+from tests.model.support import NETWORKS, padded, random_pairs, same_training, small_network
 from workspace.errors import UserError
 from workspace.layout import PADDING_ID, WorkDirectory
 

@@ -18,7 +18,7 @@ import pytest
 
 from model.training.callbacks import read_history
 from model.training.state import newest_step
-from tests.model.conftest import same_training
+from tests.model.support import same_training
 from tests.own_lines import foreign_lines
 from tests.requirements import only_in_ci
 from workspace.layout import WorkDirectory

@@ -15,7 +15,7 @@ from model.network.network import Network
 from model.training.loss import summed_cross_entropy
 from recipes import schema
 from tests.model import reference
-from tests.model.conftest import NETWORKS, padded, random_pairs, small_network
+from tests.model.support import NETWORKS, padded, random_pairs, small_network
 from workspace.layout import PADDING_ID
 
 

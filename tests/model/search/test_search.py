@@ -18,7 +18,7 @@ from model.search.beam import Hypotheses, beam_search
 from model.search.forced import forced_decoding
 from model.search.scores import top_k
 from tests.model import reference
-from tests.model.conftest import padded, random_pairs
+from tests.model.support import padded, random_pairs
 from workspace.layout import END_ID, PADDING_ID
 
 LONGEST = 4

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from model.data.subwords import load_subwords
 from model.network.network import Network
 from model.search.translator import Translated, Translator, translate_all
-from tests.model.conftest import TEXTS, TINY, best
+from tests.model.support import TEXTS, TINY, best
 from tests.numbers_corpus import english
 from workspace.layout import PADDING_ID, WorkDirectory
 

@@ -12,9 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
@@ -24,15 +22,14 @@ from model.training.loop import train
 from model.training.optimizer import Optimizer
 from model.training.state import TrainingState, newest_step
 from recipes import schema
-from tests.model.conftest import small_network
 from tests.model.shards import recipe_for, write_data
+from tests.model.support import SignalAt, history_but_for_times, small_network
 from tests.requirements import EXHAUSTIVE
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.storage import read_json
 
 ENVIRONMENT = {**os.environ, "CI": "true"}
-TIMES = {"seconds", "evaluation_seconds", "target_words_per_second"}
 
 
 # Without pictures of alignments, as in these tests all else is trained.
@@ -61,10 +58,6 @@ def goes_beyond(work: WorkDirectory, step: int) -> bool:
     return newest_step(work) > step
 
 
-def history_but_for_times(work: WorkDirectory) -> list[dict[str, float]]:
-    return [{name: value for name, value in line.items() if name not in TIMES} for line in read_history(work)]
-
-
 @pytest.mark.slow
 def test_killed_at_any_moment_it_ends_as_if_it_never_was(tmp_path: Path) -> None:
     """kill -9, anywhere and in the middle of writing a checkpoint; bit for bit weights, and the history too."""
@@ -91,18 +84,6 @@ def test_killed_at_any_moment_it_ends_as_if_it_never_was(tmp_path: Path) -> None
     assert len(read_history(whole)) == 3
     assert history_but_for_times(killed) == history_but_for_times(whole)
     assert not list(killed.checkpoints.glob(".*"))
-
-
-class SignalAt(keras.callbacks.Callback):
-    """What kill or Ctrl-C sends, at a given update."""
-
-    def __init__(self, step: int, number: signal.Signals):
-        super().__init__()
-        self._step, self._number = step, number
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if batch == self._step:
-            signal.raise_signal(self._number)
 
 
 @pytest.mark.slow

@@ -16,8 +16,8 @@ from model.data.batches import training_batches
 from model.training.divergence import DivergenceError, check_update, pairs_of
 from model.training.loop import train
 from model.training.state import newest_step
-from tests.model.conftest import small_network
 from tests.model.shards import recipe_for, write_data
+from tests.model.support import small_network
 from workspace.errors import UserError
 from workspace.layout import END_ID, FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT, WorkDirectory
 from workspace.storage import read_json

@@ -11,7 +11,7 @@ import tensorflow as tf
 from model.network.readout import Softmax
 from model.training.loss import POSITIONS_AT_A_TIME, summed_cross_entropy
 from tests.model import reference
-from tests.model.conftest import padded
+from tests.model.support import padded
 from workspace.layout import END_ID
 
 UNITS, VOCABULARY = 3, 11

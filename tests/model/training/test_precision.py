@@ -14,8 +14,8 @@ from model.training.loop import train
 from model.training.optimizer import Optimizer
 from model.training.update import update_functions
 from recipes import schema
-from tests.model.conftest import padded, random_pairs, small_network
 from tests.model.shards import recipe_for, write_data
+from tests.model.support import padded, random_pairs, small_network
 
 
 def updating(**settings: Any) -> tuple[Any, Any, Any]:

@@ -24,7 +24,7 @@ from model.training.state import newest_step
 from recipes import schema
 from recipes.stages import TRAIN
 from tests.model.shards import recipe_for, write_data
-from tests.model.training.test_checkpoint import SignalAt, history_but_for_times
+from tests.model.support import SignalAt, history_but_for_times
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.storage import read_json

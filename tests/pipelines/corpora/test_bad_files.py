@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from pipelines.corpora.formats import read_pairs
-from tests.pipelines.corpora.test_formats import (
+from tests.pipelines.corpora.support import (
     QUERY,
     WRITERS,
     XLIFF_1,

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
-import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +15,10 @@ from pipelines.corpora import bible
 from recipes.corpora import corpora
 from recipes.data_schema import BibleEditions
 from recipes.stages import resolved_recipe
-from tests.pipelines.support import new_work
+from tests.pipelines.support import make_wheel, new_work
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.storage import sha256_of
-
-VERSES = [
-    ("x", 2, 1, 1, "third"),
-    ("x", 1, 2, 1, "second"),
-    ("x", 1, 1, 1, "first\nof\r\nall"),
-    ("x", 1, 1, 2, "only in x"),
-    ("y", 1, 1, 1, "premier"),
-    ("y", 1, 2, 1, "deuxième"),
-    ("y", 2, 1, 1, "troisième"),
-]
-
-
-def make_wheel(path: Path, verses: Iterable[tuple[Any, ...]] = VERSES) -> Path:
-    path.parent.mkdir(parents=True)
-    database = path.parent / "made.db"
-    with sqlite3.connect(database) as connection:
-        connection.execute("CREATE TABLE bible (bbName, bNumber, cNumber, vNumber, vText)")
-        connection.executemany("INSERT INTO bible VALUES (?, ?, ?, ?, ?)", verses)
-    connection.close()
-    with zipfile.ZipFile(path, "w") as wheel:
-        wheel.write(database, bible.DATABASE)
-    return path
 
 
 @pytest.fixture

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import gzip
 import json
-import lzma
 import sqlite3
 import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 import pytest
-import zstandard
 from apache_beam.io.localfilesystem import LocalFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lxml import etree
 
 from pipelines.corpora.formats import format_of, read_pairs
 from recipes.data_schema import PairFiles
+from tests.pipelines.corpora.support import QUERY, WRITERS, XLIFF_1, Rows, compressed, read, two_files
 from workspace.errors import UserError
-
-Rows = Sequence[tuple[str, str]]
 
 # Text in which the characters that end lines elsewhere, quote, separate or escape are frequent.
 AWKWARD = st.text(
@@ -37,10 +30,6 @@ AWKWARD = st.text(
 ROWS = st.lists(st.tuples(AWKWARD, AWKWARD), min_size=1, max_size=8)
 
 
-def read(path: Path | str, **more: Any) -> list[tuple[bytes, bytes]]:
-    return list(read_pairs(PairFiles(file=str(path), **more), "en", "fr", warn=lambda sentence: None))
-
-
 def as_read(rows: Rows) -> list[tuple[bytes, bytes]]:
     """The pairs as they come back: a line break in a side is a space."""
     return [(one_line(source).encode(), one_line(target).encode()) for source, target in rows]
@@ -48,81 +37,6 @@ def as_read(rows: Rows) -> list[tuple[bytes, bytes]]:
 
 def one_line(text: str) -> str:
     return text.replace("\r\n", " ").replace("\n", " ")
-
-
-def write_tsv(path: Path, rows: Rows) -> None:
-    path.write_bytes("".join(f"{source}\t{target}\n" for source, target in rows).encode())
-
-
-def write_csv(path: Path, rows: Rows) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("id", "source", "target"), *((1, *row) for row in rows)])
-
-
-def write_jsonl(path: Path, rows: Rows) -> None:
-    lines = (json.dumps({"target": target, "source": source}, ensure_ascii=False) for source, target in rows)
-    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
-
-
-def write_parquet(path: Path, rows: Rows) -> None:
-    source, target = zip(*rows, strict=True)
-    pyarrow.parquet.write_table(pyarrow.table({"target": target, "id": range(len(rows)), "source": source}), path)
-
-
-def write_sqlite(path: Path, rows: Rows) -> None:
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE pairs (source TEXT, target TEXT)")
-        database.executemany("INSERT INTO pairs VALUES (?, ?)", rows)
-    database.close()
-
-
-def write_tmx(path: Path, rows: Rows) -> None:
-    root = etree.Element("tmx", version="1.4")
-    body = etree.SubElement(root, "body")
-    for row in rows:
-        unit = etree.SubElement(body, "tu")
-        for language, text in zip(("fr-CA", "EN"), reversed(row), strict=True):
-            variant = etree.SubElement(unit, "tuv", {"{http://www.w3.org/XML/1998/namespace}lang": language})
-            etree.SubElement(variant, "seg").text = text
-    etree.ElementTree(root).write(
-        str(path), xml_declaration=True, encoding="UTF-16", doctype='<!DOCTYPE tmx SYSTEM "x">'
-    )
-
-
-def write_xliff(path: Path, rows: Rows) -> None:
-    namespace = "urn:oasis:names:tc:xliff:document:1.2"
-    root = etree.Element(f"{{{namespace}}}xliff", version="1.2", nsmap={None: namespace})
-    body = etree.SubElement(etree.SubElement(root, f"{{{namespace}}}file"), f"{{{namespace}}}body")
-    for row in rows:
-        unit = etree.SubElement(body, f"{{{namespace}}}trans-unit")
-        for side, text in zip(("source", "target"), row, strict=True):
-            etree.SubElement(unit, f"{{{namespace}}}{side}").text = text
-    etree.ElementTree(root).write(str(path), xml_declaration=True, encoding="UTF-8", pretty_print=True)
-
-
-def write_po(path: Path, rows: Rows) -> None:
-    """As gettext's own tools do: a string a line, with C's escapes."""
-    escapes = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\t": r"\t", "\r": r"\r"})
-    lines = ['msgid ""', 'msgstr ""', r'"Content-Type: text/plain; charset=UTF-8\n"', ""]
-    for number, (source, target) in enumerate(rows):
-        lines += [f'msgctxt "{number}"', 'msgid ""']
-        lines += [f'"{line.translate(escapes)}"' for line in source.split(" ")[:1]]
-        lines += [f'" {line.translate(escapes)}"' for line in source.split(" ")[1:]]
-        lines += [f'msgstr "{target.translate(escapes)}"', ""]
-    path.write_bytes("\n".join(lines).encode())
-
-
-WRITERS: dict[str, Callable[[Path, Rows], None]] = {
-    "tsv": write_tsv,
-    "csv": write_csv,
-    "jsonl": write_jsonl,
-    "parquet": write_parquet,
-    "sqlite": write_sqlite,
-    "tmx": write_tmx,
-    "xliff": write_xliff,
-    "po": write_po,
-}
-QUERY = {"sqlite": {"query": "SELECT source, target FROM pairs ORDER BY rowid"}}
 
 
 def can_hold(form: str, text: str) -> bool:
@@ -160,19 +74,6 @@ def test_two_files_are_read_line_by_line(rows: list[tuple[bytes, bytes]], ending
         for path, side in zip(paths, zip(*rows, strict=True), strict=True):
             path.write_bytes(compressed(b"".join(line + b"\n" for line in side), path.suffix))
         assert list(read_pairs(two_files(*paths), "en", "fr")) == rows
-
-
-def two_files(source: Path, target: Path) -> PairFiles:
-    return PairFiles(source=str(source), target=str(target))
-
-
-def compressed(content: bytes, ending: str) -> bytes:
-    by_ending: dict[str, Callable[[bytes], bytes]] = {
-        ".gz": gzip.compress,
-        ".zst": zstandard.compress,
-        ".xz": lzma.compress,
-    }
-    return by_ending.get(ending, bytes)(content)
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst", ".xz"])
@@ -258,13 +159,6 @@ def test_translation_memories_give_the_text_without_its_codes(tmp_path: Path) ->
         read(path, target_field="de")
 
 
-XLIFF_1 = """<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file><body>
-<trans-unit id="1"><source>Press <g id="1">he<x id="2"/>re</g><ph id="3">&lt;br></ph>.</source>
-<seg-source>no</seg-source><target state="translated"><mrk mtype="seg">Ici</mrk>.</target>
-<alt-trans><source>no</source><target>non</target></alt-trans></trans-unit>
-<trans-unit id="2"><source>no</source></trans-unit><trans-unit id="3"><source>no</source><target/></trans-unit>
-<trans-unit id="4"><source>no</source><target state="needs-review-translation">non</target></trans-unit>
-</body></file></xliff>"""
 XLIFF_2 = """<xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0" srcLang="en" trgLang="fr"><file id="f">
 <unit id="1"><segment><source>Press <pc id="1">here</pc><ph id="2"/>.</source><target>Ici.</target></segment>
 <ignorable><source> </source></ignorable><segment state="initial"><source>no</source><target>non</target></segment>

@@ -1,0 +1,1 @@
+"""Requests for the same outputs of a model, computed together."""

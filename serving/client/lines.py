@@ -1,0 +1,152 @@
+"""Lines in, their translations by a running server out: the work of ``python -m serving.translate``."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import concurrent.futures
+import contextlib
+import io
+import itertools
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tqdm import tqdm
+
+from serving.client.answers import Alignment, TextTooLongError, Translation, check_all_translated
+from serving.client.channel import Tls
+from serving.client.translator import Translator
+from workspace.errors import UserError
+
+REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
+
+Answer = Translation | list[Translation] | Alignment
+
+NOT_TRANSLATED = Translation("", -math.inf)
+NOT_ALIGNED = Alignment(NOT_TRANSLATED, [], [], [])
+
+
+def translate_lines(options: argparse.Namespace) -> None:
+    """Prints what the command's options ask for; raises UserError with the numbers of the lines that are too long."""
+    tls = Tls(options.tls_authority, options.tls_certificate, options.tls_key)
+    translator = Translator(
+        options.server,
+        options.model,
+        options.timeout,
+        options.version,
+        options.label,
+        tls if options.tls or tls != Tls() else None,
+    )
+    hidden = not sys.stderr.isatty() or sys.stdout.isatty() or bool(options.text)
+    too_long = []
+    with translator, _lines(options) as lines:
+        answers = tqdm(_answers(translator, lines, options), "translating", unit=" lines", disable=hidden)
+        for number, (line, answer) in enumerate(answers):
+            _print(number, line, answer, options.json)
+            if answer in (NOT_TRANSLATED, [], NOT_ALIGNED):
+                too_long.append(number + 1)
+    check_all_translated(too_long)
+
+
+@contextlib.contextmanager
+def _lines(options: argparse.Namespace) -> Iterator[Iterable[str]]:
+    """What is to be translated. Lines end at a newline only, whatever else a sentence holds."""
+    if options.text:
+        yield options.text
+    elif options.input:
+        try:
+            file = options.input.open(encoding="utf-8", errors="replace", newline="\n")
+        except OSError as error:
+            raise UserError(f"{options.input} cannot be read: {error.strerror}; give a text file") from error
+        with file:
+            yield map(_without_end, file)
+    else:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+        yield map(_without_end, sys.stdin)
+
+
+def _without_end(line: str) -> str:
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _answers(translator: Translator, lines: Iterable[str], options: argparse.Namespace) -> Iterator[tuple[str, Answer]]:
+    """Every line with what is asked for of it, in their order."""
+    typed = not (options.text or options.input) and sys.stdin.isatty()
+    at_once = 1 if typed else REQUESTS_IN_FLIGHT  # each is answered as it is typed
+    if options.nbest:
+        return _asked(lambda line: translator.nbest(line, options.nbest), [], lines, at_once)
+    if options.align:
+        return _asked(translator.align, NOT_ALIGNED, lines, at_once)
+    if typed:
+        return _asked(translator.translate, NOT_TRANSLATED, lines, at_once)
+    lines, sent = itertools.tee(lines)
+    return zip(lines, translator.translate_many(sent), strict=True)
+
+
+def _asked(
+    ask: Callable[[str], Answer], if_too_long: Answer, lines: Iterable[str], at_once: int
+) -> Iterator[tuple[str, Answer]]:
+    def answered(line: str) -> tuple[str, Answer]:
+        try:
+            return line, ask(line)
+        except TextTooLongError:
+            return line, if_too_long
+
+    under_way: collections.deque[concurrent.futures.Future[tuple[str, Answer]]] = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for line in lines:
+            under_way.append(pool.submit(answered, line))
+            if len(under_way) == at_once:
+                yield under_way.popleft().result()
+        yield from (call.result() for call in under_way)
+
+
+def _print(number: int, line: str, answer: Answer, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"text": line, **_fields(answer)}, ensure_ascii=False), flush=True)
+    elif isinstance(answer, Translation):
+        print(_in_a_line(answer.text), flush=True)
+    elif isinstance(answer, list):
+        for translation in answer:
+            print(f"{number} ||| {_in_a_line(translation.text)} ||| {translation.score:.6f}", flush=True)
+    elif sys.stdout.isatty():
+        Console().print(answer.translation.text, heat_map(answer), _numbered(answer.source), "", sep="\n")
+    else:
+        links = " ".join(f"{source}-{target}" for source, target in answer.links())
+        print(f"{_in_a_line(answer.translation.text)} ||| {links}", flush=True)
+
+
+def _fields(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, Translation):
+        return {"translation": answer.text, "score": None if answer.too_long else answer.score}
+    if isinstance(answer, list):
+        return {"nbest": [_fields(translation) for translation in answer]}
+    words = {"source": answer.source, "target": answer.target}
+    return {**_fields(answer.translation), **words, "links": answer.links(), "weights": answer.weights}
+
+
+def _in_a_line(text: str) -> str:
+    return text.replace("\n", " ")
+
+
+def heat_map(alignment: Alignment) -> Table:
+    """A row a word of the translation, a column a word of the source, by its number; lighter is more attended to."""
+    table = Table(box=None, padding=0)
+    table.add_column(justify="right")
+    for number in range(len(alignment.source)):
+        table.add_column(f"{number % 100:>2}", width=2)
+    for word, weights in zip(alignment.target, alignment.weights, strict=True):
+        shades = [round(255 * min(1.0, weight)) for weight in weights]
+        table.add_row(f"{word} ", *(Text("  ", style=f"on rgb({shade},{shade},{shade})") for shade in shades))
+    return table
+
+
+def _numbered(words: list[str]) -> str:
+    return "  ".join(f"{number} {word}" for number, word in enumerate(words))

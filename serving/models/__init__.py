@@ -1,0 +1,1 @@
+"""The models that a server has, their versions, and a SavedModel that is loaded."""

@@ -1,0 +1,1 @@
+"""TensorFlow Serving's protocol: its flags and files, its errors, its tensors."""

@@ -1,0 +1,348 @@
+"""The client: order and count, what it says when something is wrong, and that it needs no TensorFlow."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import io
+import itertools
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import grpc
+import pytest
+import tensorflow as tf
+import trustme
+from rich.console import Console
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+
+from serving import translate
+from serving.client import messages
+from serving.client.answers import (
+    BATCH_SENTENCES,
+    BATCHES_IN_FLIGHT,
+    Alignment,
+    Exchange,
+    Translation,
+    TranslationError,
+)
+from serving.client.async_translator import AsyncTranslator
+from serving.client.channel import Tls
+from serving.client.lines import heat_map
+from serving.client.translator import Translator
+from tests.requirements import EXHAUSTIVE
+from tests.serving.support import Certificates, Running, config_of, eventually, labels, model, running, save_text_model
+from workspace.errors import UserError
+from workspace.machine import free_port
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def translator(text_server: Running) -> Iterator[Translator]:
+    with Translator(text_server.address) as made:
+        yield made
+
+
+def test_translate(translator: Translator) -> None:
+    translator.wait_until_ready(timeout=20)
+    assert translator.translate("été") == Translation("one:été", 5.0)
+
+
+def test_many_keep_their_order_and_count_and_blank_ones_stay_blank(translator: Translator) -> None:
+    texts = [f"number {n}" if n % 7 else " " for n in range(2 * BATCH_SENTENCES + 5)]
+    answers = list(translator.translate_many(texts))
+    assert [answer.text for answer in answers] == [f"one:{text}" if text.strip() else "" for text in texts]
+    assert list(translator.translate_many([])) == []
+
+
+def test_texts_are_taken_as_they_are_needed(translator: Translator) -> None:
+    """There is no end to them."""
+    numbers = itertools.count()
+    texts = (f"number {next(numbers)}" for _ in itertools.repeat(None))
+    answers = itertools.islice(translator.translate_many(texts), 1000)
+    assert [answer.text for answer in answers] == [f"one:number {n}" for n in range(1000)]
+    assert next(numbers) <= 1000 + BATCH_SENTENCES * (BATCHES_IN_FLIGHT + 1)
+
+
+def test_threads_share_a_translator(translator: Translator) -> None:
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(translator.translate, [f"sentence {n}" for n in range(80)]))
+    assert [answer.text for answer in answers] == [f"one:sentence {n}" for n in range(80)]
+
+
+def test_no_server() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with Translator(address) as translator:
+        with pytest.raises(TranslationError, match=f"no server answers at {address}: start one with make serve"):
+            translator.translate("t")
+        with pytest.raises(TranslationError, match=f"no server is ready at {address} after 0.2 s"):
+            translator.wait_until_ready(timeout=0.2)
+
+
+def test_no_such_model(text_server: Running) -> None:
+    with Translator(text_server.address, model="x") as translator:
+        with pytest.raises(TranslationError, match="has no model 'x': Servable not found") as caught:
+            translator.translate("t")
+        assert caught.value.code is grpc.StatusCode.NOT_FOUND
+        with pytest.raises(TranslationError, match="has no model 'x': Could not find any versions of model x"):
+            translator.wait_until_ready(timeout=20)
+
+
+def test_a_model_that_is_no_translator(numbers_server: Running) -> None:
+    with (
+        Translator(numbers_server.address, model="numbers") as translator,
+        pytest.raises(TranslationError, match=r"invalid argument: .* input size does not match signature"),
+    ):
+        translator.translate("t")
+
+
+def test_deadline() -> None:
+    """The other end takes the connection and never says a word."""
+    with socket.create_server(("localhost", 0)) as silent:
+        address = f"localhost:{silent.getsockname()[1]}"
+        with (
+            Translator(address, timeout=0.5) as hurried,
+            pytest.raises(TranslationError, match=r"deadline exceeded: no answer from .* within 0.5 s"),
+        ):
+            hurried.translate("t")
+
+
+def test_the_bytes_are_those_of_the_generated_messages() -> None:
+    ours = messages.PredictRequest()
+    ours.model_spec.name, ours.model_spec.signature_name = "m", "s"
+    tensor = ours.inputs.add(key="text").value
+    tensor.dtype = messages.DT_STRING
+    tensor.tensor_shape.dim.add(size=2)
+    tensor.string_val.extend([b"a", b""])
+    theirs = PredictRequest()
+    theirs.model_spec.name, theirs.model_spec.signature_name = "m", "s"
+    theirs.inputs["text"].CopyFrom(tf.make_tensor_proto(["a", ""]))
+    assert PredictRequest.FromString(ours.SerializeToString()) == theirs
+
+
+@pytest.mark.parametrize(
+    "module", ["serving.client.translator", "serving.client.async_translator", "serving.client.lines"]
+)
+def test_the_client_imports_no_tensorflow_and_starts_at_once(module: str) -> None:
+    """In less than half a second of a core."""
+    check = f"import {module}, sys, time; assert 'tensorflow' not in sys.modules; print(time.process_time())"
+    said = [subprocess.run([sys.executable, "-c", check], check=True, stdout=subprocess.PIPE) for _ in range(3)]
+    assert min(float(ran.stdout) for ran in said) < 0.5
+
+
+def test_a_version_by_number_or_label(text_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(text_model / "1", tmp_path / "1")
+    save_text_model(tmp_path / "2", "two:")
+    config = tmp_path / "models.config"
+    config.write_text(config_of(model("m", tmp_path, "model_version_policy { all {} }" + labels(stable=1, canary=2))))
+    flags = {"model_config_file": config, "allow_version_labels_for_unavailable_models": True}
+    with running(tmp_path, "unused", **flags) as server:
+        for which, prefix in (
+            ({}, "two:"),
+            ({"version": 1}, "one:"),
+            ({"label": "stable"}, "one:"),
+            ({"label": "canary"}, "two:"),
+        ):
+            with Translator(server.address, "m", **which) as translator:
+                translator.wait_until_ready(timeout=20)
+                assert translator.translate("t").text == f"{prefix}t"
+        with (
+            Translator(server.address, "m", label="x") as translator,
+            pytest.raises(TranslationError, match="Unrecognized servable version label: x"),
+        ):
+            translator.translate("t")
+    with pytest.raises(UserError, match="version 1 and label 'x' are both asked for"):
+        Translator(version=1, label="x")
+
+
+def test_tls(text_model: Path, tmp_path: Path) -> None:
+    """A server that lets in whom its authority has signed, and clients that do and do not show that."""
+    certificates = Certificates()
+    authority, certificate, key, stranger = (
+        tmp_path / name for name in ("ca.pem", "mine.pem", "mine.key", "other.pem")
+    )
+    certificates.ca.cert_pem.write_to_path(authority)
+    certificates.client.cert_chain_pems[0].write_to_path(certificate)
+    certificates.client.private_key_pem.write_to_path(key)
+    trustme.CA().cert_pem.write_to_path(stranger)
+    config = certificates.config(tmp_path / "ssl.config", client_verify=True)
+    with running(text_model, "rnnsearch", ssl_config_file=config) as server:
+        address = f"localhost:{server.server.port}"
+        with Translator(address, tls=Tls(authority, certificate, key)) as translator:
+            assert translator.translate("t").text == "one:t"
+        for wrong in (None, Tls(authority), Tls(stranger, certificate, key)):
+            with (
+                Translator(address, tls=wrong) as translator,
+                pytest.raises(TranslationError, match="no server answers"),
+            ):
+                translator.translate("t")
+    with pytest.raises(UserError, match="give both or neither"):
+        Tls(certificate=certificate).credentials()
+    with pytest.raises(UserError, match=r"none.pem cannot be read: No such file"):
+        Tls(tmp_path / "none.pem").credentials()
+
+
+def test_a_server_that_is_killed_and_comes_back_loses_nothing(text_model: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "serving.server", f"--port={port}", "--model_name=rnnsearch"]
+    command.append(f"--model_base_path={text_model}")
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    count = 20_000 if EXHAUSTIVE else 4_000
+    server = start()
+    try:
+        answers = []
+        with Translator(f"localhost:{port}") as translator:
+            translator.wait_until_ready(60)
+            for translation in translator.translate_many(f"number {n}" for n in range(count)):
+                answers.append(translation.text)
+                if len(answers) in (2_000, 9_000):
+                    server.kill()
+                    server.wait()
+                    server = start()
+        assert answers == [f"one:number {n}" for n in range(count)]
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_client_that_goes_away_in_the_middle(text_server: Running) -> None:
+    """The server goes on with the others, and nothing it began for it stays behind."""
+    for _ in range(20):
+        with Translator(text_server.address) as leaving:
+            next(leaving.translate_many("t" * 1000 for _ in range(10_000)))
+    with Translator(text_server.address) as translator:
+        assert translator.translate("t").text == "one:t"
+    (version,) = text_server.server._models._models["rnnsearch"]._loaded.values()
+    eventually(lambda: version.leases == 0)
+
+
+def test_alignment_of_words_from_that_of_subwords() -> None:
+    """Three and four subwords and the end; "ab" is a word of two, "xé" of three, for é is written in bytes."""
+    response = messages.PredictResponse()
+
+    def output(name: str, *strings: str, numbers: Sequence[float] = ()) -> None:
+        tensor = response.outputs.add(key=name).value
+        tensor.string_val.extend(string.encode() for string in strings)
+        tensor.float_val.extend(numbers)
+
+    output("translation", "z xé")
+    output("score", numbers=[-0.5])
+    output("source_subwords", "\u2581a", "b", "\u2581c", "</s>", "")
+    output("target_subwords", "\u2581z", "\u2581x", "<0xC3>", "<0xA9>", "</s>")
+    rows = [[0.125, 0.125, 0.5, 0.25, 0]]
+    rows += [[0.5, 0.25, 0.25, 0, 0], [0.25, 0.5, 0, 0.25, 0], [0.25, 0.125, 0.5, 0.125, 0], [0, 0, 0, 1, 0]]
+    output("alignment", numbers=[weight for row in rows for weight in row])
+    alignment = Exchange().alignment("ab c", response)
+    assert alignment == Alignment(Translation("z xé", -0.5), ["ab", "c"], ["z", "xé"], [[0.25, 0.5], [0.625, 0.25]])
+    assert alignment.links() == [(1, 0), (0, 1)]
+
+    console = Console(record=True, width=80, file=io.StringIO(), color_system="truecolor", force_terminal=True)
+    console.print(heat_map(alignment))
+    shown = console.export_text(clear=False).splitlines()
+    assert [line.split() for line in shown] == [["0", "1"], ["z"], ["xé"]]
+    shades = re.findall(r"48;2;(\d+);", console.export_text(styles=True))
+    assert shades == ["64", "128", "159", "64"]  # of 255
+
+
+def test_a_model_without_these_outputs() -> None:
+    response = messages.PredictResponse()
+    response.outputs.add(key="translation")
+    with pytest.raises(TranslationError, match="gave no output 'score'; serve a model made with make train"):
+        Exchange().score("a", "b", response)
+
+
+def test_asyncio(text_server: Running) -> None:
+    async def talk() -> tuple[Translation, list[str]]:
+        async with AsyncTranslator(text_server.address) as translator:
+            await translator.wait_until_ready(timeout=20)
+            texts = [f"number {n}" if n % 7 else " " for n in range(10 * BATCH_SENTENCES)]
+            many = [answer.text async for answer in translator.translate_many(texts)]
+            assert many == [f"one:{text}" if text.strip() else "" for text in texts]
+            together = await asyncio.gather(*(translator.translate(f"sentence {n}") for n in range(100)))
+            return await translator.translate("été"), [answer.text for answer in together]
+
+    one, together = asyncio.run(talk())
+    assert one == Translation("one:été", 5.0)
+    assert together == [f"one:sentence {n}" for n in range(100)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2 * BATCH_SENTENCES, 6 * BATCH_SENTENCES + 5])
+def test_asyncio_takes_texts_as_they_come(text_server: Running, number: int) -> None:
+    async def texts() -> AsyncIterator[str]:
+        for n in range(number):
+            await asyncio.sleep(0)
+            yield f"number {n}"
+
+    async def talk() -> list[str]:
+        async with AsyncTranslator(text_server.address) as translator:
+            return [answer.text async for answer in translator.translate_many(texts())]
+
+    assert asyncio.run(talk()) == [f"one:number {n}" for n in range(number)]
+
+
+def test_errors_in_asyncio(text_server: Running) -> None:
+    async def ask(address: str, model: str) -> None:
+        async with AsyncTranslator(address, model) as translator:
+            await translator.translate("t")
+
+    with pytest.raises(TranslationError, match="has no model 'x': Servable not found"):
+        asyncio.run(ask(text_server.address, "x"))
+    with pytest.raises(TranslationError, match="no server answers at"):
+        asyncio.run(ask(f"127.0.0.1:{free_port()}", "x"))
+
+
+def test_command_translates_a_file(text_server: Running, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "lines").write_text("first\n\nlast")
+    translate.main(["--server", text_server.address, "--input", str(tmp_path / "lines")])
+    assert capsys.readouterr() == ("one:first\n\none:last\n", "")
+    with pytest.raises(UserError, match="none cannot be read: No such file or directory; give a text file"):
+        translate.main(["--server", text_server.address, "--input", str(tmp_path / "none")])
+
+
+def test_command_gives_json(text_server: Running, capsys: pytest.CaptureFixture) -> None:
+    translate.main(["--server", text_server.address, "--json", "--version=1", "été", ""])
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"text": "été", "translation": "one:été", "score": 5.0},
+        {"text": "", "translation": "", "score": 0.0},
+    ]
+
+
+def test_command_translates_its_arguments(text_server: Running, capsys: pytest.CaptureFixture) -> None:
+    translate.main(["--server", text_server.address, "one sentence", "another"])
+    assert capsys.readouterr().out == "one:one sentence\none:another\n"
+
+
+def test_command_answers_every_line_of_standard_input(
+    text_server: Running, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = "first\n\nthird\u2028still third\r\n" + "more\n" * BATCH_SENTENCES + "last"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    translate.main([f"--server={text_server.address}"])
+    answered = capsys.readouterr().out.split("\n")
+    assert answered == [
+        "one:first",
+        "",
+        "one:third\u2028still third",
+        *["one:more"] * BATCH_SENTENCES,
+        "one:last",
+        "",
+    ]
+
+
+def test_command_ends_in_one_sentence() -> None:
+    command = [sys.executable, "-m", "serving.translate", "--server", f"127.0.0.1:{free_port()}", "text"]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("error: no server answers at 127.0.0.1:")
+    assert ended.stderr.count("\n") == 1
