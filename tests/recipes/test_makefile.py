@@ -32,9 +32,10 @@ def clone(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, clone)
     for name in ("recipes", "workspace"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-    python = clone / ".venv/bin/python"
-    python.write_text('#!/bin/sh\n[ "$1" != -c ] || exit 1\nprintf "%s\\n" "$@"\n', encoding="utf-8")
-    python.chmod(0o755)
+    for name in ("python", "lint-imports"):
+        command = clone / ".venv/bin" / name
+        command.write_text('#!/bin/sh\n[ "$1" != -c ] || exit 1\nprintf "%s\\n" "$@"\n', encoding="utf-8")
+        command.chmod(0o755)
     made_from = (clone / "setup.py").read_bytes() + (clone / "constraints.txt").read_bytes()
     (clone / ".venv/complete").write_bytes(made_from)
     return clone
