@@ -18,14 +18,14 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from workspace.errors import UserError
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
+from workspace.protobuf import message_classes
 
 # As in the models: what a word begins with.
 _SPACE = "\u2581"
@@ -33,24 +33,15 @@ _WORDS_REMEMBERED = 1 << 16
 
 # Of SentencePiece's own description of its models what is needed here. The module that it makes of it can only be
 # imported beside a protobuf as new as itself.
-_MODEL_PROTO = """
-name: "sentencepiece_model.proto"
-message_type {
-  name: "Piece"
-  field { name: "piece" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
-  field { name: "score" number: 2 type: TYPE_FLOAT label: LABEL_OPTIONAL }
-  field { name: "type" number: 3 type: TYPE_INT32 label: LABEL_OPTIONAL default_value: "1" }
-}
-message_type {
-  name: "TrainerSpec"
-  field { name: "model_type" number: 3 type: TYPE_INT32 label: LABEL_OPTIONAL default_value: "1" }
-}
-message_type {
-  name: "Model"
-  field { name: "pieces" number: 1 type: TYPE_MESSAGE type_name: "Piece" label: LABEL_REPEATED }
-  field { name: "trainer_spec" number: 2 type: TYPE_MESSAGE type_name: "TrainerSpec" label: LABEL_OPTIONAL }
-}
-"""
+_Model = message_classes(
+    "sentencepiece",
+    {
+        "Piece": {"piece": (1, "bytes"), "score": (2, "float"), "type": (3, "int32")},
+        "TrainerSpec": {"model_type": (3, "int32")},
+        "Model": {"pieces": (1, "repeated Piece"), "trainer_spec": (2, "TrainerSpec")},
+    },
+)["Model"]
+# The first of both kinds is also meant where none is said.
 _NORMAL = 1
 _UNIGRAM, _BPE = 1, 2
 
@@ -59,17 +50,20 @@ class Sampler:
     """Draws segmentations with the SentencePiece model in ``path``. Raises UserError where it has but one of each."""
 
     def __init__(self, path: Path, alpha: float):
-        model = _model_proto()
-        model.ParseFromString(path.read_bytes())
-        kind = model.trainer_spec.model_type
+        model = _Model.FromString(path.read_bytes())
+        kind = model.trainer_spec.model_type or _UNIGRAM
         if kind not in (_UNIGRAM, _BPE):
             raise UserError(f"{path} has one segmentation for every sentence; leave out training.subword_sampling")
         self._unigram = kind == _UNIGRAM
         self._alpha = alpha
-        self._pieces = [piece.piece for piece in model.pieces]
+        self._pieces = [piece.piece.decode() for piece in model.pieces]
         # The logarithm of P of a unigram; of a BPE piece, the earlier it was merged, the higher.
         self._scores = [piece.score for piece in model.pieces]
-        self._ids = {piece.piece: number for number, piece in enumerate(model.pieces) if piece.type == _NORMAL}
+        self._ids = {
+            piece: number
+            for number, piece in enumerate(self._pieces)
+            if (model.pieces[number].type or _NORMAL) == _NORMAL
+        }
         self._longest = max(map(len, self._ids))
         self._lattice = functools.lru_cache(_WORDS_REMEMBERED)(self._lattice_of)
 
@@ -150,13 +144,6 @@ class Sampler:
             if place < 0:
                 return tokens
             tokens[place : place + 2] = [tokens[place] + tokens[place + 1]]
-
-
-def _model_proto() -> Any:
-    """An empty SentencePiece model, to be parsed into."""
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(text_format.Parse(_MODEL_PROTO, descriptor_pb2.FileDescriptorProto()))
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Model"))()
 
 
 class Node(NamedTuple):

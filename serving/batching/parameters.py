@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from google.protobuf import text_format
 
 from workspace.machine import usable_cores
+from workspace.protobuf import message_classes
 
 PER_MODEL_FILE = "batching_params.pbtxt"  # in a SavedModel's directory
 
@@ -21,36 +22,22 @@ _DEFAULT_MAX_BATCH_SIZE = 1000
 _DEFAULT_MAX_ENQUEUED_BATCHES = 10
 _DEFAULT_THREAD_POOL_NAME = "batch_threads"
 
-_Field = descriptor_pb2.FieldDescriptorProto
-_WRAPPED = {  # field: number, message that holds its value
-    "max_batch_size": (1, "Int64Value"),
-    "batch_timeout_micros": (2, "Int64Value"),
-    "max_enqueued_batches": (3, "Int64Value"),
-    "num_batch_threads": (4, "Int64Value"),
-    "thread_pool_name": (5, "StringValue"),
-    "enable_large_batch_splitting": (8, "BoolValue"),
-    "max_execution_batch_size": (9, "Int64Value"),
-}
-
-
-def _message_class() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(name="batching.proto", package="tensorflow.serving", syntax="proto3")
-    file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
-    message = file.message_type.add(name="BatchingParameters")
-    for name, (number, wrapper) in _WRAPPED.items():
-        type_name = f".google.protobuf.{wrapper}"
-        message.field.add(
-            name=name, number=number, label=_Field.LABEL_OPTIONAL, type=_Field.TYPE_MESSAGE, type_name=type_name
-        )
-    message.field.add(name="allowed_batch_sizes", number=6, label=_Field.LABEL_REPEATED, type=_Field.TYPE_INT64)
-    message.field.add(name="pad_variable_length_inputs", number=7, label=_Field.LABEL_OPTIONAL, type=_Field.TYPE_BOOL)
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.BatchingParameters"))
-
-
-BatchingParameters = _message_class()
+BatchingParameters = message_classes(
+    "tensorflow.serving",
+    {
+        "BatchingParameters": {
+            "max_batch_size": (1, "google.protobuf.Int64Value"),
+            "batch_timeout_micros": (2, "google.protobuf.Int64Value"),
+            "max_enqueued_batches": (3, "google.protobuf.Int64Value"),
+            "num_batch_threads": (4, "google.protobuf.Int64Value"),
+            "thread_pool_name": (5, "google.protobuf.StringValue"),
+            "allowed_batch_sizes": (6, "repeated int64"),
+            "pad_variable_length_inputs": (7, "bool"),
+            "enable_large_batch_splitting": (8, "google.protobuf.BoolValue"),
+            "max_execution_batch_size": (9, "google.protobuf.Int64Value"),
+        }
+    },
+)["BatchingParameters"]
 
 
 @dataclass(frozen=True)

@@ -9,38 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import text_format
 
 from workspace.errors import UserError
+from workspace.protobuf import message_classes
 
 DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
 
-_FILE = """
-name: "config_files.proto"
-package: "tensorflow.serving"
-syntax: "proto3"
-message_type {
-  name: "PrometheusConfig"
-  field { name: "enable" number: 1 type: TYPE_BOOL label: LABEL_OPTIONAL }
-  field { name: "path" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
-}
-message_type {
-  name: "MonitoringConfig"
-  field {
-    name: "prometheus_config" number: 1 type: TYPE_MESSAGE type_name: ".tensorflow.serving.PrometheusConfig"
-    label: LABEL_OPTIONAL
-  }
-}
-message_type {
-  name: "SSLConfig"
-  field { name: "server_key" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
-  field { name: "server_cert" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
-  field { name: "custom_ca" number: 3 type: TYPE_STRING label: LABEL_OPTIONAL }
-  field { name: "client_verify" number: 4 type: TYPE_BOOL label: LABEL_OPTIONAL }
-}
-"""
-_pool = descriptor_pool.DescriptorPool()
-_pool.Add(text_format.Parse(_FILE, descriptor_pb2.FileDescriptorProto()))
+_classes = message_classes(
+    "tensorflow.serving",
+    {
+        "PrometheusConfig": {"enable": (1, "bool"), "path": (2, "string")},
+        "MonitoringConfig": {"prometheus_config": (1, "PrometheusConfig")},
+        "SSLConfig": {
+            "server_key": (1, "string"),
+            "server_cert": (2, "string"),
+            "custom_ca": (3, "string"),
+            "client_verify": (4, "bool"),
+        },
+    },
+)
 
 
 def metrics_path(monitoring_config_file: Path) -> str | None:
@@ -65,7 +53,7 @@ def server_credentials(ssl_config_file: Path) -> grpc.ServerCredentials:
 
 def _read(message: str, path: Path) -> Any:
     """A message from its text form. Raises UserError where there is no file, or it holds something else."""
-    configuration = message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"tensorflow.serving.{message}"))()
+    configuration = _classes[message]()
     try:
         return text_format.Parse(path.read_bytes(), configuration)
     except OSError as error:
