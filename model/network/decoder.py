@@ -10,12 +10,12 @@ Both run over a whole target sentence at once in training (``run``) and word by 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import keras
 import tensorflow as tf
 
-from model.network.attention import AdditiveAttention, attend, attend_gradients
+from model.network.attention import EXCLUDED, AdditiveAttention, attend, attend_gradients
 from model.network.dropout import Dropouts
 from model.network.gru import (
     GRU,
@@ -86,8 +86,30 @@ class InitialState(keras.layers.Layer):
         return tf.tanh(product(encoder_state, tf.convert_to_tensor(self.kernel)) + self.bias)
 
 
+Read = TypeVar("Read", Annotated, Summarized)
+
+
+class Decoder(Protocol[Read]):
+    """What the network needs of a decoder's first layer; ``attends``: whether it has an alignment."""
+
+    attends: bool
+
+    def __init__(self, settings: schema.Model, context_units: int, initializers: Initializers, dropouts: Dropouts): ...
+
+    def reading(self, encoded: tf.Tensor, mask: tf.Tensor, initial_state: tf.Tensor, /) -> Read:
+        """What it reads, of what its encoder gives."""
+
+    def run(self, source: Read, embeddings: tf.Tensor, training: bool) -> Decoded:
+        """All target positions."""
+
+    def step(self, source: Read, state: tf.Tensor, embedding: tf.Tensor) -> Decoded:
+        """One target position."""
+
+
 class AttentionDecoder(keras.layers.Layer):
     """The GRU with a context in every gate, C c_i, and the alignment model that finds the context."""
+
+    attends = True
 
     def __init__(self, settings: schema.Model, context_units: int, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="decoder")
@@ -97,6 +119,12 @@ class AttentionDecoder(keras.layers.Layer):
         self.attention = AdditiveAttention(
             settings.decoder_units, context_units, settings.alignment_units, initializers
         )
+
+    def reading(self, annotations: tf.Tensor, mask: tf.Tensor, initial_state: tf.Tensor) -> Annotated:
+        """What it reads: annotations [batch, source length, annotation units]; mask: bool [batch, source length], False
+        at padding."""
+        exclusion = EXCLUDED * (1 - tf.cast(mask, annotations.dtype))
+        return Annotated(annotations, self.attention.project(annotations), exclusion, initial_state)
 
     def run(self, source: Annotated, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions; embeddings: of y_{i-1}, [target length, batch, embedding units]."""
@@ -124,11 +152,17 @@ class AttentionDecoder(keras.layers.Layer):
 class FixedContextDecoder(keras.layers.Layer):
     """The GRU whose gates see the same context at every step."""
 
+    attends = False
+
     def __init__(self, settings: schema.Model, context_units: int, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="decoder")
         self.dropouts = dropouts
         self.gru = _first_layer(settings, initializers)
         self.context_kernel = _context_kernel(self, context_units, settings, initializers)
+
+    def reading(self, summary: tf.Tensor, _: tf.Tensor, initial_state: tf.Tensor) -> Summarized:
+        """What it reads: the summary [batch, context units], whatever of the sentence is padding."""
+        return Summarized(summary, initial_state)
 
     def run(self, source: Summarized, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions; embeddings: of y_{i-1}, [target length, batch, embedding units]."""
@@ -219,7 +253,7 @@ def attentive_recurrence(
         annotation_units, alignment_units = source.annotations.shape[2], source.projected.shape[2]
         inputs = by_step(gate_inputs)
 
-        def forward_step(step, state, *arrays):  # type: ignore[no-untyped-def]
+        def forward_step(step: tf.Tensor, state: tf.Tensor, *arrays: tf.TensorArray) -> tuple[Any, ...]:
             values = _step(source, state, inputs.read(step), weights, state_mask)
             decoded, gru, hidden = values
             saved = (decoded.states, decoded.contexts, decoded.alignment, gru.gates, gru.candidate, hidden)
@@ -253,7 +287,15 @@ def attentive_recurrence(
                 by_step(alignment),
             )
 
-            def backward_step(step, d_state, d_projected, d_vector, d_inputs, d_contexts, d_queries):  # type: ignore[no-untyped-def]
+            def backward_step(
+                step: tf.Tensor,
+                d_state: tf.Tensor,
+                d_projected: tf.Tensor,
+                d_vector: tf.Tensor,
+                d_inputs: tf.TensorArray,
+                d_contexts: tf.TensorArray,
+                d_queries: tf.TensorArray,
+            ) -> tuple[Any, ...]:
                 now = length - 1 - step
                 here = LocalGradients(*(array.read(now) for array in local))
                 d_input, d_before = gru_step_gradients(

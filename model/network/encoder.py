@@ -10,6 +10,8 @@ Layers above the first read the states below and add their own to them (residual
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import keras
 import tensorflow as tf
 
@@ -18,6 +20,17 @@ from model.network.gru import CLOSED, GRU
 from model.network.initialization import Initializers
 from model.network.normalization import LayerNormalization
 from recipes import schema
+
+
+class Encoder(Protocol):
+    """What the network needs of an encoder; ``output_units`` are those of what ``encode`` gives."""
+
+    output_units: int
+
+    def __init__(self, settings: schema.Model, initializers: Initializers, dropouts: Dropouts): ...
+
+    def encode(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """What its decoder reads, and what the decoder's first state is made of, [batch, encoder units]."""
 
 
 class BidirectionalEncoder(keras.layers.Layer):
@@ -33,7 +46,7 @@ class BidirectionalEncoder(keras.layers.Layer):
         self.upper_backward = _upper_layers("backward", self.output_units, settings, initializers)
         self.normalization = LayerNormalization(self.output_units, "annotations") if settings.layer_norm else None
 
-    def annotate(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def encode(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Annotations [batch, source length, output units], and the backward half of the first word's.
 
         embeddings: [batch, source length, embedding units]; mask: bool [batch, source length], False at padding.
@@ -65,12 +78,13 @@ class ForwardEncoder(keras.layers.Layer):
         self.upper_forward = _upper_layers("forward", self.output_units, settings, initializers)
         self.normalization = LayerNormalization(self.output_units, "annotations") if settings.layer_norm else None
 
-    def summarize(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
-        """The output after the last word [batch, output units]; arguments as ``BidirectionalEncoder.annotate``."""
+    def encode(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Twice the output after the last word [batch, output units]; arguments as ``BidirectionalEncoder.encode``."""
         outputs = _read(self.forward, tf.transpose(embeddings, [1, 0, 2]), mask, self.dropouts, training)
         for gru in self.upper_forward:
             outputs += _read(gru, self.dropouts.between_layers(outputs, training), mask, self.dropouts, training)
-        return outputs[-1] if self.normalization is None else self.normalization.normalized(outputs[-1])
+        summary = outputs[-1] if self.normalization is None else self.normalization.normalized(outputs[-1])
+        return summary, summary
 
 
 def _first_layer(name: str, settings: schema.Model, initializers: Initializers) -> GRU:

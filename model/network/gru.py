@@ -154,7 +154,13 @@ def recurrence(
         def position(step: tf.Tensor) -> tf.Tensor:
             return length - 1 - step if backward else step
 
-        def forward_step(step, state, states, gates, candidates):  # type: ignore[no-untyped-def]
+        def forward_step(
+            step: tf.Tensor,
+            state: tf.Tensor,
+            states: tf.TensorArray,
+            gates: tf.TensorArray,
+            candidates: tf.TensorArray,
+        ) -> tuple[Any, ...]:
             now = position(step)
             result = gru_step(state, inputs.read(now), recurrent_gates, recurrent_candidate, state_mask)
             return (
@@ -176,7 +182,7 @@ def recurrence(
             d_outside = by_step(d_states)
             gates_transposed, candidate_transposed = tf.transpose(recurrent_gates), tf.transpose(recurrent_candidate)
 
-            def backward_step(step, d_state, d_inputs):  # type: ignore[no-untyped-def]
+            def backward_step(step: tf.Tensor, d_state: tf.Tensor, d_inputs: tf.TensorArray) -> tuple[Any, ...]:
                 now = position(length - 1 - step)
                 here = LocalGradients(*(array.read(now) for array in local))
                 d_input, d_before = gru_step_gradients(

@@ -14,24 +14,30 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from model.network.attention import EXCLUDED
 from model.network.decoder import (
     Annotated,
     AttentionDecoder,
     Decoded,
+    Decoder,
     FixedContextDecoder,
     InitialState,
     Summarized,
     UpperDecoder,
 )
 from model.network.dropout import Dropouts
-from model.network.encoder import BidirectionalEncoder, ForwardEncoder
+from model.network.encoder import BidirectionalEncoder, Encoder, ForwardEncoder
 from model.network.initialization import Initializer, Initializers
 from model.network.readout import Readout, Softmax
 from recipes import schema
 from workspace.layout import PADDING_ID
 
 Source = Annotated | Summarized
+
+# A decoder reads what the encoder beside it gives.
+_ARCHITECTURES: dict[str, tuple[type[Encoder], type[Decoder[Any]]]] = {
+    "rnnsearch": (BidirectionalEncoder, AttentionDecoder),
+    "rnnencdec": (ForwardEncoder, FixedContextDecoder),
+}
 
 
 class Next(NamedTuple):
@@ -73,15 +79,9 @@ class Network(keras.Model):
         self.target_embeddings = self._embeddings("target_embeddings", target_vocabulary, embedding)
         if tied == "all":
             self.source_embeddings = self.target_embeddings
-        # Each decoder takes what its own encoder gives, which a common type could not say.
-        self.encoder: Any
-        self.decoder: Any
-        if settings.architecture == "rnnsearch":
-            self.encoder = BidirectionalEncoder(settings, initializers, self.dropouts)
-            self.decoder = AttentionDecoder(settings, self.encoder.output_units, initializers, self.dropouts)
-        else:
-            self.encoder = ForwardEncoder(settings, initializers, self.dropouts)
-            self.decoder = FixedContextDecoder(settings, self.encoder.output_units, initializers, self.dropouts)
+        encoder, decoder = _ARCHITECTURES[settings.architecture]
+        self.encoder = encoder(settings, initializers, self.dropouts)
+        self.decoder = decoder(settings, self.encoder.output_units, initializers, self.dropouts)
         self.upper_decoder = UpperDecoder(settings, self.encoder.output_units, initializers, self.dropouts)
         self.initial = InitialState(settings, initializers)
         self.readout = Readout(
@@ -116,13 +116,13 @@ class Network(keras.Model):
         mask = tf.not_equal(source, PADDING_ID)
         embeddings = tf.cast(tf.gather(tf.convert_to_tensor(self.source_embeddings), source), tf.float32)
         embeddings = self.dropouts.embeddings(embeddings, training)
-        if isinstance(self.encoder, ForwardEncoder):
-            summary = self.encoder.summarize(embeddings, mask, training)
-            return Summarized(summary, self.initial.of(summary))
-        annotations, backward_at_first = self.encoder.annotate(embeddings, mask, training)
-        exclusion = EXCLUDED * (1 - tf.cast(mask, annotations.dtype))
-        projected = self.decoder.attention.project(annotations)
-        return Annotated(annotations, projected, exclusion, self.initial.of(backward_at_first))
+        encoded, state = self.encoder.encode(embeddings, mask, training)
+        return self.decoder.reading(encoded, mask, self.initial.of(state))
+
+    @property
+    def attends(self) -> bool:
+        """Whether the architecture has an alignment."""
+        return self.decoder.attends
 
     def output_kernel(self) -> tf.Tensor:
         """What ``step`` makes logits with, the read-out's W_o: for a loop to take once, before it begins."""

@@ -8,11 +8,11 @@ sentence's longest length only the end of sentence may follow, so every hypothes
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from model.network.network import Network, Source
+from model.search.model import Read, TranslationModel
 from model.search.scores import IMPOSSIBLE, length_power, top_k
 from workspace.layout import END_ID, PADDING_ID
 
@@ -29,7 +29,7 @@ class Hypotheses(NamedTuple):
 
 
 def beam_search(
-    network: Network, source: tf.Tensor, longest: tf.Tensor, beam_size: int, length_normalization: float = 1.0
+    model: TranslationModel, source: tf.Tensor, longest: tf.Tensor, beam_size: int, length_normalization: float = 1.0
 ) -> Hypotheses:
     """The ``beam_size`` best hypotheses; with one it is greedy search, the likeliest word at every step.
 
@@ -38,13 +38,13 @@ def beam_search(
     k = beam_size
     batch = tf.shape(source)[0]
     limit = _at_least_one(longest)
-    read, output_kernel = network.read(source), network.output_kernel()
+    read, output_kernel = model.read(source), model.output_kernel()
 
-    def unfinished(step, read, beam, ended, history):  # type: ignore[no-untyped-def]
+    def unfinished(step: tf.Tensor, read: Read, beam: Beam, ended: Ended, history: History) -> tf.Tensor:
         return (step == 0) | (step < limit) & (tf.size(beam.sentences) > 0)
 
-    def advance(step, read, beam, ended, history):  # type: ignore[no-untyped-def]
-        following = network.step(read, _side_by_side(beam.state), _side_by_side(beam.words), output_kernel)
+    def advance(step: tf.Tensor, read: Read, beam: Beam, ended: Ended, history: History) -> tuple[Any, ...]:
+        following = model.step(read, _side_by_side(beam.state), _side_by_side(beam.words), output_kernel)
         log_p = _allowed(tf.nn.log_softmax(following.logits), step, tf.repeat(beam.longest, k))
         vocabulary = log_p.shape[1]
         totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [-1, k, vocabulary])
@@ -141,7 +141,7 @@ class History(NamedTuple):
         )
 
 
-def _of_unfinished_sentences(read: Source, beam: Beam) -> tuple[Source, Beam]:
+def _of_unfinished_sentences(read: Read, beam: Beam) -> tuple[Read, Beam]:
     """Without the sentences of which no hypothesis grows any more: of all there is to do a third to a half."""
     growing = tf.where(tf.reduce_any(beam.log_probability > IMPOSSIBLE, axis=1))[:, 0]
     return tf.cond(
@@ -160,7 +160,7 @@ def _traced_back(ended: Ended, history: History) -> Hypotheses:
     """Follows every ended hypothesis from its last word to its first."""
     length = _at_least_one(tf.where(ended.scores > IMPOSSIBLE, ended.steps + 1, 0))
 
-    def back(step, slots, words):  # type: ignore[no-untyped-def]
+    def back(step: tf.Tensor, slots: tf.Tensor, words: tf.TensorArray) -> tuple[Any, ...]:
         slots = tf.where(step == ended.steps, ended.slots, slots)
         within = (step <= ended.steps) & (ended.scores > IMPOSSIBLE)
         word = tf.gather(history.words.read(step), slots, axis=1, batch_dims=1)

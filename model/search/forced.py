@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from model.network.network import Network
+from model.search.model import TranslationModel
 from workspace.layout import PADDING_ID
 
 
@@ -21,16 +21,18 @@ class Forced(NamedTuple):
     alignment: tf.Tensor
 
 
-def forced_decoding(network: Network, source: tf.Tensor, target: tf.Tensor) -> Forced:
+def forced_decoding(model: TranslationModel, source: tf.Tensor, target: tf.Tensor) -> Forced:
     """What the network makes of ``target``, int32 [batch, length], each ending in END_ID, then padding.
 
     A word at a time as in search, so that memory does not grow with the vocabulary times the length.
     """
-    read, words = network.read(source), tf.transpose(target)
-    length, output_kernel = tf.shape(words)[0], network.output_kernel()
+    read, words = model.read(source), tf.transpose(target)
+    length, output_kernel = tf.shape(words)[0], model.output_kernel()
 
-    def advance(step, previous, state, log_probability, alignment):  # type: ignore[no-untyped-def]
-        following, word = network.step(read, state, previous, output_kernel), words[step]
+    def advance(
+        step: tf.Tensor, previous: tf.Tensor, state: tf.Tensor, log_probability: tf.Tensor, alignment: tf.TensorArray
+    ) -> tuple[Any, ...]:
+        following, word = model.step(read, state, previous, output_kernel), words[step]
         live = tf.cast(word != PADDING_ID, tf.float32)
         log_p = tf.gather(tf.nn.log_softmax(following.logits), word, axis=1, batch_dims=1)
         alignment = alignment.write(step, following.alignment * live[:, None])

@@ -54,7 +54,9 @@ def _summed(softmax: Softmax, words: tf.Tensor, label_smoothing: float) -> tf.Te
         words_of = by_step(tf.reshape(tf.pad(words, [[0, filling]], constant_values=PADDING_ID), [parts, size]))
         transposed = tf.transpose(kernel)
 
-        def part(number, total, d_kernel, d_bias, d_readouts):  # type: ignore[no-untyped-def]
+        def part(
+            number: tf.Tensor, total: tf.Tensor, d_kernel: tf.Tensor, d_bias: tf.Tensor, d_readouts: tf.TensorArray
+        ) -> tuple[Any, ...]:
             here = readouts_of.read(number)
             logits = product(here, kernel) + bias
             loss, d_logits = _with_gradient(logits, words_of.read(number), label_smoothing)

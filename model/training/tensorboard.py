@@ -31,8 +31,7 @@ class TensorBoard(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(work.tensorboard), filename_suffix=f".{int(time.time())}")
         self._recipe = work.recipe.read_text(encoding="utf-8") if work.recipe.is_file() else ""
         self._greedy = greedy
-        attends = greedy.network.settings.architecture == "rnnsearch"
-        self._sentences = spread_by_length(dev, PICTURES) if attends else []
+        self._sentences = spread_by_length(dev, PICTURES) if greedy.network.attends else []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         with self._writer.as_default():

@@ -22,16 +22,17 @@ Pair = tuple[list[int], list[int]]
 
 def variables_of(network: Network) -> dict[str, keras.Variable]:
     """Every variable of the network under the name that the equations below use."""
+    encoder: Any = network.encoder
+    decoder: Any = network.decoder
     variables = {
         "target_embeddings": network.target_embeddings,
         "initial.kernel": network.initial.kernel,
         "initial.bias": network.initial.bias,
-        "context": network.decoder.context_kernel,
+        "context": decoder.context_kernel,
     }
     if network.settings.tied_embeddings != "all":
         variables["source_embeddings"] = network.source_embeddings
-    encoder, decoder = network.encoder, network.decoder
-    attentive = network.settings.architecture == "rnnsearch"
+    attentive = network.attends
     # The GRUs in the order in which training goes through them.
     grus: list[Any] = [encoder.forward, encoder.backward] if attentive else [encoder.forward]
     upper = [encoder.upper_forward, encoder.upper_backward] if attentive else [encoder.upper_forward]

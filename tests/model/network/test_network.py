@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from model.network.attention import attend
+from model.network.decoder import AttentionDecoder
+from model.network.encoder import BidirectionalEncoder
 from model.network.gru import GRU
 from model.network.initialization import Initializers
 from model.network.network import Network
@@ -24,7 +26,9 @@ def test_gru_step_is_the_papers() -> None:
     weights = reference.weights_of(network)
     random = np.random.default_rng(0)
     state, word = random.normal(size=(2, 4)), random.normal(size=(2, 5))
-    gru = network.encoder.forward
+    encoder = network.encoder
+    assert isinstance(encoder, BidirectionalEncoder)
+    gru = encoder.forward
     result = gru.step(tf.constant(state, tf.float32), gru.gate_inputs(tf.constant(word, tf.float32)))
     expected = [reference.gru(weights, "forward", *both) for both in zip(state, word, strict=True)]
     np.testing.assert_allclose(result, expected, atol=1e-5)
@@ -35,7 +39,9 @@ def test_attention_is_the_papers() -> None:
     weights = reference.weights_of(network)
     random = np.random.default_rng(1)
     state, annotations = random.normal(size=6), random.normal(size=(5, 8))
-    layer = network.decoder.attention
+    decoder = network.decoder
+    assert isinstance(decoder, AttentionDecoder)
+    layer = decoder.attention
     batch = tf.constant(annotations[None], tf.float32)
     query = tf.matmul(tf.constant(state[None], tf.float32), tf.convert_to_tensor(layer.state_kernel))
     attended = attend(query, batch, layer.project(batch), tf.zeros([1, 5]), tf.convert_to_tensor(layer.vector))
@@ -64,7 +70,7 @@ def test_word_by_word_is_the_whole_sentence(network: Network) -> None:
         for word, row, alignment in zip(target, logits, alignments, strict=True):
             following = network.step(read, state, tf.constant([previous]), network.output_kernel())
             np.testing.assert_allclose(following.logits[0], row, atol=1e-5)
-            attends = network.settings.architecture == "rnnsearch"
+            attends = network.attends
             np.testing.assert_allclose(following.alignment[0], alignment if attends else [], atol=1e-5)
             state, previous = following.state, word
 

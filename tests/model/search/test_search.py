@@ -60,11 +60,6 @@ class Toy:
         return log_p
 
 
-def _toy(seed: int, sentences: int) -> Any:
-    """A Toy where a Network is asked for: search needs no more of one than Toy has."""
-    return Toy(seed, sentences)
-
-
 def every_sentence(toy: Toy, sentence: int, longest: int, exponent: float) -> list[tuple[float, tuple[int, ...]]]:
     """(score, words) of all whole sentences of at most ``longest`` words, best first."""
     scored = []
@@ -107,7 +102,7 @@ def assert_same(ours: list[Any], theirs: list[Any]) -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0])
 def test_wide_beam_finds_what_enumeration_finds(seed: int, exponent: float) -> None:
-    toy, longest = _toy(seed, sentences=3), tf.constant([3, 1, 3])
+    toy, longest = Toy(seed, sentences=3), tf.constant([3, 1, 3])
     hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, 40, exponent)
     for sentence in range(3):
         assert_same(found(hypotheses, sentence), every_sentence(toy, sentence, int(longest[sentence]), exponent))
@@ -116,7 +111,7 @@ def test_wide_beam_finds_what_enumeration_finds(seed: int, exponent: float) -> N
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_narrow_beam_is_the_plain_one(seed: int, k: int) -> None:
-    toy, longest = _toy(seed, sentences=4), tf.constant([4, 2, 3, 4])
+    toy, longest = Toy(seed, sentences=4), tf.constant([4, 2, 3, 4])
     hypotheses = beam_search(toy, tf.fill([4, 2], END_ID), longest, k, 0.7)
     for sentence in range(4):
         assert_same(found(hypotheses, sentence), plain_beam(toy, sentence, int(longest[sentence]), k, 0.7))
@@ -124,7 +119,7 @@ def test_narrow_beam_is_the_plain_one(seed: int, k: int) -> None:
 
 def test_following_given_translations() -> None:
     """The toy attends to the previous word modulo 3, so the rows are known from the words."""
-    toy = _toy(1, sentences=3)
+    toy = Toy(1, sentences=3)
     translations = [[3, 2, 4, END_ID], [END_ID], [2, END_ID]]
     forced = forced_decoding(toy, tf.fill([3, 2], END_ID), padded(translations))
     for sentence, words in enumerate(translations):
@@ -139,7 +134,7 @@ def test_following_a_translation_is_the_network_over_the_whole_of_it(network: Ne
     """Padding on either side included."""
     sources, targets = zip(*random_pairs(6, seed=4), strict=True)
     forced = forced_decoding(network, padded(list(sources)), padded(list(targets)))
-    weights, attends = reference.weights_of(network), network.settings.architecture == "rnnsearch"
+    weights, attends = reference.weights_of(network), network.attends
     for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
         logits, alignment = reference.logits(weights, source, target, network.settings)
         log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

@@ -1,0 +1,48 @@
+"""What a search needs of a model of translation. ``model.network.network.Network`` is one; so is whatever has these."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+
+class Read(Protocol):
+    """What a model has read of a batch: a structure of tensors, each with a row a sentence, so that a search can leave
+    out those that are finished."""
+
+    @property
+    def initial_state(self) -> tf.Tensor:
+        """Before the first word: [batch, units]."""
+
+
+class Next(Protocol):
+    """What a model makes of one target position."""
+
+    @property
+    def logits(self) -> tf.Tensor:
+        """Of the next word, float32 [batch * k, vocabulary]."""
+
+    @property
+    def state(self) -> tf.Tensor:
+        """After it: [batch * k, units]."""
+
+    @property
+    def alignment(self) -> tf.Tensor:
+        """[batch * k, source length], or [batch * k, 0] where the model has none."""
+
+
+class TranslationModel(Protocol):
+    """Reads sentences, then gives the words of their translations one by one, of k translations a sentence."""
+
+    def read(self, source: tf.Tensor) -> Any:
+        """A ``Read`` of int32 [batch, source length]."""
+
+    def output_kernel(self) -> tf.Tensor:
+        """What ``step`` makes logits with: for a loop to take once, before it begins."""
+
+    def step(self, read: Any, state: tf.Tensor, previous: tf.Tensor, output_kernel: tf.Tensor) -> Next:
+        """The next target word after ``state`` [batch * k, units] and the words ``previous``, int32 [batch * k].
+
+        They are of k translations of every sentence, side by side; PADDING_ID stands for a sentence's beginning.
+        """
