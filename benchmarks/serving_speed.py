@@ -34,7 +34,7 @@ from model.data.references import read_references
 from serving.client.translator import Translator
 from serving.models.saved_model import SavedModel
 from workspace.layout import MODEL_NAME, SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
-from workspace.storage import read_json
+from workspace.marks import read_manifest
 
 BATCHES = (1, 8, 16, 32, 64, 128)
 CLIENTS = (1, 8, 64)
@@ -58,7 +58,7 @@ class Limit(NamedTuple):
 
 def measure(work: WorkDirectory, seconds: float, requests: int) -> None:
     """Prints the tables: every measurement takes ``seconds``; ``requests`` with batching and 64 clients, at least."""
-    sentences = read_references(work, read_json(work.manifest), "test").sources
+    sentences = read_references(work, read_manifest(work), "test").sources
     console = Console(width=160)
     model = _InProcess(work.version(max(work.versions())))
     expected = dict(zip(sentences, model.translations(sentences), strict=True))

@@ -25,7 +25,7 @@ from model.training.update import update_functions
 from recipes import schema
 from recipes.stages import resolved_recipe
 from workspace.layout import PADDING_ID, WorkDirectory
-from workspace.storage import read_json
+from workspace.marks import read_manifest
 
 UPDATES_NOT_COUNTED = 20
 UPDATES_IN_A_STRETCH = 20
@@ -34,7 +34,7 @@ UPDATES_IN_A_STRETCH = 20
 def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, float]:
     """Trains for some updates on ``work``'s corpus, and gives the figures by name."""
     keep_operations_on_one_core()
-    recipe, manifest = resolved_recipe(work), read_json(work.manifest)
+    recipe, manifest = resolved_recipe(work), read_manifest(work)
     source, target = load_subwords(work, recipe.subwords.joint)
     strategy = tf.distribute.get_strategy()
     network = Network(

@@ -19,7 +19,7 @@ from model.data.references import References, read_references
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.storage import read_json
+from workspace.marks import read_manifest, read_scores, read_training_mark
 
 # A point of the curve is the BLEU of at least so many sentences.
 FEWEST_SENTENCES = 30
@@ -33,20 +33,20 @@ def table_of(runs: Sequence[WorkDirectory]) -> Table:
     for name in names:
         table.add_column(name, justify="left" if name == "run" else "right")
     for work in runs:
-        recipe, training, scores = resolved_recipe(work), read_json(work.training_mark), read_json(work.scores)
+        recipe, training, scores = resolved_recipe(work), read_training_mark(work), read_scores(work)
         test, translations = translated(work)
         language = recipe.corpus.target_language
         table.add_row(
             work.root.name,
-            f"{training['parameters']:,}",
-            f"{training['seconds'] / 60:.1f}",
-            f"{training['best_step']:,} of {training['steps']:,}",
-            f"{training['best_dev_bleu']:.2f}",
+            f"{training.parameters:,}",
+            f"{training.seconds / 60:.1f}",
+            f"{training.best_step:,} of {training.steps:,}",
+            f"{training.best_dev_bleu:.2f}",
             str(recipe.search.beam_size),
-            f"{scores['bleu']['score']:.2f}",
+            f"{scores.bleu.score:.2f}",
             f"{lower_cased_tokenised_bleu(translations, test.targets, language):.2f}",
         )
-        table.caption = scores["bleu"]["signature"]
+        table.caption = scores.bleu.signature
     return table
 
 
@@ -55,7 +55,7 @@ def translated(work: WorkDirectory) -> tuple[References, list[str]]:
     if not work.hypotheses.exists():
         raise UserError(f"{work.root} was not evaluated; make it with make evaluate WORK={work.root}")
     translations = work.hypotheses.read_text(encoding="utf-8").split("\n")[:-1]
-    return read_references(work, read_json(work.manifest), "test"), translations
+    return read_references(work, read_manifest(work), "test"), translations
 
 
 def lower_cased_tokenised_bleu(translations: Sequence[str], references: Sequence[str], language: str) -> float:

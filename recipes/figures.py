@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,14 +12,15 @@ from rich.table import Table
 from recipes.schema import Recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.storage import read_json
+from workspace.marks import Manifest, Sample, Scores, TrainingMark, find_mark
 
 DEFAULT_WORK = Path("work/bible")
 
 
 def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     """Prints the table of a finished run. Raises UserError where a stage is missing."""
-    manifest, training, scores = (read_json(path) for path in (work.manifest, work.training_mark, work.scores))
+    manifest = find_mark(work, Manifest)
+    training, scores = find_mark(work, TrainingMark), find_mark(work, Scores)
     if not (manifest and training and scores and work.versions()):
         raise UserError(f"{work.root} holds no finished run; make one with make train WORK={work.root}")
     history = [json.loads(line) for line in work.history.read_text(encoding="utf-8").splitlines()]
@@ -39,31 +38,31 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
 
 
 def _rows(
-    manifest: Mapping[str, Any],
-    training: Mapping[str, Any],
-    scores: Mapping[str, Any],
+    manifest: Manifest,
+    training: TrainingMark,
+    scores: Scores,
     history: list[dict[str, float]],
     work: WorkDirectory,
 ) -> list[tuple[str, str]]:
-    pairs, tokens = manifest["pairs"], manifest["tokens"]["train"]
-    too_long = scores.get("too_long")
+    pairs, tokens = manifest.pairs, manifest.tokens["train"]
+    too_long = scores.too_long
     bleu_by_step = ", ".join(f"{line['dev_bleu']:.1f} at {line['step']:.0f}" for line in history)
     return [
-        ("pairs read", f"{pairs['read']:,}"),
-        ("pairs kept", ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())),
+        ("pairs read", f"{pairs.read:,}"),
+        ("pairs kept", ", ".join(f"{count:,} {split}" for split, count in pairs.kept.items())),
         (
             "pairs rejected",
-            ", ".join(f"{count:,} {reason}" for reason, count in pairs["rejected"].items() if count) or "0",
+            ", ".join(f"{count:,} {reason}" for reason, count in pairs.rejected.items() if count) or "0",
         ),
         ("tokens", f"{tokens['source']:,} source, {tokens['target']:,} target subwords to train on"),
-        ("parameters", f"{training['parameters']:,}"),
-        ("steps", f"{training['steps']:,}, the best at {training['best_step']:,}"),
+        ("parameters", f"{training.parameters:,}"),
+        ("steps", f"{training.steps:,}, the best at {training.best_step:,}"),
         ("dev BLEU", f"{bleu_by_step} (greedy)"),
-        ("trained for", f"{training['seconds'] / 60:.1f} min"),
-        ("test BLEU", f"{scores['bleu']['score']:.2f}  {scores['bleu']['signature']}"),
-        ("chrF", f"{scores['chrf']['score']:.2f}  {scores['chrf']['signature']}"),
+        ("trained for", f"{training.seconds / 60:.1f} min"),
+        ("test BLEU", f"{scores.bleu.score:.2f}  {scores.bleu.signature}"),
+        ("chrF", f"{scores.chrf.score:.2f}  {scores.chrf.signature}"),
         *([("too long", f"{too_long:,} of test, of more than search.max_source_length subwords")] if too_long else []),
-        *((f"sample {n}", _sample(sample)) for n, sample in enumerate(scores["samples"], 1)),
+        *((f"sample {n}", _sample(sample)) for n, sample in enumerate(scores.samples, 1)),
         ("data", f"{work.data} (rejected pairs with their reason in {work.rejected.name}/)"),
         ("training", str(work.training)),
         ("evaluation", f"{work.scores}, {work.hypotheses.name}"),
@@ -76,5 +75,5 @@ def _given(work: WorkDirectory) -> str:
     return "" if work.root == DEFAULT_WORK else f" WORK={shlex.quote(str(work.root))}"
 
 
-def _sample(sample: Mapping[str, str]) -> str:
-    return f"{sample['source']}\n→ {sample['translation']}\n= {sample['reference']} (reference)"
+def _sample(sample: Sample) -> str:
+    return f"{sample.source}\n→ {sample.translation}\n= {sample.reference} (reference)"

@@ -14,13 +14,13 @@ from recipes.loading import load_recipe, save_recipe
 from recipes.schema import Recipe
 from recipes.stages import FETCH, STAGES, resolved_recipe
 from workspace.errors import UserError
-from workspace.layout import SPLITS, WorkDirectory
+from workspace.layout import SPLITS, Side, Split, WorkDirectory
 
 
 def go(
     work: WorkDirectory,
     recipe_name: str,
-    files: Mapping[tuple[str, str], str | None],
+    files: Mapping[tuple[Split, Side], str | None],
     until: str,
     flags: Mapping[str, list[str]],
 ) -> None:
@@ -57,7 +57,7 @@ def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], flags: Ma
     return made
 
 
-def _overrides(files: Mapping[tuple[str, str], str | None]) -> dict[str, Any]:
+def _overrides(files: Mapping[tuple[Split, Side], str | None]) -> dict[str, Any]:
     """The corpus given on the command line, in the form of a recipe; files of one's own replace a fetched corpus."""
     corpus: dict[str, Any] = {}
     for split in SPLITS:

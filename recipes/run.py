@@ -12,10 +12,9 @@ from pathlib import Path
 
 from recipes.spread import add_spread_flags, check_spread
 from workspace.command import command_parser, run_command, starting_up
-from workspace.layout import SPLITS, WorkDirectory
+from workspace.layout import SIDES, SPLITS, WorkDirectory
 
 STAGE_NAMES = ("fetch", "prepare", "train", "evaluate", "export")
-SIDES = ("source", "target")
 
 
 def main(arguments: list[str]) -> None:

@@ -19,7 +19,17 @@ from recipes.loading import check_recipe
 from recipes.schema import Recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.storage import read_json, sha256_of
+from workspace.marks import (
+    AnotherVersionError,
+    CorpusMark,
+    Manifest,
+    Mark,
+    Provenance,
+    Scores,
+    TrainingMark,
+    find_mark,
+)
+from workspace.storage import sha256_of
 
 MadeFrom = dict[str, Any]
 
@@ -29,19 +39,22 @@ _ORIGIN = {"source", "target", "file", "sha256", "bible", "mtdata"}
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the road: the module that makes it, and where it leaves its mark."""
+    """One step of the road: the module that makes it, and the kind of mark that it leaves."""
 
     name: str
     module: str
     made_from: Callable[[Recipe, WorkDirectory], MadeFrom]
-    mark: Callable[[WorkDirectory], Path]
+    mark: type[Mark]
 
     def stale_because(self, recipe: Recipe, work: WorkDirectory) -> str | None:
         """Why the stage must run, or None while its result is current."""
-        mark = read_json(self.mark(work))
+        try:
+            mark = find_mark(work, self.mark)
+        except AnotherVersionError:
+            return "made by another version of the project"
         if mark is None:
             return "not made yet"
-        return _difference(mark["made_from"], self.made_from(recipe, work))
+        return _difference(mark.made_from, self.made_from(recipe, work))
 
 
 def resolved_recipe(work: WorkDirectory) -> Recipe:
@@ -84,20 +97,22 @@ def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
         del settings["training"][setting]
     other = settings["training"].pop("init_from")
     if other is not None:
-        settings["initial_weights"] = (read_json(WorkDirectory(Path(other)).training_mark) or {}).get(
-            "weights", "none yet"
-        )
-    manifest = read_json(work.manifest) or {}
-    return {**settings, "shards": manifest.get("shards"), "subwords": manifest.get("subwords")}
+        settings["initial_weights"] = _weights(WorkDirectory(Path(other))) or "none yet"
+    manifest = find_mark(work, Manifest)
+    if manifest is None:
+        return {**settings, "shards": None, "subwords": None}
+    return {**settings, "shards": manifest.shards, "subwords": manifest.subwords.model_dump()}
 
 
 def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"search"})
-    return {**settings, "weights": (read_json(work.training_mark) or {}).get("weights")}
+    return {**settings, "weights": _weights(work)}
 
 
-def _latest_provenance(work: WorkDirectory) -> Path:
-    return work.provenance(max(work.versions(), default=0))
+def _weights(work: WorkDirectory) -> str | None:
+    """What the best weights of a finished training are known by; None where there is none."""
+    mark = find_mark(work, TrainingMark)
+    return mark.weights if mark else None
 
 
 def _difference(before: MadeFrom, now: MadeFrom) -> str | None:
@@ -115,9 +130,9 @@ def _difference(before: MadeFrom, now: MadeFrom) -> str | None:
     return None
 
 
-FETCH = Stage("fetch", "pipelines.fetch", _fetch_made_from, lambda work: work.corpus_mark)
-PREPARE = Stage("prepare", "pipelines.prepare", _prepare_made_from, lambda work: work.manifest)
-TRAIN = Stage("train", "model.train", _train_made_from, lambda work: work.training_mark)
-EVALUATE = Stage("evaluate", "model.evaluate", _evaluate_made_from, lambda work: work.scores)
-EXPORT = Stage("export", "model.export", _evaluate_made_from, _latest_provenance)
+FETCH = Stage("fetch", "pipelines.fetch", _fetch_made_from, CorpusMark)
+PREPARE = Stage("prepare", "pipelines.prepare", _prepare_made_from, Manifest)
+TRAIN = Stage("train", "model.train", _train_made_from, TrainingMark)
+EVALUATE = Stage("evaluate", "model.evaluate", _evaluate_made_from, Scores)
+EXPORT = Stage("export", "model.export", _evaluate_made_from, Provenance)
 STAGES = (FETCH, PREPARE, TRAIN, EVALUATE, EXPORT)

@@ -21,8 +21,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-SPLITS = ("train", "dev", "test")
+Split: TypeAlias = Literal["train", "dev", "test"]
+Side: TypeAlias = Literal["source", "target"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+SIDES: tuple[Side, ...] = ("source", "target")
 
 # The features of a tf.train.Example in a shard.
 SOURCE = "source"  # int64 list: subword ids, without the end-of-sentence id

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from recipes import schema
 from workspace.layout import END_ID, PADDING_ID, SOURCE, TARGET, WorkDirectory
+from workspace.marks import Manifest
 
 SHUFFLE_PAIRS = 100_000
 SHUFFLE_BATCHES = 1000
@@ -28,14 +29,14 @@ SHUFFLE_BATCHES = 1000
 BUCKET_BATCHES = 20
 
 
-def bucket_lengths(lengths: Mapping[str, int], training: schema.Training) -> list[int]:
+def bucket_lengths(lengths: Mapping[int, int], training: schema.Training) -> list[int]:
     """The longest pair of every bucket, in positions; ``lengths`` as in the manifest.
 
     Chosen from the data: a bucket is as narrow as it can be with some batches of pairs in it.
     """
     buckets = []
     waiting = 0.0
-    ordered = sorted((int(length) + 1, count) for length, count in lengths.items())
+    ordered = sorted((length + 1, count) for length, count in lengths.items())
     for positions, count in ordered:
         waiting += count / _pairs_of(positions, training)
         if waiting >= BUCKET_BATCHES:
@@ -45,7 +46,7 @@ def bucket_lengths(lengths: Mapping[str, int], training: schema.Training) -> lis
     return buckets if buckets and buckets[-1] == longest else [*buckets, longest]
 
 
-def batches_per_epoch(lengths: Mapping[str, int], training: schema.Training) -> int:
+def batches_per_epoch(lengths: Mapping[int, int], training: schema.Training) -> int:
     """How many batches ``training_batches`` makes of pairs whose longer sides have these ``lengths`` (manifest)."""
     if training.batch_pairs:
         # A window holds whole batches, so cutting window by window leaves only the last batch short.
@@ -53,17 +54,17 @@ def batches_per_epoch(lengths: Mapping[str, int], training: schema.Training) -> 
     buckets = bucket_lengths(lengths, training)
     pairs = [0] * len(buckets)
     for length, count in lengths.items():
-        pairs[bisect.bisect_left(buckets, int(length) + 1)] += count
+        pairs[bisect.bisect_left(buckets, length + 1)] += count
     return sum(math.ceil(count / _pairs_of(bucket, training)) for bucket, count in zip(buckets, pairs, strict=True))
 
 
-def fixed_shapes(lengths: Mapping[str, int], training: schema.Training) -> list[tuple[int, int]]:
+def fixed_shapes(lengths: Mapping[int, int], training: schema.Training) -> list[tuple[int, int]]:
     """The shapes [batch, length] that both sides of a batch have where shapes are fixed."""
     return [(_pairs_of(bucket, training), bucket) for bucket in bucket_lengths(lengths, training)]
 
 
 def training_batches(
-    work: WorkDirectory, manifest: Mapping, training: schema.Training, epoch: int, fixed: bool = False
+    work: WorkDirectory, manifest: Manifest, training: schema.Training, epoch: int, fixed: bool = False
 ) -> tf.data.Dataset:
     """One epoch of (source, target), int32 [batch, length] each, ending in END_ID and padded with PADDING_ID.
 
@@ -76,9 +77,9 @@ def training_batches(
         windows = pairs.ragged_batch(size * training.sorted_batches)
         batches = windows.flat_map(lambda source, target: _cut(source, target, size))
     else:
-        batches = _bucket_batches(pairs, manifest["lengths"]["train"], training)
+        batches = _bucket_batches(pairs, manifest.lengths["train"], training)
     if fixed:
-        batches = _fixed(batches, fixed_shapes(manifest["lengths"]["train"], training))
+        batches = _fixed(batches, fixed_shapes(manifest.lengths["train"], training))
     return batches.shuffle(SHUFFLE_BATCHES, seed=seed).prefetch(tf.data.AUTOTUNE)
 
 
@@ -103,9 +104,9 @@ def shares(batches: tf.data.Dataset, replicas: int, ours: range) -> tf.data.Data
     return batches.flat_map(cut).prefetch(tf.data.AUTOTUNE)
 
 
-def _pairs(work: WorkDirectory, manifest: Mapping, seed: int) -> tf.data.Dataset:
+def _pairs(work: WorkDirectory, manifest: Manifest, seed: int) -> tf.data.Dataset:
     """Every training pair once, shuffled: (source, target), int32 [length], with the end of sentence."""
-    names = sorted(name for name in manifest["shards"] if name.startswith("train-"))
+    names = manifest.shards_of("train")
     files = tf.data.Dataset.from_tensor_slices([str(work.data / name) for name in names])
     records = files.shuffle(len(names), seed=seed).interleave(
         lambda file: tf.data.TFRecordDataset(file, compression_type="GZIP"),
@@ -127,7 +128,7 @@ def _with_end(ids: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.cast(ids, tf.int32), [END_ID]], axis=0)
 
 
-def _bucket_batches(pairs: tf.data.Dataset, lengths: Mapping[str, int], training: schema.Training) -> tf.data.Dataset:
+def _bucket_batches(pairs: tf.data.Dataset, lengths: Mapping[int, int], training: schema.Training) -> tf.data.Dataset:
     buckets = bucket_lengths(lengths, training)
     sizes = tf.constant([_pairs_of(bucket, training) for bucket in buckets], tf.int64)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from workspace.layout import SOURCE_TEXT, TARGET_TEXT, WorkDirectory
+from workspace.layout import SOURCE_TEXT, TARGET_TEXT, Split, WorkDirectory
+from workspace.marks import Manifest
 
 
 class References(NamedTuple):
@@ -17,10 +18,11 @@ class References(NamedTuple):
     targets: list[str]
 
 
-def read_references(work: WorkDirectory, manifest: Mapping, split: str) -> References:
+def read_references(work: WorkDirectory, manifest: Manifest, split: Split) -> References:
     """The text of the split "dev" or "test"."""
-    names = sorted(name for name in manifest["shards"] if name.startswith(f"{split}-"))
-    records = tf.data.TFRecordDataset([str(work.data / name) for name in names], compression_type="GZIP")
+    records = tf.data.TFRecordDataset(
+        [str(work.data / name) for name in manifest.shards_of(split)], compression_type="GZIP"
+    )
     sources, targets = [], []
     for record in records.as_numpy_iterator():
         feature = tf.train.Example.FromString(record).features.feature

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TypeAlias
 
 import sacrebleu
 
@@ -13,19 +14,19 @@ from model.search.scores import IMPOSSIBLE
 from model.search.translator import Translator, translate_all
 from recipes import schema
 from recipes.stages import EVALUATE
-from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.marks import Sample, Score, Scores, read_manifest, write_mark
 from workspace.progress import progress_bar
-from workspace.storage import read_json, replacing, write_json
+from workspace.storage import replacing
+
+Metric: TypeAlias = sacrebleu.metrics.BLEU | sacrebleu.metrics.CHRF
 
 SAMPLES = 3
 
 
-def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> dict:
+def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> Scores:
     """Writes the translations and scores.json, and returns the latter. Raises UserError where nothing is trained."""
-    manifest = read_json(work.manifest)
-    if manifest is None:
-        raise UserError(f"{work.data} holds no prepared corpus; make one with make prepare")
+    manifest = read_manifest(work)
     subwords = load_subwords(work, recipe.subwords.joint)
     network = load_best(work, recipe, subwords)
     test = read_references(work, manifest, "test")
@@ -36,31 +37,29 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> dict:
     seconds = time.monotonic() - began
     with replacing(work.hypotheses) as temporary:
         temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")
-    scores = {
-        "made_from": EVALUATE.made_from(recipe, work),
-        **score(translations, test.targets),
-        "sentences": len(translations),
-        "too_long": sum(found == IMPOSSIBLE for _, found in translated),
-        "seconds": round(seconds, 1),
-        "samples": samples(test.sources, test.targets, translations),
-    }
-    write_json(work.scores, scores)
+    scores = Scores(
+        made_from=EVALUATE.made_from(recipe, work),
+        bleu=score(sacrebleu.metrics.BLEU(), translations, test.targets),
+        chrf=score(sacrebleu.metrics.CHRF(), translations, test.targets),
+        sentences=len(translations),
+        too_long=sum(found == IMPOSSIBLE for _, found in translated),
+        seconds=round(seconds, 1),
+        samples=samples(test.sources, test.targets, translations),
+    )
+    write_mark(work.scores, scores)
     return scores
 
 
-def score(translations: list[str], references: list[str]) -> dict[str, dict]:
-    """BLEU and chrF of detokenised text, each with its sacreBLEU signature."""
-    result = {}
-    for name, metric in (("bleu", sacrebleu.metrics.BLEU()), ("chrf", sacrebleu.metrics.CHRF())):
-        value = metric.corpus_score(translations, [references])
-        result[name] = {"score": value.score, "signature": str(metric.get_signature()), "text": str(value)}
-    return result
+def score(metric: Metric, translations: list[str], references: list[str]) -> Score:
+    """One of sacreBLEU's metrics of detokenised text, with its signature."""
+    found = metric.corpus_score(translations, [references])
+    return Score(score=found.score, signature=str(metric.get_signature()), text=str(found))
 
 
-def samples(sources: list[str], references: list[str], translations: list[str]) -> list[dict[str, str]]:
+def samples(sources: list[str], references: list[str], translations: list[str]) -> list[Sample]:
     """A few sentences spread over the set: source, reference and translation."""
     step = max(1, len(sources) // SAMPLES)
     return [
-        {"source": sources[index], "reference": references[index], "translation": translations[index]}
+        Sample(source=sources[index], reference=references[index], translation=translations[index])
         for index in range(0, len(sources), step)[:SAMPLES]
     ]

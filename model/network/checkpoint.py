@@ -18,6 +18,7 @@ from model.network.network import Network
 from recipes import schema
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.marks import read_training_mark
 from workspace.storage import read_json, sha256_of
 
 STATE, MARK = "state", "checkpoint.json"
@@ -36,11 +37,9 @@ def load_best(work: WorkDirectory, recipe: schema.Recipe, subwords: tuple[Subwor
     Raises UserError where nothing has been trained, or the checkpoint is damaged.
     """
     source, target = subwords
-    finished = read_json(work.training_mark)
-    if finished is None:
-        raise UserError(f"{work.training} holds no finished training; make one with make train")
+    finished = read_training_mark(work)
     network = Network(recipe.model, source.vocabulary, target.vocabulary, recipe.training.seed)
-    read_weights(network, work, finished["best_step"])
+    read_weights(network, work, finished.best_step)
     return network
 
 

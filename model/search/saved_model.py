@@ -37,7 +37,8 @@ from workspace.layout import (
     TRANSLATION_OUTPUT,
     WorkDirectory,
 )
-from workspace.storage import read_json, replacing, write_json
+from workspace.marks import Provenance, read_manifest, write_mark
+from workspace.storage import replacing
 
 # Where TensorFlow Serving looks for them.
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -45,7 +46,8 @@ WARM_UP_SENTENCES = 8
 
 
 def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
-    """Writes the next version and returns its directory. Raises UserError where nothing is trained."""
+    """Writes the next version and returns its directory. Raises UserError where nothing is prepared or trained."""
+    manifest = read_manifest(work)
     subwords = load_subwords(work, recipe.subwords.joint)
     exported = Exported(Translator(load_best(work, recipe, subwords), subwords, recipe.search), work.recipe)
     number = max(work.versions(), default=0) + 1
@@ -53,10 +55,12 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
         # Nobody trains an exported model: without the gradients, of which some cannot be saved.
         without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(exported, str(temporary), signatures=exported.by_signature, options=without_gradients)
-        dev = read_references(work, read_json(work.manifest), "dev").sources
+        dev = read_references(work, manifest, "dev").sources
         _write_warm_up(temporary / WARM_UP, spread_by_length(dev, WARM_UP_SENTENCES))
         relative = work.provenance(number).relative_to(work.version(number))
-        write_json(temporary / relative, {"made_from": EXPORT.made_from(recipe, work), "tensorflow": tf.__version__})
+        write_mark(
+            temporary / relative, Provenance(made_from=EXPORT.made_from(recipe, work), tensorflow=tf.__version__)
+        )
     return work.version(number)
 
 
@@ -119,7 +123,7 @@ class Exported(tf.Module):
             return {SCORE_OUTPUT: translator.score(limited(text), translation)}
 
         self.by_signature = {SIGNATURE: serve, NBEST_SIGNATURE: nbest, SCORE_SIGNATURE: score}
-        if translator.network.settings.architecture == "rnnsearch":  # the other attends to nothing
+        if translator.network.attends:
             self.by_signature[ALIGN_SIGNATURE] = align
 
 

@@ -15,6 +15,7 @@ from model.network.network import Network
 from model.training.state import newest_step
 from workspace.errors import UserError
 from workspace.layout import FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT, WorkDirectory
+from workspace.marks import Manifest
 from workspace.storage import replacing
 
 # A loss so many times that of a network that takes every word for as likely as any other is on no way back.
@@ -46,7 +47,7 @@ def diverged(
     what: DivergenceError,
     step: int,
     work: WorkDirectory,
-    manifest: Mapping,
+    manifest: Manifest,
     sources: Sequence[np.ndarray],
     targets: Sequence[np.ndarray],
 ) -> UserError:
@@ -67,14 +68,14 @@ def diverged(
 
 
 def pairs_of(
-    sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], work: WorkDirectory, manifest: Mapping
+    sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], work: WorkDirectory, manifest: Manifest
 ) -> Iterator[dict[str, Any]]:
     """The training pairs with these subwords: file, line and text; of pairs that are the same, each.
 
     The shards know where their pairs come from, the batches do not, for it is needed so seldom.
     """
     wanted = {_key(*map(_without_padding, pair)).numpy() for pair in zip(sources, targets, strict=True)}
-    names = sorted(name for name in manifest["shards"] if name.startswith("train-"))
+    names = manifest.shards_of("train")
     records = tf.data.TFRecordDataset([str(work.data / name) for name in names], compression_type="GZIP")
     ids = {name: tf.io.RaggedFeature(tf.int64) for name in (SOURCE, TARGET)}
     texts = {name: tf.io.FixedLenFeature([], tf.string) for name in (FILE, SOURCE_TEXT, TARGET_TEXT)}

@@ -8,7 +8,8 @@ from recipes import schema
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.storage import read_json, sha256_of
+from workspace.marks import read_training_mark
+from workspace.storage import sha256_of
 
 # What may differ: it says how the network is trained, not what its weights mean.
 _OF_TRAINING = {
@@ -45,10 +46,10 @@ def check_fits(other: WorkDirectory, work: WorkDirectory, recipe: schema.Recipe)
 
 def start_from(other: WorkDirectory, *networks: Network) -> None:
     """Gives ``networks`` the best weights of the finished training in ``other``. Raises UserError for damaged ones."""
-    finished = read_json(other.training_mark)
+    finished = read_training_mark(other)
     for network in networks:
-        read_weights(network, other, finished["best_step"])
-    print(f"training starts from the best weights of {other.root}, with dev BLEU {finished['best_dev_bleu']:.2f} there")
+        read_weights(network, other, finished.best_step)
+    print(f"training starts from the best weights of {other.root}, with dev BLEU {finished.best_dev_bleu:.2f} there")
 
 
 def _subwords(work: WorkDirectory, recipe: schema.Recipe) -> list[str]:

@@ -11,7 +11,7 @@ evaluates and writes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -37,6 +37,7 @@ from recipes import schema
 from recipes.stages import TRAIN
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.marks import Manifest, TrainingMark, read_manifest, write_mark
 from workspace.signals import interruption_put_off
 from workspace.storage import read_json, remove, replacing, write_json
 
@@ -54,9 +55,7 @@ def train(
     Raises UserError where the data is not prepared, no checkpoint is whole, the training diverges, or another worker
     is gone; and KeyboardInterrupt after Ctrl-C or SIGTERM, with a checkpoint of the last update.
     """
-    manifest = read_json(work.manifest)
-    if manifest is None:
-        raise UserError(f"{work.data} holds no prepared corpus; make one with make prepare")
+    manifest = read_manifest(work)
     if other := initial_work(recipe):
         check_fits(other, work, recipe)
     strategy = strategy or tf.distribute.get_strategy()
@@ -72,7 +71,7 @@ def train(
 def _train(
     work: WorkDirectory,
     recipe: schema.Recipe,
-    manifest: Mapping,
+    manifest: Manifest,
     strategy: tf.distribute.Strategy,
     callbacks: tuple[keras.callbacks.Callback, ...],
 ) -> Network:
@@ -222,16 +221,16 @@ def initial_work(recipe: schema.Recipe) -> WorkDirectory | None:
 
 def leave_mark(work: WorkDirectory, recipe: schema.Recipe, network: Network, state: TrainingState) -> None:
     """Writes training.json: the training is complete, with ``network`` holding its best weights."""
-    result = {
-        "made_from": TRAIN.made_from(recipe, work),
-        "weights": digest_of(network),
-        "parameters": network.count_params(),
-        "steps": int(state.step),
-        "best_step": int(state.best_step),
-        "best_dev_bleu": float(state.best_bleu),
-        "seconds": round(float(state.seconds), 1),
-    }
-    write_json(work.training_mark, result)
+    mark = TrainingMark(
+        made_from=TRAIN.made_from(recipe, work),
+        weights=digest_of(network),
+        parameters=network.count_params(),
+        steps=int(state.step),
+        best_step=int(state.best_step),
+        best_dev_bleu=float(state.best_bleu),
+        seconds=round(float(state.seconds), 1),
+    )
+    write_mark(work.training_mark, mark)
 
 
 def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from model.devices.strategies import has_fixed_shapes
 from model.training.update import Batches, UpdateFunctions
 from recipes import schema
 from workspace.layout import WorkDirectory
+from workspace.marks import Manifest
 
 
 class Plan(NamedTuple):
@@ -44,9 +45,9 @@ class Plan(NamedTuple):
         return epoch, range(first, min(first + self.accumulate, self.epoch_batches))
 
 
-def plan_of(manifest: Mapping, settings: schema.Training) -> Plan:
+def plan_of(manifest: Manifest, settings: schema.Training) -> Plan:
     """The plan for the pairs of ``manifest``."""
-    lengths = manifest["lengths"]["train"]
+    lengths = manifest.lengths["train"]
     batches = batches_per_epoch(lengths, settings)
     plan = Plan(batches, sum(lengths.values()) / batches, settings.accumulate, 0, 0)
     last_step = settings.epochs * plan.epoch_steps
@@ -59,15 +60,15 @@ def plan_of(manifest: Mapping, settings: schema.Training) -> Plan:
 def endless_epochs(
     strategy: tf.distribute.Strategy,
     work: WorkDirectory,
-    manifest: Mapping,
+    manifest: Manifest,
     settings: schema.Training,
     epoch: int = 0,
     done: int = 0,
 ) -> Iterator[Batches]:
     """The batches of one epoch after another, the first ``done`` left out, each shared out among the replicas."""
     fixed = has_fixed_shapes(strategy, settings)
-    samplers = samplers_of(work, manifest["subwords"]["joint"], settings.subword_sampling)
-    longest = max(map(int, manifest["lengths"]["train"])) + 1
+    samplers = samplers_of(work, manifest.subwords.joint, settings.subword_sampling)
+    longest = max(manifest.lengths["train"]) + 1
 
     @tf.autograph.experimental.do_not_convert
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -103,7 +104,7 @@ def endless_calls(
 
 
 def pairs_of_update(
-    step: int, work: WorkDirectory, manifest: Mapping, settings: schema.Training, plan: Plan
+    step: int, work: WorkDirectory, manifest: Manifest, settings: schema.Training, plan: Plan
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The sources and the targets, int32 [length] each, of all batches of the ``step``th update, made again.
 

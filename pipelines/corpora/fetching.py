@@ -19,6 +19,7 @@ from recipes.schema import Recipe
 from recipes.stages import FETCH
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.marks import CorpusMark, write_mark
 from workspace.progress import BYTES, progress_bar
 from workspace.storage import read_json, remove, replacing, write_json
 
@@ -38,7 +39,7 @@ def fetch(recipe: Recipe, work: WorkDirectory) -> None:
     for other in work.corpus.iterdir():
         if other.is_dir() and other.name not in made_from:
             remove(other)
-    write_json(work.corpus_mark, {"made_from": made_from})
+    write_mark(work.corpus_mark, CorpusMark(made_from=made_from))
 
 
 def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe, waiting: Path) -> dict[str, Any]:

@@ -18,10 +18,10 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -42,10 +42,11 @@ from recipes.schema import Recipe
 from recipes.stages import PREPARE
 from workspace.errors import UserError
 from workspace.layout import SPLITS, WorkDirectory
-from workspace.storage import remove, replacing, write_json
+from workspace.marks import Manifest, write_mark
+from workspace.storage import remove, replacing
 
 # What makes a page of the partitions, what was counted of each, and the manifest.
-RenderReport: TypeAlias = Callable[[Partitions, Sequence[PartitionCounts], Mapping[str, Any]], str]
+RenderReport: TypeAlias = Callable[[Partitions, Sequence[PartitionCounts], Manifest], str]
 
 
 def prepare(
@@ -54,7 +55,7 @@ def prepare(
     options: PipelineOptions,
     chunk_pairs: int = CHUNK_PAIRS,
     render_report: RenderReport | None = None,
-) -> dict[str, Any]:
+) -> Manifest:
     """Makes ``work.data`` from the recipe's corpora, with a report where one is asked for, and returns its manifest.
 
     The same corpora and recipe give the same bytes in every shard, whatever ``options`` and
@@ -82,7 +83,7 @@ def prepare(
     manifest = build_manifest(partitions, counts, output, made_from, seconds)
     if render_report:
         output.report.write_text(render_report(partitions, counts, manifest), encoding="utf-8")
-    write_json(output.manifest, manifest)  # last: the mark of a complete directory
+    write_mark(output.manifest, manifest)  # last: the mark of a complete directory
     forget(output.root)
     with replacing(work.data) as data:
         output.data.rename(data)

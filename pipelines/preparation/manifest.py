@@ -12,7 +12,8 @@ from pipelines.cleaning.rules import NOT_UTF8
 from pipelines.preparation.counts import PartitionCounts
 from pipelines.preparation.partitions import Partitions
 from pipelines.preparation.subwords import load_subwords
-from workspace.layout import SPLITS, WorkDirectory
+from workspace.layout import SIDES, SPLITS, Side, WorkDirectory
+from workspace.marks import Manifest, PairCounts, SubwordModels
 from workspace.storage import sha256_of
 
 
@@ -22,56 +23,50 @@ def build_manifest(
     output: WorkDirectory,
     made_from: Mapping[str, Any],
     seconds: Mapping[str, float],
-) -> dict[str, Any]:
-    """The manifest of the shards in ``output.data``, to be written last.
-
-    ``pairs.read`` is the sum of all kept and all rejected pairs; ``records`` are what is written of the kept
-    ones. ``tokens`` are subwords, ``unknown`` those that are not in the vocabulary, ``words`` are separated by
-    white space, and ``lengths`` are numbers of records by the subwords of their longer side, end of sentence
-    not counted.
-    """
-    return {
-        "made_from": made_from,
-        "pairs": {
-            "read": sum(partitions.pairs),
-            "kept": {split: sum(_kept(counts, split).values()) for split in SPLITS},
-            "rejected": dict(_rejected(counts, None).most_common()),
-        },
-        "records": {split: sum(each.records for each in counts if each.split == split) for split in SPLITS},
-        "corpora": {
-            corpus.name: {
-                "read": pairs,
-                "kept": {split: _kept(counts, split)[corpus.name] for split in SPLITS},
-                "rejected": dict(_rejected(counts, corpus.name).most_common()),
-            }
+) -> Manifest:
+    """The manifest of the shards in ``output.data``, to be written last."""
+    return Manifest(
+        made_from=dict(made_from),
+        pairs=PairCounts(
+            read=sum(partitions.pairs),
+            kept={split: sum(_kept(counts, split).values()) for split in SPLITS},
+            rejected=dict(_rejected(counts, None).most_common()),
+        ),
+        records={split: sum(each.records for each in counts if each.split == split) for split in SPLITS},
+        corpora={
+            corpus.name: PairCounts(
+                read=pairs,
+                kept={split: _kept(counts, split)[corpus.name] for split in SPLITS},
+                rejected=dict(_rejected(counts, corpus.name).most_common()),
+            )
             for corpus, pairs in zip(partitions.corpora, partitions.pairs, strict=True)
         },
-        "inputs": _inputs(made_from, partitions),
-        "subwords": _subwords(partitions, output),
-        "shards": {each.shard: each.sha256 for each in counts},
-        "tokens": {split: _sum(each.subwords for each in counts if each.split == split) for split in SPLITS},
-        "words": {split: _sum(each.words for each in counts if each.split == split) for split in SPLITS},
-        "unknown": {split: _sum(each.unknown for each in counts if each.split == split) for split in SPLITS},
-        "lengths": {"train": _lengths(counts)},
-        "versions": {
+        inputs=_inputs(made_from, partitions),
+        subwords=_subwords(partitions, output),
+        shards={each.shard: each.sha256 for each in counts},
+        tokens={split: _sum(each.subwords for each in counts if each.split == split) for split in SPLITS},
+        words={split: _sum(each.words for each in counts if each.split == split) for split in SPLITS},
+        unknown={split: _sum(each.unknown for each in counts if each.split == split) for split in SPLITS},
+        lengths={"train": _lengths(counts)},
+        versions={
             "python": platform.python_version(),
             "apache-beam": version("apache-beam"),
             "sentencepiece": version("sentencepiece"),
         },
-        "seconds": dict(seconds),
-    }
+        seconds=dict(seconds),
+    )
 
 
-def summary(manifest: Mapping[str, Any], work: WorkDirectory) -> str:
+def summary(manifest: Manifest, work: WorkDirectory) -> str:
     """The lines a person reads when the job is done."""
-    pairs = manifest["pairs"]
-    seconds = sum(manifest["seconds"].values())
+    pairs = manifest.pairs
+    seconds = sum(manifest.seconds.values())
     # What an interrupted run had done already took this one no time.
-    speed = f" ({pairs['read'] / seconds:,.0f} pairs/s)" if seconds else ""
-    kept = ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())
-    rejected = ", ".join(f"{count:,} {reason}" for reason, count in pairs["rejected"].items())
+    speed = f" ({pairs.read / seconds:,.0f} pairs/s)" if seconds else ""
+    kept = ", ".join(f"{count:,} {split}" for split, count in pairs.kept.items())
+    rejected = ", ".join(f"{count:,} {reason}" for reason, count in pairs.rejected.items())
     return (
-        f"read {pairs['read']:,} pairs in {seconds:.0f} s{speed}: "
+        f"read {pairs.read:,} pairs in {seconds:.0f} s{speed}: "
         f"kept {kept}; rejected {rejected or 'none'}\n"
         f"shards, subwords, rejected pairs: {work.data}"
     )
@@ -104,10 +99,10 @@ def _rejected(counts: Sequence[PartitionCounts], corpus: str | None) -> Counter[
     return total
 
 
-def _sum(counts: Iterable[Counter[str]]) -> dict[str, int]:
+def _sum(counts: Iterable[Counter[str]]) -> dict[Side, int]:
     """The sum of counts of both sides."""
     total = sum(counts, Counter[str]())
-    return {side: total[side] for side in ("source", "target")}
+    return {side: total[side] for side in SIDES}
 
 
 def _inputs(made_from: Mapping[str, Any], partitions: Partitions) -> list[dict[str, Any]]:
@@ -119,16 +114,16 @@ def _inputs(made_from: Mapping[str, Any], partitions: Partitions) -> list[dict[s
     ]
 
 
-def _subwords(partitions: Partitions, output: WorkDirectory) -> dict[str, Any]:
+def _subwords(partitions: Partitions, output: WorkDirectory) -> SubwordModels:
     joint = partitions.recipe.subwords.joint
-    paths = {side: output.subword_model(side, joint) for side in ("source", "target")}
-    return {
-        "joint": joint,
-        "vocabulary": {side: load_subwords(path).vocab_size() for side, path in paths.items()},
-        "files": {path.name: sha256_of(path) for path in paths.values()},
-    }
+    paths = {side: output.subword_model(side, joint) for side in SIDES}
+    return SubwordModels(
+        joint=joint,
+        vocabulary={side: load_subwords(path).vocab_size() for side, path in paths.items()},
+        files={path.name: sha256_of(path) for path in paths.values()},
+    )
 
 
-def _lengths(counts: Sequence[PartitionCounts]) -> dict[str, int]:
+def _lengths(counts: Sequence[PartitionCounts]) -> dict[int, int]:
     lengths = sum((each.lengths for each in counts if each.split == "train"), Counter[int]())
-    return {str(length): lengths[length] for length in sorted(lengths)}
+    return {length: lengths[length] for length in sorted(lengths)}

@@ -15,39 +15,36 @@ from pipelines.cleaning.statistics import Statistics, added
 from pipelines.preparation.counts import SAMPLES, PartitionCounts, samples
 from pipelines.preparation.partitions import Partitions
 from pipelines.reports import pictures
-from workspace.layout import SPLITS
+from workspace.layout import SIDES, SPLITS
+from workspace.marks import Manifest
 
-_SIDES = ("source", "target")
 
-
-def render_report(partitions: Partitions, counts: Sequence[PartitionCounts], manifest: Mapping[str, Any]) -> str:
+def render_report(partitions: Partitions, counts: Sequence[PartitionCounts], manifest: Manifest) -> str:
     """The page, from the counts of all partitions and the manifest."""
     before = added(
         partitions.read_statistics(corpus.number) for corpus in partitions.corpora if corpus.split == "train"
     )
     after = added(each.statistics for each in counts if not partitions.is_given(each.split))
     environment = Environment(loader=PackageLoader("pipelines.reports", "."), autoescape=True, trim_blocks=True)
-    pairs = manifest["pairs"]
+    pairs = manifest.pairs
     return environment.get_template("report.html.j2").render(
         title=f"Preparation of {partitions.recipe.name}",
         summary=(
-            f"{pairs['read']:,} pairs read; "
-            + ", ".join(f"{count:,} {split}" for split, count in pairs["kept"].items())
-            + f" kept; {sum(pairs['rejected'].values()):,} rejected (in rejected/, with their reasons)."
+            f"{pairs.read:,} pairs read; "
+            + ", ".join(f"{count:,} {split}" for split, count in pairs.kept.items())
+            + f" kept; {sum(pairs.rejected.values()):,} rejected (in rejected/, with their reasons)."
         ),
-        waterfall=pictures.waterfall(pairs["read"], _in_order(pairs["rejected"]), sum(pairs["kept"].values())),
-        corpora=list(manifest["corpora"]),
+        waterfall=pictures.waterfall(pairs.read, _in_order(pairs.rejected), sum(pairs.kept.values())),
+        corpora=list(manifest.corpora),
         rows=list(_rows(manifest)),
         histograms=[
-            *(pictures.lengths(before[f"{side}_words"], _of(after, f"{side}_words"), side) for side in _SIDES),
+            *(pictures.lengths(before[f"{side}_words"], _of(after, f"{side}_words"), side) for side in SIDES),
             pictures.ratios(before["length_ratio"], _of(after, "length_ratio")),
         ],
-        languages=[
-            pictures.languages(before[name], side) for side in _SIDES if before.get(name := f"{side}_languages")
-        ],
+        languages=[pictures.languages(before[name], side) for side in SIDES if before.get(name := f"{side}_languages")],
         subwords=list(_subwords(manifest)),
         samples=list(_samples(partitions, counts)),
-        seconds=manifest["seconds"],
+        seconds=manifest.seconds,
     )
 
 
@@ -60,24 +57,24 @@ def _in_order(rejected: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(reason, rejected[reason]) for reason in SETTING_OF_REASON if rejected.get(reason)]
 
 
-def _rows(manifest: Mapping[str, Any]) -> Iterator[tuple[str, list[int]]]:
+def _rows(manifest: Manifest) -> Iterator[tuple[str, list[int]]]:
     """Name and count by corpus: pairs read, taken for each reason, kept in each split."""
-    corpora = list(manifest["corpora"].values())
-    yield "read", [corpus["read"] for corpus in corpora]
-    for reason, _ in _in_order(manifest["pairs"]["rejected"]):
-        yield reason, [corpus["rejected"].get(reason, 0) for corpus in corpora]
+    corpora = list(manifest.corpora.values())
+    yield "read", [corpus.read for corpus in corpora]
+    for reason, _ in _in_order(manifest.pairs.rejected):
+        yield reason, [corpus.rejected.get(reason, 0) for corpus in corpora]
     for split in SPLITS:
-        yield f"kept, {split}", [corpus["kept"][split] for corpus in corpora]
+        yield f"kept, {split}", [corpus.kept[split] for corpus in corpora]
 
 
-def _subwords(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _subwords(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     """Rows of the table of subwords: label, source, target."""
 
     def row(label: str, of_side: Any) -> tuple[str, str, str]:
         return label, of_side("source"), of_side("target")
 
-    tokens, words, unknown = (manifest[name] for name in ("tokens", "words", "unknown"))
-    yield row("vocabulary", lambda side: f"{manifest['subwords']['vocabulary'][side]:,}")
+    tokens, words, unknown = manifest.tokens, manifest.words, manifest.unknown
+    yield row("vocabulary", lambda side: f"{manifest.subwords.vocabulary[side]:,}")
     yield row("subwords", lambda side: f"{tokens['train'][side]:,}")
     yield row("subwords a word", lambda side: f"{tokens['train'][side] / max(1, words['train'][side]):.2f}")
     for split in SPLITS:

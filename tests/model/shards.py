@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from recipes import schema
 from recipes.loading import load_recipe, save_recipe
+from tests import marks
 from tests.numbers_corpus import english, french
 from workspace.layout import (
     END_ID,
@@ -27,7 +28,7 @@ from workspace.layout import (
     WorkDirectory,
     shard_name,
 )
-from workspace.storage import write_json
+from workspace.marks import write_mark
 
 VOCABULARY = 90
 
@@ -73,7 +74,7 @@ def write_data(root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 2
     )
     work.subword_model("source", joint=True).write_bytes(model.getvalue())
     subwords = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-    lengths: Counter[str] = Counter()
+    lengths: Counter[int] = Counter()
     shards = []
     for split, members in splits.items():
         count = 3 if split == "train" else 1
@@ -83,12 +84,9 @@ def write_data(root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 2
                 for line, (source, target) in enumerate(members[index::count], 1):
                     ids = subwords.encode(source), subwords.encode(target)
                     if split == "train":
-                        lengths[str(max(map(len, ids)))] += 1
+                        lengths[max(map(len, ids))] += 1
                     writer.write(_example(*ids, source, target, line).SerializeToString())
-    write_json(
-        work.manifest,
-        {"lengths": {"train": lengths}, "shards": dict.fromkeys(shards, "0"), "subwords": {"joint": True}},
-    )
+    write_mark(work.manifest, marks.manifest(lengths, dict.fromkeys(shards, "0")))
     return work
 
 

@@ -33,7 +33,7 @@ from tests.numbers_corpus import write_corpus
 from tests.pipelines.support import new_work
 from workspace.errors import UserError
 from workspace.layout import UNKNOWN_ID, WorkDirectory
-from workspace.storage import read_json
+from workspace.marks import read_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +147,7 @@ def test_exported_model_answers_the_requests_it_brings_along(
     assert {(request.model_spec.name, request.model_spec.signature_name) for request in requests} == {
         ("rnnsearch", "serving_default")
     }
-    dev = read_references(trained, read_json(trained.manifest), "dev").sources
+    dev = read_references(trained, read_manifest(trained), "dev").sources
     lengths = [len(text) for text in batches[-1]]
     assert lengths == sorted(lengths)
     assert lengths[-1] > lengths[0]

@@ -18,7 +18,7 @@ from recipes.loading import check_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french
 from workspace.layout import WorkDirectory
-from workspace.storage import remove, sha256_of
+from workspace.storage import read_json, remove, sha256_of
 
 SOURCES = [english(number) for number in range(300)]
 TARGETS = [french(number) for number in range(300)]
@@ -66,9 +66,11 @@ def as_settings(files: FilePair) -> dict[str, str]:
 def run(
     work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000, render_report: RenderReport | None = None
 ) -> dict[str, Any]:
-    """Prepares a work directory's corpus from the beginning, with flags for Beam; gives the manifest."""
+    """Prepares a work directory's corpus from the beginning, with flags for Beam; gives what is in the manifest."""
     remove(work.intermediate)
-    return prepare(resolved_recipe(work), work, pipeline_options(flags), chunk_pairs, render_report)
+    prepare(resolved_recipe(work), work, pipeline_options(flags), chunk_pairs, render_report)
+    manifest: dict[str, Any] = read_json(work.manifest)
+    return manifest
 
 
 def hashes(work: WorkDirectory) -> dict[str, str]:

@@ -24,6 +24,7 @@ from tests.pipelines.shard_records import records
 from tests.pipelines.support import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
 from workspace.errors import UserError
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET, TARGET_TEXT, WorkDirectory
+from workspace.marks import read_manifest
 from workspace.storage import read_json, sha256_of
 
 
@@ -314,7 +315,7 @@ def test_the_command_says_what_it_did(tmp_path: Path, numbers: FilePair, capsys:
 
 def test_killed_when_all_is_done_it_takes_no_time_and_says_so(prepared: WorkDirectory, tmp_path: Path) -> None:
     """The steps of a run that was interrupted before its mark was written, done by no clock that shows it."""
-    manifest = read_json(prepared.manifest)
-    manifest["seconds"] = dict.fromkeys(manifest["seconds"], 0.0)
+    manifest = read_manifest(prepared)
+    manifest = manifest.model_copy(update={"seconds": dict.fromkeys(manifest.seconds, 0.0)})
     said = summary(manifest, WorkDirectory(tmp_path))
-    assert said.startswith(f"read {manifest['pairs']['read']} pairs in 0 s: kept ")
+    assert said.startswith(f"read {manifest.pairs.read} pairs in 0 s: kept ")

@@ -15,8 +15,10 @@ from recipes.loading import load_recipe
 from recipes.run import main
 from recipes.schema import Recipe
 from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, STAGES, TRAIN
+from tests import marks
 from workspace.errors import UserError, explain
 from workspace.layout import WorkDirectory
+from workspace.marks import write_mark
 from workspace.storage import read_json, replacing, write_json
 
 
@@ -39,10 +41,10 @@ def recipe_with(corpus: dict[str, Any], **changes: Any) -> Recipe:
 
 def finish_all(recipe: Recipe, work: WorkDirectory) -> None:
     """Leaves the marks that the stages leave, with what each hands to the next."""
-    write_json(work.manifest, {"made_from": PREPARE.made_from(recipe, work), "shards": {"s": "1"}, "subwords": {}})
-    write_json(work.training_mark, {"made_from": TRAIN.made_from(recipe, work), "weights": "w"})
-    write_json(work.scores, {"made_from": EVALUATE.made_from(recipe, work)})
-    write_json(work.provenance(1), {"made_from": EXPORT.made_from(recipe, work)})
+    write_mark(work.manifest, marks.manifest({1: 1}, {"s": "1"}, PREPARE.made_from(recipe, work)))
+    write_mark(work.training_mark, marks.training_mark("w", TRAIN.made_from(recipe, work)))
+    write_mark(work.scores, marks.scores(EVALUATE.made_from(recipe, work)))
+    write_mark(work.provenance(1), marks.provenance(EXPORT.made_from(recipe, work)))
 
 
 def stale(recipe: Recipe, work: WorkDirectory) -> dict[str, str]:
@@ -87,8 +89,15 @@ def test_a_stage_hands_its_change_to_the_next(corpus: dict[str, Any], work: Work
     finish_all(recipe, work)
     write_json(work.manifest, {**read_json(work.manifest), "shards": {"s": "2"}})
     assert set(stale(recipe, work)) == {"train"}
-    write_json(work.training_mark, {"made_from": TRAIN.made_from(recipe, work), "weights": "others"})
+    write_mark(work.training_mark, marks.training_mark("others", TRAIN.made_from(recipe, work)))
     assert set(stale(recipe, work)) == {"evaluate", "export"}
+
+
+def test_a_result_of_another_version_is_made_anew(corpus: dict[str, Any], work: WorkDirectory) -> None:
+    recipe = recipe_with(corpus)
+    finish_all(recipe, work)
+    write_json(work.scores, {"made_from": EVALUATE.made_from(recipe, work), "bleu": 23.45})
+    assert stale(recipe, work) == {"evaluate": "made by another version of the project"}
 
 
 def test_a_changed_corpus_makes_the_preparation_stale(corpus: dict[str, Any], work: WorkDirectory) -> None:

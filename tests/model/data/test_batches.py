@@ -18,7 +18,7 @@ from recipes.loading import load_recipe
 from tests.model.shards import write_data
 from tests.model.support import padded, random_pairs
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
-from workspace.storage import read_json
+from workspace.marks import read_manifest
 
 BY_TOKENS = schema.Training(batch_tokens=200)
 BY_PAIRS = schema.Training(batch_pairs=8, sorted_batches=5)
@@ -32,7 +32,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
 
 
 def epoch_of(work: WorkDirectory, training: schema.Training, epoch: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(training_batches(work, read_json(work.manifest), training, epoch).as_numpy_iterator())
+    return list(training_batches(work, read_manifest(work), training, epoch).as_numpy_iterator())
 
 
 def pairs_of(batches: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Any]:
@@ -52,7 +52,7 @@ def stored_pairs(work: WorkDirectory) -> Iterator[Any]:
 def test_every_pair_once_and_as_many_batches_as_foretold(work: WorkDirectory, training: schema.Training) -> None:
     batches = epoch_of(work, training)
     assert Counter(pairs_of(batches)) == Counter(stored_pairs(work))
-    assert len(batches) == batches_per_epoch(read_json(work.manifest)["lengths"]["train"], training)
+    assert len(batches) == batches_per_epoch(read_manifest(work).lengths["train"], training)
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 3, 9])
@@ -99,7 +99,7 @@ def padding(batches: Sequence[tuple[np.ndarray, ...]]) -> float:
 
 def test_batches_hold_constant_tokens(work: WorkDirectory) -> None:
     batches = epoch_of(work, BY_TOKENS)
-    buckets = bucket_lengths(read_json(work.manifest)["lengths"]["train"], BY_TOKENS)
+    buckets = bucket_lengths(read_manifest(work).lengths["train"], BY_TOKENS)
     assert all(max(source.size, target.size) <= 200 for source, target in batches)
     full = sum(len(target) in [200 // bucket for bucket in buckets] for _, target in batches)
     assert full >= len(batches) - len(buckets)
@@ -130,13 +130,13 @@ def test_order_is_a_function_of_seed_and_epoch(work: WorkDirectory, training: sc
     assert first != list(pairs_of(epoch_of(work, other_seed)))
 
 
-@given(st.dictionaries(st.integers(1, 60).map(str), st.integers(1, 10_000), min_size=1), st.integers(1, 5000))
-def test_buckets_are_narrow_but_hold_some_batches(lengths: dict[str, int], tokens: int) -> None:
+@given(st.dictionaries(st.integers(1, 60), st.integers(1, 10_000), min_size=1), st.integers(1, 5000))
+def test_buckets_are_narrow_but_hold_some_batches(lengths: dict[int, int], tokens: int) -> None:
     buckets = bucket_lengths(lengths, schema.Training(batch_tokens=tokens))
     assert buckets == sorted(set(buckets))
-    assert buckets[-1] == max(map(int, lengths)) + 1
+    assert buckets[-1] == max(lengths) + 1
     held = dict.fromkeys(buckets, 0.0)
-    batches = {int(length) + 1: count / max(1, tokens // (int(length) + 1)) for length, count in lengths.items()}
+    batches = {length + 1: count / max(1, tokens // (length + 1)) for length, count in lengths.items()}
     for positions, many in batches.items():
         held[next(bucket for bucket in buckets if bucket >= positions)] += many
     # Those before the last hold enough, and would not without their longest pairs.
@@ -147,8 +147,8 @@ def test_buckets_are_narrow_but_hold_some_batches(lengths: dict[str, int], token
 
 @EITHER
 def test_fixed_shapes_are_few_and_hold_the_same_batches(work: WorkDirectory, training: schema.Training) -> None:
-    manifest = read_json(work.manifest)
-    shapes = fixed_shapes(manifest["lengths"]["train"], training)
+    manifest = read_manifest(work)
+    shapes = fixed_shapes(manifest.lengths["train"], training)
     fixed = list(training_batches(work, manifest, training, epoch=0, fixed=True).as_numpy_iterator())
     for source, target in fixed:
         assert source.shape == target.shape

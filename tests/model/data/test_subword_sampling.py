@@ -22,7 +22,7 @@ from tests.model.shards import write_data
 from tests.numbers_corpus import english
 from workspace.errors import UserError
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
-from workspace.storage import read_json
+from workspace.marks import read_manifest
 
 DRAWN = 4000
 # Of a frequency in so many draws; one draw in two million is further off.
@@ -90,7 +90,7 @@ def test_bpe_merges_are_left_out_as_provilkov_does(alpha: float, tmp_path: Path)
 
 
 def endless(work: WorkDirectory, epoch: int = 0, done: int = 0, training: schema.Training = TRAINING) -> Iterator:
-    epochs = endless_epochs(tf.distribute.get_strategy(), work, read_json(work.manifest), training, epoch, done)
+    epochs = endless_epochs(tf.distribute.get_strategy(), work, read_manifest(work), training, epoch, done)
     return itertools.chain.from_iterable(epochs)
 
 
@@ -108,7 +108,7 @@ def test_a_batch_is_a_function_of_seed_epoch_and_number(work: WorkDirectory) -> 
     assert same(first, list(itertools.islice(endless(work), 6)))
     assert same(first[4:], list(itertools.islice(endless(work, done=4), 2)))
     assert not same(first[4:], list(itertools.islice(endless(work, done=3), 2)))
-    best = next(iter(training_batches(work, read_json(work.manifest), TRAINING, epoch=0)))
+    best = next(iter(training_batches(work, read_manifest(work), TRAINING, epoch=0)))
     batches = tf.data.Dataset.from_tensors(best)
     sampler = Sampler(work.subword_model("source", joint=True), 0.2)
     drawn = [
@@ -121,15 +121,15 @@ def test_a_batch_is_a_function_of_seed_epoch_and_number(work: WorkDirectory) -> 
 
 @pytest.mark.parametrize("fixed", [False, True])
 def test_batches_hold_the_same_sentences_and_no_longer_ones(fixed: bool, work: WorkDirectory) -> None:
-    manifest = read_json(work.manifest)
-    longest = max(map(int, manifest["lengths"]["train"])) + 1
+    manifest = read_manifest(work)
+    longest = max(manifest.lengths["train"]) + 1
     model = sentencepiece.SentencePieceProcessor(model_file=str(work.subword_model("source", joint=True)))
     training = TRAINING.model_copy(update={"jit_compile": fixed})
     best = training_batches(work, manifest, training, epoch=0, fixed=fixed)
     changed, kept, count = 0, 0, 0
     for sides, others in zip(best.as_numpy_iterator(), endless(work, training=training), strict=False):
         if fixed:
-            assert tuple(others[0].shape) in fixed_shapes(manifest["lengths"]["train"], training)
+            assert tuple(others[0].shape) in fixed_shapes(manifest.lengths["train"], training)
             assert others[0].shape == others[1].shape
         for side, other in zip(sides, (side.numpy() for side in others), strict=True):
             assert other.dtype == np.int32

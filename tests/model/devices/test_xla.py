@@ -16,7 +16,7 @@ from model.training.optimizer import Optimizer
 from model.training.update import update_functions
 from recipes import schema
 from tests.model.shards import VOCABULARY, recipe_for, write_data
-from workspace.storage import read_json
+from workspace.marks import read_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -53,12 +53,12 @@ def updated(
 def batches(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """One of every fixed shape."""
     work = write_data(tmp_path_factory.mktemp("run"), recipe_for())
-    manifest, training = read_json(work.manifest), schema.Training(batch_tokens=BATCH_TOKENS)
+    manifest, training = read_manifest(work), schema.Training(batch_tokens=BATCH_TOKENS)
     found = {}
     for batch in training_batches(work, manifest, training, epoch=0, fixed=True):
         found[tuple(batch[0].shape)] = batch
     assert len(found) > 1
-    assert sorted(found) == sorted(fixed_shapes(manifest["lengths"]["train"], training))
+    assert sorted(found) == sorted(fixed_shapes(manifest.lengths["train"], training))
     return list(found.values())
 
 

@@ -20,7 +20,7 @@ from tests.model.shards import recipe_for, write_data
 from tests.model.support import small_network
 from workspace.errors import UserError
 from workspace.layout import END_ID, FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT, WorkDirectory
-from workspace.storage import read_json
+from workspace.marks import read_manifest
 
 
 def stored(work: WorkDirectory) -> list[tuple[tuple[list[int], list[int]], dict[str, Any]]]:
@@ -45,7 +45,7 @@ def test_an_exploding_loss_names_the_step_and_the_pairs(accumulate: int, tmp_pat
     with pytest.raises(UserError) as error:
         train(work, recipe)
     said = str(error.value)
-    batches = training_batches(work, read_json(work.manifest), recipe.training, epoch=0)
+    batches = training_batches(work, read_manifest(work), recipe.training, epoch=0)
     batch = list(batches.as_numpy_iterator())[accumulate : 2 * accumulate]
     count = sum(len(source) for source, _ in batch)
     pairs = f"the {count} pairs in {work.diverged} (numbers.en line "
@@ -75,7 +75,7 @@ def test_pairs_that_are_the_same_are_all_found(tmp_path: Path) -> None:
     (source, target), described = stored(work)[0]
     # Padded as in a batch with longer pairs.
     sources, targets = ([np.array([*ids, PADDING_ID, PADDING_ID], np.int32)] for ids in (source, target))
-    assert list(pairs_of(sources, targets, work, read_json(work.manifest))) == [described, described]
+    assert list(pairs_of(sources, targets, work, read_manifest(work))) == [described, described]
 
 
 class Poison(keras.callbacks.Callback):

@@ -1,0 +1,50 @@
+"""Marks as stages leave them, for tests that do not run the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workspace.layout import SIDES, SPLITS
+from workspace.marks import Manifest, PairCounts, Provenance, Sample, Score, Scores, SubwordModels, TrainingMark
+
+NOTHING: dict[str, Any] = {}
+SCORE = Score(score=1.0, signature="nrefs:1", text="BLEU = 1.0")
+
+
+def manifest(
+    lengths: Mapping[int, int], shards: Mapping[str, str] = NOTHING, made_from: dict[str, Any] = NOTHING
+) -> Manifest:
+    """Of training records by the subwords of their longer side, and shards with what they are known by."""
+    counts = dict.fromkeys(SPLITS, 1)
+    both = {split: dict.fromkeys(SIDES, 1) for split in SPLITS}
+    return Manifest(
+        made_from=made_from,
+        pairs=PairCounts(read=3, kept=counts, rejected={}),
+        records=counts,
+        corpora={"text": PairCounts(read=3, kept=counts, rejected={})},
+        inputs=[],
+        subwords=SubwordModels(joint=True, vocabulary=dict.fromkeys(SIDES, 90), files={"subwords.model": "0"}),
+        shards=dict(shards),
+        tokens=both,
+        words=both,
+        unknown=both,
+        lengths={"train": dict(lengths)},
+        versions={"python": "3"},
+        seconds={"clean": 1.0},
+    )
+
+
+def training_mark(weights: str, made_from: dict[str, Any]) -> TrainingMark:
+    return TrainingMark(
+        made_from=made_from, weights=weights, parameters=1, steps=2, best_step=1, best_dev_bleu=3.0, seconds=4.0
+    )
+
+
+def scores(made_from: dict[str, Any]) -> Scores:
+    sample = Sample(source="one", reference="un", translation="un")
+    return Scores(made_from=made_from, bleu=SCORE, chrf=SCORE, sentences=1, too_long=0, seconds=1.0, samples=[sample])
+
+
+def provenance(made_from: dict[str, Any]) -> Provenance:
+    return Provenance(made_from=made_from, tensorflow="2")

@@ -1,0 +1,215 @@
+"""The marks that stages leave when their results are complete: what each says, read and written here alone.
+
+    data/manifest.json                              Manifest        of the preparation
+    training/training.json                          TrainingMark    of the training
+    evaluation/scores.json                          Scores          of the evaluation
+    export/N/assets.extra/provenance.json           Provenance      of an exported version
+    corpus/corpus.json                              CorpusMark      of the fetched corpora
+
+A mark is written last: a directory without it is unfinished work. Every mark has ``made_from``, the settings and the
+digests of the files that its stage read (``recipes.stages``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from workspace.errors import UserError
+from workspace.layout import Side, Split, WorkDirectory
+from workspace.storage import read_json, write_json
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mark(_Frozen):
+    """What all marks have; ``stage`` is the target of make that leaves it."""
+
+    stage: ClassVar[str]
+
+    made_from: dict[str, Any]
+
+    @staticmethod
+    def path(work: WorkDirectory) -> Path:
+        """Where it is."""
+        raise NotImplementedError
+
+
+class CorpusMark(Mark):
+    """That all corpora which come from elsewhere are there."""
+
+    stage = "prepare"
+
+    @staticmethod
+    def path(work: WorkDirectory) -> Path:
+        return work.corpus_mark
+
+
+class PairCounts(_Frozen):
+    """Pairs read, which are all that are kept, by split, and all that are rejected, by reason."""
+
+    read: int
+    kept: dict[Split, int]
+    rejected: dict[str, int]
+
+
+class SubwordModels(_Frozen):
+    """The subword models: one for both sides if ``joint``; their sizes, and the SHA-256 of their files by name."""
+
+    joint: bool
+    vocabulary: dict[Side, int]
+    files: dict[str, str]
+
+
+class Manifest(Mark):
+    """What the preparation left in data/.
+
+    records: what is written of the pairs kept, more or less than those where corpora have weights; corpora: the pairs
+    of each; inputs: the files that were read, each with its path here and what it was known by; shards: SHA-256 by
+    name; tokens: subwords; words: separated by white space; unknown: subwords that are not in the vocabulary;
+    lengths: records by the subwords of their longer side, end of sentence not counted; seconds: of each step.
+    """
+
+    stage = "prepare"
+
+    pairs: PairCounts
+    records: dict[Split, int]
+    corpora: dict[str, PairCounts]
+    inputs: list[dict[str, Any]]
+    subwords: SubwordModels
+    shards: dict[str, str]
+    tokens: dict[Split, dict[Side, int]]
+    words: dict[Split, dict[Side, int]]
+    unknown: dict[Split, dict[Side, int]]
+    lengths: dict[Split, dict[int, int]]
+    versions: dict[str, str]
+    seconds: dict[str, float]
+
+    @staticmethod
+    def path(work: WorkDirectory) -> Path:
+        return work.manifest
+
+    def shards_of(self, split: Split) -> list[str]:
+        """The file names of a split's shards, in their order."""
+        return sorted(name for name in self.shards if name.startswith(f"{split}-"))
+
+
+class TrainingMark(Mark):
+    """That a training is finished.
+
+    weights: SHA-256 of the best; steps: updates made; best_step: those up to the best dev BLEU, 0 to 100; seconds: of
+    all sessions.
+    """
+
+    stage = "train"
+
+    weights: str
+    parameters: int
+    steps: int
+    best_step: int
+    best_dev_bleu: float
+    seconds: float
+
+    @staticmethod
+    def path(work: WorkDirectory) -> Path:
+        return work.training_mark
+
+
+class Score(_Frozen):
+    """One of sacreBLEU's, 0 to 100, with its signature and as sacreBLEU prints it."""
+
+    score: float
+    signature: str
+    text: str
+
+
+class Sample(_Frozen):
+    source: str
+    reference: str
+    translation: str
+
+
+class Scores(Mark):
+    """The evaluation of the test set; too_long: sentences with more subwords than the model takes."""
+
+    stage = "evaluate"
+
+    bleu: Score
+    chrf: Score
+    sentences: int
+    too_long: int
+    seconds: float
+    samples: list[Sample]
+
+    @staticmethod
+    def path(work: WorkDirectory) -> Path:
+        return work.scores
+
+
+class Provenance(Mark):
+    """Where an exported version comes from."""
+
+    stage = "export"
+
+    tensorflow: str
+
+    @staticmethod
+    def path(work: WorkDirectory) -> Path:
+        return work.provenance(max(work.versions(), default=0))
+
+
+class AnotherVersionError(UserError):
+    """A mark that says something else than those of this version of the project."""
+
+
+M = TypeVar("M", bound=Mark)
+
+
+def find_mark(work: WorkDirectory, kind: type[M]) -> M | None:
+    """The mark of a kind, of an exported version that of the newest; None where there is none, or half of one.
+
+    Raises AnotherVersionError.
+    """
+    path = kind.path(work)
+    value = read_json(path)
+    if value is None:
+        return None
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise AnotherVersionError(
+            f"{path} is of another version of the project; make {kind.stage} WORK={work.root} makes it anew"
+        ) from error
+
+
+def write_mark(path: Path, mark: Mark) -> None:
+    """Writes a mark, atomically."""
+    write_json(path, mark.model_dump(mode="json"))
+
+
+def read_manifest(work: WorkDirectory) -> Manifest:
+    """Raises UserError where nothing is prepared."""
+    manifest = find_mark(work, Manifest)
+    if manifest is None:
+        raise UserError(f"{work.data} holds no prepared corpus; make one with make prepare")
+    return manifest
+
+
+def read_training_mark(work: WorkDirectory) -> TrainingMark:
+    """Raises UserError where nothing is trained to its end."""
+    mark = find_mark(work, TrainingMark)
+    if mark is None:
+        raise UserError(f"{work.training} holds no finished training; make one with make train")
+    return mark
+
+
+def read_scores(work: WorkDirectory) -> Scores:
+    """Raises UserError where nothing is evaluated."""
+    scores = find_mark(work, Scores)
+    if scores is None:
+        raise UserError(f"{work.evaluation} holds no scores; make them with make evaluate")
+    return scores
