@@ -11,7 +11,7 @@ from model.data.references import read_references
 from model.data.subwords import load_subwords
 from model.network.checkpoint import load_best
 from model.search.scores import IMPOSSIBLE
-from model.search.translator import Translator, translate_all
+from model.search.translator import TextTranslator, translate_all
 from recipes import schema
 from recipes.stages import EVALUATE
 from workspace.layout import WorkDirectory
@@ -32,7 +32,7 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> Scores:
     test = read_references(work, manifest, "test")
     began = time.monotonic()
     with progress_bar(len(test.sources), "translating test", "sentence") as bar:
-        translated = translate_all(Translator(network, subwords, recipe.search), test.sources, bar)
+        translated = translate_all(TextTranslator(network, subwords, recipe.search), test.sources, bar)
     translations = [text for text, _ in translated]
     seconds = time.monotonic() - began
     with replacing(work.hypotheses) as temporary:

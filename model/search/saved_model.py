@@ -19,7 +19,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from model.data.references import read_references, spread_by_length
 from model.data.subwords import load_subwords
 from model.network.checkpoint import load_best
-from model.search.translator import Translated, Translator
+from model.search.translator import TextTranslator, Translated
 from recipes import schema
 from recipes.stages import EXPORT
 from workspace.layout import (
@@ -49,7 +49,7 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
     """Writes the next version and returns its directory. Raises UserError where nothing is prepared or trained."""
     manifest = read_manifest(work)
     subwords = load_subwords(work, recipe.subwords.joint)
-    exported = Exported(Translator(load_best(work, recipe, subwords), subwords, recipe.search), work.recipe)
+    exported = Exported(TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search), work.recipe)
     number = max(work.versions(), default=0) + 1
     with replacing(work.version(number)) as temporary:
         # Nobody trains an exported model: without the gradients, of which some cannot be saved.
@@ -84,7 +84,7 @@ class Exported(tf.Module):
     would fill the copies and leave the weights that the graph reads without a value.
     """
 
-    def __init__(self, translator: Translator, recipe: Path):
+    def __init__(self, translator: TextTranslator, recipe: Path):
         super().__init__()
         self.weights = [weight.value for weight in translator.network.trainable_variables]
         self.subwords = [translator.source_subwords, translator.target_subwords]

@@ -31,9 +31,9 @@ class Translated(NamedTuple):
 class Aligned(NamedTuple):
     """The best translations, and what each of their subwords attended to.
 
-    translated: as ``Translator.translate`` gives it; source_subwords: string [batch, source length]; target_subwords:
-    string [batch, target length]; both with the end of sentence, then empty; alignment: float32 [batch, target length,
-    source length], rows that sum to 1, or 0 where there is no word.
+    translated: as ``TextTranslator.translate`` gives it; source_subwords: string [batch, source length];
+    target_subwords: string [batch, target length]; both with the end of sentence, then empty; alignment: float32
+    [batch, target length, source length], rows that sum to 1, or 0 where there is no word.
     """
 
     translated: Translated
@@ -42,7 +42,7 @@ class Aligned(NamedTuple):
     alignment: tf.Tensor
 
 
-class Translator(tf.Module):
+class TextTranslator(tf.Module):
     """A trained network with its subwords and the settings of its search."""
 
     def __init__(self, network: Network, subwords: tuple[Subwords, Subwords], search: schema.Search):
@@ -113,7 +113,9 @@ class Translator(tf.Module):
         )
 
 
-def translate_all(translator: Translator, texts: list[str], progress: tqdm | None = None) -> list[tuple[str, float]]:
+def translate_all(
+    translator: TextTranslator, texts: list[str], progress: tqdm | None = None
+) -> list[tuple[str, float]]:
     """(translation, score) of every text, in its order; sentences of like lengths are translated together.
 
     Several batches at a time, one for each core.

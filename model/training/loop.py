@@ -24,7 +24,7 @@ from model.devices.cores import parts_of_batch
 from model.devices.strategies import is_chief, naming_lost_workers, sum_over_workers, wait_for_all
 from model.network.checkpoint import digest_of
 from model.network.network import Network
-from model.search.translator import Translator, translate_all
+from model.search.translator import TextTranslator, translate_all
 from model.training.callbacks import History, ProgressBar
 from model.training.divergence import DivergenceError, check_state, check_update, diverged
 from model.training.finetuning import check_fits, start_from
@@ -95,7 +95,7 @@ def _train(
     step = int(state.step)
     check_same_step(strategy, step, work)
 
-    greedy = Translator(averaged, subwords, recipe.search.model_copy(update={"beam_size": 1}))
+    greedy = TextTranslator(averaged, subwords, recipe.search.model_copy(update={"beam_size": 1}))
     dev = read_references(work, manifest, "dev")
     epoch, batches_of_next = plan.batches_of(step + 1)
     epochs = endless_epochs(strategy, work, manifest, settings, epoch, batches_of_next.start)
@@ -208,7 +208,7 @@ def check_same_step(strategy: tf.distribute.Strategy, step: int, work: WorkDirec
         raise UserError(f"not all workers see the same checkpoints; {work.training} must be one shared directory")
 
 
-def dev_bleu(translator: Translator, dev: References) -> float:
+def dev_bleu(translator: TextTranslator, dev: References) -> float:
     """sacreBLEU's BLEU of the dev set, 0 to 100."""
     translations = [text for text, _ in translate_all(translator, dev.sources)]
     return sacrebleu.corpus_bleu(translations, [dev.targets]).score

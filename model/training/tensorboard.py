@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from model.data.references import spread_by_length
 from model.evaluation.alignment_picture import draw_alignment
-from model.search.translator import Translator
+from model.search.translator import TextTranslator
 from model.training.callbacks import Logs
 from workspace.layout import WorkDirectory
 
@@ -26,7 +26,7 @@ class TensorBoard(keras.callbacks.Callback):
     by ``greedy``. An architecture without alignment has none.
     """
 
-    def __init__(self, work: WorkDirectory, greedy: Translator, dev: Sequence[str]):
+    def __init__(self, work: WorkDirectory, greedy: TextTranslator, dev: Sequence[str]):
         super().__init__()
         self._writer = tf.summary.create_file_writer(str(work.tensorboard), filename_suffix=f".{int(time.time())}")
         self._recipe = work.recipe.read_text(encoding="utf-8") if work.recipe.is_file() else ""
@@ -63,7 +63,7 @@ class TensorBoard(keras.callbacks.Callback):
                 tf.summary.image(f"alignment/{number}", tf.io.decode_png(picture)[None], step=step)
 
 
-def alignment_pictures(translator: Translator, sentences: Sequence[str]) -> Iterator[bytes]:
+def alignment_pictures(translator: TextTranslator, sentences: Sequence[str]) -> Iterator[bytes]:
     """For each sentence what every subword of its best translation attends to, as a PNG."""
     if not sentences:
         return

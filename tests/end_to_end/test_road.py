@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from model.data.subwords import load_subwords
 from model.network.checkpoint import load_best
-from model.search.translator import Translator as CheckpointTranslator
+from model.search.translator import TextTranslator
 from pipelines.translate import main as translate
 from recipes.stages import resolved_recipe
 from serving.client.answers import Alignment, TextTooLongError, Translation
@@ -108,7 +108,7 @@ def test_the_road_ends_with_a_model_that_translates(work: WorkDirectory, first_r
 def test_grpc_gives_what_the_checkpoint_gives(work: WorkDirectory, server: str) -> None:
     recipe = resolved_recipe(work)
     subwords = load_subwords(work, recipe.subwords.joint)
-    checkpoint = CheckpointTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
+    checkpoint = TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
     texts = [english(number) for number in range(7, 9999, 487)]
     expected = checkpoint.translate(tf.constant(texts))
     with Translator(server) as translator:
@@ -120,7 +120,7 @@ def test_grpc_gives_what_the_checkpoint_gives(work: WorkDirectory, server: str) 
 def test_grpc_gives_the_other_translations_alignments_and_scores(work: WorkDirectory, server: str) -> None:
     recipe = resolved_recipe(work)
     subwords = load_subwords(work, recipe.subwords.joint)
-    checkpoint = CheckpointTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
+    checkpoint = TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
     text = english(1234)
     n_best = checkpoint.n_best(tf.constant([text]))
     with Translator(server) as translator:

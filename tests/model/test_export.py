@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from model.evaluation.scores import evaluate
 from model.network.checkpoint import load_best
 from model.network.network import Network
 from model.search.saved_model import Exported, export
-from model.search.translator import Translator
+from model.search.translator import TextTranslator
 from model.training.loop import train
 from pipelines.corpora.line_files import FilePair
 from pipelines.preparation.job import prepare
@@ -56,12 +57,12 @@ def signatures(exported: Path) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def translator(trained: WorkDirectory) -> Translator:
+def translator(trained: WorkDirectory) -> TextTranslator:
     """Of the checkpoint that the version is made from."""
-    return Translator(best(trained), load_subwords(trained, joint=True), TINY.search)
+    return TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search)
 
 
-def test_exported_model_translates_as_the_checkpoint(signatures: Any, translator: Translator) -> None:
+def test_exported_model_translates_as_the_checkpoint(signatures: Any, translator: TextTranslator) -> None:
     signature = signatures["serving_default"]
     (text,) = signature.structured_input_signature[1].values()
     assert (text.name, text.dtype, text.shape.as_list()) == ("text", tf.string, [None])
@@ -72,7 +73,7 @@ def test_exported_model_translates_as_the_checkpoint(signatures: Any, translator
     np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
 
 
-def test_other_signatures_answer_as_the_checkpoint(signatures: Any, translator: Translator) -> None:
+def test_other_signatures_answer_as_the_checkpoint(signatures: Any, translator: TextTranslator) -> None:
     assert set(signatures) == {"serving_default", "nbest", "align", "score"}
     texts = tf.constant([*TEXTS, ""])
     translated, scored = translator.n_best(texts)
@@ -89,7 +90,7 @@ def test_other_signatures_answer_as_the_checkpoint(signatures: Any, translator: 
 
 def test_a_request_of_too_many_texts_is_refused(trained: WorkDirectory) -> None:
     search = TINY.search.model_copy(update={"max_request_texts": 4})
-    translator = Translator(best(trained), load_subwords(trained, joint=True), search)
+    translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
     signatures = Exported(translator, trained.recipe).by_signature
     for name, signature in signatures.items():
         inputs = {"text": tf.constant(TEXTS), **({"translation": tf.constant(TEXTS)} if name == "score" else {})}
@@ -102,7 +103,7 @@ def test_a_network_without_attention_has_no_alignment_to_give(trained: WorkDirec
     subwords = load_subwords(trained, joint=True)
     settings = TINY.model.model_copy(update={"architecture": "rnnencdec"})
     network = Network(settings, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
-    exported = Exported(Translator(network, subwords, TINY.search), trained.recipe)
+    exported = Exported(TextTranslator(network, subwords, TINY.search), trained.recipe)
     assert set(exported.by_signature) == {"serving_default", "nbest", "score"}
 
 
@@ -124,7 +125,7 @@ def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path:
     work = write_data(tmp_path / "run", recipe, dev=4)
     train(work, recipe)
     subwords = load_subwords(work, joint=True)
-    translator = Translator(load_best(work, recipe, subwords), subwords, recipe.search)
+    translator = TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
     from_checkpoint = translator.translate(tf.constant(TEXTS))
     signature = tf.saved_model.load(str(export(work, recipe))).signatures["serving_default"]
     given = signature(text=tf.constant(TEXTS))
@@ -185,6 +186,15 @@ def test_nothing_trained_is_a_sentence(tmp_path: Path) -> None:
             command(work, TINY)
 
 
+def test_nothing_prepared_is_a_sentence(trained: WorkDirectory, tmp_path: Path) -> None:
+    """Also where the training is still there."""
+    work = WorkDirectory(tmp_path / "run")
+    shutil.copytree(trained.root, work.root, ignore=shutil.ignore_patterns("manifest.json"))
+    for command in (evaluate, export):
+        with pytest.raises(UserError, match="holds no prepared corpus; make one with make prepare"):
+            command(work, TINY)
+
+
 def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
     """Whole words for subwords, with another model for either side, from the preparation job to the SavedModel."""
     files = FilePair(*write_corpus(tmp_path, pairs=600))
@@ -214,7 +224,7 @@ def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
     assert processors[0].encode(texts[2]).count(UNKNOWN_ID) == 1
     model = tf.saved_model.load(str(export(work, recipe)))
     given = model.signatures["serving_default"](text=tf.constant(texts))
-    translator = Translator(network, (source, target), recipe.search)
+    translator = TextTranslator(network, (source, target), recipe.search)
     from_checkpoint = translator.translate(tf.constant(texts))
     np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
     np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)

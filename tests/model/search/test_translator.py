@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from model.data.subwords import load_subwords
 from model.network.network import Network
-from model.search.translator import Translated, Translator, translate_all
+from model.search.translator import TextTranslator, Translated, translate_all
 from tests.model.support import TEXTS, TINY, best
 from tests.numbers_corpus import english
 from workspace.layout import PADDING_ID, WorkDirectory
@@ -17,20 +17,20 @@ from workspace.layout import PADDING_ID, WorkDirectory
 pytestmark = pytest.mark.slow
 
 
-def untrained(work: WorkDirectory, beam_size: int = 3) -> Translator:
+def untrained(work: WorkDirectory, beam_size: int = 3) -> TextTranslator:
     subwords = load_subwords(work, joint=True)
     network = Network(TINY.model, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
-    return Translator(network, subwords, TINY.search.model_copy(update={"beam_size": beam_size}))
+    return TextTranslator(network, subwords, TINY.search.model_copy(update={"beam_size": beam_size}))
 
 
 @pytest.fixture(scope="module")
-def translators(trained: WorkDirectory) -> dict[int, Translator]:
+def translators(trained: WorkDirectory) -> dict[int, TextTranslator]:
     """By their beam. Not to be changed: their graphs, which take seconds to make, serve all tests."""
     return {beam_size: untrained(trained, beam_size) for beam_size in (1, 3)}
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_translation_alone_is_that_in_a_batch(translators: dict[int, Translator], beam_size: int) -> None:
+def test_translation_alone_is_that_in_a_batch(translators: dict[int, TextTranslator], beam_size: int) -> None:
     translator = translators[beam_size]
     together = translator.translate(tf.constant(TEXTS))
     for index, text in enumerate(TEXTS):
@@ -39,7 +39,7 @@ def test_translation_alone_is_that_in_a_batch(translators: dict[int, Translator]
         np.testing.assert_allclose(alone.score[0], together.score[index], rtol=1e-5)
 
 
-def test_blank_text_has_an_empty_translation(translators: dict[int, Translator]) -> None:
+def test_blank_text_has_an_empty_translation(translators: dict[int, TextTranslator]) -> None:
     translator = translators[3]
     translated = translator.translate(tf.constant(["", TEXTS[0], " \t "]))
     assert [text == b"" for text in translated.text.numpy()] == [True, False, True]
@@ -48,7 +48,7 @@ def test_blank_text_has_an_empty_translation(translators: dict[int, Translator])
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_a_text_that_is_too_long_is_not_translated(
-    trained: WorkDirectory, translators: dict[int, Translator], beam_size: int
+    trained: WorkDirectory, translators: dict[int, TextTranslator], beam_size: int
 ) -> None:
     """And takes nothing from the others: they are translated as without it."""
     translator = untrained(trained, beam_size)
@@ -71,7 +71,7 @@ def test_a_text_that_is_too_long_is_not_translated(
     assert np.all(np.isneginf(translator.score(tf.fill([2], "one"), tf.fill([2], " ".join(TEXTS)))))
 
 
-def test_no_texts_at_all(translators: dict[int, Translator]) -> None:
+def test_no_texts_at_all(translators: dict[int, TextTranslator]) -> None:
     translator = translators[3]
     nothing = tf.constant([], tf.string)
     assert translator.translate(nothing).text.shape == translator.score(nothing, nothing).shape == [0]
@@ -80,7 +80,7 @@ def test_no_texts_at_all(translators: dict[int, Translator]) -> None:
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_the_best_of_the_n_best_is_the_translation(translators: dict[int, Translator], beam_size: int) -> None:
+def test_the_best_of_the_n_best_is_the_translation(translators: dict[int, TextTranslator], beam_size: int) -> None:
     translator = translators[beam_size]
     texts = tf.constant([*TEXTS, " "])
     best, all_of_them = translator.translate(texts), translator.n_best(texts)
@@ -93,7 +93,7 @@ def test_the_best_of_the_n_best_is_the_translation(translators: dict[int, Transl
 
 
 def test_alignment_is_a_distribution_over_the_source_for_every_subword(trained: WorkDirectory) -> None:
-    translator = Translator(best(trained), load_subwords(trained, joint=True), TINY.search)
+    translator = TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search)
     aligned = translator.align(tf.constant(TEXTS))
     np.testing.assert_array_equal(aligned.translated.text, translator.translate(tf.constant(TEXTS)).text)
     sides = zip(
@@ -116,7 +116,7 @@ def test_alignment_is_a_distribution_over_the_source_for_every_subword(trained: 
 def test_score_of_a_translation_is_what_the_search_gave_it(trained: WorkDirectory, exponent: float) -> None:
     """And that of another is lower: the search found the best."""
     search = TINY.search.model_copy(update={"length_normalization": exponent})
-    translator = Translator(best(trained), load_subwords(trained, joint=True), search)
+    translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
     found = translator.n_best(tf.constant(TEXTS))
     subwords = translator.target_subwords
     compared = 0
@@ -133,7 +133,7 @@ def test_score_of_a_translation_is_what_the_search_gave_it(trained: WorkDirector
     assert compared >= len(TEXTS)
 
 
-def test_translate_all_keeps_the_order(translators: dict[int, Translator]) -> None:
+def test_translate_all_keeps_the_order(translators: dict[int, TextTranslator]) -> None:
     translator = translators[3]
     texts = [english(number) for number in range(0, 9999, 700)]
     for text, (translation, score) in zip(texts, translate_all(translator, texts), strict=True):
@@ -142,9 +142,11 @@ def test_translate_all_keeps_the_order(translators: dict[int, Translator]) -> No
         assert score == pytest.approx(float(alone.score[0]), rel=1e-5)
 
 
-def test_translate_all_can_be_interrupted(translators: dict[int, Translator], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_translate_all_can_be_interrupted(
+    translators: dict[int, TextTranslator], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C after the first batch: what is under way ends, and the rest of many batches is left."""
-    translator: Translator = translators[3]
+    translator: TextTranslator = translators[3]
     asked: list[tf.Tensor] = []
     whole = translator.translate
 

@@ -14,7 +14,7 @@ from model.data.references import spread_by_length
 from model.data.subwords import load_subwords
 from model.evaluation.alignment_picture import draw_alignment
 from model.network.network import Network
-from model.search.translator import Translator
+from model.search.translator import TextTranslator
 from model.training import tensorboard
 from model.training.callbacks import read_history
 from model.training.loop import train
@@ -107,7 +107,7 @@ def test_an_architecture_without_alignment_has_no_pictures(tmp_path: Path) -> No
     work = write_data(tmp_path / "run", recipe)
     subwords = load_subwords(work, joint=True)
     network = Network(recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
-    greedy = Translator(network, subwords, recipe.search.model_copy(update={"beam_size": 1}))
+    greedy = TextTranslator(network, subwords, recipe.search.model_copy(update={"beam_size": 1}))
     callback = TensorBoard(work, greedy, [english(number) for number in range(9)])
     callback.on_train_begin()
     callback.on_epoch_end(1, {"step": 3, "dev_bleu": 1.5})

@@ -16,7 +16,7 @@ from model.data.references import References
 from model.data.subwords import load_subwords
 from model.network.checkpoint import digest_of, load_best
 from model.network.network import Network
-from model.search.translator import Translator
+from model.search.translator import TextTranslator
 from model.training.callbacks import read_history
 from model.training.loop import dev_bleu, make_room, train
 from model.training.plan import plan_of
@@ -67,7 +67,7 @@ class WeightsAfterUpdates(keras.callbacks.Callback):
 def test_the_average_of_the_weights_is_evaluated_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluated = []
 
-    def seen(translator: Translator, dev: References) -> float:
+    def seen(translator: TextTranslator, dev: References) -> float:
         evaluated.append(digest_of(translator.network))
         return dev_bleu(translator, dev)
 
