@@ -16,9 +16,8 @@ from types import ModuleType
 from workspace.command import command_parser, run_command, starting_up
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.machine import LOOPBACK
 from workspace.signals import asked_to_end
-
-HOST = "127.0.0.1"
 
 
 def main(arguments: list[str]) -> None:
@@ -41,13 +40,13 @@ def main(arguments: list[str]) -> None:
         from tensorboard.util import tb_logging
     tb_logging.get_logger().setLevel("ERROR")
     board = program.TensorBoard(default.get_plugins())
-    board.configure(logdir=str(work.training), host=HOST, port=options.port)
+    board.configure(logdir=str(work.training), host=LOOPBACK, port=options.port)
     try:
         # It has a note there on how it loads.
         with contextlib.redirect_stderr(io.StringIO()):
             address = board.launch()
     except program.TensorBoardServerException as error:
-        raise UserError(f"cannot listen on {HOST}:{options.port}; choose another --port") from error
+        raise UserError(f"cannot listen on {LOOPBACK}:{options.port}; choose another --port") from error
     ended = asked_to_end()
     print(f"{work.training} in TensorBoard: {address} (Ctrl-C ends it)", flush=True)
     ended.wait()

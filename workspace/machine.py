@@ -1,4 +1,4 @@
-"""What this machine has for a process: cores that it may use, ports that nobody listens on."""
+"""What this machine has for a process: cores that it may use, free ports, a temporary directory of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import os
 import random
 import socket
+import tempfile
+from collections.abc import Iterator
 
 from workspace.errors import UserError
 
@@ -63,3 +65,15 @@ def check_port_is_free(host: str, port: int, flag: str) -> None:
             probe.bind(address)
     except OSError as error:
         raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another {flag}") from error
+
+
+@contextlib.contextmanager
+def own_temporary_directory() -> Iterator[None]:
+    """While the body runs, this process has a temporary directory of its own, which is taken away with all that
+    libraries leave in it: what Beam stages, and what Python compiles of TensorFlow's rewritten functions."""
+    with tempfile.TemporaryDirectory(prefix="rnnsearch-") as directory:
+        before, tempfile.tempdir = tempfile.tempdir, directory
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,18 +33,6 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         remove(temporary)
         remove(before)
-
-
-@contextlib.contextmanager
-def own_temporary_directory() -> Iterator[None]:
-    """While the body runs, this process has a temporary directory of its own, which is taken away with all that
-    libraries leave in it: what Beam stages, and what Python compiles of TensorFlow's rewritten functions."""
-    with tempfile.TemporaryDirectory(prefix="rnnsearch-") as directory:
-        before, tempfile.tempdir = tempfile.tempdir, directory
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
 
 
 def remove(path: Path) -> None:

@@ -24,7 +24,7 @@ from workspace.storage import read_json, sha256_of
 STATE, MARK = "state", "checkpoint.json"
 
 
-class Mark(NamedTuple):
+class CheckpointMark(NamedTuple):
     """What checkpoint.json says: the step of the best dev BLEU up to here, and the SHA-256 of every other file."""
 
     best_step: int
@@ -61,10 +61,10 @@ def digest_of(network: Network) -> str:
     return digest.hexdigest()
 
 
-def read_mark(checkpoint: Path) -> Mark | None:
+def read_mark(checkpoint: Path) -> CheckpointMark | None:
     """The mark of a checkpoint, or None where it is missing or damaged."""
     try:
-        return Mark(**read_json(checkpoint / MARK))
+        return CheckpointMark(**read_json(checkpoint / MARK))
     except TypeError:
         return None
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from model.network.checkpoint import MARK, STATE, Mark, damaged_file, read_into, read_mark, read_weights
+from model.network.checkpoint import MARK, STATE, CheckpointMark, damaged_file, read_into, read_mark, read_weights
 from model.network.network import Network
 from model.training.optimizer import Optimizer
 from workspace.errors import UserError
@@ -100,7 +100,7 @@ class TrainingState:
             temporary.mkdir()
             self._everything.write(str(temporary / STATE))
             files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
-            write_json(temporary / MARK, Mark(int(self.best_step), files)._asdict())
+            write_json(temporary / MARK, CheckpointMark(int(self.best_step), files)._asdict())
         self._remove_all_but_needed(step)
 
     def keep_best(self, bleu: float) -> None:

@@ -21,11 +21,12 @@ from pipelines.runners.flink_cluster import TASK_MANAGERS, flink_cluster, free_s
 from pipelines.runners.flink_workers import loopback_workers
 from pipelines.runners.silence import beam_silenced
 from workspace.errors import UserError
-from workspace.storage import own_temporary_directory
+from workspace.machine import LOOPBACK, own_temporary_directory
 
 LOCAL_RUNNER = "FnApiRunner"
-LOOPBACK = "LOOPBACK"
-_THIS_MACHINE = ("localhost", "127.0.0.1")
+# What Beam calls workers that are threads of the process that starts the job.
+_THREADS_OF_THIS_PROCESS = "LOOPBACK"
+_THIS_MACHINE = ("localhost", LOOPBACK)
 
 
 def pipeline_options(flags: Sequence[str]) -> PipelineOptions:
@@ -79,7 +80,7 @@ def _start_for_flink(options: PipelineOptions, needed: contextlib.ExitStack) -> 
         flink.parallelism = max(1, slots)
     # The name by which the job is found again on the cluster.
     options.view_as(GoogleCloudOptions).job_name = f"rnnsearch-{uuid.uuid4()}"
-    if portable.environment_type == LOOPBACK:
+    if portable.environment_type == _THREADS_OF_THIS_PROCESS:
         portable.environment_type = "EXTERNAL"
         portable.environment_config = needed.enter_context(loopback_workers())
     portable.job_endpoint = needed.enter_context(job_server(flink_master(options), flink.flink_job_server_jar))
@@ -93,7 +94,7 @@ def flink_master(options: PipelineOptions) -> str:
 def _environment(master: str) -> str:
     """How the Python workers of a cluster run: as threads of this process, if the cluster is on this machine."""
     if master in MAGIC_HOST_NAMES or urlsplit(f"//{master.removeprefix('http://')}").hostname in _THIS_MACHINE:
-        return LOOPBACK
+        return _THREADS_OF_THIS_PROCESS
     raise UserError(
         f"the TaskManagers of {master} need Python workers beside them: start worker pools there, and give "
         "--environment_type=EXTERNAL --environment_config=localhost:50000; see docs/scaling.md"
