@@ -16,12 +16,8 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks.training import SHAPES
-from model.data.subwords import load_subwords
-from model.devices.cores import keep_operations_on_one_core, parts_of_batch
-from model.network.network import Network
-from model.training.optimizer import Optimizer
-from model.training.plan import endless_epochs, plan_of
-from model.training.update import update_functions
+from model.devices.cores import keep_operations_on_one_core
+from model.training.training import Training
 from recipes import schema
 from recipes.stages import resolved_recipe
 from workspace.layout import PADDING_ID, WorkDirectory
@@ -35,15 +31,9 @@ def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, float
     """Trains for some updates on ``work``'s corpus, and gives the figures by name."""
     keep_operations_on_one_core()
     recipe, manifest = resolved_recipe(work), read_manifest(work)
-    source, target = load_subwords(work, recipe.subwords.joint)
-    strategy = tf.distribute.get_strategy()
-    network = Network(
-        recipe.model, source.vocabulary, target.vocabulary, recipe.training.seed, recipe.training.precision
-    )
-    optimizer = Optimizer(recipe.training, 1000, network.trainable_variables)
-    parts = parts_of_batch(strategy, recipe.training, plan_of(manifest, recipe.training).batch_pairs)
-    update = update_functions(strategy, network, optimizer, recipe.training, parts).update
-    batches = itertools.chain.from_iterable(endless_epochs(strategy, work, manifest, recipe.training))
+    training = Training(work, recipe, manifest, tf.distribute.get_strategy())
+    update = training.functions.update
+    batches = itertools.chain.from_iterable(training.epochs())
     began = time.monotonic()
     update(*next(batches))
     compiling = time.monotonic() - began
@@ -69,8 +59,8 @@ def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, float
                 stretch["positions"] += int(tf.size(side))
         stretches.append(stretch)
     return {
-        "parameters": network.count_params(),
-        **described(recipe.model, target.vocabulary, stretches),
+        "parameters": training.network.count_params(),
+        **described(recipe.model, manifest.subwords.vocabulary["target"], stretches),
         "first update s": compiling,
         "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

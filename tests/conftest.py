@@ -98,7 +98,7 @@ _STARTS_A_PROCESS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spaw
 
 
 # What trains and what serves, by the module it is in.
-_SLOW = {"model.training.loop": "_train", "serving.api.stand_in": "Server.start"}
+_SLOW = {"model.training.loop": "run_updates", "serving.api.stand_in": "Server.start"}
 
 
 @pytest.hookimpl(wrapper=True)

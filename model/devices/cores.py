@@ -10,8 +10,6 @@ import contextlib
 
 import tensorflow as tf
 
-from model.devices.strategies import has_fixed_shapes
-from recipes import schema
 from workspace.machine import cores_of_worker
 
 # With fewer, a core reads its matrices for too little work.
@@ -29,13 +27,13 @@ def keep_operations_on_one_core() -> None:
         tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
-def parts_of_batch(strategy: tf.distribute.Strategy, settings: schema.Training, pairs: float) -> int:
-    """Into how many parts a replica cuts its batches, which all replicas share and which have about so many ``pairs``.
+def parts_of_batch(strategy: tf.distribute.Strategy, pairs: float, fixed_shapes: bool) -> int:
+    """Into how many parts a replica cuts its share of a batch; the batch has ``pairs`` on average.
 
-    One for each of its cores, if the parts are not too small; one in all where the CPU does not compute them, or XLA
-    does.
+    One for each of the replica's cores, unless the parts would be too small. One in all on a GPU, and where shapes are
+    fixed: XLA shares out the work itself.
     """
-    if has_fixed_shapes(strategy, settings) or tf.config.list_logical_devices("GPU"):
+    if fixed_shapes or tf.config.list_logical_devices("GPU"):
         return 1
     replicas = strategy.num_replicas_in_sync
     here = len(strategy.extended.worker_devices) if replicas > 1 else 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from model.network.checkpoint import read_weights
 from model.network.network import Network
 from recipes import schema
@@ -20,6 +22,16 @@ _OF_TRAINING = {
     "readout_dropout",
     "recurrent_dropout",
 }
+
+
+def checked_initial_work(work: WorkDirectory, recipe: schema.Recipe) -> WorkDirectory | None:
+    """The work directory whose weights a training begins with, if the recipe names one. Raises UserError where ``work``
+    cannot start from it."""
+    if not recipe.training.init_from:
+        return None
+    other = WorkDirectory(Path(recipe.training.init_from))
+    check_fits(other, work, recipe)
+    return other
 
 
 def check_fits(other: WorkDirectory, work: WorkDirectory, recipe: schema.Recipe) -> None:

@@ -1,43 +1,37 @@
 """The training: shards in, the checkpoint with the best dev BLEU out.
 
-The loop is ours, under tf.distribute, because Keras 3's ``fit`` fails under MultiWorkerMirroredStrategy;
-Keras callbacks are kept. Interrupted and started again, it goes on from the newest checkpoint.
+The loop is ours, under tf.distribute, because Keras 3's ``fit`` fails under MultiWorkerMirroredStrategy; its callbacks
+are Keras's. Interrupted and started again, a training goes on from the newest checkpoint.
 
 However many replicas and workers share the training (model.devices.strategies), it is the same training: the same
-batches, and loss, gradient and clipping of the whole batch. All workers run the same loop in step, but only the chief
+batches, and the loss, gradient and clipping of the whole batch. All workers run this loop in step, but only the chief
 evaluates and writes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import keras
 import sacrebleu
 import tensorflow as tf
 
-from model.data.references import References, read_references
-from model.data.subwords import load_subwords
-from model.devices.cores import parts_of_batch
+from model.data.references import References
 from model.devices.strategies import is_chief, naming_lost_workers, sum_over_workers, wait_for_all
 from model.network.checkpoint import digest_of
 from model.network.network import Network
 from model.search.translator import TextTranslator, translate_all
-from model.training.callbacks import History, ProgressBar
+from model.training.callbacks import History, Logs, ProgressBar
 from model.training.divergence import DivergenceError, check_state, check_update, diverged
-from model.training.finetuning import check_fits, start_from
-from model.training.optimizer import Optimizer
-from model.training.plan import Plan, endless_calls, endless_epochs, pairs_of_update, plan_of
-from model.training.state import TrainingState, newest_step
+from model.training.finetuning import checked_initial_work
+from model.training.state import newest_step
 from model.training.tensorboard import TensorBoard
-from model.training.update import update_functions
+from model.training.training import Training
 from recipes import schema
 from recipes.stages import TRAIN
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.marks import Manifest, TrainingMark, read_manifest, write_mark
+from workspace.marks import TrainingMark, read_manifest, write_mark
 from workspace.signals import interruption_put_off
 from workspace.storage import read_json, remove, replacing, write_json
 
@@ -56,141 +50,57 @@ def train(
     is gone; and KeyboardInterrupt after Ctrl-C or SIGTERM, with a checkpoint of the last update.
     """
     manifest = read_manifest(work)
-    if other := initial_work(recipe):
-        check_fits(other, work, recipe)
+    initial = checked_initial_work(work, recipe)
     strategy = strategy or tf.distribute.get_strategy()
     with naming_lost_workers(strategy):
         if is_chief(strategy):
             make_room(work, recipe)
         wait_for_all(strategy)  # Nobody looks for checkpoints before there is room.
-        network = _train(work, recipe, manifest, strategy, callbacks)
+        training = Training(work, recipe, manifest, strategy)
+        training.go_on_or_begin(initial)
+        watchers = keras.callbacks.CallbackList([*own_callbacks(training), *callbacks], model=training.network)
+        watchers.on_train_begin()
+        try:
+            run_updates(training, watchers)
+        except DivergenceError as what:
+            raise named_pairs(training, what) from what
+        finally:
+            watchers.on_train_end()
+        wait_for_all(strategy)  # The chief may not have written yet what all read now.
+        training.state.restore_best()
+        if training.chief:
+            leave_mark(training)
         wait_for_all(strategy)  # Nobody leaves before all is written: the others would miss him.
-    return network
+    return training.averaged
 
 
-def _train(
-    work: WorkDirectory,
-    recipe: schema.Recipe,
-    manifest: Manifest,
-    strategy: tf.distribute.Strategy,
-    callbacks: tuple[keras.callbacks.Callback, ...],
-) -> Network:
-    chief = is_chief(strategy)
-    settings = recipe.training
-    subwords = load_subwords(work, recipe.subwords.joint)
-    plan = plan_of(manifest, settings)
-    with strategy.scope():
-        sizes = recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, settings.seed
-        network = Network(*sizes, settings.precision)
-        # Of the same seed: the average begins as the weights do.
-        averaged = Network(*sizes) if settings.ema_decay else network
-        averages = averaged.trainable_variables if settings.ema_decay else ()
-        optimizer = Optimizer(settings, plan.last_step, network.trainable_variables, averages)
-    state = TrainingState(work, averaged, optimizer, chief, trained=network)
-    if state.restore():
-        if chief:
-            print(f"training goes on at step {int(state.step)} of {plan.last_step}")
-    elif other := initial_work(recipe):
-        start_from(other, network, averaged)
-    step = int(state.step)
-    check_same_step(strategy, step, work)
-
-    greedy = TextTranslator(averaged, subwords, recipe.search.model_copy(update={"beam_size": 1}))
-    dev = read_references(work, manifest, "dev")
-    epoch, batches_of_next = plan.batches_of(step + 1)
-    epochs = endless_epochs(strategy, work, manifest, settings, epoch, batches_of_next.start)
-    parts = parts_of_batch(strategy, settings, plan.batch_pairs)
-    functions = update_functions(strategy, network, optimizer, settings, parts)
-    ours: list[keras.callbacks.Callback] = []
-    if chief:
-        history = History(work, step)
-        ours = [ProgressBar(step, plan, history.lines), history, TensorBoard(work, greedy, dev.sources)]
-    watchers = keras.callbacks.CallbackList([*ours, *callbacks], model=network)
-
-    def evaluate() -> float:
-        (bleu,) = sum_over_workers(strategy, [dev_bleu(greedy, dev) if chief else 0.0])
-        return bleu
-
-    watchers.on_train_begin()
-    try:
-        calls = endless_calls(functions, epochs, plan, settings.updates_per_call, step)
-        run_updates(strategy, calls, state, network, optimizer, settings, plan, evaluate, watchers)
-    except DivergenceError as what:
-        error = UserError(str(what))
-        if chief:
-            pairs = pairs_of_update(int(state.step), work, manifest, settings, plan)
-            error = diverged(what, int(state.step), work, manifest, *pairs)
-        wait_for_all(strategy)  # Who leaves first is the one whose error is shown.
-        raise error from what
-    finally:
-        watchers.on_train_end()
-    wait_for_all(strategy)  # The chief may not have written yet what all read now.
-    state.restore_best()
-    if chief:
-        leave_mark(work, recipe, averaged, state)
-    return averaged
-
-
-def run_updates(
-    strategy: tf.distribute.Strategy,
-    calls: Iterator[list[list[float]]],
-    state: TrainingState,
-    network: Network,
-    optimizer: Optimizer,
-    settings: schema.Training,
-    plan: Plan,
-    evaluate: Callable[[], float],
-    watchers: keras.callbacks.CallbackList,
-) -> None:
-    """Makes updates until the last, or until there is no more patience, with dev evaluations and checkpoints.
-
-    calls: the updates, some at a time (``endless_calls``); the watchers hear of each, when all of a call are made.
+def run_updates(training: Training, watchers: keras.callbacks.CallbackList) -> None:
+    """Makes updates until the training is over, with dev evaluations and checkpoints; ``watchers`` hear of each.
 
     All workers do so in step: what only one of them knows, they tell each other after every call.
 
-    Raises DivergenceError, and nothing of it is in a checkpoint; and KeyboardInterrupt after Ctrl-C or SIGTERM, with
-    a checkpoint of the last update.
+    Raises DivergenceError, and no checkpoint holds what diverged; and KeyboardInterrupt after Ctrl-C or SIGTERM, with a
+    checkpoint of the last update.
     """
-    step, patience = int(state.step), settings.patience * plan.evaluate_every
+    state, plan, network = training.state, training.plan, training.network
     began, saved = time.monotonic() - float(state.seconds), time.monotonic()
+    calls = training.calls()
     state.meter.start()
     with interruption_put_off() as interruption:
-        while step < plan.last_step and not network.stop_training and not state.out_of_patience(patience):
-            for loss, words, gradient_norm, padding, learning_rate in next(calls):
-                step += 1
-                state.step.assign(step)
-                state.meter.add(loss, words)
-                check_update(loss, gradient_norm, network)
-                logs = {
-                    **state.meter.averages(),
-                    "step": step,
-                    "epoch": step / plan.epoch_steps,
-                    "learning_rate": learning_rate,
-                    "gradient_norm": gradient_norm,
-                    "padding": padding,
-                    "target_words": words,
-                }
-                watchers.on_train_batch_end(step, logs)
+        while not training.is_over():
+            for numbers in next(calls):
+                logs = counted(training, numbers)
+                watchers.on_train_batch_end(logs["step"], logs)
+            step: int = logs["step"]
             evaluate_now = step % plan.evaluate_every == 0 or step == plan.last_step
-            due = time.monotonic() - saved >= settings.checkpoint_seconds
-            interrupted, due, stopped = map(
-                bool, sum_over_workers(strategy, [interruption.is_set(), due, network.stop_training])
-            )
-            network.stop_training = stopped
+            due = time.monotonic() - saved >= training.settings.checkpoint_seconds
+            interrupted, due, network.stop_training = training.agree(interruption.is_set(), due, network.stop_training)
             if not (evaluate_now or interrupted or due):
                 continue
             check_state(state.numbers)
             if evaluate_now:
-                asked = time.monotonic()
-                bleu = evaluate()
-                evaluation_seconds = time.monotonic() - asked
-                state.keep_best(bleu)
-                optimizer.reduce_on_plateau(int(state.best_step), settings.plateau_patience * plan.evaluate_every)
-                of_evaluation = {
-                    "dev_bleu": bleu,
-                    "evaluation_seconds": evaluation_seconds,
-                    "seconds": time.monotonic() - began,
-                }
+                evaluation = evaluate(training)
+                of_evaluation = {**evaluation, "seconds": time.monotonic() - began}
                 watchers.on_epoch_end(step // plan.evaluate_every, {**logs, **of_evaluation})
                 state.meter.reset()
             state.seconds.assign(time.monotonic() - began)
@@ -201,11 +111,39 @@ def run_updates(
                 raise KeyboardInterrupt
 
 
-def check_same_step(strategy: tf.distribute.Strategy, step: int, work: WorkDirectory) -> None:
-    """Raises UserError, on every worker, where not all of them go on from the same step."""
-    steps, workers = sum_over_workers(strategy, [step, 1])
-    if steps != step * workers:
-        raise UserError(f"not all workers see the same checkpoints; {work.training} must be one shared directory")
+def counted(training: Training, numbers: list[float]) -> Logs:
+    """Counts one more update, of which ``numbers`` are those of its Update; gives the logs of it.
+
+    Raises DivergenceError where they show it.
+    """
+    state = training.state
+    loss, words, gradient_norm, padding, learning_rate = numbers
+    step = int(state.step) + 1
+    state.step.assign(step)
+    state.meter.add(loss, words)
+    check_update(loss, gradient_norm, training.network)
+    return {
+        **state.meter.averages(),
+        "step": step,
+        "epoch": step / training.plan.epoch_steps,
+        "learning_rate": learning_rate,
+        "gradient_norm": gradient_norm,
+        "padding": padding,
+        "target_words": words,
+    }
+
+
+def evaluate(training: Training) -> dict[str, float]:
+    """The dev evaluation after the last update; keeps its weights where they are the best, and lowers the learning rate
+    where it is time to. Gives dev_bleu and evaluation_seconds of the logs."""
+    asked = time.monotonic()
+    ours = dev_bleu(training.greedy, training.dev) if training.chief else 0.0
+    (bleu,) = sum_over_workers(training.strategy, [ours])
+    seconds = time.monotonic() - asked
+    training.state.keep_best(bleu)
+    patience = training.settings.plateau_patience * training.plan.evaluate_every
+    training.optimizer.reduce_on_plateau(int(training.state.best_step), patience)
+    return {"dev_bleu": bleu, "evaluation_seconds": seconds}
 
 
 def dev_bleu(translator: TextTranslator, dev: References) -> float:
@@ -214,23 +152,39 @@ def dev_bleu(translator: TextTranslator, dev: References) -> float:
     return sacrebleu.corpus_bleu(translations, [dev.targets]).score
 
 
-def initial_work(recipe: schema.Recipe) -> WorkDirectory | None:
-    """The work directory whose weights a training starts from, if it does."""
-    return WorkDirectory(Path(recipe.training.init_from)) if recipe.training.init_from else None
+def own_callbacks(training: Training) -> list[keras.callbacks.Callback]:
+    """Bar, history and curves: on the chief only."""
+    if not training.chief:
+        return []
+    step = int(training.state.step)
+    history = History(training.work, step)
+    tensorboard = TensorBoard(training.work, training.greedy, training.dev.sources)
+    return [ProgressBar(step, training.plan, history.lines), history, tensorboard]
 
 
-def leave_mark(work: WorkDirectory, recipe: schema.Recipe, network: Network, state: TrainingState) -> None:
-    """Writes training.json: the training is complete, with ``network`` holding its best weights."""
+def named_pairs(training: Training, what: DivergenceError) -> UserError:
+    """The error to raise for ``what`` after the last update; the chief's names the pairs of that update."""
+    error = UserError(str(what))
+    if training.chief:
+        pairs = training.pairs_of_last_update()
+        error = diverged(what, int(training.state.step), training.work, training.manifest, *pairs)
+    wait_for_all(training.strategy)  # Who leaves first is the one whose error is shown.
+    return error
+
+
+def leave_mark(training: Training) -> None:
+    """Writes training.json: the training is complete, and its best weights are those of ``averaged``."""
+    state = training.state
     mark = TrainingMark(
-        made_from=TRAIN.made_from(recipe, work),
-        weights=digest_of(network),
-        parameters=network.count_params(),
+        made_from=TRAIN.made_from(training.recipe, training.work),
+        weights=digest_of(training.averaged),
+        parameters=training.averaged.count_params(),
         steps=int(state.step),
         best_step=int(state.best_step),
         best_dev_bleu=float(state.best_bleu),
         seconds=round(float(state.seconds), 1),
     )
-    write_mark(work.training_mark, mark)
+    write_mark(training.work.training_mark, mark)
 
 
 def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:

@@ -1,4 +1,4 @@
-"""Which updates a training makes of which batches, and how many it makes at a time.
+"""Which updates a training makes of which batches, how many at a time, and how the devices take a batch.
 
 An update is of ``accumulate`` batches, but the last one of an epoch takes what batches are left: so every epoch
 begins with an update of its own, and the number of updates says where in the data to go on.
@@ -6,16 +6,15 @@ begins with an update of its own, and the number of updates says where in the da
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from model.data.batches import batches_per_epoch, shares, training_batches
 from model.data.subword_sampling import sampled_batches, samplers_of
+from model.devices.cores import parts_of_batch
 from model.devices.strategies import has_fixed_shapes
 from model.training.update import Batches, UpdateFunctions
 from recipes import schema
@@ -24,14 +23,19 @@ from workspace.marks import Manifest
 
 
 class Plan(NamedTuple):
-    """How far a training goes: the batches of an epoch and the pairs in one on average; the batches of an update; the
-    number of the last update, and those from one dev evaluation to the next."""
+    """How far a training goes, and how its batches come to the devices.
+
+    epoch_batches: batches of an epoch; accumulate: batches of an update; last_step: the number of the last update;
+    evaluate_every: updates from one dev evaluation to the next. fixed_shapes: whether batches have one of a few shapes;
+    parts: into how many a replica cuts its share of a batch, to compute them side by side.
+    """
 
     epoch_batches: int
-    batch_pairs: float
     accumulate: int
     last_step: int
     evaluate_every: int
+    fixed_shapes: bool = False
+    parts: int = 1
 
     @property
     def epoch_steps(self) -> int:
@@ -45,15 +49,20 @@ class Plan(NamedTuple):
         return epoch, range(first, min(first + self.accumulate, self.epoch_batches))
 
 
-def plan_of(manifest: Manifest, settings: schema.Training) -> Plan:
+def plan_of(manifest: Manifest, settings: schema.Training, strategy: tf.distribute.Strategy) -> Plan:
     """The plan for the pairs of ``manifest``."""
     lengths = manifest.lengths["train"]
     batches = batches_per_epoch(lengths, settings)
-    plan = Plan(batches, sum(lengths.values()) / batches, settings.accumulate, 0, 0)
-    last_step = settings.epochs * plan.epoch_steps
-    return plan._replace(
-        last_step=min(last_step, settings.max_steps or last_step),
-        evaluate_every=settings.evaluate_every or plan.epoch_steps,
+    epoch_steps = math.ceil(batches / settings.accumulate)
+    last_step = settings.epochs * epoch_steps
+    fixed = has_fixed_shapes(strategy, settings)
+    return Plan(
+        batches,
+        settings.accumulate,
+        min(last_step, settings.max_steps or last_step),
+        settings.evaluate_every or epoch_steps,
+        fixed,
+        parts_of_batch(strategy, sum(lengths.values()) / batches, fixed),
     )
 
 
@@ -62,20 +71,21 @@ def endless_epochs(
     work: WorkDirectory,
     manifest: Manifest,
     settings: schema.Training,
-    epoch: int = 0,
-    done: int = 0,
+    plan: Plan,
+    step: int = 0,
 ) -> Iterator[Batches]:
-    """The batches of one epoch after another, the first ``done`` left out, each shared out among the replicas."""
-    fixed = has_fixed_shapes(strategy, settings)
+    """The batches of the updates after the ``step``th, epoch after epoch, each shared out among the replicas."""
     samplers = samplers_of(work, manifest.subwords.joint, settings.subword_sampling)
     longest = max(manifest.lengths["train"]) + 1
+    epoch, batches_of_next = plan.batches_of(step + 1)
+    done = batches_of_next.start
 
     @tf.autograph.experimental.do_not_convert
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         # Every worker reads all pairs, and takes its part of every batch.
-        batches = training_batches(work, manifest, settings, epoch, fixed).skip(done)
+        batches = training_batches(work, manifest, settings, epoch, plan.fixed_shapes).skip(done)
         if samplers:
-            batches = sampled_batches(batches, samplers, (settings.seed, epoch), done, longest, fixed)
+            batches = sampled_batches(batches, samplers, (settings.seed, epoch), done, longest, plan.fixed_shapes)
         here = context.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * here
         return shares(batches, context.num_replicas_in_sync, range(first, first + here))
@@ -101,16 +111,3 @@ def endless_calls(
             sizes = [len(plan.batches_of(number)[1]) for number in range(step + 1, end + 1)]
             yield functions.make(batches, sizes)
             step = end
-
-
-def pairs_of_update(
-    step: int, work: WorkDirectory, manifest: Manifest, settings: schema.Training, plan: Plan
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The sources and the targets, int32 [length] each, of all batches of the ``step``th update, made again.
-
-    They are segmented as in the shards, where the pairs are to be found, whatever was drawn for the update.
-    """
-    epoch, numbers = plan.batches_of(step)
-    batches = training_batches(work, manifest, settings, epoch).skip(numbers.start).take(len(numbers))
-    sources, targets = zip(*batches.as_numpy_iterator(), strict=True)
-    return list(itertools.chain(*sources)), list(itertools.chain(*targets))

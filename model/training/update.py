@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from model.devices.strategies import has_fixed_shapes, is_compiled
+from model.devices.strategies import is_compiled
 from model.network.network import Network
 from model.training.loss import summed_cross_entropy
 from model.training.optimizer import Optimizer
@@ -67,8 +67,9 @@ def update_functions(
     optimizer: Optimizer,
     settings: schema.Training,
     parts: int = 1,
+    fixed_shapes: bool = False,
 ) -> UpdateFunctions:
-    """What makes the updates of ``network``; a replica cuts its batch into ``parts`` and computes them at a time.
+    """What makes the updates of ``network``; parts, fixed_shapes: as in ``model.training.plan``.
 
     Loss and gradient are those of all batches of an update, however many replicas share them: the sum over their
     words, divided by their number, clipped to ``clip_norm``. Only with ``accumulate`` can a batch be added; every
@@ -134,7 +135,7 @@ def update_functions(
             norm = tf.where(finite, norm, 0.0)
         return Update(total / words, words, norm, padding / positions, rate)
 
-    signature = None if has_fixed_shapes(strategy, settings) else batches_of_any_shape(strategy)
+    signature = None if fixed_shapes else batches_of_any_shape(strategy)
 
     @tf.function(input_signature=signature, autograph=False)
     def add(source: tf.Tensor, target: tf.Tensor) -> None:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from model.data.batches import fixed_shapes, training_batches
 from model.data.subword_sampling import Sampler, sampled_batches
-from model.training.plan import endless_epochs
+from model.training.plan import endless_epochs, plan_of
 from pipelines.preparation.subwords import train_subwords
 from recipes import data_schema, schema
 from recipes.loading import load_recipe
@@ -89,9 +89,10 @@ def test_bpe_merges_are_left_out_as_provilkov_does(alpha: float, tmp_path: Path)
     assert [model.id_to_piece(piece) for piece in characters] == list("▁three▁one")
 
 
-def endless(work: WorkDirectory, epoch: int = 0, done: int = 0, training: schema.Training = TRAINING) -> Iterator:
-    epochs = endless_epochs(tf.distribute.get_strategy(), work, read_manifest(work), training, epoch, done)
-    return itertools.chain.from_iterable(epochs)
+def endless(work: WorkDirectory, done: int = 0, training: schema.Training = TRAINING) -> Iterator:
+    strategy, manifest = tf.distribute.get_strategy(), read_manifest(work)
+    plan = plan_of(manifest, training, strategy)
+    return itertools.chain.from_iterable(endless_epochs(strategy, work, manifest, training, plan, done))
 
 
 def same(ours: list, theirs: list) -> bool:

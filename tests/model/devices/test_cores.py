@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from model.devices.cores import FEWEST_PAIRS_OF_A_PART, parts_of_batch
-from model.devices.strategies import choose_strategy
+from model.devices.strategies import choose_strategy, has_fixed_shapes
 from model.training.optimizer import Optimizer
 from model.training.update import update_functions
 from recipes import schema
@@ -74,8 +74,8 @@ def test_a_part_for_each_core(
     cores: int, pairs: float, jit_compile: bool | None, parts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", str(cores))
-    settings = schema.Training(batch_tokens=100, jit_compile=jit_compile)
-    assert parts_of_batch(choose_strategy("one"), settings, pairs) == parts
+    strategy, settings = choose_strategy("one"), schema.Training(batch_tokens=100, jit_compile=jit_compile)
+    assert parts_of_batch(strategy, pairs, has_fixed_shapes(strategy, settings)) == parts
 
 
 def test_no_number_of_threads_means_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,6 @@ def test_no_number_of_threads_means_all_cores(monkeypatch: pytest.MonkeyPatch) -
 def test_replicas_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "4")
     mirrored = tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices("CPU")])
-    settings = schema.Training(batch_tokens=100)
     assert mirrored.num_replicas_in_sync == 2
-    assert parts_of_batch(mirrored, settings, 640) == 2
-    assert parts_of_batch(mirrored, settings, 4 * FEWEST_PAIRS_OF_A_PART - 1) == 1
+    assert parts_of_batch(mirrored, 640, fixed_shapes=False) == 2
+    assert parts_of_batch(mirrored, 4 * FEWEST_PAIRS_OF_A_PART - 1, fixed_shapes=False) == 1

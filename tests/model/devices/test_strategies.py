@@ -138,7 +138,7 @@ def two_updates(
     with strategy.scope():
         network = small_network()
         optimizer = Optimizer(settings, 10, network.trainable_variables)
-    functions = update_functions(strategy, network, optimizer, settings)
+    functions = update_functions(strategy, network, optimizer, settings, fixed_shapes=jit_compile)
     replicas = strategy.num_replicas_in_sync
     found: list[float] = []
     for _ in range(2):

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from model.data.batches import fixed_shapes, training_batches
+from model.devices.strategies import has_fixed_shapes
 from model.network.network import Network
 from model.training.optimizer import Optimizer
 from model.training.update import update_functions
@@ -44,7 +45,9 @@ def updated(
     sizes = {"embedding_units": 8, "encoder_units": 8, "decoder_units": 8, "alignment_units": 8, "readout_units": 8}
     network = Network(schema.Model.model_validate({**sizes, **options}), VOCABULARY, VOCABULARY, seed=1)
     optimizer = Optimizer(training, 100, network.trainable_variables)
-    update = update_functions(tf.distribute.get_strategy(), network, optimizer, training).update
+    strategy = tf.distribute.get_strategy()
+    fixed = has_fixed_shapes(strategy, training)
+    update = update_functions(strategy, network, optimizer, training, fixed_shapes=fixed).update
     losses = [float(update(*batch).loss) for batch in batches]
     return update, losses, [weight.numpy() for weight in network.trainable_variables]
 

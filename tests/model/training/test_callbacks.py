@@ -13,7 +13,7 @@ from model.training import callbacks
 from model.training.callbacks import ProgressBar
 from model.training.plan import Plan
 
-PLAN = Plan(epoch_batches=100, batch_pairs=10.0, accumulate=1, last_step=400, evaluate_every=100)
+PLAN = Plan(epoch_batches=100, accumulate=1, last_step=400, evaluate_every=100)
 
 
 class Training:

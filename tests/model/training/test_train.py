@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from model.data.references import References
 from model.data.subwords import load_subwords
+from model.devices.strategies import choose_strategy
 from model.network.checkpoint import digest_of, load_best
 from model.network.network import Network
 from model.search.translator import TextTranslator
@@ -133,7 +134,7 @@ def test_on_a_plateau_the_rate_is_lowered(tmp_path: Path, monkeypatch: pytest.Mo
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 4))
 def test_the_updates_of_an_epoch_have_each_of_its_batches(batches: int, accumulate: int, epochs: int) -> None:
     settings = schema.Training(batch_pairs=1, accumulate=accumulate, epochs=epochs)
-    plan = plan_of(marks.manifest({5: batches}), settings)
+    plan = plan_of(marks.manifest({5: batches}), settings, choose_strategy("one"))
     taken: list[list[int]] = [[] for _ in range(epochs)]
     for step in range(1, plan.last_step + 1):
         epoch, numbers = plan.batches_of(step)
@@ -150,7 +151,7 @@ def test_of_several_batches_newly_segmented_it_goes_on_as_if_never_stopped(
     monkeypatch.setattr("model.training.loop.dev_bleu", lambda *_: 1.0)
     recipe = recipe_for(accumulate=4, subword_sampling=0.2, evaluate_every=100, checkpoint_seconds=3600)
     works = [write_data(tmp_path / name, recipe) for name in ("whole", "stopped")]
-    plan = plan_of(read_manifest(works[0]), recipe.training)
+    plan = plan_of(read_manifest(works[0]), recipe.training, choose_strategy("one"))
     assert plan.epoch_batches % 4 in (1, 2, 3)
     assert plan.epoch_steps > 3
     for step in (2, plan.epoch_steps):
@@ -168,7 +169,7 @@ def test_several_updates_a_call_are_the_same_training(tmp_path: Path) -> None:
     every = {"accumulate": 2, "evaluate_every": 5, "checkpoint_seconds": 3600, "max_steps": 12}
     one, three = (recipe_for(**every, updates_per_call=number) for number in (1, 3))
     works = [write_data(tmp_path / name, recipe) for name, recipe in (("one", one), ("three", three))]
-    epoch_steps = plan_of(read_manifest(works[0]), one.training).epoch_steps
+    epoch_steps = plan_of(read_manifest(works[0]), one.training, choose_strategy("one")).epoch_steps
     assert 6 < epoch_steps < 10
     rates = [RatesOfUpdates(), RatesOfUpdates()]
     with pytest.raises(KeyboardInterrupt):
