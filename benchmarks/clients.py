@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import grpc
 
 from benchmarks.load import Outcome
-from serving.client.answers import Exchange
 from serving.client.channel import methods
+from serving.client.questions import Questions
 
 CLIENTS_ON_A_CONNECTION = 8
 
@@ -53,19 +53,19 @@ class _Connection:
         # would share one connection.
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
         self.channel = grpc.aio.insecure_channel(address, options)
-        self._exchange, self._methods = Exchange(address), methods(self.channel)
+        self._questions, self._methods = Questions(address), methods(self.channel)
 
     async def ask(self, sentence: str, translation: str, deadline: float, outcome: Outcome) -> None:
-        request = self._exchange.predict_request([sentence])
+        question = self._questions.translations([sentence])
         began = time.monotonic()
         try:
-            response = await self._methods.predict(request, timeout=deadline)
+            response = await self._methods.predict(question.request, timeout=deadline)
         except grpc.RpcError as error:
             name = error.code().name
             outcome.failed[name] = outcome.failed.get(name, 0) + 1
             return
         outcome.seconds.append(time.monotonic() - began)
-        (answer,) = self._exchange.translations([sentence], response)
+        (answer,) = question.read(response)
         outcome.wrong += answer.text != translation
 
 

@@ -4,7 +4,8 @@ with Translator("localhost:8500") as translator:
     print(translator.translate("In the beginning was the Word.").text)
 """
 
-from serving.client.answers import Alignment, TextTooLongError, Translation, TranslationError
+from serving.client.alignment import Alignment
+from serving.client.answers import TextTooLongError, Translation, TranslationError
 from serving.client.async_translator import AsyncTranslator
 from serving.client.channel import Tls
 from serving.client.translator import Translator

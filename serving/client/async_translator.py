@@ -8,44 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
-from typing import Any
 
 import grpc
 
-from serving.client.answers import (
-    BATCH_SENTENCES,
-    BATCHES_IN_FLIGHT,
-    BLANK,
-    SECONDS_BETWEEN_POLLS,
-    Alignment,
-    Exchange,
-    Translation,
-    batches,
-    is_available,
-)
-from serving.client.channel import Tls, connect
-from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME
+from serving.client.alignment import Alignment
+from serving.client.answers import Translation
+from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
+from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Answer, Question, batches
 
 
-class AsyncTranslator:
-    """As ``Translator``, whose arguments, calls and errors it has; for the event loop that it is made in."""
+class AsyncTranslator(Connection):
+    """``Translator`` for asyncio, with the same arguments, calls and errors; for the event loop that it is made in.
 
-    def __init__(
-        self,
-        address: str = DEFAULT_ADDRESS,
-        model: str = MODEL_NAME,
-        timeout: float = 60.0,
-        version: int | None = None,
-        label: str | None = None,
-        tls: Tls | None = None,
-    ):
-        self._exchange = Exchange(address, model, version, label)
-        self._timeout = timeout
-        self._has_answered = False
-        self._channel, self._methods = connect(grpc.aio, address, tls)
+    Use it as an asynchronous context manager, or ``close`` it. A call that finds no server is repeated a few times and
+    fails within seconds. Once the server has answered, one that goes away is waited for until the deadline.
+    """
+
+    _library = grpc.aio
 
     async def __aenter__(self) -> AsyncTranslator:
         return self
@@ -56,20 +37,24 @@ class AsyncTranslator:
         await self.close()
 
     async def close(self) -> None:
+        """Closes the connection; calls under way end at once."""
         await self._channel.close()
 
     async def translate(self, text: str) -> Translation:
         """Translates one sentence. Raises TranslationError, TextTooLongError among them."""
-        if not text.strip():
-            return BLANK
-        return self._exchange.translation(text, await self._call(self._exchange.predict_request([text])))
+        return await self._ask(self._questions.translation(text))
 
     async def translate_many(self, texts: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[Translation]:
-        """Translates any number of sentences, in their order; they are taken from ``texts`` as they are needed."""
+        """Translates any number of sentences, in their order; they are taken from ``texts`` as they are needed.
+
+        BATCHES_IN_FLIGHT batches are under way at a time. A blank text is not sent, and answered by an empty one with
+        score 0; one that is too long is answered by an empty one with a score of minus infinity. Raises
+        TranslationError.
+        """
         asked: collections.deque[asyncio.Task[list[Translation]]] = collections.deque()
         try:
             async for batch in _batches(texts):
-                asked.append(asyncio.create_task(self._answer(batch)))
+                asked.append(asyncio.create_task(self._ask(self._questions.translations(batch))))
                 if len(asked) == BATCHES_IN_FLIGHT:
                     for translation in await asked.popleft():
                         yield translation
@@ -82,43 +67,42 @@ class AsyncTranslator:
             await asyncio.gather(*asked, return_exceptions=True)
 
     async def nbest(self, text: str, count: int) -> list[Translation]:
-        return self._exchange.nbest(text, await self._call(self._exchange.nbest_request(text)), count)
+        """At most ``count`` translations of a sentence, the best first. Raises TranslationError, and UserError where
+        the model's beam has fewer."""
+        return await self._ask(self._questions.nbest(text, count))
 
     async def align(self, text: str) -> Alignment:
-        return self._exchange.alignment(text, await self._call(self._exchange.align_request(text)))
+        """The translation of a sentence, and which of its words each word attended to. Raises TranslationError."""
+        return await self._ask(self._questions.alignment(text))
 
     async def score(self, text: str, translation: str) -> float:
-        return self._exchange.score(
-            text, translation, await self._call(self._exchange.score_request(text, translation))
-        )
+        """The length-normalised log-probability of any translation of a sentence. Raises TranslationError."""
+        return await self._ask(self._questions.score(text, translation))
 
     async def wait_until_ready(self, timeout: float) -> None:
-        """Returns once a version of the model is available. Raises TranslationError as Translator's."""
-        deadline = time.monotonic() + timeout
-        while True:
-            left = deadline - time.monotonic()
+        """Returns once a version of the model is available. Raises TranslationError after ``timeout`` seconds,
+        and at once where a server answers that it has no such model."""
+        question = self._questions.is_available()
+        for left in seconds_left(timeout):
             try:
-                answer = await self._methods.get_model_status(
-                    self._exchange.status_request(), timeout=max(left, 0.001), wait_for_ready=True
-                )
+                response = await self._methods.get_model_status(question.request, timeout=left, wait_for_ready=True)
             except grpc.RpcError as error:
-                raise self._exchange.not_ready(error, timeout) from error
-            if is_available(answer):
+                raise self._questions.not_ready(error, timeout) from error
+            if question.read(response):
                 return
-            await asyncio.sleep(min(SECONDS_BETWEEN_POLLS, max(left, 0.0)))
+            await asyncio.sleep(min(SECONDS_BETWEEN_POLLS, left))
 
-    async def _answer(self, texts: list[str]) -> list[Translation]:
-        if not any(text.strip() for text in texts):
-            return [BLANK] * len(texts)
-        return self._exchange.translations(texts, await self._call(self._exchange.predict_request(texts)))
-
-    async def _call(self, request: Any) -> Any:
+    async def _ask(self, question: Question[Answer]) -> Answer:
+        if question.request is None:
+            return question.read(None)
         try:
-            response = await self._methods.predict(request, timeout=self._timeout, wait_for_ready=self._has_answered)
+            response = await self._methods.predict(
+                question.request, timeout=self._timeout, wait_for_ready=self._has_answered
+            )
         except grpc.RpcError as error:
-            raise self._exchange.explained(error, self._timeout) from error
+            raise self._questions.unanswered(error, self._timeout) from error
         self._has_answered = True
-        return response
+        return question.read(response)
 
 
 async def _batches(texts: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[list[str]]:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import grpc
 
 from serving.client import messages
+from serving.client.questions import Questions
 from workspace.errors import UserError
+from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME
 
-# A translation changes nothing, so that it can be asked for again whenever a server cannot be reached, goes away or has
-# too much to do (gRFC A6: after a random wait, longer every time); whatever else is wrong would be wrong again. A
-# server that starts anew is found within seconds, not the minutes that gRPC would let pass.
+SECONDS_BETWEEN_POLLS = 0.2
+
+# A translation changes nothing on the server, so a call that finds it unreachable, gone or overloaded is safe to repeat
+# (gRFC A6: after a random wait, longer each time); any other error would only come again. The last two lines find a
+# restarted server within seconds, where gRPC's defaults take minutes.
 _RETRIES = {
     "methodConfig": [
         {
@@ -58,19 +64,49 @@ class Tls:
 
 
 class Methods(NamedTuple):
-    """The calls of a channel, of grpc's or of grpc.aio's."""
+    """The calls of a channel of grpc or grpc.aio."""
 
     predict: Any
     get_model_status: Any
 
 
-def connect(library: ModuleType, address: str, tls: Tls | None) -> tuple[Any, Methods]:
-    """A channel of ``library``, grpc or grpc.aio, and its calls."""
-    if tls:
-        channel = library.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
-    else:
-        channel = library.insecure_channel(address, CHANNEL_OPTIONS)
-    return channel, methods(channel)
+class Connection:
+    """What both clients are made of: a channel to a server, and the questions to one of its models."""
+
+    _library: ClassVar[ModuleType]  # grpc, whose calls block, or grpc.aio, whose calls are awaited
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        model: str = MODEL_NAME,
+        timeout: float = 60.0,
+        version: int | None = None,
+        label: str | None = None,
+        tls: Tls | None = None,
+    ):
+        """Returns at once; the first call connects.
+
+        address: host:port of the server's gRPC; model: its name there; timeout: the seconds that one call may take, for
+        at most BATCH_SENTENCES sentences; version, label: which version of the model to ask, the newest if neither is
+        given; tls: speak TLS, not plain text.
+
+        Raises UserError where version and label are both given, or a file of ``tls`` cannot be read.
+        """
+        self._questions = Questions(address, model, version, label)
+        self._timeout = timeout
+        self._has_answered = False  # since then a server that goes away is waited for
+        if tls:
+            self._channel = self._library.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
+        else:
+            self._channel = self._library.insecure_channel(address, CHANNEL_OPTIONS)
+        self._methods = methods(self._channel)
+
+
+def seconds_left(timeout: float) -> Iterator[float]:
+    """The seconds left of ``timeout`` at every step, without an end; never quite none, for a call must have some."""
+    deadline = time.monotonic() + timeout
+    while True:
+        yield max(deadline - time.monotonic(), 0.001)
 
 
 def methods(channel: Any) -> Methods:

@@ -19,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from serving.client.answers import Alignment, TextTooLongError, Translation, check_all_translated
+from serving.client.alignment import Alignment
+from serving.client.answers import TextTooLongError, Translation, check_all_translated
 from serving.client.channel import Tls
 from serving.client.translator import Translator
 from workspace.errors import UserError

@@ -21,7 +21,8 @@ from model.network.checkpoint import load_best
 from model.search.translator import TextTranslator
 from pipelines.translate import main as translate
 from recipes.stages import resolved_recipe
-from serving.client.answers import Alignment, TextTooLongError, Translation
+from serving.client.alignment import Alignment
+from serving.client.answers import TextTooLongError, Translation
 from serving.client.async_translator import AsyncTranslator
 from serving.client.translator import Translator
 from tests.numbers_corpus import english, french, write_corpus

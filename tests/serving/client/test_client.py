@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import inspect
 import io
 import itertools
 import json
@@ -24,17 +25,12 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from serving import translate
 from serving.client import messages
-from serving.client.answers import (
-    BATCH_SENTENCES,
-    BATCHES_IN_FLIGHT,
-    Alignment,
-    Exchange,
-    Translation,
-    TranslationError,
-)
+from serving.client.alignment import Alignment
+from serving.client.answers import Translation, TranslationError
 from serving.client.async_translator import AsyncTranslator
 from serving.client.channel import Tls
 from serving.client.lines import heat_map
+from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Questions
 from serving.client.translator import Translator
 from tests.requirements import EXHAUSTIVE
 from tests.serving.support import Certificates, Running, config_of, eventually, labels, model, running, save_text_model
@@ -69,6 +65,35 @@ def test_texts_are_taken_as_they_are_needed(translator: Translator) -> None:
     answers = itertools.islice(translator.translate_many(texts), 1000)
     assert [answer.text for answer in answers] == [f"one:number {n}" for n in range(1000)]
     assert next(numbers) <= 1000 + BATCH_SENTENCES * (BATCHES_IN_FLIGHT + 1)
+
+
+def test_blank_texts_need_no_server() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    blank = [" "] * (BATCHES_IN_FLIGHT * BATCH_SENTENCES + 1)
+    with Translator(address) as translator:
+        assert translator.translate("\n") == Translation("", 0.0)
+        assert list(translator.translate_many(blank)) == [Translation("", 0.0)] * len(blank)
+
+    async def talk() -> None:
+        async with AsyncTranslator(address) as translator:
+            assert await translator.translate("\n") == Translation("", 0.0)
+            assert [answer async for answer in translator.translate_many(blank)] == [Translation("", 0.0)] * len(blank)
+
+    asyncio.run(talk())
+
+
+def test_both_clients_have_the_same_calls() -> None:
+    """With the same arguments and documentation; one is awaited."""
+
+    def calls(client: type) -> dict[str, tuple[list[tuple[str, object]], str | None]]:
+        return {
+            name: ([(p.name, p.default) for p in inspect.signature(call).parameters.values()], call.__doc__)
+            for name, call in inspect.getmembers(client, inspect.isfunction)
+            if name == "__init__" or not name.startswith("_")
+        }
+
+    assert calls(AsyncTranslator) == calls(Translator)
+    assert all(documentation for _, documentation in calls(Translator).values())
 
 
 def test_threads_share_a_translator(translator: Translator) -> None:
@@ -242,7 +267,7 @@ def test_alignment_of_words_from_that_of_subwords() -> None:
     rows = [[0.125, 0.125, 0.5, 0.25, 0]]
     rows += [[0.5, 0.25, 0.25, 0, 0], [0.25, 0.5, 0, 0.25, 0], [0.25, 0.125, 0.5, 0.125, 0], [0, 0, 0, 1, 0]]
     output("alignment", numbers=[weight for row in rows for weight in row])
-    alignment = Exchange().alignment("ab c", response)
+    alignment = Questions().alignment("ab c").read(response)
     assert alignment == Alignment(Translation("z xé", -0.5), ["ab", "c"], ["z", "xé"], [[0.25, 0.5], [0.625, 0.25]])
     assert alignment.links() == [(1, 0), (0, 1)]
 
@@ -258,7 +283,7 @@ def test_a_model_without_these_outputs() -> None:
     response = messages.PredictResponse()
     response.outputs.add(key="translation")
     with pytest.raises(TranslationError, match="gave no output 'score'; serve a model made with make train"):
-        Exchange().score("a", "b", response)
+        Questions().score("a", "b").read(response)
 
 
 def test_asyncio(text_server: Running) -> None:

@@ -1,0 +1,221 @@
+"""What a client asks of a model and how it reads the answers, whichever way it waits for them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import grpc
+
+from serving.client import messages
+from serving.client.alignment import Alignment, align_words
+from serving.client.answers import BLANK, TextTooLongError, Translation, TranslationError
+from workspace.errors import UserError
+from workspace.layout import (
+    ALIGN_SIGNATURE,
+    ALIGNMENT_OUTPUT,
+    DEFAULT_ADDRESS,
+    MODEL_NAME,
+    NBEST_SIGNATURE,
+    SCORE_OUTPUT,
+    SCORE_SIGNATURE,
+    SIGNATURE,
+    SOURCE_SUBWORDS_OUTPUT,
+    TARGET_SUBWORDS_OUTPUT,
+    TEXT_INPUT,
+    TRANSLATION_INPUT,
+    TRANSLATION_OUTPUT,
+)
+
+BATCH_SENTENCES = 32
+BATCHES_IN_FLIGHT = 4
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Question(Generic[Answer]):
+    """A request, and the function that reads the answer from the response to it.
+
+    ``request`` is None where the answer needs no server; ``read`` then takes None.
+    """
+
+    request: Any
+    read: Callable[[Any], Answer]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What can be asked of one model at one address: of the version with this number or label, else of the newest.
+
+    ``read`` of each question but ``is_available`` raises TranslationError for a response that holds no answer.
+    """
+
+    address: str = DEFAULT_ADDRESS
+    model: str = MODEL_NAME
+    version: int | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.version is not None and self.label is not None:
+            raise UserError(f"version {self.version} and label {self.label!r} are both asked for; give one of them")
+
+    def translation(self, text: str) -> Question[Translation]:
+        """Of a single text; ``read`` raises TextTooLongError where it is too long."""
+        batch = self.translations([text])
+
+        def read(response: Any) -> Translation:
+            (translation,) = batch.read(response)
+            self._check_length(text, translation.score)
+            return translation
+
+        return Question(batch.request, read)
+
+    def translations(self, texts: Sequence[str]) -> Question[list[Translation]]:
+        """One for every text. Blank ones are not sent; their translation is empty, with score 0."""
+        sent = [text for text in texts if text.strip()]
+        if not sent:
+            return Question(None, lambda _: [BLANK] * len(texts))
+
+        def read(response: Any) -> list[Translation]:
+            outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
+            answers, scores = outputs[TRANSLATION_OUTPUT].string_val, outputs[SCORE_OUTPUT].float_val
+            if not len(answers) == len(scores) == len(sent):
+                raise self._no_translator(
+                    f"{len(answers)} translations and {len(scores)} scores for {len(sent)} sentences"
+                )
+            answered = zip(answers, scores, strict=True)
+            return [_translation(*next(answered)) if text.strip() else BLANK for text in texts]
+
+        return Question(self._request(SIGNATURE, {TEXT_INPUT: sent}), read)
+
+    def nbest(self, text: str, count: int) -> Question[list[Translation]]:
+        """At most ``count``, the best first; ``read`` raises UserError where the model's beam has fewer."""
+
+        def read(response: Any) -> list[Translation]:
+            outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
+            texts, scores = outputs[TRANSLATION_OUTPUT].string_val, outputs[SCORE_OUTPUT].float_val
+            if count > len(texts):
+                raise UserError(
+                    f"{count} translations are asked for, but the model has a beam of {len(texts)}; ask for fewer"
+                )
+            self._check_length(text, scores[0])
+            found = zip(texts[:count], scores, strict=False)
+            return [_translation(text, score) for text, score in found if score > -math.inf]
+
+        return Question(self._request(NBEST_SIGNATURE, {TEXT_INPUT: [text]}), read)
+
+    def alignment(self, text: str) -> Question[Alignment]:
+        """Of the words of a text and its translation."""
+
+        def read(response: Any) -> Alignment:
+            outputs = self._outputs(
+                response,
+                TRANSLATION_OUTPUT,
+                SCORE_OUTPUT,
+                SOURCE_SUBWORDS_OUTPUT,
+                TARGET_SUBWORDS_OUTPUT,
+                ALIGNMENT_OUTPUT,
+            )
+            score = outputs[SCORE_OUTPUT].float_val[0]
+            self._check_length(text, score)
+            source, target = (
+                [subword.decode("utf-8") for subword in outputs[name].string_val]
+                for name in (SOURCE_SUBWORDS_OUTPUT, TARGET_SUBWORDS_OUTPUT)
+            )
+            translation = _translation(outputs[TRANSLATION_OUTPUT].string_val[0], score)
+            return align_words(translation, source, target, outputs[ALIGNMENT_OUTPUT].float_val)
+
+        return Question(self._request(ALIGN_SIGNATURE, {TEXT_INPUT: [text]}), read)
+
+    def score(self, text: str, translation: str) -> Question[float]:
+        """The length-normalised log-probability of a translation of a text."""
+
+        def read(response: Any) -> float:
+            score = float(self._outputs(response, SCORE_OUTPUT)[SCORE_OUTPUT].float_val[0])
+            self._check_length(max(text, translation, key=len), score)
+            return score
+
+        return Question(self._request(SCORE_SIGNATURE, {TEXT_INPUT: [text], TRANSLATION_INPUT: [translation]}), read)
+
+    def is_available(self) -> Question[bool]:
+        """Whether a version can be asked: a question of GetModelStatus, the others are of Predict."""
+        request = messages.GetModelStatusRequest()
+        request.model_spec.name = self.model
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        return Question(
+            request,
+            lambda response: any(status.state == messages.AVAILABLE for status in response.model_version_status),
+        )
+
+    def not_ready(self, error: grpc.RpcError, timeout: float) -> TranslationError:
+        """Why the wait for a version, of ``timeout`` seconds, ended without one."""
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            return self.unanswered(error, timeout)
+        message = f"no server is ready at {self.address} after {timeout:g} s: start one with make serve"
+        return TranslationError(message, error.code())
+
+    def unanswered(self, error: grpc.RpcError, timeout: float) -> TranslationError:
+        """Why a call, of ``timeout`` seconds at most, ended without a response."""
+        code, details = error.code(), error.details()
+        if code is grpc.StatusCode.UNAVAILABLE:
+            message = f"no server answers at {self.address}: start one with make serve"
+        elif code is grpc.StatusCode.NOT_FOUND:
+            message = f"the server at {self.address} has no model {self.model!r}: {details}"
+        elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            message = f"deadline exceeded: no answer from {self.address} within {timeout:g} s"
+        elif code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
+            message = f"invalid argument: the model {self.model!r} at {self.address} refused the request: {details}"
+        else:
+            message = f"the server at {self.address} failed with {code.name}: {details}"
+        return TranslationError(message, code)
+
+    def _request(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> Any:
+        request = messages.PredictRequest()
+        request.model_spec.name = self.model
+        request.model_spec.signature_name = signature
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        if self.label is not None:
+            request.model_spec.version_label = self.label
+        for name, texts in inputs.items():
+            tensor = request.inputs.add(key=name).value
+            tensor.dtype = messages.DT_STRING
+            tensor.tensor_shape.dim.add(size=len(texts))
+            tensor.string_val.extend(text.encode("utf-8", errors="replace") for text in texts)
+        return request
+
+    def _check_length(self, text: str, score: float) -> None:
+        if score == -math.inf:
+            raise TextTooLongError(
+                f"a text of {len(text):,} characters, which begins {text[:30]!r}, is longer than model {self.model!r} "
+                "translates; split it into sentences",
+                grpc.StatusCode.INVALID_ARGUMENT,
+            )
+
+    def _outputs(self, response: Any, *names: str) -> dict[str, Any]:
+        """The tensors of these names. Raises TranslationError where one is missing."""
+        outputs = {output.key: output.value for output in response.outputs}
+        if missing := [name for name in names if name not in outputs]:
+            raise self._no_translator(f"no output {missing[0]!r}")
+        return outputs
+
+    def _no_translator(self, gave: str) -> TranslationError:
+        return TranslationError(
+            f"model {self.model!r} at {self.address} gave {gave}; serve a model made with make train",
+            grpc.StatusCode.INTERNAL,
+        )
+
+
+def batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    texts = iter(texts)
+    while batch := list(itertools.islice(texts, BATCH_SENTENCES)):
+        yield batch
+
+
+def _translation(text: bytes, score: float) -> Translation:
+    return Translation(text.decode("utf-8", errors="replace"), score)
