@@ -1,1 +1,1 @@
-"""What the stand-in answers, over gRPC and REST, and the server that it is."""
+"""The stand-in server, and what it answers over gRPC and REST."""

@@ -41,9 +41,9 @@ from workspace.errors import UserError
 _Response = TypeVar("_Response")
 
 _OPTIONS: dict[str, str | int] = {
-    "grpc.max_receive_message_length": -1,  # as TensorFlow Serving: no limit of ours
+    "grpc.max_receive_message_length": -1,  # no limit, as in TensorFlow Serving
     "grpc.max_send_message_length": -1,
-    "grpc.so_reuseport": 0,  # else two servers could share a port and halve each other's requests
+    "grpc.so_reuseport": 0,  # else two servers could share a port, and each get half of the requests
 }
 
 
@@ -53,11 +53,11 @@ MOST_WAITING = 1000
 
 @dataclass(frozen=True)
 class GrpcOptions:
-    """Where to listen and how.
+    """Where to listen, and how.
 
-    port: 0 takes a free one, or none where there is a socket_path, that of a UNIX socket ("" for none); threads: calls
-    answered at once; credentials: for TLS; arguments: settings of gRPC itself; health: whether grpc.health.v1 is
-    answered.
+    port: 0 takes a free one, or none where there is a socket_path; socket_path: of a UNIX socket, "" for none; threads:
+    how many calls are answered at once; credentials: for TLS, None for plain text; arguments: settings of gRPC itself;
+    health: whether grpc.health.v1 is answered.
     """
 
     host: str
@@ -70,10 +70,10 @@ class GrpcOptions:
 
 
 class GrpcServer:
-    """All services; the attribute ``port`` says on which port, 0 for none."""
+    """All services. ``port`` is the one they are on, 0 for none."""
 
     def __init__(self, models: ModelManager, metrics: Metrics, options: GrpcOptions):
-        """Binds port and socket and answers nothing yet. Raises UserError where one of them is taken."""
+        """Binds port and socket, but answers nothing yet. Raises UserError where one of them is taken."""
         threads = concurrent.futures.ThreadPoolExecutor(options.threads, "grpc")
         self._server = grpc.server(
             threads,
@@ -88,7 +88,7 @@ class GrpcServer:
         if options.health:
             self._health = HealthServicer()
             add_HealthServicer_to_server(self._health, self._server)
-            # The real server's names, without the package; nobody would have to ask for another.
+            # The real server's names, which lack the package, so that one probe suits both servers.
             for service in ("PredictionService", "ModelService"):
                 self._health.set(service, HealthCheckResponse.SERVING)
             names.append(HEALTH_SERVICE)
@@ -168,7 +168,7 @@ class _ModelService(ModelServiceServicer):
             self._models.reload(request.config, context.is_active)
             response = ReloadConfigResponse()
             response.status.SetInParent()
-            for name in request.metric_names:  # none of the real server's counters is kept
+            for name in request.metric_names:  # this server keeps none of the real one's counters
                 response.metric.add(name=name)
             return response
 
@@ -188,4 +188,4 @@ def _unimplemented(context: grpc.ServicerContext, method: str) -> NoReturn:
 
 def _abort(context: grpc.ServicerContext, error: StatusError) -> NoReturn:
     context.abort(error.code, error.truncated_message())
-    raise AssertionError("abort returns to nobody")
+    raise AssertionError("context.abort has returned")

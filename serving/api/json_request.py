@@ -1,6 +1,6 @@
 """Predict requests of the REST API, from JSON.
 
-Row format: ``{"instances": [...]}``, one element an example. Columnar format: ``{"inputs": ...}``, whole
+Row format: ``{"instances": [...]}``, one element per example. Columnar format: ``{"inputs": ...}``, whole
 tensors. Follows TensorFlow Serving's util/json_tensor.cc, its error messages included.
 """
 
@@ -29,7 +29,7 @@ _DEBUG_LIMIT = 256  # characters of a JSON value that a message quotes
 
 _JSON_TYPES = {type(None): "Null", dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
 
-# For every dtype that JSON can carry: the field of its TensorProto, and for whole numbers their range.
+# For every dtype that JSON can carry, its field in a TensorProto; for whole numbers their range as well.
 _INT32 = (-(2**31), 2**31 - 1)
 _FIELDS: dict[int, tuple[str, tuple[int, int] | None]] = {
     types_pb2.DT_FLOAT: ("float_val", None),
@@ -49,8 +49,8 @@ _FIELDS: dict[int, tuple[str, tuple[int, int] | None]] = {
 def fill_predict_request(body: bytes, request: PredictRequest, find_inputs: Callable[[str], Inputs]) -> bool:
     """Fills ``request`` with the signature name and inputs in ``body``; True if they are in row format.
 
-    ``find_inputs`` gives the inputs of the signature named. Raises StatusError INVALID_ARGUMENT where the
-    body is not JSON, or is not a request for those inputs.
+    ``find_inputs`` gives the inputs of a signature by its name. Raises StatusError INVALID_ARGUMENT where the body is
+    not JSON, or not a request with those inputs.
     """
     try:
         return _fill_from(_parse(body), request, find_inputs)
@@ -91,7 +91,7 @@ def _fill_from(document: dict[str, Any], request: PredictRequest, find_inputs: C
 def _parse(body: bytes) -> dict[str, Any]:
     if not body:
         raise invalid_argument("JSON Parse error: The document is empty")
-    # Bytes that are not UTF-8 pass through as they are; what follows the first value is not looked at.
+    # Bytes that are not UTF-8 pass through as they are; what follows the first value is ignored.
     text = body.decode("utf-8", errors="surrogateescape")
     try:
         document, _ = json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))
@@ -107,7 +107,7 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def _fill_rows(instances: list[Any], inputs: Inputs, request: PredictRequest) -> None:
-    """Batches the instances: plain values of the sole input, or one object of named values each."""
+    """Batches the instances, each a plain value of the sole input or an object with a value for every input."""
     if not isinstance(instances[0], dict) and len(inputs) > 1:
         raise invalid_argument(
             "instances is a plain list, but expecting list of objects as multiple "

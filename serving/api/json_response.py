@@ -1,8 +1,8 @@
 """Answers of the REST API, as JSON.
 
-The row format is answered by ``{"predictions": [...]}``, one element an example, the columnar one by
-``{"outputs": ...}``, whole tensors; a sole output is not named. Binary outputs, those whose name ends in
-``_bytes``, are ``{"b64": ...}``. Follows TensorFlow Serving's util/json_tensor.cc, its number formats included.
+A request in row format is answered by ``{"predictions": [...]}``, one element per example; one in columnar format by
+``{"outputs": ...}``, whole tensors. A sole output is not named. A string output is binary, ``{"b64": ...}``, where its
+name ends in ``_bytes``. Follows TensorFlow Serving's util/json_tensor.cc, its number formats included.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ _WHOLE = {
     types_pb2.DT_UINT64,
 }
 
-# A JSON text in the making: the leaves are rendered already.
+# A JSON value with leaves that are JSON text already.
 _Node = dict[str, Any] | list[Any] | str
 
 
 def prediction_json(prediction: Prediction, row_format: bool) -> bytes:
-    """The outputs in the format their request had.
+    """The outputs, in the format of their request.
 
-    Floats have the fewest digits that read back the same; NaN and Infinity are bare tokens. Raises StatusError
-    INVALID_ARGUMENT where an output's dtype has no JSON, or outputs have no common batch size to be cut into rows.
+    Floats have six digits where these read back the same, else nine (doubles seventeen); NaN and Infinity are bare
+    tokens. Raises StatusError INVALID_ARGUMENT where JSON has no form for an output's dtype, or the outputs have no
+    common batch size and so cannot be cut into rows.
     """
     if row_format:
         _check_batch_sizes(prediction)
@@ -132,7 +133,7 @@ def _document(node: _Node) -> bytes:
 
 
 def _text(node: _Node, indent: str) -> str:
-    """Objects a member a line, lists of objects an element a line, other lists on one line."""
+    """An object takes a line per member, a list of objects a line per element, any other list a single line."""
     deeper = indent + _INDENT
     if isinstance(node, str):
         return node

@@ -1,4 +1,4 @@
-"""What the server tells of its models: the signatures of a version, the states of all versions.
+"""What the server tells about its models: the signatures of a version, the states of all versions.
 
 Follows TensorFlow Serving's get_model_metadata_impl.cc and get_model_status_impl.cc.
 """

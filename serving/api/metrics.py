@@ -1,11 +1,11 @@
-"""What TensorFlow Serving counts of requests, and the page on which Prometheus finds it.
+"""The counts and latencies of requests that TensorFlow Serving keeps, and the page where Prometheus reads them.
 
     :tensorflow:serving:request_count     {model_name, status}               requests
-    :tensorflow:serving:request_latency   {model_name, API, entrypoint}      microseconds, of those answered
-    :tensorflow:serving:runtime_latency   {model_name, API, runtime}         microseconds, of the session's runs
+    :tensorflow:serving:request_latency   {model_name, API, entrypoint}      microseconds, of answered requests
+    :tensorflow:serving:runtime_latency   {model_name, API, runtime}         microseconds, of runs of the session
 
 Names, labels and buckets are those of servables/tensorflow/util.cc, the page's layout that of
-util/prometheus_exporter.cc. (The real page has more, of TensorFlow itself.)
+util/prometheus_exporter.cc. (The real page also has metrics of TensorFlow itself.)
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from serving.protocol.status import StatusError
 
 PREFIX = ":tensorflow:serving:"
 
-# Upper bounds, from 10 microseconds to 20 minutes; what is longer has a bucket of its own.
+# Upper bounds, from 10 microseconds to 25 minutes; longer ones have a bucket of their own.
 LATENCY_BOUNDS = [10 * 1.8**power for power in range(33)]
 
 
 @dataclass
 class Latencies:
-    """How many values are below each of LATENCY_BOUNDS but not below the one before, and the sum of all."""
+    """How many values are below each of LATENCY_BOUNDS and not below the one before, and the sum of all values."""
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
     total: float = 0.0
@@ -40,7 +40,7 @@ class Latencies:
 
 
 class Metrics:
-    """Counts requests; from any thread."""
+    """Counts and times requests. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -50,9 +50,9 @@ class Metrics:
 
     @contextlib.contextmanager
     def request(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
-        """Counts what the block does as a request to ``model``, which fails with its StatusError, or is answered.
+        """Counts the block as a request to ``model``, failed where it raises StatusError, else answered.
 
-        api: Predict, or as it was asked for over REST; entrypoint: GRPC or REST.
+        api: Predict, or over REST the method as the path has it, if any; entrypoint: GRPC or REST.
         """
         began = time.monotonic()
         status = "UNKNOWN"
@@ -70,12 +70,12 @@ class Metrics:
                     self._request_latencies[model, api, entrypoint].add(microseconds)
 
     def add_runtime_latency(self, model: str, api: str, seconds: float) -> None:
-        """A run of the model's graph in a session, which is what the real server calls the runtime TF1."""
+        """Counts a run of the model's graph in a session, a runtime that the real server calls TF1."""
         with self._lock:
             self._runtime_latencies[model, api, "TF1"].add(seconds * 1e6)
 
     def page(self) -> str:
-        """All of it, in Prometheus's text format."""
+        """All metrics, in Prometheus's text format."""
         with self._lock:
             lines = [f"# TYPE {PREFIX}request_count counter"]
             for request, count in sorted(self._requests.items()):
@@ -105,5 +105,5 @@ def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
 
 
 def _escaped(value: str) -> str:
-    # A name with a line break, which the real server would let into its page, ends no line of this one.
+    # A line break in a name must not end the line; in the real server's page it does.
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

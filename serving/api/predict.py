@@ -1,7 +1,7 @@
-"""What Predict means, whichever way a request came in.
+"""Predict, over gRPC and REST alike.
 
-Follows TensorFlow Serving's predict_util.cc and TensorFlow's saved_model/util.cc in what is checked, in
-which order, and in what an error says.
+What is checked, in which order, and what an error says follow TensorFlow Serving's predict_util.cc and TensorFlow's
+saved_model/util.cc.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DEFAULT_SIGNATURE = "serving_default"
 
 @dataclass(frozen=True)
 class Prediction:
-    """The outputs asked for, by name, the model, version and signature they came from, and how long it took to
+    """The outputs asked for, by name; the model, version and signature they came from; and the seconds that it took to
     compute them."""
 
     model_spec: ModelSpec
@@ -57,7 +57,7 @@ def predict(models: ModelManager, request: PredictRequest, timeout: float | None
 
 
 def compute(model: SavedModel, request: PredictRequest, timeout: float | None) -> Prediction:
-    """What ``model`` answers to ``request``, whose version it is not asked.
+    """What ``model`` answers to ``request``, whatever version the request names.
 
     Raises StatusError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs or an output filter
     that do not fit the signature, DEADLINE_EXCEEDED, and whatever the model's own kernels fail with.
@@ -112,7 +112,7 @@ def _parsed(alias: str, tensor: TensorProto) -> np.ndarray:
 
 
 def _check_dtypes(signature: SignatureDef, tensors: Mapping[str, TensorProto]) -> None:
-    """A session numbers its arguments by the names of the tensors fed, in order."""
+    """Numbers the arguments as a session does: in the order of the names of the tensors that are fed."""
     for index, alias in enumerate(sorted(tensors, key=lambda alias: signature.inputs[alias].name)):
         expected, provided = signature.inputs[alias].dtype, tensors[alias].dtype
         if expected != provided:
@@ -122,7 +122,7 @@ def _check_dtypes(signature: SignatureDef, tensors: Mapping[str, TensorProto]) -
 
 
 def _outputs(signature: SignatureDef, output_filter: Iterable[str]) -> list[str]:
-    """The outputs to compute: those of the filter, all of them where it is empty."""
+    """The outputs to compute: those of the filter, or all where it is empty."""
     chosen: list[str] = []
     for alias in output_filter:
         if alias not in signature.outputs:

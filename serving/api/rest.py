@@ -72,9 +72,9 @@ _CORS_HEADERS = {
 }
 
 _LOOP_SECONDS = 0.1  # how soon the server notices that it should stop
-_SECONDS_BETWEEN_CHECKS = 1.0  # of what has not come whole
+_SECONDS_BETWEEN_CHECKS = 1.0  # for requests that are overdue
 
-# The real server takes any number of bytes, and waits for them for ever.
+# The real server takes any number of bytes, and waits for them forever.
 MOST_BODY_BYTES = 64 << 20
 MOST_HEADER_BYTES = 64 << 10
 MOST_CONNECTIONS = 1000
@@ -84,9 +84,9 @@ MOST_CONNECTIONS = 1000
 class RestOptions:
     """How requests are answered.
 
-    timeout: seconds after which a prediction is DEADLINE_EXCEEDED, and a request that has not come whole is dropped;
-    metrics_path: of the page for Prometheus, if there is to be one; cors: whether pages of other origins may read the
-    answers.
+    timeout: seconds after which a prediction ends with DEADLINE_EXCEEDED, and a request that is still incomplete is
+    dropped; metrics_path: path of the page for Prometheus, None for no page; cors: whether pages of other origins may
+    read the answers.
     """
 
     timeout: float
@@ -119,15 +119,18 @@ def application(models: ModelManager, metrics: Metrics, options: RestOptions) ->
 class RestServer:
     """The REST API on one port, in a thread of its own.
 
-    A request that is too large is answered by 413 or 431, and its connection closed. Threads have only whole requests
-    to answer, so that clients that send slowly hold up nobody; and they lose their connection after ``timeout``.
+    A request that is too large is answered by 413 or 431, and its connection closed. Threads are given complete
+    requests only, so a client that sends slowly holds up nobody; it loses its connection after ``timeout``.
+
+    The loop over the sockets is run here: waitress's own neither limits the time of a whole request, nor ends in order
+    while connections are open (Pylons/waitress, issue 198).
     """
 
     def __init__(
         self, models: ModelManager, metrics: Metrics, host: str, port: int, threads: int, options: RestOptions
     ):
         """Binds the port. Raises UserError where it is taken. For the arguments see ``application``."""
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is no news under load
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # under load, a queue is no news
         self._sockets: dict[int, Any] = {}
         try:
             self._server = create_server(
@@ -147,7 +150,7 @@ class RestServer:
                 f"the REST port {port} on {host} cannot be opened: {reason}; choose another --rest_api_port"
             ) from error
         self._timeout = options.timeout
-        # When the first bytes were seen of the requests that have not come whole.
+        # The requests that are incomplete, and when the first bytes of each were seen.
         self._unfinished: dict[HTTPRequestParser, float] = {}
         self._next_check = 0.0
         self._stop_by: float | None = None
@@ -166,7 +169,7 @@ class RestServer:
             self._poll()
             self._drop_the_late()
         for listener in [entry for entry in self._sockets.values() if isinstance(entry, BaseWSGIServer)]:
-            wasyncore.dispatcher.close(listener)  # not its own close, which also closes what wakes this loop
+            wasyncore.dispatcher.close(listener)  # its own close would also close what wakes this loop
         while self._is_busy() and time.monotonic() < self._stop_by:
             self._poll()
         self._server.task_dispatcher.shutdown(timeout=_LOOP_SECONDS)
@@ -176,7 +179,7 @@ class RestServer:
         wasyncore.loop(timeout=_LOOP_SECONDS, use_poll=True, map=self._sockets, count=1)
 
     def _drop_the_late(self) -> None:
-        """Closes the connections whose request has not come whole in time."""
+        """Closes the connections of requests that are incomplete after the timeout."""
         now = time.monotonic()
         if now < self._next_check:
             return
@@ -192,7 +195,7 @@ class RestServer:
                 receiving[request].handle_close()
 
     def _is_busy(self) -> bool:
-        """Whether a request is unanswered, or an answer not sent to its end."""
+        """Whether a request is unanswered, or an answer not fully sent."""
         return any(channel.requests or channel.total_outbufs_len for channel in self._channels())
 
     def _channels(self) -> list[HTTPChannel]:
@@ -200,14 +203,14 @@ class RestServer:
 
 
 def _parts(request: Request) -> dict[str, Any]:
-    """The model, version, label, method and sub-resource that a request's path names, or nothing where it is none."""
+    """The model, version, label, method and sub-resource in a request's path; nothing for a path the API lacks."""
     pattern = {"POST": _POST, "GET": _GET}.get(request.method)
     matched = pattern.fullmatch(request.path) if pattern else None
     return matched.groupdict() if matched else {}
 
 
 def _preflight(request: Request) -> Response | None:
-    """The empty answer to a browser that asks whether a page may ask, or None where it does not."""
+    """The empty answer to a CORS preflight; None for any other request."""
     if request.method != "OPTIONS":
         return None
     if not re.search("https?://", request.headers.get("Origin", "")):
@@ -257,7 +260,7 @@ def _predict(models: ModelManager, metrics: Metrics, spec: ModelSpec, body: byte
 
 
 def _metadata(models: ModelManager, spec: ModelSpec) -> bytes:
-    """Any's own JSON would wrap the signatures; TensorFlow Serving puts the two parts together itself."""
+    """Put together from two parts, as in TensorFlow Serving: the whole message's JSON would wrap the signatures."""
     answer = get_model_metadata(models, GetModelMetadataRequest(model_spec=spec, metadata_field=[SIGNATURE_DEF]))
     signatures = SignatureDefMap()
     answer.metadata[SIGNATURE_DEF].Unpack(signatures)

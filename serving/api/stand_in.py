@@ -1,6 +1,6 @@
-"""The stand-in for TensorFlow Serving: any SavedModels over gRPC and REST, their base paths watched for new versions.
+"""The stand-in for TensorFlow Serving: serves SavedModels over gRPC and REST, and watches for new versions of them.
 
-As with the real server the ports open when the first version of every model is loaded.
+As with the real server, the ports open once the first version of every model is loaded.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from workspace.machine import check_port_is_free
 
 
 class Server:
-    """Both APIs over the models. ``start`` it once, ``stop`` it once, whatever came of the start."""
+    """The models and both APIs. Call ``start`` once, and ``stop`` once even where the start failed."""
 
     def __init__(self, flags: Flags):
-        """Raises UserError where the base path is not a directory, a port is taken or a configuration will not do."""
+        """Raises UserError where a base path is not a directory, a port is taken or a configuration is refused."""
         self._config = _model_config(flags)
         check_port_is_free(flags.host, flags.port, "--port")
         if flags.rest_api_port:
@@ -65,7 +65,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The gRPC port, once started; the one chosen where the flags say 0."""
+        """The gRPC port of the started server; where the flags say 0, the free one that it took."""
         if self._grpc is None:
             raise RuntimeError("the server is not started")
         return self._grpc.port
@@ -73,8 +73,8 @@ class Server:
     def start(self, stopped: threading.Event) -> bool:
         """Loads the first version of every model, then opens the ports; False if ``stopped`` was set before that.
 
-        Waits as long as there is no version. Raises UserError where the first does not load, the configuration of the
-        models will not do, or a port is taken.
+        Waits while a model has no version. Raises UserError where a first version does not load, the configuration of
+        the models is refused, or a port is taken.
         """
         flags = self._flags
         config_file = None
@@ -116,7 +116,7 @@ class Server:
 
 
 def _model_config(flags: Flags) -> ModelServerConfig:
-    """Raises UserError where the file will not do or a base path is not there."""
+    """Raises UserError where the file is refused or a base path does not exist."""
     if flags.model_config_file:
         config = read_model_config(flags.model_config_file)
     elif flags.model_base_path:
@@ -132,7 +132,7 @@ def _model_config(flags: Flags) -> ModelServerConfig:
 
 
 def _loader(flags: Flags) -> Callable[[Path], SavedModel]:
-    """Makes a model of a version's directory, warmed up where the flags say so."""
+    """Loads the model in a version's directory, and warms it up where the flags say so."""
     batching = None
     if flags.enable_batching:
         batching = Batching.from_flags(flags.batching_parameters_file, flags.enable_per_model_batching_parameters)

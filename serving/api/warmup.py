@@ -1,7 +1,7 @@
-"""Requests that a version answers before it is available, so that no client waits for what is done but once.
+"""Requests that a version answers before it is available, so that no client waits for work that is done only once.
 
-Protocol: TensorFlow Serving's docs (saved_model_warmup.md) and saved_model_warmup_util.cc. A version brings them along,
-as PredictionLog records of assets.extra/tf_serving_warmup_requests.
+Protocol: TensorFlow Serving's docs (saved_model_warmup.md) and saved_model_warmup_util.cc. They come with the version,
+as PredictionLog records in assets.extra/tf_serving_warmup_requests.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Requests for the same outputs of a model computed together, as TensorFlow Serving's --enable_batching does.
+"""Requests for the same outputs of a model, computed together as TensorFlow Serving does with --enable_batching.
 
 The thread of a request leaves its rows with the scheduler and waits; a batch thread puts the rows of several requests
-together, runs the model once, and gives each its own. Follows TensorFlow Serving's batching_session.cc and
-batching_util.cc, errors and padding included. It differs in what becomes of a request whose deadline has passed:
-it ends at that moment with DEADLINE_EXCEEDED, and its rows are left out of a batch in which others are in time.
-(TensorFlow Serving leaves out whole batches only, and then answers RESOURCE_EXHAUSTED.)
+together, runs the model once, and gives each request its own. Errors and padding included, this follows TensorFlow
+Serving's batching_session.cc and batching_util.cc, with one difference: a request ends with DEADLINE_EXCEEDED at the
+moment its deadline passes, and a batch runs without the rows of such requests. (TensorFlow Serving leaves out whole
+batches only, and then answers RESOURCE_EXHAUSTED.)
 """
 
 from __future__ import annotations
@@ -31,25 +31,27 @@ from serving.batching.scheduler import BatchScheduler, Feeds, Part
 from serving.protocol.status import StatusError, invalid_argument
 from workspace.errors import UserError
 
-# Feeds, names of the tensors to compute, and the seconds it may take or None -> the tensors, in the order of the names.
+# Takes feeds, names of tensors and the seconds it has (None: any number); gives the tensors, in the names' order.
 Compute = Callable[[Feeds, Sequence[str], float | None], Sequence[np.ndarray]]
 
 _LARGEST_PADDED_RANK = 6
 
 
 class Batching:
-    """What a server's flags say of batching: whose parameters a model has, and the threads that all models share."""
+    """The batching of a server: where a model's parameters come from, and the threads that all models share."""
 
     def __init__(self, parameters: Any, per_model: bool = False):
-        """``parameters``: BatchingParameters; with ``per_model`` only what they say of threads counts, the rest is in
-        a file of each SavedModel, and one without it is not batched. Raises tf.errors.InvalidArgumentError.
+        """parameters: BatchingParameters; per_model: take only the threads from them, and all else from a file in each
+        SavedModel; a SavedModel without that file is not batched.
+
+        Raises tf.errors.InvalidArgumentError.
         """
         self._scheduler = BatchScheduler(*thread_pool(parameters))
         self._options = None if per_model else queue_options(parameters)
 
     @classmethod
     def from_flags(cls, parameters_file: Path | None, per_model: bool) -> Batching:
-        """Raises OSError where the file cannot be read, UserError where it does not parse or will not do."""
+        """Raises OSError where the file cannot be read, UserError where it holds no valid parameters."""
         try:
             if parameters_file is not None:
                 return cls(read_parameters(parameters_file), per_model)
@@ -61,9 +63,9 @@ class Batching:
             raise UserError(f"{error.message}{reason}; correct --batching_parameters_file={parameters_file}") from error
 
     def batcher(self, path: Path, compute: Compute) -> Batcher | None:
-        """What batches the requests for the SavedModel in ``path``, to be closed with it; None for no batching.
+        """The batcher of the SavedModel in ``path``, to be closed with it; None where it is not batched.
 
-        Raises OSError and tf.errors.InvalidArgumentError where the SavedModel's own parameters cannot be had.
+        Raises OSError or tf.errors.InvalidArgumentError where the SavedModel's own parameters cannot be read.
         """
         options = self._options
         if options is None:
@@ -105,7 +107,7 @@ class Batcher:
             part.started = True
         try:
             outputs = self._outputs(fetches, parts, max(part.deadline for part in parts) - now)
-        except Exception as error:  # whatever it is, those who wait must hear of it and this thread go on
+        except Exception as error:  # those who wait must learn of any error, and this thread go on
             for part in parts:
                 part.end(error)
             return
@@ -116,7 +118,7 @@ class Batcher:
             start = stop
 
     def close(self) -> None:
-        """Ends what is queued with CANCELLED."""
+        """Ends the queued requests with CANCELLED."""
         self._scheduler.remove(self)
 
     def _outputs(self, fetches: tuple[str, ...], parts: list[Part], timeout: float) -> dict[str, np.ndarray]:
@@ -153,7 +155,7 @@ class Batcher:
 
 
 def batch_size(feeds: Feeds) -> int:
-    """The number of rows of ``feeds``. Raises StatusError INVALID_ARGUMENT where they do not all have that many."""
+    """The number of rows of all ``feeds``. Raises StatusError INVALID_ARGUMENT where they have none or differ."""
     if not feeds:
         raise invalid_argument("Batching Run() must have at least one input tensor")
     if any(value.ndim == 0 for value in feeds.values()):
@@ -165,7 +167,7 @@ def batch_size(feeds: Feeds) -> int:
 
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:
-    """An output of a split request from those of its parts, which padding may have made differently wide."""
+    """An output of a split request, from those of its parts; padding may have given these different widths."""
     shapes = sorted({array.shape[1:] for array in arrays})
     if len(shapes) > 1:
         raise _failed_precondition(
@@ -176,12 +178,12 @@ def _joined(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def _rounded(rows: int, allowed: tuple[int, ...]) -> int:
-    """The smallest allowed number of rows that holds ``rows``; no rows stay none, for there is nothing to repeat."""
+    """The smallest allowed number of rows that holds ``rows``; 0 stays 0, as there is no row to repeat."""
     return next((size for size in allowed if size >= rows), rows) if rows else 0
 
 
 def _padded(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """All of the same shape but for the rows: what a shorter one lacks is filled with its own first element."""
+    """The arrays made equal in shape, save for their rows; a shorter one is filled up with its own first element."""
     ranks = {array.ndim for array in arrays}
     if max(ranks) > _LARGEST_PADDED_RANK:
         raise invalid_argument(f"Only tensors with rank from 1 to {_LARGEST_PADDED_RANK} can be padded.")

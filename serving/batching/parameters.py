@@ -1,7 +1,7 @@
-"""BatchingParameters: what the operator of a server, or the maker of a SavedModel, says of batching.
+"""BatchingParameters: how the operator of a server, or the maker of a SavedModel, wants requests batched.
 
-The message is that of TensorFlow Serving's session_bundle_config.proto, of which tensorflow-serving-api has no
-module; defaults and checks are those of its bundle_factory_util and of TensorFlow's shared_batch_scheduler.h.
+The message is in TensorFlow Serving's session_bundle_config.proto, for which tensorflow-serving-api has no module;
+defaults and checks are those of its bundle_factory_util and of TensorFlow's shared_batch_scheduler.h.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class QueueOptions:
     batch_timeout: float
     max_enqueued_batches: int
     enable_large_batch_splitting: bool
-    allowed_batch_sizes: tuple[int, ...]  # a run's rows are made up to one of these; empty for any
+    allowed_batch_sizes: tuple[int, ...]  # a run is padded to one of these numbers of rows; empty: not padded
     pad_variable_length_inputs: bool
 
 
@@ -72,7 +72,7 @@ def thread_pool(parameters: Any) -> tuple[int, str]:
 def queue_options(parameters: Any) -> QueueOptions:
     """``parameters`` with their defaults filled in. Raises tf.errors.InvalidArgumentError.
 
-    One check is stricter than TensorFlow Serving's: there it is only documented that the allowed sizes increase.
+    One check is stricter than TensorFlow Serving's, which documents that allowed sizes increase but does not check it.
     """
     max_batch_size = _value(parameters, "max_batch_size", _DEFAULT_MAX_BATCH_SIZE)
     splitting = _value(parameters, "enable_large_batch_splitting", False)
@@ -80,7 +80,7 @@ def queue_options(parameters: Any) -> QueueOptions:
     timeout_micros = _value(parameters, "batch_timeout_micros", 0)
     max_enqueued = _value(parameters, "max_enqueued_batches", _DEFAULT_MAX_ENQUEUED_BATCHES)
     if not splitting:
-        max_enqueued = max_enqueued or 1  # TensorFlow's kindness to old configurations
+        max_enqueued = max_enqueued or 1  # TensorFlow lets old configurations say 0
     allowed = tuple(parameters.allowed_batch_sizes)
     if allowed:
         _require(

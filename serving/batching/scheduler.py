@@ -1,7 +1,7 @@
-"""Queues of requests that could run together, and the threads that run them: when, how many, in whose turn.
+"""Queues of requests that can run together, and the threads that run them: when, how many at once, in which order.
 
-Follows TensorFlow's shared_batch_scheduler.h in what becomes a batch, which requests are refused, and what an error
-says. What a batch is made of, and how it runs, is its model's matter: batching.py.
+What becomes a batch, which requests are refused and what an error says follow TensorFlow's shared_batch_scheduler.h.
+What is in a batch, and how it runs, is up to its model: batcher.py.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Model(Protocol):
 
 
 class Part:
-    """Rows of one request that run together, and what came of them.
+    """Rows of one request that run together, and what became of them.
 
-    ``deadline`` is on the clock of ``time.monotonic``, and infinity for none.
+    ``deadline`` is on the clock of ``time.monotonic``; infinity stands for none.
     """
 
     __slots__ = ("_done", "_outcome", "deadline", "feeds", "size", "started")
@@ -46,16 +46,16 @@ class Part:
         self.deadline = deadline
         self.started = False
         self._outcome: dict[str, np.ndarray] | Exception = {}
-        self._done = threading.Lock()  # the lightest thing that one thread can wait for and another let go
+        self._done = threading.Lock()  # the lightest thing that one thread can wait for and another release
         self._done.acquire()
 
     def end(self, outcome: dict[str, np.ndarray] | Exception) -> None:
-        """Lets the waiting thread go, with the rows of the outputs or an error to raise."""
+        """Releases the waiting thread, with the rows of the outputs or an error to raise."""
         self._outcome = outcome
         self._done.release()
 
     def result(self) -> dict[str, np.ndarray]:
-        """Waits for the end, and at most until the deadline. Raises what the part ended with, or DEADLINE_EXCEEDED."""
+        """Waits for the end, at most until the deadline. Raises the error it ended with, or DEADLINE_EXCEEDED."""
         left = self.deadline - time.monotonic()
         if not self._done.acquire(timeout=min(max(left, 0.0), threading.TIMEOUT_MAX)):
             queued = "Run() timeout exceeded while waiting in batching queue"
@@ -70,7 +70,7 @@ class Part:
 class BatchScheduler:
     """The batch threads of a server, and the queues that they take in turn.
 
-    A queue is there while something is in it, the threads while there is a model. Safe to share between threads.
+    A queue exists while something is in it, the threads while there is a model. Safe to share between threads.
     """
 
     def __init__(self, threads: int, name: str):
@@ -89,7 +89,7 @@ class BatchScheduler:
                 self._alive += 1
 
     def remove(self, model: Model) -> None:
-        """Ends what is queued for ``model`` with CANCELLED. A batch under way is left to its end."""
+        """Ends the queued requests for ``model`` with CANCELLED. A batch under way runs to its end."""
         with self._changed:
             self._models.discard(model)
             for key in [key for key, queue in self._queues.items() if queue.model is model]:
@@ -113,17 +113,17 @@ class BatchScheduler:
             parts = queue.add(feeds, size, deadline)
             self._queues[key] = queue
             if queue.ready_at() != expected_at:
-                self._changed.notify()  # else somebody waits for that moment already, or nobody is free to
+                self._changed.notify()  # else a thread waits for that moment already, or none is free
         return parts
 
     def _run_batches(self) -> None:
         while (taken := self._next()) is not None:
             queue, batch = taken
             queue.model.run_batch(queue.fetches, batch.parts)
-            del taken, queue, batch  # a thread that waits for work keeps nobody's arrays
+            del taken, queue, batch  # while it waits for work, a thread keeps nobody's arrays
 
     def _next(self) -> tuple[_Queue, _Batch] | None:
-        """Waits for a batch whose time has come; None when there is no model left."""
+        """Waits for a batch that is due; None when there is no model left."""
         with self._changed:
             while self._models:
                 now = time.monotonic()

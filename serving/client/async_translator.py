@@ -20,10 +20,11 @@ from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Answer,
 
 
 class AsyncTranslator(Connection):
-    """``Translator`` for asyncio, with the same arguments, calls and errors; for the event loop that it is made in.
+    """``Translator`` for asyncio, with the same arguments, calls and errors.
 
-    Use it as an asynchronous context manager, or ``close`` it. A call that finds no server is repeated a few times and
-    fails within seconds. Once the server has answered, one that goes away is waited for until the deadline.
+    Use it in the event loop that it is made in, as an asynchronous context manager, or ``close`` it. A call that finds
+    no server is repeated a few times and fails within seconds. Once the server has answered, one that goes away is
+    waited for until the deadline.
     """
 
     _library = grpc.aio

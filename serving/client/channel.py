@@ -49,8 +49,8 @@ CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Tls:
-    """Files in PEM form: of the authority that signed the server's certificate (default: those that gRPC knows), and,
-    where the server asks who its clients are, the client's own certificate and key."""
+    """Files in PEM form. ``authority`` is the one that signed the server's certificate, by default one of those that
+    gRPC knows; ``certificate`` and ``key`` are the client's own, for a server that asks who its clients are."""
 
     authority: Path | None = None
     certificate: Path | None = None
@@ -59,7 +59,7 @@ class Tls:
     def credentials(self) -> grpc.ChannelCredentials:
         """Raises UserError where a file cannot be read, or only one of certificate and key is given."""
         if (self.certificate is None) != (self.key is None):
-            raise UserError("a client shows a certificate with its key; give both or neither")
+            raise UserError("a client's certificate needs its key, and a key its certificate; give both or neither")
         return grpc.ssl_channel_credentials(_read(self.authority), _read(self.key), _read(self.certificate))
 
 

@@ -1,4 +1,4 @@
-"""Lines in, their translations by a running server out: the work of ``python -m serving.translate``."""
+"""Translates lines with a running server: the work of ``python -m serving.translate``."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def translate_lines(options: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _lines(options: argparse.Namespace) -> Iterator[Iterable[str]]:
-    """What is to be translated. Lines end at a newline only, whatever else a sentence holds."""
+    """The texts to translate. Lines end at a newline only, whatever other separators are in them."""
     if options.text:
         yield options.text
     elif options.input:
@@ -78,7 +78,7 @@ def _without_end(line: str) -> str:
 
 
 def _answers(translator: Translator, lines: Iterable[str], options: argparse.Namespace) -> Iterator[tuple[str, Answer]]:
-    """Every line with what is asked for of it, in their order."""
+    """Every line with the answer to it, in their order."""
     typed = not (options.text or options.input) and sys.stdin.isatty()
     at_once = 1 if typed else REQUESTS_IN_FLIGHT  # each is answered as it is typed
     if options.nbest:
@@ -138,7 +138,7 @@ def _in_a_line(text: str) -> str:
 
 
 def heat_map(alignment: Alignment) -> Table:
-    """A row a word of the translation, a column a word of the source, by its number; lighter is more attended to."""
+    """A row for each word of the translation, a numbered column for each of the source; lighter for more weight."""
     table = Table(box=None, padding=0)
     table.add_column(justify="right")
     for number in range(len(alignment.source)):

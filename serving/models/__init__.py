@@ -1,1 +1,1 @@
-"""The models that a server has, their versions, and a SavedModel that is loaded."""
+"""The models of a server, their versions, and a SavedModel in memory."""

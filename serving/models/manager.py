@@ -1,6 +1,6 @@
-"""The served models by name, with the labels of their versions, as one configuration after another says.
+"""The served models by name, and the labels of their versions, as the newest configuration says.
 
-Follows TensorFlow Serving's server_core.cc in what a new configuration does and what is refused.
+What a new configuration does, and which ones are refused, follows TensorFlow Serving's server_core.cc.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from serving.protocol.model_config import check, read_model_config
 from serving.protocol.status import CODES, StatusError, invalid_argument
 from workspace.errors import UserError
 
-_SECONDS_BETWEEN_LOOKS = 0.1  # at whether the one who waits is still there
+_SECONDS_BETWEEN_LOOKS = 0.1  # at whether the caller still waits
 
 
 class ModelManager:
     """Keeps the models up to date, in a thread of its own that polls their base paths.
 
-    new_model: makes a model of a name; poll_wait_seconds: between two polls, 0 polls once and when
-    the configuration is new, a negative number never;
-    labels_of_unavailable: a label may be given to a version before it is loaded, unless another has it.
+    new_model: makes the model of a name; poll_wait_seconds: the time between two polls, where 0 polls once and after
+    each new configuration, and a negative number never; labels_of_unavailable: whether a version may be given a label
+    before it is loaded, as long as no other version has that label.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ModelManager:
         self._new_model = new_model
         self._poll_wait = poll_wait_seconds
         self._labels_of_unavailable = labels_of_unavailable
-        # Only ever replaced as a whole, so that requests need no lock; the lock is for who replaces them.
+        # Never changed, only replaced as a whole: that takes the lock, and requests need none.
         self._models: Mapping[str, ServedModel] = {}
         self._labels: Mapping[str, Mapping[str, int]] = {}
         self._config = ModelServerConfig()
@@ -55,7 +55,10 @@ class ModelManager:
         self._thread = threading.Thread(target=self._keep_up_to_date, name="versions")
 
     def start(self, config: ModelServerConfig, config_file: tuple[Path, float] | None = None) -> None:
-        """Serves ``config``, later what is in ``config_file``, read again every so many seconds. Raises StatusError."""
+        """Serves ``config``, and later what ``config_file`` says, a path and the seconds between two readings of it.
+
+        Raises StatusError where ``config`` is refused.
+        """
         self._config_file = config_file
         self._apply(config)
         self._thread.start()
@@ -86,11 +89,11 @@ class ModelManager:
         return not stopped.is_set()
 
     def reload(self, config: ModelServerConfig, is_waited_for: Callable[[], bool]) -> None:
-        """Serves ``config`` instead of what is served; models it leaves out unload.
+        """Serves ``config`` in place of the current configuration; models that it leaves out are unloaded.
 
-        Returns when the models that were not served before are, or are given up, or nobody waits. Raises StatusError:
-        INVALID_ARGUMENT or FAILED_PRECONDITION where the configuration will not do, in which case nothing is changed;
-        UNKNOWN where models do not become available.
+        Returns once every added model is available or given up, or nobody waits any more. Raises StatusError:
+        INVALID_ARGUMENT or FAILED_PRECONDITION where the configuration is refused, and then nothing has changed;
+        UNKNOWN where an added model does not become available.
         """
         if config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
@@ -113,10 +116,10 @@ class ModelManager:
 
     @contextlib.contextmanager
     def lease(self, spec: ModelSpec) -> Iterator[tuple[int, SavedModel]]:
-        """The version that ``spec`` asks for, by number or label, else the newest; it stays loaded for the block.
+        """The version that ``spec`` asks for by number or label, else the newest; it stays loaded until the block ends.
 
-        Raises StatusError: INVALID_ARGUMENT without a name or with a label that is not assigned,
-        NOT_FOUND where nothing like it is loaded.
+        Raises StatusError: INVALID_ARGUMENT for a missing name or an unknown label, NOT_FOUND where no such version is
+        loaded.
         """
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
@@ -145,7 +148,10 @@ class ModelManager:
         ]
 
     def _apply(self, config: ModelServerConfig) -> list[ServedModel]:
-        """Gives the models that were not served before. Raises StatusError, and has changed nothing then."""
+        """Makes ``config`` the configuration, and gives the models that it adds.
+
+        Raises StatusError where it is refused, and then has changed nothing.
+        """
         with self._configuring:
             check(config, self._config)
             self._labels = self._labels_of(config)
@@ -196,13 +202,13 @@ class ModelManager:
             self._wake.wait(max(0.0, min(due) - time.monotonic()) if due else None)
 
     def _read_config_file(self, path: Path) -> None:
-        """A file that will not do leaves what is served as it is; it is complained of once."""
+        """Serves what the file says. A file that is refused changes nothing, and is reported once."""
         try:
             config = read_model_config(path)
             if config != self._config:
                 self._apply(config)
         except (UserError, StatusError) as error:
-            complaint = f"{path} is not followed: {error}"
+            complaint = f"{path} is refused, the models stay as they are: {error}"
             if complaint != self._complaint:
                 log(complaint)
             self._complaint = complaint

@@ -49,10 +49,10 @@ class _Attempts:
 
 
 class ServedModel:
-    """One model and its versions. ``scan`` and ``reconcile`` belong to one thread; the rest to any."""
+    """One model and its versions. ``scan`` and ``reconcile`` are for a single thread; the rest is for any."""
 
     def __init__(self, name: str, load: Callable[[Path], SavedModel], retries: Retries):
-        """``load`` makes a model of a version's directory, ready to be asked."""
+        """``load`` takes a version's directory and gives a model that is ready to answer."""
         self.name = name
         self._load_version = load
         self._retries = retries
@@ -60,21 +60,21 @@ class ServedModel:
         self._wanted: dict[int, Path] = {}
         self._attempts: dict[int, _Attempts] = {}
         self._complaint = ""
-        # Guards the two below and tells of every change of them.
+        # Guards the two below, and is notified of every change to them.
         self._changed = threading.Condition()
         self._loaded: dict[int, _Loaded] = {}
         self._states: dict[int, ModelVersionStatus] = {}
 
     @property
     def base_path(self) -> str:
-        """Where its versions are; empty where it is not served."""
+        """The directory of its versions; empty while the model is not served."""
         return str(self._config.base_path) if self._config else ""
 
     @contextlib.contextmanager
     def lease(self, version: int | None) -> Iterator[tuple[int, SavedModel]]:
         """The version asked for, or the newest loaded; it stays loaded until the block ends.
 
-        Raises StatusError NOT_FOUND where that version, or any, is not loaded.
+        Raises StatusError NOT_FOUND where that version is not loaded, or none is.
         """
         with self._changed:
             number = max(self._loaded, default=None) if version is None else version
@@ -90,7 +90,7 @@ class ServedModel:
                 self._changed.notify_all()
 
     def states(self) -> list[ModelVersionStatus]:
-        """Every version seen so far, the newest first, those that ended included."""
+        """The states of all versions seen so far, the newest first; those that have ended are among them."""
         with self._changed:
             return [self._states[version] for version in sorted(self._states, reverse=True)]
 
@@ -99,20 +99,20 @@ class ServedModel:
             return version in self._loaded
 
     def wait_until_settled(self, timeout: float) -> bool:
-        """Waits at most ``timeout`` seconds; whether a version is loaded, or the newest given up (``failure``)."""
+        """Whether a version is loaded, or the newest is given up (see ``failure``), within ``timeout`` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._loaded) or self._failed() is not None, timeout)
 
     def failure(self) -> ModelVersionStatus | None:
-        """The state of the newest version where no version is loaded and that one is given up."""
+        """The state of the newest version if that is given up and none is loaded, else None."""
         with self._changed:
             return None if self._loaded else self._failed()
 
     def configure(self, config: ModelConfig | None) -> bool:
-        """Serves from now on what ``config`` says, or nothing; gives whether it served nothing before."""
+        """From now on serves what ``config`` says, nothing for None; gives whether the model is newly served."""
         was_served = self._config is not None
         if config is not None and not was_served:
-            with self._changed:  # what became of it when it was last served is no answer any more
+            with self._changed:  # how its versions ended when it was last served no longer matters
                 self._states = {v: s for v, s in self._states.items() if s.state != ModelVersionStatus.END}
         self._config = config
         return config is not None and not was_served
@@ -127,7 +127,7 @@ class ServedModel:
         try:
             found = {int(path.name): path for path in base_path.iterdir() if _is_version(path)}
         except OSError as error:
-            # A base path that is away for a moment (a remote disk) must not unload anything.
+            # A base path that is out of reach for a moment (a remote disk) must not unload anything.
             self._complain(f"cannot read base path {base_path} of model {self.name}: {error.strerror}")
             return
         policy = config.model_version_policy
@@ -139,7 +139,7 @@ class ServedModel:
             self._complain("" if found else f"no version of model {self.name} in {base_path} yet: waiting for one")
 
     def reconcile(self) -> None:
-        """Loads the wanted versions that it is time to try, and unloads the others when they can be spared."""
+        """Loads the wanted versions that are due, and unloads the others as soon as they can be spared."""
         for version in [version for version in self._attempts if version not in self._wanted]:
             del self._attempts[version]
         self._unload_the_replaced()
@@ -149,7 +149,7 @@ class ServedModel:
                 self._unload_the_replaced()
 
     def _unload_the_replaced(self) -> None:
-        """Unloads what is not wanted, but the newest of it only once something that is wanted is loaded."""
+        """Unloads the versions that are not wanted; the newest of them stays until one that is wanted is loaded."""
         replaced = sorted(version for version in self._loaded if version not in self._wanted)
         if self._wanted and not any(version in self._loaded for version in self._wanted):
             replaced = replaced[:-1]
@@ -163,7 +163,7 @@ class ServedModel:
         return attempts.failures <= self._retries.count and time.monotonic() >= attempts.next_at
 
     def next_retry(self) -> float | None:
-        """When (``time.monotonic``) the next attempt at a failing version is due; None without one."""
+        """When the next attempt at a failing version is due, by ``time.monotonic``; None where there is none."""
         pending = [
             a.next_at for v, a in self._attempts.items() if a.failures <= self._retries.count and v in self._wanted
         ]
@@ -179,7 +179,7 @@ class ServedModel:
         began = time.monotonic()
         try:
             model = self._load_version(path)
-        except Exception as error:  # whatever the files hold, the server goes on with what it has
+        except Exception as error:  # whatever is in the files, the server goes on with what it has
             self._load_failed(version, error)
             return
         self._attempts.pop(version, None)
@@ -229,7 +229,7 @@ class ServedModel:
 
 
 def log(message: str) -> None:
-    """What a server says of itself goes to standard error, a line at a time."""
+    """Writes what a server reports of itself to standard error, a line at a time."""
     print(message, file=sys.stderr, flush=True)
 
 
@@ -243,7 +243,7 @@ def _status(error: Exception) -> tuple[int, str]:
 
 
 def _is_version(path: Path) -> bool:
-    """Names that are not numbers are versions still being written, or no versions at all."""
+    """A name that is not a number is a version still being written, or no version at all."""
     name = path.name
     return name.isascii() and name.isdigit() and int(name) <= _LARGEST_VERSION and path.is_dir()
 

@@ -232,12 +232,12 @@ def test_a_configuration_file_that_is_polled(versions: Path, config_file: Path, 
     config_file.write_text(config_of(model("a", versions / "a")))
     with running(versions, "unused", model_config_file=config_file, model_config_file_poll_wait_seconds=1) as server:
         config_file.write_text("no configuration")
-        eventually(lambda: f"{config_file} is not followed: " in capsys.readouterr().err)
+        eventually(lambda: f"{config_file} is refused, the models stay as they are: " in capsys.readouterr().err)
         assert said(server, "a") == "a3:"
         config_file.write_text(config_of(model("b", versions / "b")))
         eventually(lambda: states(server, "a") == {3: "END"})
         eventually(lambda: states(server, "b") == {5: "AVAILABLE"})
-        assert "is not followed" not in capsys.readouterr().err  # said once
+        assert "is refused" not in capsys.readouterr().err  # said once
 
 
 @pytest.mark.parametrize(
