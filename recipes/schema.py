@@ -1,4 +1,4 @@
-"""The settings of a run: every key a recipe may have, its unit and its default.
+"""The settings of a run: every key a recipe may have, with its default, its meaning and the unit of every number.
 
 A recipe is a YAML file; ``recipes.loading`` reads and checks it. Whatever a recipe leaves out has the
 default below, and a key that is not below is an error that names the nearest one that is. The sections about
@@ -11,52 +11,69 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from recipes.data_schema import Cleaning, Corpora, Section, Split, Subwords, TrainingCorpus
+from recipes.data_schema import Cleaning, Corpora, Split, Subwords, TrainingCorpus
+from recipes.sections import Section, setting
 
 
 class Model(Section):
     """The network (Bahdanau, Cho and Bengio 2015, appendix A; the paper's letters in brackets)."""
 
-    architecture: Literal["rnnsearch", "rnnencdec"] = Field(
-        "rnnsearch", description="with attention, or the paper's baseline with one fixed context c = h_T"
+    architecture: Literal["rnnsearch", "rnnencdec"] = setting(
+        "rnnsearch", "with attention, or the paper's baseline with one fixed context `c = h_T`"
     )
-    embedding_units: int = Field(256, ge=1, description="units of a word embedding [m]")
-    encoder_units: int = Field(256, ge=1, description="units of the encoder, in each direction [n]")
-    encoder_layers: int = Field(
-        1, ge=1, description="layers of the encoder; each above the first adds to what is below"
+    embedding_units: int = setting(256, "size of a word embedding [m]", unit="units", ge=1)
+    encoder_units: int = setting(256, "size of the encoder's state in each direction [n]", unit="units", ge=1)
+    encoder_layers: int = setting(
+        1, "layers of the encoder; each above the first adds its states to those below it", unit="layers", ge=1
     )
-    decoder_units: int = Field(512, ge=1, description="units of the decoder's state [n]")
-    decoder_layers: int = Field(1, ge=1, description="layers of the decoder, likewise; the first one attends")
-    alignment_units: int = Field(256, ge=1, description="hidden units of the alignment model [n']")
-    readout_units: int = Field(256, ge=1, description="maxout units before the softmax [l]")
-    readout_state: Literal["current", "previous"] = Field(
-        "current", description="state the read-out sees: s_i (equation 4) or s_{i-1} (appendix A.2.2)"
+    decoder_units: int = setting(512, "size of the decoder's state [n]", unit="units", ge=1)
+    decoder_layers: int = setting(
+        1, "layers of the decoder, added up likewise; only the first attends", unit="layers", ge=1
     )
-    initialization: Literal["glorot", "paper"] = Field(
-        "glorot", description="Glorot uniform, or the paper's (B.1); recurrent matrices are orthogonal in both"
+    alignment_units: int = setting(256, "hidden units of the alignment model [n']", unit="units", ge=1)
+    readout_units: int = setting(256, "maxout units before the softmax [l]", unit="units", ge=1)
+    readout_state: Literal["current", "previous"] = setting(
+        "current", "decoder state that the read-out sees: `s_i` (equation 4) or `s_{i-1}` (appendix A.2.2)"
     )
-    tied_embeddings: Literal["target", "all"] | None = Field(
-        None, description="target: E of the target is the softmax matrix too; all: and E of the source (joint subwords)"
+    initialization: Literal["glorot", "paper"] = setting(
+        "glorot", "Glorot uniform, or the paper's (appendix B.1); recurrent matrices are orthogonal in both"
     )
-    layer_norm: bool = Field(
-        False, description="layer normalisation of GRU inputs, annotations and read-out; not inside the recurrences"
+    tied_embeddings: Literal["target", "all"] | None = setting(
+        None,
+        "`target`: the target embeddings are the softmax matrix too; `all`: so are the source embeddings",
+        unset="each is a matrix of its own",
     )
-    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of embeddings, between layers and of read-out")
-    embedding_dropout: float | None = Field(
-        None, ge=0, lt=1, description="share dropped of embeddings; default: as dropout"
+    layer_norm: bool = setting(
+        False, "layer normalisation of the GRUs' inputs, the annotations and the read-out; not inside the recurrences"
     )
-    layer_dropout: float | None = Field(
-        None, ge=0, lt=1, description="share dropped of what a layer above the first reads; default: as dropout"
+    dropout: float = setting(
+        0.2, "share dropped of embeddings, between layers, and of the read-out", unit="share", ge=0, lt=1
     )
-    readout_dropout: float | None = Field(
-        None, ge=0, lt=1, description="share dropped of the read-out; default: as dropout"
+    embedding_dropout: float | None = setting(
+        None, "share dropped of embeddings", unit="share", unset="as `model.dropout`", ge=0, lt=1
     )
-    recurrent_dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of a GRU's state that its gates do not see, the same units at every step"
+    layer_dropout: float | None = setting(
+        None,
+        "share dropped of what every layer above the first reads",
+        unit="share",
+        unset="as `model.dropout`",
+        ge=0,
+        lt=1,
+    )
+    readout_dropout: float | None = setting(
+        None, "share dropped of the read-out", unit="share", unset="as `model.dropout`", ge=0, lt=1
+    )
+    recurrent_dropout: float = setting(
+        0.0,
+        "share of a GRU's state that its next step does not see, the same units at every step",
+        unit="share",
+        ge=0,
+        lt=1,
     )
 
     @model_validator(mode="after")
     def _ties_equal_sizes(self) -> Model:
+        """With ``tied_embeddings``, ``readout_units`` must equal ``embedding_units``."""
         if self.tied_embeddings and self.readout_units != self.embedding_units:
             raise ValueError(
                 f"tied_embeddings needs readout_units ({self.readout_units}) to be embedding_units "
@@ -66,87 +83,119 @@ class Model(Section):
 
 
 class Training(Section):
-    """How the network is trained."""
+    """How the network is trained.
 
-    init_from: str | None = Field(
-        None, description="work directory of another run, whose best weights to start from (fine-tuning)"
+    An update changes all weights once, by the gradient of one batch or, with ``accumulate``, of several.
+    """
+
+    init_from: str | None = setting(None, "work directory of another run, to start from its best weights (fine-tuning)")
+    optimizer: Literal["adam", "adamw", "adadelta", "sgd"] = setting(
+        "adam", "Adam, Adam with weight decay, Adadelta (rho 0.95, epsilon 1e-6), or gradient descent"
     )
-    optimizer: Literal["adam", "adamw", "adadelta", "sgd"] = Field(
-        "adam", description="Adam, Adam with weight decay, Adadelta (rho 0.95, epsilon 1e-6) or gradient descent"
-    )
-    weight_decay: float = Field(
-        0.0, ge=0, description="adamw: share of every matrix taken off at an update, times the learning rate"
-    )
-    momentum: float = Field(0.0, ge=0, lt=1, description="sgd: share of the change before that is made once more")
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate; 1 for the paper's Adadelta")
-    schedule: Literal["constant", "cosine", "inverse_sqrt", "plateau"] = Field(
-        "constant",
-        description="learning rate after the warm-up: as it is, falling to 0 at the last step, falling with the "
-        "square root of the step, or lowered when dev BLEU gets no better",
-    )
-    warmup_steps: int = Field(0, ge=0, description="steps over which the learning rate rises from 0")
-    plateau_factor: float = Field(0.5, gt=0, lt=1, description="plateau: what the learning rate is multiplied by")
-    plateau_patience: int = Field(
-        2, ge=1, description="plateau: dev evaluations without a better BLEU before that, fewer than patience"
-    )
-    clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient of all weights together")
-    ema_decay: float = Field(
+    weight_decay: float = setting(
         0.0,
+        "with `adamw`: this times the learning rate is the share of itself that every matrix loses at an update",
+        unit="factor",
+        ge=0,
+    )
+    momentum: float = setting(
+        0.0, "with `sgd`: share of the previous change that is made again", unit="share", ge=0, lt=1
+    )
+    learning_rate: float = setting(
+        1e-3, "learning rate at its highest; 1 for the paper's Adadelta", unit="factor", gt=0
+    )
+    schedule: Literal["constant", "cosine", "inverse_sqrt", "plateau"] = setting(
+        "constant",
+        "what becomes of the learning rate after the warm-up: it stays (`constant`), falls to 0 at the last update "
+        "(`cosine`), falls with 1/√updates (`inverse_sqrt`), or is lowered when dev BLEU gets no better (`plateau`)",
+    )
+    warmup_steps: int = setting(0, "updates over which the learning rate rises from 0", unit="updates", ge=0)
+    plateau_factor: float = setting(
+        0.5, "with `plateau`: what the learning rate is multiplied by to lower it", unit="factor", gt=0, lt=1
+    )
+    plateau_patience: int = setting(
+        2, "with `plateau`: dev evaluations without a better BLEU before it is lowered", unit="dev evaluations", ge=1
+    )
+    clip_norm: float = setting(
+        1.0, "largest norm of the gradient of all weights together; a larger one is scaled down", unit="L2 norm", gt=0
+    )
+    ema_decay: float = setting(
+        0.0,
+        "share of itself that a moving average of the weights keeps at an update; the average is what is evaluated and "
+        "kept; 0: no average",
+        unit="share",
         ge=0,
         lt=1,
-        description="decay of a moving average of the weights, which is evaluated and kept in their place; 0: none",
     )
-    subword_sampling: float | None = Field(
+    subword_sampling: float | None = setting(
         None,
+        "draws the segmentations of the training sentences anew in every epoch; `unigram`: the exponent of their "
+        "likelihoods (the smaller, the more they vary); `bpe`: the share of merges left out (the larger, the more)",
+        unit="exponent or share",
+        unset="the best segmentations, always",
         gt=0,
         le=1,
-        description="alpha of the segmentations drawn anew in every epoch: the exponent of their likelihoods (unigram: "
-        "the less, the more they vary) or the share of merges left out (bpe: the more); default: the best ones",
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="probability spread over the whole vocabulary")
-    batch_tokens: int | None = Field(
+    label_smoothing: float = setting(
+        0.0, "share of the probability that is spread evenly over the vocabulary", unit="share", ge=0, lt=1
+    )
+    batch_tokens: int | None = setting(
         None,
+        "most subwords on either side of a batch, padding counted; a batch has pairs of like length, and all replicas "
+        "share it",
+        unit="subwords",
         ge=1,
-        description="target positions of a batch of like lengths, shared by all replicas; or give batch_pairs",
     )
-    batch_pairs: int | None = Field(
-        None, ge=1, description="pairs of a batch, shared by all replicas; or give batch_tokens"
+    batch_pairs: int | None = setting(
+        None, "pairs of a batch, shared by all replicas, in place of `batch_tokens`", unit="pairs", ge=1
     )
-    accumulate: int = Field(
-        1, ge=1, description="batches that make an update together, as one large one; an epoch's last may have fewer"
-    )
-    sorted_batches: int = Field(20, ge=1, description="with batch_pairs: batches read and sorted by length at a time")
-    epochs: int = Field(10, ge=1, description="passes over the training shards, at most")
-    max_steps: int | None = Field(None, ge=1, description="updates, at most; default: as many as the epochs have")
-    evaluate_every: int | None = Field(None, ge=1, description="updates between dev evaluations; default: an epoch's")
-    checkpoint_seconds: float = Field(
-        60.0, ge=0, description="seconds between checkpoints; there is one after every dev evaluation, too"
-    )
-    patience: int = Field(5, ge=1, description="dev evaluations without a better BLEU before training stops")
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the matrix products in training; softmax, loss and weights are float32 in any case"
-    )
-    updates_per_call: int = Field(
+    accumulate: int = setting(
         1,
+        "batches that make an update together, like one large one; an epoch's last may have fewer",
+        unit="batches",
         ge=1,
-        description="updates that a device makes without coming back to Python, where it has to wait for that; between "
-        "them there is no checkpoint",
     )
-    jit_compile: bool | None = Field(
+    sorted_batches: int = setting(
+        20, "with `batch_pairs`: batches that are read and sorted by length at a time", unit="batches", ge=1
+    )
+    epochs: int = setting(10, "most passes over the training shards", unit="epochs", ge=1)
+    max_steps: int | None = setting(None, "most updates in all", unit="updates", unset="those of all epochs", ge=1)
+    evaluate_every: int | None = setting(
+        None, "updates from one dev evaluation to the next", unit="updates", unset="those of an epoch", ge=1
+    )
+    checkpoint_seconds: float = setting(
+        60.0, "time from one checkpoint to the next; there is one after every dev evaluation, too", unit="seconds", ge=0
+    )
+    patience: int = setting(
+        5, "dev evaluations without a better BLEU before training stops", unit="dev evaluations", ge=1
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = setting(
+        "float32", "format of the matrix products in training; softmax, loss and weights are float32 in any case"
+    )
+    updates_per_call: int = setting(
+        1,
+        "updates that a device makes before it comes back to Python, for which it may have to wait; no checkpoint is "
+        "made between them",
+        unit="updates",
+        ge=1,
+    )
+    jit_compile: bool | None = setting(
         None,
-        description="compile the gradient with XLA, for each of a few shapes of batch; a TPU always does; default: "
-        "where there is a GPU",
+        "XLA compiles the gradient, for each of a few shapes of batch; for a TPU it always does",
+        unset="`true` where there is a GPU",
     )
-    seed: int = Field(1, ge=0, description="of weights, order of batches and dropout")
+    seed: int = setting(1, "seed of weights, order of batches, dropout and subword sampling", unit="none", ge=0)
 
     @model_validator(mode="after")
     def _one_batch_size(self) -> Training:
+        """A recipe with this section must give ``batch_tokens`` or ``batch_pairs``, and not both."""
         if (self.batch_tokens is None) == (self.batch_pairs is None):
             raise ValueError("give either batch_tokens or batch_pairs")
         return self
 
     @model_validator(mode="after")
     def _fits_the_optimizer(self) -> Training:
+        """The optimizer ``adamw`` and ``weight_decay`` need one another; ``momentum`` needs ``sgd``."""
         if (self.optimizer == "adamw") != (self.weight_decay > 0):
             raise ValueError(
                 f"the optimizer adamw and weight_decay need one another (they are {self.optimizer} and "
@@ -158,6 +207,8 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _fits_the_schedule(self) -> Training:
+        """The schedule ``inverse_sqrt`` needs ``warmup_steps``; ``plateau`` needs ``plateau_patience`` to be less than
+        ``patience``, or training would stop before the learning rate is lowered."""
         if self.schedule == "inverse_sqrt" and not self.warmup_steps:
             raise ValueError("the schedule inverse_sqrt needs warmup_steps, at the end of which it is highest")
         if self.schedule == "plateau" and self.plateau_patience >= self.patience:
@@ -169,39 +220,50 @@ class Training(Section):
 
 
 class Search(Section):
-    """Beam search."""
+    """Beam search, in evaluation and in the exported model."""
 
-    beam_size: int = Field(6, ge=1, description="hypotheses kept; 1 is greedy search")
-    length_normalization: float = Field(1.0, ge=0, description="a in log p / length^a")
-    max_length_ratio: float = Field(2.0, gt=0, description="longest translation, in subwords per source subword")
-    max_length_extra: int = Field(10, ge=0, description="subwords allowed on top of that")
-    batch_sentences: int = Field(32, ge=1, description="sentences translated at a time")
-    max_source_length: int = Field(
-        500,
-        ge=1,
-        description="longest text, in subwords; a longer one is answered by an empty translation with a score of minus "
-        "infinity",
+    beam_size: int = setting(6, "hypotheses kept; 1 is greedy search", unit="hypotheses", ge=1)
+    length_normalization: float = setting(
+        1.0,
+        "`a` in the score `log p / length^a`; 0: the log-probability; 1: its mean over the words",
+        unit="exponent",
+        ge=0,
     )
-    max_request_texts: int = Field(
-        128, ge=1, description="texts that the exported model takes at a time; a request with more is refused"
+    max_length_ratio: float = setting(
+        2.0, "most subwords of a translation for each of the source", unit="subwords per subword", gt=0
+    )
+    max_length_extra: int = setting(10, "subwords that it may have on top of that", unit="subwords", ge=0)
+    batch_sentences: int = setting(32, "sentences translated at a time", unit="sentences", ge=1)
+    max_source_length: int = setting(
+        500,
+        "longest text that is translated; the answer to a longer one is empty, with a score of minus infinity",
+        unit="subwords",
+        ge=1,
+    )
+    max_request_texts: int = setting(
+        128, "most texts that the exported model takes at a time; a request with more is refused", unit="texts", ge=1
     )
 
 
 class Recipe(Section):
-    """A whole run."""
+    """A whole run, most of it in sections."""
 
-    name: str = Field(description="name of the run; its work directory is work/<name>")
+    name: str = Field(
+        description="name of the run in the titles of reports",
+        json_schema_extra={"unset": "the name of the recipe's file"},
+    )
     corpus: Corpora = Corpora()
     cleaning: Cleaning = Cleaning()
     split: Split = Split()
     subwords: Subwords = Subwords()
-    shards: int = Field(8, ge=1, le=99_999, description="files the training split is written to")
+    shards: int = setting(8, "files that the training split is written to", unit="files", ge=1, le=99_999)
     model: Model = Model()
     training: Training = Training(batch_tokens=4000)
     search: Search = Search()
 
     @model_validator(mode="after")
     def _ties_one_vocabulary(self) -> Recipe:
+        """``model.tied_embeddings: all`` needs ``subwords.joint``, one vocabulary for both sides."""
         if self.model.tied_embeddings == "all" and not self.subwords.joint:
             raise ValueError(
                 "model.tied_embeddings: all needs one vocabulary for both sides; set subwords.joint to true, or tie "
@@ -211,6 +273,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _samples_of_subwords(self) -> Recipe:
+        """``training.subword_sampling`` needs ``subwords.type`` unigram or bpe: words have one segmentation only."""
         if self.training.subword_sampling is not None and self.subwords.type == "word":
             raise ValueError(
                 "training.subword_sampling needs subwords.type unigram or bpe, for words have one segmentation only"

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from recipes.loading import describe_settings, load_recipe, named_recipes, save_recipe
+from recipes.loading import load_recipe, named_recipes, save_recipe
+from recipes.schema import Recipe
+from recipes.sections import settings_of
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
@@ -118,7 +120,7 @@ def test_recipes_are_frozen() -> None:
 
 
 def test_every_setting_is_described() -> None:
-    settings = {key: description for key, _, description in describe_settings()}
+    settings = {setting.key: setting.field.description for setting in settings_of(Recipe) if not setting.holds}
     assert {
         "model.decoder_units",
         "training.clip_norm",

@@ -15,7 +15,9 @@ from pipelines.cleaning.records import Rejection
 from pipelines.cleaning.rules import RULES, SETTING_OF_REASON, described_rules, rejections
 from pipelines.cleaning.sentences import Sentences
 from recipes.data_schema import Cleaning
-from recipes.loading import check_recipe, describe_settings
+from recipes.loading import check_recipe
+from recipes.schema import Recipe
+from recipes.sections import settings_of
 
 NOTHING = {rule.setting: None for rule in RULES}
 LINK = "see https://example.org/a for 20 %"
@@ -143,13 +145,13 @@ def test_what_is_measured_is_beyond_the_limit_where_and_only_where_a_pair_is_rej
 
 
 def test_every_reason_names_a_setting_that_there_is() -> None:
-    settings = {key for key, _, _ in describe_settings()}
+    settings = {setting.key for setting in settings_of(Recipe)}
     assert {setting for setting in SETTING_OF_REASON.values() if setting} <= settings
     assert {rule.reason for rule in RULES} <= SETTING_OF_REASON.keys()
 
 
 def test_every_limit_has_one_rule() -> None:
-    limits = [key.removeprefix("cleaning.") for key, _, _ in describe_settings() if key.startswith("cleaning.m")]
+    limits = [name for name in Cleaning.model_fields if name.startswith("m")]
     between_pairs = ["max_translations", "max_sources", "max_near_duplicates"]
     assert sorted(rule.setting for rule in RULES) == sorted(set(limits) - set(between_pairs))
 

@@ -1,0 +1,81 @@
+"""What the schema of a recipe is made of: sections of settings, each with its default, unit and meaning.
+
+``recipes.schema`` and ``recipes.data_schema`` say which there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
+
+Value = TypeVar("Value")
+
+
+class Section(BaseModel):
+    """A part of a recipe: immutable, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def setting(
+    default: Value,
+    meaning: str,
+    *,
+    unit: str = "",
+    unset: str = "",
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+) -> Value:
+    """A setting with its default and its meaning, which is Markdown.
+
+    Every number has a unit, and its bounds are named as pydantic names them. ``unset`` says what an empty default, such
+    as None, comes to.
+    """
+    extra: JsonDict = {"unit": unit, "unset": unset}
+    return Field(default, description=meaning, json_schema_extra=extra, ge=ge, gt=gt, le=le, lt=lt)
+
+
+class Setting(NamedTuple):
+    """A setting as a recipe may have it.
+
+    key: with dots, as in training.epochs; within: the section that has it as a field; default: what it is in a recipe
+    that leaves out all it can; holds: the section that is its value, or of which it has a list, None for other values.
+    """
+
+    key: str
+    within: type[Section]
+    field: FieldInfo
+    default: Any
+    holds: type[Section] | None
+
+    def words(self, name: str) -> str:
+        """What the schema says of the setting as its ``unit``, or as ``unset``; empty where it says nothing."""
+        extra = self.field.json_schema_extra
+        return str(extra.get(name, "")) if isinstance(extra, dict) else ""
+
+
+def settings_of(section: type[Section], prefix: str = "", defaults: Section | None = None) -> Iterator[Setting]:
+    """The settings of a section in their order; behind one that holds a section come those of that.
+
+    ``defaults`` is the section in a recipe that leaves it out, None where there is none then.
+    """
+    for name, field in section.model_fields.items():
+        default = field.default if defaults is None else getattr(defaults, name)
+        holds = section_of(field)
+        yield Setting(prefix + name, section, field, default, holds)
+        if holds is not None:
+            yield from settings_of(holds, f"{prefix}{name}.", default if isinstance(default, Section) else None)
+
+
+def section_of(field: FieldInfo) -> type[Section] | None:
+    """The section a field holds, also where it may be left out or there are several (``tuple[Section, ...]``)."""
+    for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, Section):
+            return candidate
+    return None
