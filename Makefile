@@ -41,7 +41,7 @@ road := $(run) recipes.run --work "$$WORK" --recipe "$$RECIPE" $(corpus) $(sprea
 export PYTHONUNBUFFERED = 1
 
 .PHONY: help environment train prepare clean-report evaluate export summary tensorboard serve translate quality \
-	bench-train bench-serve test test-fast lint format clean current valid-variables
+	bench-train bench-serve settings test test-fast lint format clean current valid-variables
 .DEFAULT_GOAL := help
 # Or an interrupted make would delete them, whole as they are.
 .PRECIOUS: $(ready) $(tools)
@@ -113,6 +113,9 @@ bench-train: current ## how fast the network trains on SRC= TGT=, on one core an
 
 bench-serve: current ## how fast the server answers, by itself and with many clients: WORK= a finished run
 	@exec $(run) benchmarks.serving "$$WORK" $(debug)
+
+settings: current ## docs/settings.md anew, from recipes/schema.py and recipes/data_schema.py
+	@exec $(run) recipes.settings --output docs/settings.md $(debug)
 
 test: lint ## lint, then the whole test suite; TESTS= only these files or tests
 	@$(pytest)

@@ -2,7 +2,8 @@
 
 A recipe is a YAML file; ``recipes.loading`` reads and checks it. Whatever a recipe leaves out has the
 default below, and a key that is not below is an error that names the nearest one that is. The sections about
-the data are in ``recipes.data_schema``.
+the data are in ``recipes.data_schema``. docs/settings.md is made from both by ``make settings``, so meanings, and
+what docstrings say of sections and their checks, are written for who writes recipes.
 """
 
 from __future__ import annotations

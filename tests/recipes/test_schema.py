@@ -9,8 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from recipes.loading import load_recipe, named_recipes, save_recipe
-from recipes.schema import Recipe
-from recipes.sections import settings_of
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
@@ -117,18 +115,6 @@ def test_there_is_no_such_recipe() -> None:
 def test_recipes_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load_recipe("bible").model.__setattr__("dropout", 0.5)
-
-
-def test_every_setting_is_described() -> None:
-    settings = {setting.key: setting.field.description for setting in settings_of(Recipe) if not setting.holds}
-    assert {
-        "model.decoder_units",
-        "training.clip_norm",
-        "corpus.train.bible.source",
-        "cleaning.min_language",
-        "shards",
-    } <= settings.keys()
-    assert all(settings.values())
 
 
 def test_paper_recipes_have_the_papers_figures() -> None:
