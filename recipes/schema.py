@@ -66,7 +66,7 @@ class Model(Section):
     )
     recurrent_dropout: float = setting(
         0.0,
-        "share of a GRU's state that its next step does not see, the same units at every step",
+        "share of a GRU's state that the products of its next step do not see, the same units at every step",
         unit="share",
         ge=0,
         lt=1,
