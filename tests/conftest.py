@@ -32,6 +32,7 @@ settings.load_profile("ours")
 
 # What has several processes at work at once, and takes all cores: one of these at a time.
 HEAVY = (
+    "tests/end_to_end/test_python.py",
     "tests/end_to_end/test_road.py",
     "tests/model/devices/test_workers.py",
     "tests/pipelines/runners/test_flink.py",

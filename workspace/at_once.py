@@ -12,7 +12,7 @@ import sys
 
 INTERRUPTED = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_PACKAGES = ("recipes", "pipelines", "model", "serving", "benchmarks")
+_PACKAGES = ("rnnsearch", "recipes", "pipelines", "model", "serving", "benchmarks")
 
 
 def end_at_once(*_: object) -> None:
@@ -29,8 +29,10 @@ def handle(number: int, handler: signal._HANDLER) -> None:
 
 
 def _is_command() -> bool:
-    """Whether Python was told to run a module of ours, and not one that uses ours."""
+    """Whether Python was told to run a module of ours, or our console command, and not one that uses ours."""
     flags = sys.orig_argv
+    if any(os.path.basename(flag) == "rnnsearch" for flag in flags[1:2]):  # noqa: PTH119
+        return True
     return "-m" in flags[:-1] and flags[flags.index("-m") + 1].partition(".")[0] in _PACKAGES
 
 

@@ -29,6 +29,9 @@ from workspace.at_once import INTERRUPTED, SIGNALS, end_at_once, handle
 from workspace.errors import explain
 from workspace.foreign_lines import foreign_lines_left_out, quiet_tensorflow
 
+# Whether this process is a command of ours, and not a program that calls one as a function.
+_is_command = False
+
 
 def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs ``main(arguments)`` as a process: exit code 0, 1 for an error, 130 when interrupted.
@@ -39,6 +42,8 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
     """
     for number in SIGNALS:
         handle(number, end_at_once)
+    global _is_command  # noqa: PLW0603
+    _is_command = True
     quiet_tensorflow()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv
@@ -68,7 +73,9 @@ def command_parser(
     """The parser of ``python -m <module>``: what the command does, the first line of ``description``; what it reads
     and writes; and the flags that every command has. ``more`` is for ArgumentParser."""
     first_line = (description or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=first_line, **more)
+    # The command rnnsearch runs commands by their short names.
+    prog = sys.argv[0] if sys.argv[0].startswith("rnnsearch ") else f"python -m {module}"
+    parser = argparse.ArgumentParser(prog=prog, description=first_line, **more)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action=_Version, nargs=0, help="say the version of the project and end")
     parser.add_argument_group("reads", reads)
@@ -83,7 +90,13 @@ def starting_up() -> Iterator[None]:
     A KeyboardInterrupt would not always come through: raised within a callback of Python's import system it is lost,
     and libraries have an ``except:`` around imports of what they can do without. Nothing is half made yet that a
     process could leave behind; later they raise KeyboardInterrupt, or whatever they did before.
+
+    Where a command is called as a function, by a program of someone else's, the signals stay that program's.
     """
+    if not _is_command:
+        with foreign_lines_left_out():
+            yield
+        return
     if sys.stdout is not None:
         sys.stdout.flush()
     before = {number: signal.getsignal(number) for number in SIGNALS}

@@ -6,8 +6,10 @@ Whoever finds it raises ``UserError`` with a sentence that names the thing and s
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
 
 class UserError(Exception):
@@ -29,4 +31,26 @@ def explain(error: BaseException) -> str:
         return f"no permission for {error.filename}; change its mode or choose another WORK directory"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path"
-    return f"{type(error).__name__}: {error} (a fault of the project; --debug shows where)"
+    return _what_to_install(error) or f"{type(error).__name__}: {error} (a fault of the project; --debug shows where)"
+
+
+@contextlib.contextmanager
+def extras_named() -> Iterator[None]:
+    """While the body imports, raises UserError that says what to install where a package is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if sentence := _what_to_install(error):
+            raise UserError(sentence) from error
+        raise
+
+
+def _what_to_install(error: BaseException) -> str | None:
+    """The sentence where a package is missing because the project was installed without it."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if package in ("", "rnnsearch", "workspace", "recipes", "pipelines", "model", "serving"):
+        return None
+    return (
+        f"the package {package} is not installed; install what this needs with pip install 'rnnsearch[all]', or a part "
+        "of it: [train], [pipelines], [serve]"
+    )

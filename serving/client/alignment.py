@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serving.client.answers import Translation
+from serving.client.answers import TOO_LONG, Translation
 
 # As SentencePiece writes them.
 WORD_BEGINS = "\u2581"
@@ -30,6 +30,10 @@ class Alignment:
     def links(self) -> list[tuple[int, int]]:
         """For every target word, the source word it attended to most: (source, target), counted from 0."""
         return [(row.index(max(row)), target) for target, row in enumerate(self.weights) if row]
+
+
+# Of a text that is too long.
+UNALIGNED = Alignment(TOO_LONG, [], [], [])
 
 
 def align_words(

@@ -36,8 +36,8 @@ class Translation:
         return self.score == -math.inf
 
 
-# Of a text that holds nothing to translate.
-BLANK = Translation("", 0.0)
+# Of a text that holds nothing to translate, and of one that is too long.
+BLANK, TOO_LONG = Translation("", 0.0), Translation("", -math.inf)
 
 
 def check_all_translated(too_long: Sequence[int]) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import io
 import itertools
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -19,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from serving.client.alignment import Alignment
-from serving.client.answers import TextTooLongError, Translation, check_all_translated
+from serving.client.alignment import UNALIGNED, Alignment
+from serving.client.answers import TOO_LONG, TextTooLongError, Translation, check_all_translated
 from serving.client.channel import Tls
 from serving.client.translator import Translator
 from workspace.errors import UserError
@@ -28,9 +27,6 @@ from workspace.errors import UserError
 REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
 
 Answer = Translation | list[Translation] | Alignment
-
-NOT_TRANSLATED = Translation("", -math.inf)
-NOT_ALIGNED = Alignment(NOT_TRANSLATED, [], [], [])
 
 
 def translate_lines(options: argparse.Namespace) -> None:
@@ -50,7 +46,7 @@ def translate_lines(options: argparse.Namespace) -> None:
         answers = tqdm(_answers(translator, lines, options), "translating", unit=" lines", disable=hidden)
         for number, (line, answer) in enumerate(answers):
             _print(number, line, answer, options.json)
-            if answer in (NOT_TRANSLATED, [], NOT_ALIGNED):
+            if answer in (TOO_LONG, [], UNALIGNED):
                 too_long.append(number + 1)
     check_all_translated(too_long)
 
@@ -84,9 +80,9 @@ def _answers(translator: Translator, lines: Iterable[str], options: argparse.Nam
     if options.nbest:
         return _asked(lambda line: translator.nbest(line, options.nbest), [], lines, at_once)
     if options.align:
-        return _asked(translator.align, NOT_ALIGNED, lines, at_once)
+        return _asked(translator.align, UNALIGNED, lines, at_once)
     if typed:
-        return _asked(translator.translate, NOT_TRANSLATED, lines, at_once)
+        return _asked(translator.translate, TOO_LONG, lines, at_once)
     lines, sent = itertools.tee(lines)
     return zip(lines, translator.translate_many(sent), strict=True)
 

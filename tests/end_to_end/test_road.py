@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,77 +23,14 @@ from serving.client.alignment import Alignment
 from serving.client.answers import TextTooLongError, Translation
 from serving.client.async_translator import AsyncTranslator
 from serving.client.translator import Translator
-from tests.numbers_corpus import english, french, write_corpus
+from tests.end_to_end.support import ENVIRONMENT, TOO_LONG, run_road
+from tests.numbers_corpus import english, french
 from tests.own_lines import foreign_lines
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.machine import free_port
 from workspace.storage import read_json
 
 pytestmark = pytest.mark.slow
-
-ENVIRONMENT = {**os.environ, "CI": "true", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
-
-# What a library's line begins with, or has in it.
-FOREIGN = r"^[EWIF]\d{4} |^\d{4}-\d\d-\d\d .*tensorflow|^WARNING|absl|oneDNN|cuInit|AutoGraph|Warning:"
-
-TOO_LONG = " ".join(["one"] * 600)
-
-
-def run_road(root: Path, *arguments: str) -> str:
-    """``recipes.run`` in a process of its own; gives what it printed."""
-    command = [sys.executable, "-m", "recipes.run", "--work", str(root / "run"), "--recipe", "tiny"]
-    corpus = ["--train-source", str(root / "numbers.en"), "--train-target", str(root / "numbers.fr")]
-    temporary = root / "temporary"
-    temporary.mkdir(exist_ok=True)
-    environment = {**ENVIRONMENT, "TMPDIR": str(temporary)}
-    done = subprocess.run([*command, *corpus, *arguments], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert list(temporary.iterdir()) == []
-    assert foreign_lines(done.stderr) == []
-    assert not re.search(FOREIGN, done.stdout, re.MULTILINE)
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("road")
-    write_corpus(root, pairs=3000)
-    return root
-
-
-@pytest.fixture(scope="module")
-def first_run(root: Path) -> str:
-    return run_road(root)
-
-
-@pytest.fixture(scope="module")
-def work(root: Path, first_run: str) -> WorkDirectory:
-    assert "test BLEU" in first_run
-    return WorkDirectory(root / "run")
-
-
-@pytest.fixture(scope="module")
-def server(work: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The stand-in as ``make serve`` starts it; gives its gRPC address."""
-    port, rest_port = free_port(), free_port()
-    command = [sys.executable, "-m", "serving.serve", "--work", str(work.root)]
-    log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "--port", str(port), "--rest_api_port", str(rest_port)],
-            env=ENVIRONMENT,
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            with Translator(f"localhost:{port}") as translator:
-                translator.wait_until_ready(60)
-            yield f"localhost:{port}"
-        finally:
-            process.terminate()
-            assert process.wait(40) == 0, log.read_text()
-        assert foreign_lines(log.read_text()) == []
 
 
 def test_the_road_ends_with_a_model_that_translates(work: WorkDirectory, first_run: str) -> None:

@@ -1,0 +1,71 @@
+"""RNNsearch, from Python: translate with a model, here or on a server, and make one, stage by stage.
+
+    import rnnsearch
+
+    with rnnsearch.load("work/bible") as translator:  # or rnnsearch.connect("localhost:8500"), which asks a server
+        print(translator.translate(["In the beginning was the Word."])[0].text)
+
+    rnnsearch.prepare("work/bible", recipe="bible")
+    rnnsearch.train("work/bible")
+    rnnsearch.evaluate("work/bible")
+    rnnsearch.export("work/bible")
+
+docs/python.md has the rest. Importing this costs nothing: what a name needs is imported when the name is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from workspace import at_once  # noqa: F401
+from workspace.errors import extras_named
+
+if TYPE_CHECKING:
+    from rnnsearch.stages import evaluate, export, prepare, train
+    from rnnsearch.translators import Translator, connect, load
+    from serving.client.alignment import Alignment
+    from serving.client.answers import Translation, TranslationError
+    from serving.client.channel import Tls
+    from workspace.errors import UserError
+    from workspace.marks import Manifest, Scores, TrainingMark
+
+__all__ = [
+    "Alignment",
+    "Manifest",
+    "Scores",
+    "Tls",
+    "TrainingMark",
+    "Translation",
+    "TranslationError",
+    "Translator",
+    "UserError",
+    "connect",
+    "evaluate",
+    "export",
+    "load",
+    "prepare",
+    "train",
+]
+
+_PLACES = {
+    "rnnsearch.stages": ("evaluate", "export", "prepare", "train"),
+    "rnnsearch.translators": ("Translator", "connect", "load"),
+    "serving.client.alignment": ("Alignment",),
+    "serving.client.answers": ("Translation", "TranslationError"),
+    "serving.client.channel": ("Tls",),
+    "workspace.errors": ("UserError",),
+    "workspace.marks": ("Manifest", "Scores", "TrainingMark"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _PLACES.items():
+        if name in names:
+            with extras_named():
+                return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,234 @@
+"""Translators of lists of sentences: a model in this process, or a running server, both with the same calls."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from serving.client import translator as client
+from serving.client.alignment import UNALIGNED, Alignment, align_words
+from serving.client.answers import TextTooLongError, Translation
+from serving.client.channel import Tls
+from workspace.errors import UserError, extras_named
+from workspace.foreign_lines import foreign_lines_left_out
+from workspace.layout import (
+    ALIGN_SIGNATURE,
+    ALIGNMENT_OUTPUT,
+    DEFAULT_ADDRESS,
+    MODEL_NAME,
+    NBEST_SIGNATURE,
+    SCORE_OUTPUT,
+    SCORE_SIGNATURE,
+    SIGNATURE,
+    SOURCE_SUBWORDS_OUTPUT,
+    TARGET_SUBWORDS_OUTPUT,
+    TRANSLATION_OUTPUT,
+    WorkDirectory,
+)
+from workspace.machine import usable_cores
+
+BATCH_SENTENCES = 32
+CALLS_AT_ONCE = 8  # of a sentence each
+
+Answer = TypeVar("Answer")
+
+
+class Translator(Protocol):
+    """Translates sentences; ``load`` and ``connect`` make one. Use it as a context manager, or ``close`` it.
+
+    Each call takes any number of sentences, and gives an answer for each, in their order. For one of more subwords than
+    the model takes, the answer is a Translation that is ``too_long``, no translation at all for ``nbest``, an Alignment
+    of no words, or a score of minus infinity. Safe to share between threads.
+    """
+
+    def translate(self, texts: Sequence[str]) -> list[Translation]:
+        """The best translation of each, with its score: log p / length^a (model.search)."""
+
+    def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
+        """At most ``count`` translations of each, the best first. Raises UserError where the model's beam has fewer."""
+
+    def align(self, texts: Sequence[str]) -> list[Alignment]:
+        """The best translation of each, and which words of the sentence each of its words attended to."""
+
+    def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
+        """The score that the model gives to a translation of each."""
+
+    def close(self) -> None:
+        """Lets go of the model, or of the connection."""
+
+    def __enter__(self) -> Translator: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def load(work: str | Path, version: int | None = None) -> Translator:
+    """The exported model of the work directory ``work``, in this process: of its versions the newest, or ``version``.
+
+    Raises UserError where there is none.
+    """
+    directory = WorkDirectory(Path(work))
+    versions = directory.versions()
+    if not versions:
+        raise UserError(f"{directory.export} holds no exported model; make one with make train WORK={directory.root}")
+    if version is not None and version not in versions:
+        raise UserError(f"{directory.export} has no version {version}, only {', '.join(map(str, versions))}")
+    return LoadedTranslator(directory.version(version or versions[-1]))
+
+
+def connect(
+    address: str = DEFAULT_ADDRESS,
+    model: str = MODEL_NAME,
+    timeout: float = 60.0,
+    version: int | None = None,
+    label: str | None = None,
+    tls: Tls | None = None,
+) -> Translator:
+    """The model that a server serves at ``address``, host:port of its gRPC. It needs no TensorFlow here.
+
+    timeout: the deadline of one call, of 32 sentences at most, in seconds; version, label: of the model's versions, by
+    default the newest; tls: speak TLS. Its calls raise TranslationError where the server gives no answer.
+    """
+    return ConnectedTranslator(client.Translator(address, model, timeout, version, label, tls))
+
+
+class LoadedTranslator:
+    """A ``Translator`` by the SavedModel in ``path``; sentences of like lengths are translated together."""
+
+    def __init__(self, path: Path):
+        with extras_named(), foreign_lines_left_out():
+            import tensorflow as tf  # noqa: PLC0415
+            import tensorflow_text  # noqa: F401, PLC0415  what the operators of the graph are in
+        self._tensorflow, self._path = tf, path
+        # One of its functions alone would not keep its variables alive.
+        self._model = tf.saved_model.load(str(path))
+
+    def __enter__(self) -> LoadedTranslator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._model = None
+
+    def translate(self, texts: Sequence[str]) -> list[Translation]:
+        def read(text: bytes, score: float) -> Translation:
+            return Translation(text.decode(), float(score))
+
+        return self._answers(SIGNATURE, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
+
+    def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
+        def read(found: Sequence[bytes], scores: Sequence[float]) -> list[Translation]:
+            if count > len(found):
+                raise UserError(
+                    f"{count} translations are asked for, but the model has a beam of {len(found)}; ask for fewer"
+                )
+            best = zip(found[:count], scores[:count], strict=True)
+            return [Translation(text.decode(), float(score)) for text, score in best if score > -math.inf]
+
+        return self._answers(NBEST_SIGNATURE, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
+
+    def align(self, texts: Sequence[str]) -> list[Alignment]:
+        def read(text: bytes, score: float, source: Any, target: Any, weights: Any) -> Alignment:
+            if score == -math.inf:
+                return UNALIGNED
+            pieces = [[subword.decode() for subword in side] for side in (source, target)]
+            translation = Translation(text.decode(), float(score))
+            return align_words(translation, pieces[0], pieces[1], weights.ravel().tolist())
+
+        subwords = [SOURCE_SUBWORDS_OUTPUT, TARGET_SUBWORDS_OUTPUT]
+        outputs = [TRANSLATION_OUTPUT, SCORE_OUTPUT, *subwords, ALIGNMENT_OUTPUT]
+        return self._answers(ALIGN_SIGNATURE, read, outputs, text=texts)
+
+    def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
+        return self._answers(SCORE_SIGNATURE, float, [SCORE_OUTPUT], text=texts, translation=translations)
+
+    def _answers(
+        self, signature: str, read: Callable[..., Answer], outputs: list[str], **inputs: Sequence[str]
+    ) -> list[Answer]:
+        """What ``read`` makes of these outputs of the signature, for each of the sentences in ``inputs``."""
+        rows = _rows(*inputs.values())
+        function = self._function(signature)
+        order = sorted(range(len(rows)), key=lambda number: len(rows[number][0]))
+        batches = [order[begin : begin + BATCH_SENTENCES] for begin in range(0, len(order), BATCH_SENTENCES)]
+
+        def ask(batch: list[int]) -> list[Answer]:
+            columns = zip(*(rows[number] for number in batch), strict=True)
+            given = {name: self._tensorflow.constant(column) for name, column in zip(inputs, columns, strict=True)}
+            found = function(**given)
+            return [read(*row) for row in zip(*(found[name].numpy() for name in outputs), strict=True)]
+
+        answers: dict[int, Answer] = {}
+        on_gpu = bool(self._tensorflow.config.list_logical_devices("GPU"))
+        with concurrent.futures.ThreadPoolExecutor(1 if on_gpu else usable_cores()) as threads:
+            for batch, found in zip(batches, threads.map(ask, batches), strict=True):
+                answers.update(zip(batch, found, strict=True))
+        return [answers[number] for number in range(len(rows))]
+
+    def _function(self, signature: str) -> Any:
+        if self._model is None:
+            raise UserError(f"the translator of {self._path} is closed; load the model again")
+        if signature not in self._model.signatures:
+            raise UserError(f"the model in {self._path} has no attention, so it aligns nothing; train an rnnsearch")
+        return self._model.signatures[signature]
+
+
+class ConnectedTranslator:
+    """A ``Translator`` by a server, whose ``client`` it closes."""
+
+    def __init__(self, client: client.Translator):
+        self._client = client
+
+    def __enter__(self) -> ConnectedTranslator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def translate(self, texts: Sequence[str]) -> list[Translation]:
+        return list(self._client.translate_many(text for (text,) in _rows(texts)))
+
+    def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
+        return _each(lambda text: self._client.nbest(text, count), [], texts)
+
+    def align(self, texts: Sequence[str]) -> list[Alignment]:
+        return _each(self._client.align, UNALIGNED, texts)
+
+    def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
+        return _each(self._client.score, -math.inf, texts, translations)
+
+
+def _each(ask: Callable[..., Answer], if_too_long: Answer, *columns: Sequence[str]) -> list[Answer]:
+    """``ask`` of every row of the columns, some at a time: a server makes batches of what comes together."""
+
+    def answered(row: tuple[str, ...]) -> Answer:
+        try:
+            return ask(*row)
+        except TextTooLongError:
+            return if_too_long
+
+    with concurrent.futures.ThreadPoolExecutor(CALLS_AT_ONCE) as threads:
+        return list(threads.map(answered, _rows(*columns)))
+
+
+def _rows(*columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """The columns side by side. Raises UserError for what is no list of texts, or lists of different lengths."""
+    for column in columns:
+        if isinstance(column, str):
+            raise UserError(f"{column[:30]!r} is one text, not a list of texts; put it into brackets")
+    if len({len(column) for column in columns}) > 1:
+        raise UserError(f"{len(columns[0])} texts and {len(columns[1])} translations are no pairs; give one for each")
+    return list(zip(*columns, strict=True))

@@ -1,0 +1,89 @@
+"""docs/python.md as it is written, on the run of the road; and that both translators give the same."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import rnnsearch
+from tests.end_to_end.support import TOO_LONG
+from tests.numbers_corpus import english
+from workspace.layout import WorkDirectory
+
+pytestmark = pytest.mark.slow
+
+PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text(encoding="utf-8")
+TEXTS = ["", *(english(number) for number in range(7, 9999, 487)), TOO_LONG, english(8)]
+
+
+def test_both_translators_give_the_same(work: WorkDirectory, server: str) -> None:
+    with rnnsearch.load(work.root) as loaded, rnnsearch.connect(server) as connected:
+        ours, theirs = loaded.translate(TEXTS), connected.translate(TEXTS)
+        assert [each.text for each in ours] == [each.text for each in theirs]
+        assert [each.score for each in ours] == pytest.approx([each.score for each in theirs], rel=1e-4)
+        assert len(ours) == len(TEXTS)
+        assert [text for text, each in zip(TEXTS, ours, strict=True) if each.too_long] == [TOO_LONG]
+        assert all(each.text for each in ours[1:-2])
+
+        nbest = loaded.nbest(TEXTS, 2)
+        assert [[each.text for each in found] for found in nbest] == [
+            [each.text for each in found] for found in connected.nbest(TEXTS, 2)
+        ]
+        assert [found[0].text for found in nbest if found] == [each.text for each in ours if not each.too_long]
+
+        aligned, others = loaded.align(TEXTS), connected.align(TEXTS)
+        assert [each.links() for each in aligned] == [each.links() for each in others]
+        assert [(each.source, each.target) for each in aligned] == [(each.source, each.target) for each in others]
+        assert [each.source for each in aligned] == [[] if text == TOO_LONG else text.split() for text in TEXTS]
+        for each, other in zip(aligned, others, strict=True):
+            for row, other_row in zip(each.weights, other.weights, strict=True):
+                assert row == pytest.approx(other_row, abs=1e-4)
+
+        texts = [each.text for each in ours]
+        scores = loaded.score(TEXTS, texts)
+        assert scores == pytest.approx(connected.score(TEXTS, texts), rel=1e-4)
+        assert scores[1:-2] == pytest.approx([each.score for each in ours[1:-2]], rel=1e-4)
+        assert scores[-2] == -math.inf
+
+
+def test_what_is_no_list_of_texts_is_said(work: WorkDirectory, server: str) -> None:
+    for translator in (rnnsearch.load(work.root), rnnsearch.connect(server)):
+        assert translator.translate([]) == translator.nbest([], 2) == []
+        with pytest.raises(rnnsearch.UserError, match="'three' is one text, not a list of texts"):
+            translator.translate("three")
+        with pytest.raises(rnnsearch.UserError, match="2 texts and 1 translations are no pairs"):
+            translator.score(["one", "two"], ["un"])
+        with pytest.raises(rnnsearch.UserError, match="100 translations are asked for, but the model has a beam of"):
+            translator.nbest(["one"], 100)
+        translator.close()
+    with pytest.raises(rnnsearch.UserError, match="has no version 9, only 1"):
+        rnnsearch.load(work.root, version=9)
+
+
+def test_the_page_is_true(work: WorkDirectory, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every block of it runs, on a small corpus and a server of ours; it ends with another version."""
+    copy = WorkDirectory(tmp_path / "work/bible")
+    shutil.copytree(work.root, copy.root)
+    shutil.copy(copy.recipe, tmp_path / "bible.yaml")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) > 4
+    said = io.StringIO()
+    names: dict[str, object] = {}
+    for block in blocks:
+        code = block.replace("localhost:8500", server).replace('recipe="bible"', 'recipe="bible.yaml"')
+        with contextlib.redirect_stdout(said):
+            exec(compile(code, "docs/python.md", "exec"), names)
+    assert copy.versions() == [1, 2]
+    lines = said.getvalue().splitlines()
+    assert "work/bible/export/2" in lines
+    assert any(re.fullmatch(r"dev BLEU \d+\.\d\d after \d+ of \d+ updates", line) for line in lines)
+    assert any(" nrefs:1|case:mixed|" in line for line in lines)
+    assert lines[-1] == "no server answers at localhost:1: start one with make serve"
+    assert "# no server answers at localhost:1: start one with make serve" in PAGE
