@@ -53,7 +53,7 @@ help: $(check) ## list the targets
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-environment: | $(check) ## make .venv, anew if setup.py, constraints.txt or PYTHON=python3.13 is not what it is of
+environment: | $(check) ## make .venv, anew if what it is made from, or PYTHON=python3.13, is not what it is of
 	@$(make_environment)
 
 # Only the first use makes it unasked.
@@ -64,8 +64,8 @@ $(tools): | $(check)
 	@$(make_environment) --tools
 
 current: | $(check) $(ready)
-	@cat setup.py constraints.txt | cmp -s - $(ready) || \
-		echo 'note: setup.py or constraints.txt changed since $(venv) was made; make environment makes it anew' >&2
+	@cat setup.py pipelines/requirements.txt constraints.txt | cmp -s - $(ready) || \
+		echo 'note: setup.py, pipelines/requirements.txt or constraints.txt changed since $(venv) was made; make environment makes it anew' >&2
 
 valid-variables: export GIVEN := $(given)
 valid-variables: export TARGETS := $(MAKECMDGOALS)

@@ -1,51 +1,43 @@
-"""Installs the packages; Beam ships this same file to its workers (--setup_file). Exact versions: constraints.txt."""
+"""Installs the packages; Beam ships this same file to its workers (--setup_file). Exact versions: constraints.txt.
+
+Without extras it is the client: what asks a running server. A Beam worker installs it without extras, too, and gets
+what the pipelines need from pipelines/requirements.txt (--requirements_file).
+"""
+
+from pathlib import Path
 
 from setuptools import find_packages, setup
+
+PACKAGES = ("rnnsearch", "workspace", "recipes", "pipelines", "model", "serving")
+REQUIREMENTS = "requirements.txt"
+
+# Of every stage: recipes are read and checked.
+RECIPES = ["pydantic>=2", "pyyaml", "regex"]
+TENSORFLOW = ["numpy", "tensorflow", "tensorflow-serving-api", "tensorflow-text"]
+
+EXTRAS = {
+    "train": [*RECIPES, *TENSORFLOW, "keras", "matplotlib", "sacrebleu", "tensorboard"],
+    "pipelines": [
+        "apache-beam",
+        *Path(__file__).with_name("pipelines").joinpath(REQUIREMENTS).read_text().split(),
+    ],
+    "serve": [*TENSORFLOW, "grpcio-health-checking", "grpcio-reflection", "waitress<4", "werkzeug"],
+}
 
 setup(
     name="rnnsearch",
     version="0.1.0",
     description="From a raw parallel corpus to a translation over gRPC: Beam, Keras RNNsearch, TensorFlow Serving",
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=[f"{name}*" for name in ("workspace", "recipes", "pipelines", "model", "serving")]),
+    packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
     # So that an editable install is a path, and not a finder that every start of Python would import.
     package_dir={"": "."},
-    package_data={"": ["*.yaml", "*.j2", "*.lock"]},
-    install_requires=[
-        "apache-beam",
-        "eldc",
-        "ftfy",
-        "google-crc32c",
-        "grpcio",
-        "grpcio-health-checking",
-        "grpcio-reflection",
-        "jinja2",
-        "keras",
-        "lxml",
-        "matplotlib",
-        "numpy",
-        "polib",
-        "protobuf",
-        "pyarrow",
-        "pydantic>=2",
-        "pyyaml",
-        "rapidfuzz",
-        "regex",
-        "rensa",
-        "requests",
-        "rich",
-        "sacrebleu",
-        "sacremoses",
-        "sentencepiece",
-        "tensorboard",
-        "tensorflow",
-        "tensorflow-serving-api",
-        "tensorflow-text",
-        "tqdm",
-        "waitress",
-        "werkzeug",
-    ],
+    package_data={"": ["*.yaml", "*.j2", "*.lock", "py.typed"], "pipelines": [REQUIREMENTS]},
+    entry_points={"console_scripts": ["rnnsearch = rnnsearch.__main__:main"]},
+    install_requires=["grpcio", "protobuf", "rich", "tqdm"],
     extras_require={
+        **EXTRAS,
+        "all": sorted({package for packages in EXTRAS.values() for package in packages}),
         "mtdata": ["mtdata>=0.5"],
         "dev": [
             "check-jsonschema",

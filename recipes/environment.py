@@ -1,4 +1,4 @@
-"""Makes .venv, what every command of the project runs in, from setup.py and constraints.txt.
+"""Makes .venv, what every command of the project runs in, from setup.py, what that reads, and constraints.txt.
 
     python3 -m recipes.environment [--tools] [--unless-there]
 
@@ -29,7 +29,8 @@ from workspace.storage import remove
 from workspace.terminal import columns
 
 VENV = Path(".venv")
-# What the environment was made from, which the Makefile compares; written last, so that whatever has it is whole.
+FROM = ("setup.py", "pipelines/requirements.txt", "constraints.txt")
+# Their content, which the Makefile compares; written last, so that whatever has it is whole.
 MADE_FROM = "complete"
 TOOLS = "tools"
 TOOLS_BEGUN = "tools.begun"
@@ -39,7 +40,7 @@ BUILDING = Path(".venv.building")
 OLD = Path(".venv.old")
 
 # What pip need not compile: most of TensorFlow and Beam is never imported. What the project imports is compiled here.
-PACKAGES = ("workspace", "recipes", "pipelines", "model", "serving")
+PACKAGES = ("rnnsearch", "workspace", "recipes", "pipelines", "model", "serving")
 # Headers, and a library that nothing loads: half a gigabyte for those who compile against TensorFlow and the like.
 UNUSED = ("tensorflow/include", "clang/native", "eldc/large_db.h", "pyarrow/include")
 
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> None:
     parser = command_parser(
         "recipes.environment",
         __doc__,
-        reads="setup.py and constraints.txt of this directory, and packages from pip's index",
+        reads=f"{', '.join(FROM)} of this directory, and packages from pip's index",
         writes=".venv of this directory",
     )
     parser.add_argument("--tools", action="store_true", help="with what the tests and linters need")
@@ -66,7 +67,7 @@ def main(arguments: list[str]) -> None:
     with _lock():
         for left in (BUILDING, OLD):
             remove(left)
-        made_from = Path("setup.py").read_bytes() + Path("constraints.txt").read_bytes()
+        made_from = b"".join(Path(file).read_bytes() for file in FROM)
         has_tools = (VENV / TOOLS).exists()
         tools = has_tools or options.tools
         found = options.unless_there and (VENV / MADE_FROM).exists()
@@ -91,7 +92,7 @@ def _stale_because(made_from: bytes) -> str | None:
         return "there is none"
     try:
         if (VENV / MADE_FROM).read_bytes() != made_from:
-            return "setup.py or constraints.txt changed"
+            return "setup.py, pipelines/requirements.txt or constraints.txt changed"
         if not (VENV / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}").exists():
             return "it has another Python"
         subprocess.run([VENV / "bin" / "python", "-c", "import pip"], check=True, capture_output=True)
@@ -110,7 +111,7 @@ def _make_anew(made_from: bytes, tools: bool) -> None:
             _run([python, "-m", "ensurepip", "--default-pip"], lambda _: "installing pip", settings)
         # What a Python brings may be years old, and then takes three times as long to find what it is to install.
         _install(BUILDING, "--no-compile", "pip")
-        _install(BUILDING, "--no-compile", "--editable", ".[dev]" if tools else ".")
+        _install(BUILDING, "--no-compile", "--editable", ".[all,dev]" if tools else ".[all]")
         for unused in UNUSED:
             for path in BUILDING.glob(f"lib/python*/site-packages/{unused}"):
                 remove(path)
@@ -133,7 +134,7 @@ def _add_tools() -> None:
     """The constraints are those of all the rest, so nothing that is there changes."""
     # A package of which an interrupted pip left half is one that the next pip would take for whole.
     (VENV / TOOLS_BEGUN).touch()
-    _install(VENV, "--editable", ".[dev]")
+    _install(VENV, "--editable", ".[all,dev]")
     (VENV / TOOLS).touch()
     (VENV / TOOLS_BEGUN).unlink()
 

@@ -64,9 +64,14 @@ def write_project(directory: Path) -> Path:
     (directory / "wheels").mkdir(parents=True)
     write_wheel(directory / "wheels", "needed")
     write_wheel(directory / "wheels", "linter")
-    requires = "Requires-Dist: needed\nProvides-Extra: dev\nRequires-Dist: linter; extra == 'dev'\n"
+    requires = (
+        "Provides-Extra: all\nRequires-Dist: needed; extra == 'all'\n"
+        "Provides-Extra: dev\nRequires-Dist: linter; extra == 'dev'\n"
+    )
     write_wheel(directory, "tiny", requires)
     (directory / "setup.py").write_text("", encoding="utf-8")
+    (directory / "pipelines").mkdir()
+    (directory / "pipelines/requirements.txt").write_text("", encoding="utf-8")
     (directory / "constraints.txt").write_text("needed==1.0\n", encoding="utf-8")
     (directory / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
     (directory / "backend.py").write_text(BACKEND, encoding="utf-8")
@@ -162,7 +167,7 @@ def test_scripts_work_and_tools_are_kept_and_the_old_python_goes_on(project: Pat
         assert make(project, "--unless-there")[1] == ".venv is up to date\n"
         code, _, complained = make(project)
         assert code == 0
-        assert "setup.py or constraints.txt changed" in complained
+        assert "setup.py, pipelines/requirements.txt or constraints.txt changed" in complained
         assert (project / ".venv").stat().st_ino != before
         assert running.communicate("\n", timeout=60)[0] == "hello from needed\n"
     assert hello(project, "linter") == "hello from linter\n"
@@ -225,7 +230,8 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     project = tmp_path / "disk"
     project.mkdir()
     command = [sys.executable, "-m", "recipes.environment"]
-    small = 'mount -t tmpfs -o size=8m tmpfs "$0" && cd "$0" && touch setup.py constraints.txt && "$@"; ls -a'
+    files = "mkdir pipelines && touch setup.py pipelines/requirements.txt constraints.txt"
+    small = f'mount -t tmpfs -o size=8m tmpfs "$0" && cd "$0" && {files} && "$@"; ls -a'
     done = subprocess.run(
         [*NAMESPACE, "sh", "-c", small, project, *command],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -236,4 +242,4 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[1:] == [
         "error: the disk is full while making .venv; make room and run the same command again"
     ]
-    assert done.stdout.split() == [".", "..", ".venv.lock", "constraints.txt", "setup.py"]
+    assert done.stdout.split() == [".", "..", ".venv.lock", "constraints.txt", "pipelines", "setup.py"]

@@ -36,8 +36,10 @@ def clone(tmp_path: Path) -> Path:
         command = clone / ".venv/bin" / name
         command.write_text('#!/bin/sh\n[ "$1" != -c ] || exit 1\nprintf "%s\\n" "$@"\n', encoding="utf-8")
         command.chmod(0o755)
-    made_from = (clone / "setup.py").read_bytes() + (clone / "constraints.txt").read_bytes()
-    (clone / ".venv/complete").write_bytes(made_from)
+    (clone / "pipelines").mkdir()
+    shutil.copy(ROOT / "pipelines/requirements.txt", clone / "pipelines")
+    made_from = ("setup.py", "pipelines/requirements.txt", "constraints.txt")
+    (clone / ".venv/complete").write_bytes(b"".join((clone / name).read_bytes() for name in made_from))
     return clone
 
 
@@ -182,8 +184,9 @@ def test_commands_say_that_the_environment_is_old_and_go_on(clone: Path) -> None
         file.write("#\n")
     old = make(clone, "summary")
     assert (old.returncode, old.stdout) == (0, fresh.stdout)
-    assert (
-        old.stderr == "note: setup.py or constraints.txt changed since .venv was made; make environment makes it anew\n"
+    assert old.stderr == (
+        "note: setup.py, pipelines/requirements.txt or constraints.txt changed since .venv was made; "
+        "make environment makes it anew\n"
     )
 
 
