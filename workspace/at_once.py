@@ -1,7 +1,7 @@
-"""How a command ends that is interrupted while it starts up: at once.
+"""A command that is interrupted while it starts up ends at once.
 
-Every package imports this first, so that it holds from the first line of ours that a command runs; and this imports
-next to nothing, for until it is done Ctrl-C ends in a traceback.
+Every package imports this module first, so that this holds from the first line of ours that a command runs. It imports
+next to nothing itself, for until it is loaded Ctrl-C ends in a traceback.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def end_at_once(*_: object) -> None:
 
 
 def handle(number: int, handler: signal._HANDLER) -> None:
-    """Sets a signal's handler, but where it is ignored, as in a script's background, or this is no main thread."""
+    """Sets a signal's handler, unless it is ignored (in the background of a script) or this is not the main thread."""
     try:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
@@ -29,7 +29,7 @@ def handle(number: int, handler: signal._HANDLER) -> None:
 
 
 def _is_command() -> bool:
-    """Whether Python was told to run a module of ours, or our console command, and not one that uses ours."""
+    """Whether Python was told to run a module of ours or our console command, not one that merely uses ours."""
     flags = sys.orig_argv
     if any(os.path.basename(flag) == "rnnsearch" for flag in flags[1:2]):  # noqa: PTH119
         return True

@@ -37,8 +37,8 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
     """Runs ``main(arguments)`` as a process: exit code 0, 1 for an error, 130 when interrupted.
 
     ``arguments`` defaults to the command line; ``--debug`` among them is taken out and makes an
-    error show its traceback. SIGTERM ends the command as Ctrl-C does: at once and silently until it has
-    been ``starting_up``, with a sentence and all of ``finally`` afterwards.
+    error show its traceback. SIGTERM ends the command as Ctrl-C does: at once and silently until
+    ``starting_up`` is over, afterwards with a sentence, and with every ``finally`` block run.
     """
     for number in SIGNALS:
         handle(number, end_at_once)
@@ -50,12 +50,12 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
     try:
         main([argument for argument in argv if argument != "--debug"])
     except BrokenPipeError:
-        # Who read our output has gone (`… | head`): nothing to say, and nowhere to say it.
+        # Whoever read our output has gone (`… | head`): there is nothing to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except (Exception, KeyboardInterrupt) as error:
         for number in SIGNALS:
-            handle(number, end_at_once)  # a second one has nothing to add
+            handle(number, end_at_once)  # a second signal has nothing to add
         if debug:
             import traceback  # noqa: PLC0415
 
@@ -70,14 +70,14 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
 def command_parser(
     module: str, description: str | None, reads: str, writes: str, **more: Any
 ) -> argparse.ArgumentParser:
-    """The parser of ``python -m <module>``: what the command does, the first line of ``description``; what it reads
-    and writes; and the flags that every command has. ``more`` is for ArgumentParser."""
+    """The parser of ``python -m <module>``, with the flags that every command has. Its help says what the command
+    does (the first line of ``description``), reads and writes. ``more`` is passed on to ArgumentParser."""
     first_line = (description or "").partition("\n")[0]
     # The command rnnsearch runs commands by their short names.
     prog = sys.argv[0] if sys.argv[0].startswith("rnnsearch ") else f"python -m {module}"
     parser = argparse.ArgumentParser(prog=prog, description=first_line, **more)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.add_argument("--version", action=_Version, nargs=0, help="say the version of the project and end")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version of the project and exit")
     parser.add_argument_group("reads", reads)
     parser.add_argument_group("writes", writes)
     return parser
@@ -87,11 +87,11 @@ def command_parser(
 def starting_up() -> Iterator[None]:
     """Around the late imports of a command: Ctrl-C and SIGTERM end the process at once, silently, with exit code 130.
 
-    A KeyboardInterrupt would not always come through: raised within a callback of Python's import system it is lost,
-    and libraries have an ``except:`` around imports of what they can do without. Nothing is half made yet that a
-    process could leave behind; later they raise KeyboardInterrupt, or whatever they did before.
+    A KeyboardInterrupt would not always come through: one raised in a callback of Python's import system is lost, and
+    libraries put a bare ``except:`` around optional imports. So early, a process leaves nothing half made behind.
+    Afterwards the signals do what they did before, or else raise KeyboardInterrupt.
 
-    Where a command is called as a function, by a program of someone else's, the signals stay that program's.
+    Where another program calls a command as a function, the signals stay that program's.
     """
     if not _is_command:
         with foreign_lines_left_out():
@@ -111,7 +111,7 @@ def starting_up() -> Iterator[None]:
 
 
 def say_version(parser: argparse.ArgumentParser) -> NoReturn:
-    """Prints the version of the project and ends."""
+    """Prints the version of the project and ends the process."""
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
 
     try:
@@ -122,15 +122,15 @@ def say_version(parser: argparse.ArgumentParser) -> NoReturn:
 
 
 def positive(text: str) -> int:
-    """For a flag that takes a whole number from 1 on."""
+    """The type of a flag that takes a whole number from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not positive; give a whole number from 1 on")
     return int(text)
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process as sys.exit does, but does not take Python apart under threads that libraries left running:
-    one of them in the middle of writing to standard error would make it an abort."""
+    """Ends the process as sys.exit does, but without tearing Python down under threads that libraries left running:
+    if one of them were writing to standard error at that moment, the process would abort."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -1,7 +1,7 @@
 """What every command of the project says when something is wrong: one sentence.
 
-Whoever finds it raises ``UserError`` with a sentence that names the thing and says what to do; ``run_command`` of
-``workspace.command`` prints it.
+The code that notices raises ``UserError`` with a sentence that names the thing and says what to do; ``run_command``
+of ``workspace.command`` prints it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def explain(error: BaseException) -> str:
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; what was finished is kept, run the same command again to go on"
-    # By its text: TensorFlow has errors of its own for files, with the system's words in them.
+    # Recognised by its text: TensorFlow's own errors about files carry the system's words.
     if os.strerror(errno.ENOSPC) in str(error):
         filename = getattr(error, "filename", None)
         where = f" while writing {filename}" if filename else ""

@@ -1,6 +1,6 @@
-"""Keeps off standard error what TensorFlow says there of the machine, of itself and of a GPU that is missing.
+"""Keeps off standard error what TensorFlow remarks on the machine, on itself and on a missing GPU.
 
-Where there is a GPU, all that is an error to TensorFlow is shown, for then it may be one. Whoever sets
+Where there is a GPU, everything that TensorFlow calls an error is shown, for then it may be one. Whoever sets
 TF_CPP_MIN_LOG_LEVEL gets what they ask for.
 """
 
@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-# Of NVIDIA's driver for Linux, for Linux within Windows and for Jetson.
+# The devices of NVIDIA's drivers for Linux, for Linux within Windows and for Jetson.
 _GPUS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu")
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _ERRORS, _NOTHING = "2", "3"
@@ -27,25 +27,25 @@ _redirected = threading.RLock()
 
 
 def quiet_tensorflow() -> None:
-    """Lets TensorFlow say errors only, and without a GPU nothing, in this process and those it starts.
+    """Lets TensorFlow log only errors, or nothing where there is no GPU, in this process and those it starts.
 
     Call it before TensorFlow is imported.
     """
     if os.environ.setdefault(_LEVEL, _ERRORS if _has_gpu() else _NOTHING) in (_ERRORS, _NOTHING):
-        # AutoGraph's warnings, and what is deprecated.
+        # AutoGraph's warnings, and those of deprecation.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
 def foreign_lines_left_out() -> Iterator[None]:
-    """For an import of TensorFlow: leaves out what no level keeps it from saying, and nothing else."""
+    """Around an import of TensorFlow: leaves out the lines that no log level suppresses, and nothing else."""
     quiet_tensorflow()
     unneeded = os.environ[_LEVEL] != _NOTHING or "tensorflow" in sys.modules
     if unneeded or sys.stderr is None or shutil.which("grep") is None:
         yield
         return
     with _redirected:
-        # A process beside ours: what is said by one that dies comes through, and nothing waits to be read by us.
+        # A process, not a thread: what ours says as it dies still comes through, and nothing waits for us to read it.
         left = subprocess.Popen(["grep", "--text", "-vE", _FOREIGN], stdin=subprocess.PIPE, stdout=2)
         assert left.stdin is not None
         stderr = os.dup(2)
@@ -56,7 +56,7 @@ def foreign_lines_left_out() -> Iterator[None]:
             os.dup2(stderr, 2)
             os.close(stderr)
             left.stdin.close()
-            # What was said comes before what we say next; but a process that was started meanwhile may hold its end.
+            # So that what was said comes before what we say next; a process started meanwhile may keep the pipe open.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 left.wait(_SECONDS_TO_END)
 

@@ -42,9 +42,9 @@ END_ID = 1
 UNKNOWN_ID = 2
 
 # The exported model, as TensorFlow Serving shows it: its name, and what its signatures take and give for a batch of
-# sentences. k is the size of the beam; the ends of the sentences are subwords.
+# sentences. k is the size of the beam; the end of a sentence counts as a subword.
 MODEL_NAME = "rnnsearch"
-DEFAULT_ADDRESS = "localhost:8500"  # where it is served, if nothing else is said
+DEFAULT_ADDRESS = "localhost:8500"  # where it is served unless told otherwise
 SIGNATURE = "serving_default"  # text -> translation, score
 NBEST_SIGNATURE = "nbest"  # text -> translation, score, both [batch, k], the best first
 ALIGN_SIGNATURE = "align"  # text -> translation, score, source_subwords, target_subwords, alignment
@@ -124,7 +124,7 @@ class WorkDirectory:
         return self.checkpoints / str(step)
 
     def steps(self) -> list[int]:
-        """The steps that there are checkpoints of, damaged ones among them, in their order."""
+        """The steps that have checkpoints, damaged ones among them, in ascending order."""
         if not self.checkpoints.is_dir():
             return []
         return sorted(int(path.name) for path in self.checkpoints.iterdir() if path.name.isdigit())

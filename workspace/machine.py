@@ -1,4 +1,4 @@
-"""What this machine has for a process: cores that it may use, free ports, a temporary directory of its own."""
+"""What this machine offers a process: cores it may use, free ports, a temporary directory of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from workspace.errors import UserError
 
 LOOPBACK = "127.0.0.1"
-# Below those that systems give to whoever asks for any: between the choice and its use, none of these is given away to
-# a client, or to another process that asks here.
+# Below the range from which systems give ports to clients and to whoever asks for any port: between being chosen and
+# being used, none of these is given away.
 _PORTS = range(20_000, 32_000)
 LAST_PORT = 65_535
 
@@ -26,8 +26,8 @@ def usable_cores() -> int:
 
 
 def cores_of_worker() -> int:
-    """The same; but of one of several workers of a training on this machine, its share of them."""
-    # To TensorFlow, 0 is all of them.
+    """The same; in one of several workers of a training on this machine, only its share of the cores."""
+    # To TensorFlow, 0 means all of them.
     return int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0) or usable_cores()
 
 
@@ -37,7 +37,7 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """As many different ones."""
+    """``count`` different ports of the loopback interface that nobody listens on."""
     with contextlib.ExitStack() as stack:
         found: list[int] = []
         while len(found) < count:
@@ -52,9 +52,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def check_port_is_free(host: str, port: int, flag: str) -> None:
-    """Raises UserError where nobody can listen there; ``flag`` is what to choose another port with.
+    """Raises UserError where nobody can listen there; ``flag`` is the flag to choose another port with.
 
-    For whoever would else find out only after much has been started for nothing.
+    For commands that would otherwise find out only after starting much in vain.
     """
     if not 0 <= port <= LAST_PORT:
         raise UserError(f"there is no port {port}; choose one from 1 to {LAST_PORT} as {flag}")
@@ -69,8 +69,8 @@ def check_port_is_free(host: str, port: int, flag: str) -> None:
 
 @contextlib.contextmanager
 def own_temporary_directory() -> Iterator[None]:
-    """While the body runs, this process has a temporary directory of its own, which is taken away with all that
-    libraries leave in it: what Beam stages, and what Python compiles of TensorFlow's rewritten functions."""
+    """While the body runs, this process has a temporary directory of its own. It is removed afterwards, with all that
+    libraries leave in it: what Beam stages, and the functions that TensorFlow's AutoGraph rewrites."""
     with tempfile.TemporaryDirectory(prefix="rnnsearch-") as directory:
         before, tempfile.tempdir = tempfile.tempdir, directory
         try:

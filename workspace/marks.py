@@ -1,4 +1,4 @@
-"""The marks that stages leave when their results are complete: what each says, read and written here alone.
+"""The marks that stages leave when their results are complete: their contents, read and written only here.
 
     data/manifest.json                              Manifest        of the preparation
     training/training.json                          TrainingMark    of the training
@@ -40,7 +40,7 @@ class Mark(_Frozen):
 
 
 class CorpusMark(Mark):
-    """That all corpora which come from elsewhere are there."""
+    """States that all fetched corpora are there."""
 
     stage = "prepare"
 
@@ -50,7 +50,7 @@ class CorpusMark(Mark):
 
 
 class PairCounts(_Frozen):
-    """Pairs read, which are all that are kept, by split, and all that are rejected, by reason."""
+    """Pairs read, and how they divide into those kept, by split, and those rejected, by reason."""
 
     read: int
     kept: dict[Split, int]
@@ -68,10 +68,10 @@ class SubwordModels(_Frozen):
 class Manifest(Mark):
     """What the preparation left in data/.
 
-    records: what is written of the pairs kept, more or less than those where corpora have weights; corpora: the pairs
-    of each; inputs: the files that were read, each with its path here and what it was known by; shards: SHA-256 by
-    name; tokens: subwords; words: separated by white space; unknown: subwords that are not in the vocabulary;
-    lengths: records by the subwords of their longer side, end of sentence not counted; seconds: of each step.
+    records: those written, more or fewer than the pairs kept where corpora have weights; corpora: the pairs of each;
+    inputs: the files read, each with its path on this machine and what identified it; shards: SHA-256 by name;
+    tokens: subwords; words: separated by white space; unknown: subwords that are not in the vocabulary; lengths:
+    records by the subwords of their longer side, end of sentence not counted; seconds: of each step.
     """
 
     stage = "prepare"
@@ -99,10 +99,10 @@ class Manifest(Mark):
 
 
 class TrainingMark(Mark):
-    """That a training is finished.
+    """States that a training is finished.
 
-    weights: SHA-256 of the best; steps: updates made; best_step: those up to the best dev BLEU, 0 to 100; seconds: of
-    all sessions.
+    weights: SHA-256 of the best; steps: updates made; best_step: updates up to the best dev BLEU; best_dev_bleu: 0 to
+    100; seconds: of all sessions.
     """
 
     stage = "train"
@@ -120,7 +120,7 @@ class TrainingMark(Mark):
 
 
 class Score(_Frozen):
-    """One of sacreBLEU's, 0 to 100, with its signature and as sacreBLEU prints it."""
+    """One of sacreBLEU's scores, 0 to 100, with its signature, and the text that sacreBLEU prints of it."""
 
     score: float
     signature: str
@@ -163,14 +163,14 @@ class Provenance(Mark):
 
 
 class AnotherVersionError(UserError):
-    """A mark that says something else than those of this version of the project."""
+    """A mark whose fields are not those of this version of the project."""
 
 
 M = TypeVar("M", bound=Mark)
 
 
 def find_mark(work: WorkDirectory, kind: type[M]) -> M | None:
-    """The mark of a kind, of an exported version that of the newest; None where there is none, or half of one.
+    """The mark of a kind (for Provenance that of the newest version); None where there is none, or half of one.
 
     Raises AnotherVersionError.
     """
@@ -182,7 +182,7 @@ def find_mark(work: WorkDirectory, kind: type[M]) -> M | None:
         return kind.model_validate(value)
     except ValidationError as error:
         raise AnotherVersionError(
-            f"{path} is of another version of the project; make {kind.stage} WORK={work.root} makes it anew"
+            f"{path} comes from another version of the project; make {kind.stage} WORK={work.root} makes it anew"
         ) from error
 
 
@@ -192,7 +192,7 @@ def write_mark(path: Path, mark: Mark) -> None:
 
 
 def read_manifest(work: WorkDirectory) -> Manifest:
-    """Raises UserError where nothing is prepared."""
+    """The manifest. Raises UserError where no corpus is prepared."""
     manifest = find_mark(work, Manifest)
     if manifest is None:
         raise UserError(f"{work.data} holds no prepared corpus; make one with make prepare")
@@ -200,7 +200,7 @@ def read_manifest(work: WorkDirectory) -> Manifest:
 
 
 def read_training_mark(work: WorkDirectory) -> TrainingMark:
-    """Raises UserError where nothing is trained to its end."""
+    """The mark of a training. Raises UserError where none is finished."""
     mark = find_mark(work, TrainingMark)
     if mark is None:
         raise UserError(f"{work.training} holds no finished training; make one with make train")
@@ -208,7 +208,7 @@ def read_training_mark(work: WorkDirectory) -> TrainingMark:
 
 
 def read_scores(work: WorkDirectory) -> Scores:
-    """Raises UserError where nothing is evaluated."""
+    """The scores. Raises UserError where nothing has been evaluated."""
     scores = find_mark(work, Scores)
     if scores is None:
         raise UserError(f"{work.evaluation} holds no scores; make them with make evaluate")

@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 15.0
 BYTES = "B"
 
 
-# What a bar says, and what of it where that is too wide for a terminal.
+# What a bar shows: all of it, or as much as the terminal has room for.
 _FORMATS: tuple[str, ...] = (
     "{desc}: {percentage:3.0f}%|{bar}| {done} [{elapsed}, {remaining} left, {speed}{postfix}]",
     "{desc}: {percentage:.0f}% {done} [{remaining} left, {news}]",
@@ -32,15 +32,15 @@ _FORMAT_OF_LINES = "{desc}: {done} {percentage:.0f}% [{elapsed}, {remaining} lef
 class Bar(tqdm):
     """tqdm's bar, with numbers as people write them: ``31,102/40,000 pairs``, ``3.40MB/s``.
 
-    seconds_left, rate_now: what whoever works knows better than the rate so far tells, if set, the second in units a
-    second; seconds_left is inf while they know it to be wrong.
+    seconds_left, rate_now (units a second): set by a caller that knows them better than the rate so far tells;
+    seconds_left is inf while the caller knows any estimate to be wrong.
     """
 
     seconds_left: float | None = None
     rate_now: float | None = None
 
     def __init__(self, formats: Sequence[str], **options: Any):
-        """formats: of a terminal the first that it has room for, else the last."""
+        """formats: the first that the terminal has room for is taken, or else the last."""
         self._formats = formats
         super().__init__(**options)
 
@@ -87,10 +87,10 @@ class _Lines:
 
 
 def progress_bar(total: int | None, description: str, unit: str, initial: int = 0) -> Bar:
-    """A bar over ``total`` units (one of them is a ``unit``), if that is known, on standard
-    error; close it or use it as a context manager.
+    """A bar on standard error over ``total`` units, None if not known, each a ``unit``; close it or use it as a
+    context manager.
 
-    It shows the time when it is updated by 0, too: so work that cannot be counted is seen to go on.
+    An update by 0 shows the time, too, so that work that cannot be counted is seen to go on.
     """
     formats = _FORMATS if total else _FORMATS_WITHOUT_TOTAL
     if columns():

@@ -1,4 +1,4 @@
-"""Messages of other programs' protocols, from a table of their fields, where their own modules are missing or too much.
+"""Messages of other programs' protocols, made from tables of their fields where their own modules are missing or heavy.
 
 They have the same field numbers and types, hence the same bytes on the wire and the same text form.
 """
@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
 
-# Of every field the number and the type: a scalar, a message beside this one, or one of google.protobuf's wrappers
-# (google.protobuf.Int64Value); with "repeated " before it where there are several. Enums are int32 on the wire, and a
+# The number and type of every field. A type is a scalar, a message of the same table, or one of google.protobuf's
+# wrappers (google.protobuf.Int64Value), after "repeated " where there are several. Enums are int32 on the wire, and a
 # map is a repeated entry of key and value.
 Fields: TypeAlias = Mapping[str, tuple[int, str]]
 

@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM while something is under way that must come to a good end first.
+"""Ctrl-C and SIGTERM while work is under way that must come to a good end first.
 
-How a command ends that is interrupted earlier, while it starts up, is in ``workspace.at_once``.
+``workspace.at_once`` ends a command that is interrupted earlier, while it starts up.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def interruption_put_off() -> Iterator[threading.Event]:
 
 
 def asked_to_end() -> threading.Event:
-    """An event that Ctrl-C or SIGTERM sets from now on, for what runs until it is told to end."""
+    """An event that Ctrl-C or SIGTERM sets from now on, for a command that runs until it is told to end."""
     asked = threading.Event()
     for number in SIGNALS:
         signal.signal(number, lambda *_: asked.set())

@@ -1,4 +1,4 @@
-"""Writing so that a reader never sees half: to a temporary name in the same directory, then renamed."""
+"""Writing so that a reader never sees half a file: to a temporary name in the same directory, then renamed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     before = path.with_name(f".{path.name}.{os.getpid()}.before")
-    # What a killed process of the same id left: in a container it is always the same.
+    # What a killed process of the same id left: in a container the id is always the same.
     remove(temporary)
     try:
         yield temporary
         if temporary.is_dir() and path.is_dir():
-            # A directory cannot take the place of another, and removing that one may take a while.
+            # A directory cannot be renamed over another, and removing the other first may take a while.
             remove(before)
             path.rename(before)
         temporary.replace(path)

@@ -49,7 +49,7 @@ def test_another_version_is_named_with_what_makes_it_anew(tmp_path: Path, change
     with pytest.raises(AnotherVersionError) as error:
         read_training_mark(work)
     assert str(error.value) == (
-        f"{work.training_mark} is of another version of the project; make train WORK={tmp_path} makes it anew"
+        f"{work.training_mark} comes from another version of the project; make train WORK={tmp_path} makes it anew"
     )
 
 
