@@ -1,4 +1,4 @@
-"""The corpora of a recipe as they are read: which files, what is special about each, and what they are known by."""
+"""The corpora of a recipe as they are read: which files, what is special about each, and what identifies it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workspace.storage import sha256_of
 
 @dataclass(frozen=True)
 class Corpus:
-    """One corpus: its place among all of the recipe, and its files where they are now.
+    """One corpus: its number among all of the recipe, and its files where they are now.
 
     ``cleaning`` is None for the files given as dev or test, which are kept whole.
     """
@@ -37,14 +37,14 @@ class Corpus:
 
     @property
     def file_name(self) -> str:
-        """The base name that records and rejected pairs say they come from."""
+        """The base name of the file that records and rejected pairs say they come from."""
         return base_name(self.paths[0])
 
 
 def corpora(recipe: Recipe, work: WorkDirectory) -> list[Corpus]:
     """The corpora of a recipe: those to train on in their order, then dev and test where they are given.
 
-    Raises UserError if the recipe names none to train on, or a file does not exist.
+    Raises UserError if the recipe names no corpus to train on, or a file does not exist.
     """
     corpus = recipe.corpus
     if not corpus.train:
@@ -118,7 +118,7 @@ def is_remote(path: str) -> bool:
 
 
 def fingerprint(corpus: Corpus) -> dict[str, Any]:
-    """What a corpus is known by: if any of it changes, whatever was made from it is out of date."""
+    """What identifies a corpus: if any of it changes, whatever was made from the corpus is out of date."""
     blocked = corpus.cleaning.blocked_words if corpus.cleaning else None
     return {
         **read_as(corpus),
@@ -139,7 +139,7 @@ def read_as(corpus: Corpus) -> dict[str, Any]:
 def _file(path: str) -> dict[str, Any]:
     if not is_remote(path):
         return {"name": base_name(path), "sha256": sha256_of(Path(path))}
-    # Beam's import takes seconds, and reading the whole file from far away longer still.
+    # Imported here, for it takes seconds; and no SHA-256, for reading the whole file from far away takes longer still.
     from apache_beam.io.filesystems import FileSystems  # noqa: PLC0415
 
     found = FileSystems.match([path])[0].metadata_list

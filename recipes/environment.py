@@ -1,11 +1,11 @@
-"""Makes .venv, what every command of the project runs in, from setup.py, what that reads, and constraints.txt.
+"""Makes .venv, in which every command of the project runs, from setup.py, what that reads, and constraints.txt.
 
     python3 -m recipes.environment [--tools] [--unless-there]
 
-The Makefile runs it with a Python of the system, so it takes nothing but the standard library. The new environment is
-built beside the old one and takes its place when it is whole: what runs in the old one goes on, and a build that fails
-or is interrupted leaves it as it was. A .venv that is a symbolic link is replaced, never followed. ``--tools`` are what
-the tests and linters need beside; where the environment is up to date but has none, they are added to it.
+The Makefile runs this with a Python of the system, so it needs nothing but the standard library. The new environment
+is built beside the old one and takes its place once it is whole: what runs in the old one goes on, and a build that
+fails or is interrupted leaves it as it was. A .venv that is a symbolic link is replaced, never followed. ``--tools``
+adds what the tests and linters need; an environment that is otherwise up to date is not made anew for that.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from workspace.terminal import columns
 
 VENV = Path(".venv")
 FROM = ("setup.py", "pipelines/requirements.txt", "constraints.txt")
-# Their content, which the Makefile compares; written last, so that whatever has it is whole.
+# Holds their content, for the Makefile to compare; written last, so whatever has it is whole.
 MADE_FROM = "complete"
 TOOLS = "tools"
 TOOLS_BEGUN = "tools.begun"
-# One process at a time builds, under the lock, so the names can be fixed: what lies there was left by a killed one.
+# Only one process builds at a time, under the lock, so the names can be fixed; what lies there is a killed one's.
 LOCK = Path(".venv.lock")
 BUILDING = Path(".venv.building")
 OLD = Path(".venv.old")
 
-# What pip need not compile: most of TensorFlow and Beam is never imported. What the project imports is compiled here.
+# pip compiles nothing, for most of TensorFlow and Beam is never imported; what these packages import is compiled here.
 PACKAGES = ("rnnsearch", "workspace", "recipes", "pipelines", "model", "serving")
-# Headers, and a library that nothing loads: half a gigabyte for those who compile against TensorFlow and the like.
+# Headers, and a library that nothing loads: half a gigabyte that only compiling against TensorFlow and the like needs.
 UNUSED = ("tensorflow/include", "clang/native", "eldc/large_db.h", "pyarrow/include")
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 10.0
 LINES_OF_A_FAILURE = 30
 
-# In the words of pip and of what it is made of.
+# In the words of pip and of the libraries within it.
 _UNREACHABLE = ("connection broken by", "NewConnectionError", "NameResolutionError", "Read timed out", "ProxyError")
 
 
@@ -60,10 +60,10 @@ def main(arguments: list[str]) -> None:
         writes=".venv of this directory",
     )
     parser.add_argument("--tools", action="store_true", help="with what the tests and linters need")
-    parser.add_argument("--unless-there", action="store_true", help="not where there is a whole one, of whatever it is")
+    parser.add_argument("--unless-there", action="store_true", help="only where there is no whole one, current or not")
     options = parser.parse_args(arguments)
     with starting_up():
-        pass  # All is imported: from here on Ctrl-C is to be tidied up after.
+        pass  # All is imported: from here on, Ctrl-C must leave things tidy.
     with _lock():
         for left in (BUILDING, OLD):
             remove(left)
@@ -104,12 +104,12 @@ def _stale_because(made_from: bytes) -> str | None:
 def _make_anew(made_from: bytes, tools: bool) -> None:
     began = time.monotonic()
     try:
-        # Not in one: venv keeps to itself what is wrong with ensurepip.
+        # Not in one step: venv would not say what is wrong with ensurepip.
         _run([sys.executable, "-m", "venv", "--without-pip", "--prompt", VENV.name, str(BUILDING)], lambda _: "venv")
         with _temporary_directory(BUILDING) as settings:
             python = str(BUILDING / "bin" / "python")
             _run([python, "-m", "ensurepip", "--default-pip"], lambda _: "installing pip", settings)
-        # What a Python brings may be years old, and then takes three times as long to find what it is to install.
+        # The pip that Python brings may be years old, and then takes three times as long to find what to install.
         _install(BUILDING, "--no-compile", "pip")
         _install(BUILDING, "--no-compile", "--editable", ".[all,dev]" if tools else ".[all]")
         for unused in UNUSED:
@@ -131,8 +131,8 @@ def _make_anew(made_from: bytes, tools: bool) -> None:
 
 
 def _add_tools() -> None:
-    """The constraints are those of all the rest, so nothing that is there changes."""
-    # A package of which an interrupted pip left half is one that the next pip would take for whole.
+    """Adds the tools, under the same constraints as the rest, so that nothing already there changes."""
+    # For an interrupted pip may leave half a package, which the next one would take for whole.
     (VENV / TOOLS_BEGUN).touch()
     _install(VENV, "--editable", ".[all,dev]")
     (VENV / TOOLS).touch()
@@ -140,7 +140,7 @@ def _add_tools() -> None:
 
 
 def _install(venv: Path, *what: str) -> None:
-    """Has pip install what these arguments name, and what that requires, in the versions of constraints.txt."""
+    """Has pip install what the arguments name and all it requires, in the versions of constraints.txt."""
     before = _packages(venv)
 
     def doing(said: list[str]) -> str:
@@ -154,14 +154,14 @@ def _install(venv: Path, *what: str) -> None:
 
     command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     with _temporary_directory(venv) as environment:
-        # As a variable, it holds for what builds the project, too; it is taken apart at spaces, so it is no whole path.
+        # A variable, so that it holds for what builds the project, too; pip splits it at spaces, so no absolute path.
         settings = {"PIP_RETRIES": "2", **environment, "PIP_CONSTRAINT": "constraints.txt"}
         _run([*command, "--progress-bar=off", *what], doing, settings)
 
 
 @contextlib.contextmanager
 def _temporary_directory(venv: Path) -> Iterator[dict[str, str]]:
-    """The variables with which a process leaves nothing elsewhere, and finds the room that is needed on this disk."""
+    """Yields the environment of a process whose temporary files are to lie in ``venv``, on its disk, until the end."""
     temporary = venv / "tmp"
     remove(temporary)
     temporary.mkdir()
@@ -172,7 +172,7 @@ def _temporary_directory(venv: Path) -> Iterator[dict[str, str]]:
 
 
 def _compile(venv: Path) -> None:
-    """Imports every module of the project: that leaves the bytecode of all they import, and shows that they can be."""
+    """Imports every module of the project, which writes the bytecode of all they import, and shows that it works."""
     files = (path for package in PACKAGES for path in sorted(Path(package).rglob("*.py")))
     modules = [".".join(file.with_suffix("").parts) for file in files]
     command = [str(venv / "bin" / "python"), "-c", "import sys\nfor module in sys.argv[1:]: __import__(module)"]
@@ -180,7 +180,7 @@ def _compile(venv: Path) -> None:
 
 
 def _change_own_path(venv: Path, new: Path) -> None:
-    """Has the scripts of an environment call the Python that will be theirs when it has been renamed."""
+    """Makes the scripts of an environment call the Python that they will have once it is renamed to ``new``."""
     for path in [venv / "pyvenv.cfg", *(venv / "bin").iterdir()]:
         if path.is_file() and not path.is_symlink():
             content = path.read_bytes()
@@ -188,7 +188,7 @@ def _change_own_path(venv: Path, new: Path) -> None:
 
 
 def _run(command: list[str], doing: Callable[[list[str]], str], environment: Mapping[str, str] = os.environ) -> None:
-    """Runs a command, and shows meanwhile what ``doing`` makes of the lines it has printed; UserError if it fails."""
+    """Runs a command, showing what ``doing`` makes of the lines printed so far. Raises UserError if it fails."""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -198,7 +198,7 @@ def _run(command: list[str], doing: Callable[[list[str]], str], environment: Map
         text=True,
         errors="replace",
         close_fds=False,  # it inherits the lock
-        start_new_session=True,  # Ctrl-C comes to us, who end it
+        start_new_session=True,  # Ctrl-C reaches only us, and we end it
     )
     said: list[str] = []
 
@@ -247,7 +247,7 @@ class _Status:
 
 
 def _sentence(said: list[str]) -> str:
-    """Why a command failed that said this."""
+    """Why a command that printed these lines failed."""
     last = "\n".join(said[-LINES_OF_A_FAILURE:])
     if os.strerror(errno.ENOSPC) in last:
         return f"the disk is full while making {VENV}; make room and run the same command again"
@@ -257,7 +257,7 @@ def _sentence(said: list[str]) -> str:
         )
     if "No module named ensurepip" in last:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        return f"{sys.executable} makes no environments; install the rest of it (on Debian python{version}-venv)"
+        return f"{sys.executable} cannot make environments; install what it lacks (on Debian python{version}-venv)"
     print(last, file=sys.stderr)
     return f"{VENV} could not be made, for the reason above"
 
@@ -282,7 +282,7 @@ def _say(text: str) -> None:
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
-    """While the body runs, no other process makes an environment here, nor does a pip that outlived its own."""
+    """While the body runs, no other process makes an environment here, nor does a pip that outlived its parent."""
     with LOCK.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -27,9 +27,9 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     table = Table(title=f"{recipe.name} in {work.root}", title_justify="left", show_header=False)
     for name, value in _rows(manifest, training, scores, history, work):
         table.add_row(name, value, end_section=name in ("tokens", "trained for", "chrF", "sample 3"))
-    # Sentences may hold square brackets, which rich would take for its own.
+    # Sentences may hold square brackets, which rich would take for markup.
     Console(markup=False).print(table)
-    # Outside of the table, which would break a long one, so that they can be pasted.
+    # Outside the table, which would break long lines, so that they can be pasted.
     given = _given(work)
     print(f"next: make serve{given}")
     print(f"      make translate{given} TEXT=…")
@@ -71,7 +71,7 @@ def _rows(
 
 
 def _given(work: WorkDirectory) -> str:
-    """How make is told of the work directory, where it must be."""
+    """How to tell make the work directory: nothing for the default one."""
     return "" if work.root == DEFAULT_WORK else f" WORK={shlex.quote(str(work.root))}"
 
 

@@ -1,4 +1,4 @@
-"""Reading and writing recipes: files, overrides of the command line, and what is wrong in one sentence."""
+"""Reads and writes recipes, lays the command line's overrides over them, and says in one sentence what is wrong."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
 
 
 def check_recipe(settings: Mapping[str, Any], origin: str) -> Recipe:
-    """The recipe that ``settings`` describe; ``origin`` names them in the UserError for a wrong one."""
+    """The recipe that ``settings`` describe. Raises UserError for a wrong one; ``origin`` says where they stand."""
     with _explained(origin, ()):
         recipe = Recipe.model_validate(settings)
     for number, corpus in enumerate(recipe.corpus.train):
@@ -99,14 +99,14 @@ def _sentence(problem: Any) -> str:
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if problem["type"] != "value_error":
         return f"{key} {message} (it is {problem['input']!r})"
-    # What is wrong between sections has no key of its own.
+    # A conflict between sections has no key of its own.
     return f"{key}: {message}" if key else message
 
 
 def _suggestion(location: list[str]) -> str:
     section: type[Section] = Recipe
     for part in location[:-1]:
-        # A corpus has a number there, which is no key, and settings of the section cleaning.
+        # Corpora are numbered, and a number is no key; each may have settings of the section cleaning.
         if part == "cleaning":
             section = Cleaning
         elif not part.isdigit():

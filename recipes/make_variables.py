@@ -1,7 +1,7 @@
 """Refuses what cannot be meant on make's command line, before anything runs.
 
-The Makefile runs it with the names of the variables given on the command line in GIVEN, the targets in TARGETS, and
-every variable's value under its own name; with any Python, so it takes nothing but the standard library.
+The Makefile passes the names of the variables given on its command line in GIVEN, the targets in TARGETS, and every
+variable's value under its own name. Any Python may run this, so it needs nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recipes.spread import STRATEGIES
 from workspace.command import command_parser, run_command
 from workspace.errors import UserError
 
-# Beam's names of its runners, and the short ones of those that are ready without more flags.
+# Beam's names for its runners, and short ones for those that need no more flags.
 RUNNERS = (
     *("direct", "flink", "DirectRunner", "FlinkRunner", "FnApiRunner"),
     *("DataflowRunner", "PortableRunner", "PrismRunner", "SparkRunner"),
@@ -64,13 +64,12 @@ def check_names(given: Sequence[str]) -> None:
         if name not in VARIABLES:
             close = difflib.get_close_matches(name.upper(), VARIABLES, n=1)
             raise UserError(
-                f"make has no variable {name}; "
-                + (f"did you mean {close[0]}?" if close else "make help has those that there are")
+                f"make has no variable {name}; " + (f"did you mean {close[0]}?" if close else "make help lists them")
             )
 
 
 def check_values(values: Mapping[str, str]) -> None:
-    """Raises UserError for the first value that no stage takes; an empty one is none."""
+    """Raises UserError for the first value that no stage takes; an empty one counts as not given."""
     for name, takes in VARIABLES.items():
         value = values.get(name, "").strip()
         if not value or takes is None:
@@ -108,7 +107,7 @@ def _check_addresses(values: Mapping[str, str]) -> None:
 
 
 def check_targets(targets: Sequence[str], values: Mapping[str, str]) -> None:
-    """Raises UserError for a target that lacks what it cannot do without."""
+    """Raises UserError for a target that lacks a variable it needs, or has two that exclude one another."""
     given = {name for name in VARIABLES if values.get(name)}
     if "translate" in targets:
         if {"TEXT", "IN"} <= given:
@@ -143,7 +142,7 @@ def _check_files(values: Mapping[str, str]) -> None:
                 raise UserError(f"{one}={values[one]}: and the other side? give {other}=file too")
     for name in (*FILES, "IN", "RECIPE"):
         path = values.get(name, "")
-        # Others are on some storage, or a recipe by its name.
+        # Any other path is on some remote storage, or is the name of a recipe.
         is_local = path and "://" not in path and (name != "RECIPE" or Path(path).suffix in (".yaml", ".yml"))
         if is_local and not Path(path).is_file():
             raise UserError(f"{name}={path}: there is no such file")

@@ -1,4 +1,4 @@
-"""The whole road: a recipe resolved into a work directory, and every stage made that is not current."""
+"""The whole road: resolves a recipe into a work directory, and makes every stage that is not current."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def go(
     until: str,
     flags: Mapping[str, list[str]],
 ) -> None:
-    """Makes the stages up to ``until``, with the corpus in ``files``, by split and side, where they are given.
+    """Makes the stages up to ``until``.
 
-    ``flags`` has, by the stage's name, what its command gets beside the work directory; no result depends on them.
+    ``files``: by split and side, the corpus to take instead of the recipe's; ``flags``: by the name of a stage, what
+    its command gets beside the work directory. No result depends on ``flags``.
     """
     recipe = load_recipe(recipe_name, _overrides(files))
     if not work.recipe.is_file() or resolved_recipe(work) != recipe:
@@ -40,7 +41,7 @@ def go(
 
 
 def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], flags: Mapping[str, list[str]]) -> list[str]:
-    """Makes the stages of these names that are not current, in the order of the road; gives those it made."""
+    """Makes those of the named stages that are not current, in the order of the road; returns the names of these."""
     made = []
     for stage in STAGES:
         if stage.name not in names or (stage is FETCH and not to_fetch(recipe)):

@@ -1,4 +1,4 @@
-"""How a training is spread over devices and machines, as it is said on the command line."""
+"""The flags that say how a training is spread over devices and machines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from workspace.command import positive
 from workspace.errors import UserError
 
-# What they are is written at model.devices.strategies.choose_strategy.
+# Described at model.devices.strategies.choose_strategy.
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
 
 
@@ -18,14 +18,14 @@ def add_spread_flags(parser: argparse.ArgumentParser) -> None:
         choices=STRATEGIES,
         default="auto",
         help="how the training is spread: over the devices of this machine (mirrored), the machines that TF_CONFIG "
-        "names (multi_worker), the TPU that TPU_NAME names (tpu), or not (one); default: by the first of these that is "
-        "there",
+        "names (multi_worker), the TPU that TPU_NAME names (tpu), or not at all (one); default: as the environment and "
+        "the machine suggest",
     )
     parser.add_argument("--workers", type=positive, metavar="N", help="spread it over N processes of this machine")
 
 
 def check_spread(options: argparse.Namespace) -> None:
-    """Raises UserError where the two flags cannot both be meant, or the environment does not name what they need."""
+    """Raises UserError where the two flags contradict each other, or the environment does not name what they need."""
     if options.workers is not None and options.strategy not in ("auto", "multi_worker"):
         raise UserError(f"--workers and --strategy {options.strategy} exclude one another; give one of them")
     if options.workers is None:

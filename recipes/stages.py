@@ -1,8 +1,8 @@
 """The stages of the road, and what each one's result was made from.
 
-Every stage writes, into the mark it leaves when complete, ``made_from``: the settings it read and the
-SHA-256 of the files it read. A stage is current while that equals what it would be made from now, so
-that after a change only the stages downstream of it run again.
+Every stage writes ``made_from`` into the mark it leaves when complete: the settings it read, and the
+SHA-256 of the files it read. A stage is current while this equals what it would be made from now; so
+after a change only the stages downstream of it run again.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _prepare_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
 
 
 def _subword_models(work: WorkDirectory, recipe: Recipe) -> dict[str, str]:
-    """What the subword models of a run are known by. Raises UserError where it has none of the recipe's kind."""
+    """SHA-256 of a run's subword models by name. Raises UserError where it has none of the recipe's kind."""
     joint = recipe.subwords.joint
     paths = {work.subword_model(side, joint) for side in ("source", "target")}
     if missing := [path for path in sorted(paths) if not path.is_file()]:
@@ -92,7 +92,7 @@ def _subword_models(work: WorkDirectory, recipe: Recipe) -> dict[str, str]:
 
 def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"model", "training"})
-    # How often there are checkpoints, or the host is asked, changes nothing of what comes out.
+    # How often checkpoints are written, or the host is asked, does not change the result.
     for setting in ("checkpoint_seconds", "updates_per_call"):
         del settings["training"][setting]
     other = settings["training"].pop("init_from")
@@ -110,7 +110,7 @@ def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
 
 
 def _weights(work: WorkDirectory) -> str | None:
-    """What the best weights of a finished training are known by; None where there is none."""
+    """SHA-256 of the best weights of a finished training; None where there is none."""
     mark = find_mark(work, TrainingMark)
     return mark.weights if mark else None
 
