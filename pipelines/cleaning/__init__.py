@@ -1,1 +1,1 @@
-"""What becomes of a sentence pair by itself and beside others: pure functions, no Beam."""
+"""What becomes of a sentence pair, on its own and beside others: pure functions, no Beam."""

@@ -20,8 +20,8 @@ from recipes.corpora import Corpus, base_name
 class JudgedBlock:
     """The pairs of a block after repair, and for each the rule that it breaks, or None.
 
-    ``files`` are the base names of the file to look at, by the place of the pair, where that is not the
-    corpus's first.
+    ``files``: by the place of a pair, the base name of the file to look at; where a place is missing, that
+    is the corpus's first.
     """
 
     corpus: Corpus

@@ -1,10 +1,10 @@
-"""Which of several like sentence pairs are kept.
+"""Which sentence pairs are kept of those that are alike.
 
 Pairs with the same source sentence meet in one partition, where copies and further translations are found
-(``without_copies``, ``beyond_translations``). Pairs with the same target sentence, and nearly the same pairs, are
-spread over all partitions: of them only short keys meet (``KEYS``), and ``target_drops`` and ``near_duplicate_drops``
-say which pairs their partitions must leave out. Sentences are the same here if their letters and digits are, in
-whatever case.
+(``without_copies``, ``beyond_translations``). Pairs with the same target sentence, and near duplicates, are spread
+over all partitions: only short keys of them meet (``KEYS``), from which ``target_drops`` and ``near_duplicate_drops``
+find the pairs that each partition must leave out. Sentences are the same here if their letters and digits are,
+whatever their case.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pipelines.cleaning.records import Pair, Rejection
 from pipelines.cleaning.rules import NEAR_DUPLICATE, OVERLAP, SOURCES, TRANSLATIONS
 from pipelines.cleaning.sentences import Sentences
 
-# What is known of a pair where pairs with something in common meet: digests of that and of what makes the pair a
-# copy of another; where the pair stands in the corpora; its partition; whether that is of dev or test.
+# What is known of a pair where pairs with something in common meet: a digest of what they have in common; a digest
+# that its copies share (place); where it stands in the corpora; its partition, and whether that is of dev or test.
 KEYS = np.dtype(
     [("common", "<u8"), ("place", "<u8"), ("corpus", "<u4"), ("line", "<u8"), ("partition", "<u4"), ("held_out", "?")]
 )
@@ -35,7 +35,7 @@ class Drop(NamedTuple):
 
 
 def without_copies(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Of sorted pairs, the first of every run with the same place, and the others."""
+    """Splits sorted pairs into the first of every run with the same place, and the others."""
     firsts: list[Pair] = []
     copies: list[Pair] = []
     for pair in pairs:
@@ -44,7 +44,7 @@ def without_copies(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
 
 
 def beyond_translations(pairs: Sequence[Pair], most: int) -> Iterator[Drop]:
-    """The pairs that come, in the order of the corpora, after ``most`` others with the same source sentence."""
+    """In the order of the corpora, the pairs that come after ``most`` others with the same source sentence."""
     keys = Sentences([pair.source for pair in pairs]).letter_keys()
     seen: dict[str, int] = {}
     for key, pair in sorted(zip(keys, pairs, strict=True), key=lambda item: (item[1].corpus, item[1].line)):
@@ -54,10 +54,10 @@ def beyond_translations(pairs: Sequence[Pair], most: int) -> Iterator[Drop]:
 
 
 def target_drops(keys: npt.NDArray[np.void], overlap: bool, most_sources: int | None) -> Iterator[tuple[int, Drop]]:
-    """(partition, pair to leave out) of pairs that may have targets in common.
+    """(partition, pair to leave out), from pairs that may have targets in common.
 
-    With ``overlap`` those to train on whose target is one of dev or test as well; with ``most_sources`` those
-    that come, in the order of the corpora, after as many others. A copy of a pair before it is not counted.
+    With ``overlap``, training pairs whose target is also one of dev or test; with ``most_sources``, training pairs
+    that come, in the order of the corpora, after that many others with the same target. Copies do not count.
     """
     training = keys[~keys["held_out"]]
     if overlap:
@@ -70,13 +70,13 @@ def target_drops(keys: npt.NDArray[np.void], overlap: bool, most_sources: int | 
 
 
 def near_duplicate_drops(keys: npt.NDArray[np.void], similarity: float) -> Iterator[tuple[int, Drop]]:
-    """(partition, pair to leave out) of pairs to train on that have something in common with one before."""
+    """(partition, pair to leave out): the training pairs that have something in common with an earlier one."""
     for key, _ in _beyond(keys[~keys["held_out"]], 1):
         yield _drop(key, Rejection(NEAR_DUPLICATE, None, similarity))
 
 
 def _beyond(keys: npt.NDArray[np.void], most: int) -> Iterator[tuple[np.void, int]]:
-    """The pairs that come after ``most`` others with the same in common, and as the how many-th; copies left out."""
+    """The pairs after the first ``most`` that have the same in common, each with its number among these; no copies."""
     keys = keys[np.lexsort((keys["line"], keys["corpus"], keys["place"], keys["common"]))]
     is_copy = np.zeros(len(keys), bool)
     is_copy[1:] = (keys["common"][1:] == keys["common"][:-1]) & (keys["place"][1:] == keys["place"][:-1])

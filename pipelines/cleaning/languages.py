@@ -1,6 +1,6 @@
-"""How sure it is that a sentence is in the language it should be in, by the package eldc, which works offline.
+"""How likely a sentence is in the language it should be in, according to the package eldc, which works offline.
 
-docs/cleaning.md has the comparison that it was chosen by.
+docs/cleaning.md has the comparison by which it was chosen.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import eldc
 
-# Of shorter sentences, which are names and numbers more often than not, no package can tell.
+# No package can tell the language of shorter sentences, which are names and numbers more often than not.
 SHORTEST = 40
 # Languages known to eldc under another code.
 _CODES = {"id": "ms", "nb": "no", "fil": "tl", "iw": "he"}
@@ -23,9 +23,9 @@ def is_known(language: str) -> bool:
 
 
 def likeness(texts: Sequence[str], language: str) -> list[tuple[str, float]]:
-    """For every sentence the language it is likest to, and its score in ``language`` for each of the score in that.
+    """For every sentence the language it is likest to, and the score of ``language`` divided by that one's.
 
-    A sentence shorter than ``SHORTEST`` characters is not judged, nor one without letters: "" and 1.
+    A sentence without letters, or shorter than ``SHORTEST`` characters, is not judged: it has "" and 1.
     """
     code = _CODES.get(language, language)
     detector = _detector()
@@ -34,7 +34,7 @@ def likeness(texts: Sequence[str], language: str) -> list[tuple[str, float]]:
         if len(text) < SHORTEST:
             found.append(("", 1.0))
             continue
-        # A text ends for eldc at the first NUL.
+        # To eldc, a text ends at the first NUL.
         clean = text.replace("\0", " ")
         # The name alone comes twice as fast as the scores.
         if detector.detect(clean) == code:

@@ -1,6 +1,6 @@
 """What the cleaning rules measure of sentence pairs, a block of them at a time.
 
-Measures of one side are of ``Sentences``; those of a pair also have the settings, which some need.
+Measures of one side take its ``Sentences``; those of a pair take both, and the settings, which some need.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def longest_word(side: Sentences) -> Column:
 
 
 def length_ratio(source: Sentences, target: Sentences, _: Cleaning) -> Column:
-    """Characters of the longer side for each of the shorter; infinite where a side is empty."""
+    """Characters of the longer side divided by those of the shorter; infinite where a side is empty."""
     shorter, longer = np.minimum(source.lengths, target.lengths), np.maximum(source.lengths, target.lengths)
     return np.divide(longer, shorter, out=np.full(len(source), np.inf), where=shorter > 0)
 
@@ -48,7 +48,7 @@ def letters(side: Sentences) -> Column:
 
 
 def script(source: Sentences, target: Sentences, settings: Cleaning) -> Column:
-    """Share of letters in each side's script, of the side that has less; 1 where there are no letters."""
+    """Share of letters that are in their side's script, the smaller of both sides; 1 where there are no letters."""
     shares = [
         _share(side.letters_of(name), side.count(LETTER))
         for side, name in ((source, settings.source_script), (target, settings.target_script))
@@ -64,7 +64,7 @@ def identical(source: Sentences, target: Sentences, _: Cleaning) -> Column:
 
 
 def similarity(source: Sentences, target: Sentences, _: Cleaning) -> Column:
-    """1 less the edits (Levenshtein distance) that make one side the other, for each character of the longer."""
+    """1 - d / n: d is the number of edits that make one side the other (Levenshtein), n the longer one's characters."""
     return process.cpdist(source.texts, target.texts, scorer=Levenshtein.normalized_similarity, dtype=np.float64)
 
 
@@ -81,9 +81,9 @@ def shared_numbers(source: Sentences, target: Sentences, _: Cleaning) -> Column:
 
 
 def _numbers(text: str) -> Counter[str]:
-    """The numbers in a sentence above twelve, up to which they are often words on one side.
+    """The numbers above twelve in a sentence: smaller ones are often words on one side.
 
-    Separators of thousands and leading zeros are left out; what is before and after a decimal point are two.
+    Separators of thousands and leading zeros are left out; a decimal point makes two numbers.
     """
     found = (_NOT_DIGITS.sub("", number).lstrip("0") for number in _NUMBER.findall(text))
     return Counter(number for number in found if len(number) > 2 or int(number or 0) > 12)
@@ -125,7 +125,7 @@ def terminal_punctuation(source: Sentences, target: Sentences, _: Cleaning) -> C
 
 
 def repetition(side: Sentences) -> Column:
-    """Most times in a row that up to eight words are followed by the same words."""
+    """The most times in a row that up to eight words are followed by the same words."""
     return side.repetitions().astype(float)
 
 
@@ -135,7 +135,7 @@ def sentence_difference(source: Sentences, target: Sentences, _: Cleaning) -> Co
 
 
 def language(source: Sentences, target: Sentences, _: Cleaning) -> Column:
-    """How near each side is to its language, for the one that is farther: see ``pipelines.cleaning.languages``."""
+    """How near a side is to its language, for the farther of the two: see ``pipelines.cleaning.languages``."""
     sides = [side for side in (source, target) if side.has_known_language]
     if not sides:
         return np.ones(len(source))
@@ -168,7 +168,7 @@ def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> Column:
 def _compared(
     source: Sentences, target: Sentences, kind: int, found_in: Callable[[str], Counter[str]]
 ) -> Iterator[tuple[int, tuple[Counter[str], Counter[str]]]]:
-    """What is found in both sides of the pairs that have a character of a class, where anything is."""
+    """(place, what is found in both sides) of the pairs with a character of the class ``kind``, where anything is."""
     for place in np.flatnonzero(source.count(kind) + target.count(kind)).tolist():
         found = found_in(source.texts[place]), found_in(target.texts[place])
         if found[0] or found[1]:

@@ -1,10 +1,10 @@
 """Sentence pairs that are nearly the same, by MinHash and locality-sensitive hashing.
 
-A pair is the set of 5-grams of its letters. Of the set a signature is taken, 256 numbers of which two sets share,
-each, with a probability that is their Jaccard index (Broder 1997, On the resemblance and containment of
-documents). The signature is cut into bands; pairs that have a band in common are taken for nearly the same. For
-b bands of r numbers that happens with probability 1 - (1 - s^r)^b for an index s, which rises steeply about
-(1/b)^(1/r) (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, 3.4).
+A pair is the set of 5-grams of its letters. The set has a signature of 256 numbers, each of which two sets share
+with a probability equal to their Jaccard index (Broder 1997, On the resemblance and containment of documents).
+The signature is cut into bands; pairs that have a band in common are taken for nearly the same. With b bands of
+r numbers and an index s this happens with probability 1 - (1 - s^r)^b, which rises steeply about (1/b)^(1/r)
+(Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, 3.4).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SEED = 1
 
 
 def bands_and_rows(similarity: float) -> tuple[int, int]:
-    """The numbers of bands and of rows whose probability rises nearest to a Jaccard index."""
+    """How many bands of how many rows to take, for the probability to rise nearest to a Jaccard index."""
     candidates = ((_NUMBERS // rows, rows) for rows in range(1, _NUMBERS + 1))
     return min(candidates, key=lambda shape: abs((1 / shape[0]) ** (1 / shape[1]) - similarity))
 

@@ -1,8 +1,8 @@
 """What is mended in every sentence of the training corpora before the rules of ``pipelines.cleaning.rules`` look at it.
 
 Each repair is a setting of the recipe's section ``cleaning``. Most blocks of sentences need few of them: a
-repair is tried on single sentences only where a fast search through the whole block finds a sign of need.
-The last one, that white space is single spaces and none at the ends, is always made.
+repair is tried on a sentence only where a fast search through the whole block finds a sign of need. The last
+one is always made: white space becomes single spaces, with none at either end.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import regex
 
 from recipes.data_schema import Cleaning
 
-# Characters that are written nowhere: controls, soft hyphen, marks of direction, byte order marks, non-characters.
-# Controls that Python takes for white space are left to it, and so are the joiners that Persian and Indic words need.
+# Characters that nobody writes: controls, soft hyphen, marks of direction, byte order marks, non-characters.
+# Not among them: controls that Python takes for white space, and the joiners that Persian and Indic words need.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\u200b]"
 )
@@ -46,7 +46,7 @@ _MOJIBAKE = _mojibake_sign()
 
 
 def repaired(texts: list[str], settings: Cleaning | None, language: str) -> list[str]:
-    """The sentences of one side as they are kept; ``settings`` is None for those that only get their white space."""
+    """The sentences of one side, repaired; where ``settings`` is None, only in their white space."""
     if settings is not None:
         for sign, repair in _repairs(settings, language):
             for place in _places(sign, texts):
@@ -57,7 +57,7 @@ def repaired(texts: list[str], settings: Cleaning | None, language: str) -> list
 
 
 def without_lone_list_marks(sources: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
-    """Takes away the dash or bullet at the beginning of a sentence whose translation begins with none."""
+    """Removes the dash or bullet at the beginning of a sentence whose translation begins with none."""
     for place, (source, target) in enumerate(zip(sources, targets, strict=True)):
         # Nearly all sentences begin with a letter.
         if source[:1].isalpha() and target[:1].isalpha():
@@ -71,7 +71,7 @@ def without_lone_list_marks(sources: list[str], targets: list[str]) -> tuple[lis
 
 
 def _repairs(settings: Cleaning, language: str) -> list[tuple[Pattern, Callable[[str], str]]]:
-    """The repairs of a recipe: the sign that a sentence needs it, and the repair."""
+    """The repairs of a recipe, each with the sign that a sentence needs it."""
     repairs: list[tuple[Pattern, Callable[[str], str]]] = []
     if settings.fix_mojibake:
         repairs.append((_MOJIBAKE, ftfy.fix_encoding))

@@ -2,7 +2,7 @@
 
 ``RULES`` is the one table: the recipe's limits, the counts in the manifest, the reasons in ``rejected/``, the
 report and docs/cleaning.md all go by it. A rule measures every pair of a block and has one limit, the most or
-the least that a pair may measure; the first rule that a pair breaks is the reason it is rejected for.
+the least that a pair may measure; a pair is rejected for the first rule that it breaks.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Measure = Callable[[Sentences, Sentences, Cleaning], Column]
 
 @dataclass(frozen=True)
 class Rule:
-    """A reason to reject a pair: what it measures, and the setting that is the most or the least allowed of it.
+    """A reason to reject a pair: what it measures, and the setting that holds the most or the least allowed.
 
-    A rule is off where its setting, or ``needs``, another setting that it cannot do without, is not given.
+    A rule is off where its setting is not given, or it ``needs`` other settings and none of these is given.
     ``after`` names whose rule and default it follows.
     """
 
@@ -127,8 +127,8 @@ def described_rules() -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-# Reasons that no rule on one pair can find: while decoding, without a recipe's limit, against other pairs, and
-# after encoding. Each with the setting that governs it, "" where none does.
+# Reasons that no rule on one pair can find. They are found while decoding, without a limit of the recipe, beside
+# other pairs, and after encoding. The table below has the setting that governs each, "" where none does.
 NOT_UTF8 = "not_utf8"
 EMPTY = "empty"
 OVERLAP = "overlap"

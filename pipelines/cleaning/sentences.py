@@ -19,7 +19,7 @@ from pipelines.cleaning.languages import is_known, likeness
 LETTER, DIGIT, TERMINAL, MARKUP = 1, 2, 4, 8
 # What may begin a link, a placeholder or a tag, or be in the middle of one.
 _MARKUP_CHARACTERS = "@<{%$/"
-# Full stop, question and exclamation mark and ellipsis; of Chinese and Japanese; Arabic; Devanagari.
+# Full stop, question mark, exclamation mark and ellipsis; those of Chinese and Japanese, Arabic, Devanagari.
 _TERMINAL_CHARACTERS = ".?!\u2026\u3002\uff1f\uff01\uff61\u061f\u0964"
 
 Column = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ class Sentences:
 
     @cached_property
     def spaces(self) -> npt.NDArray[np.int64]:
-        """Spaces of every sentence: counted without the classes, as words are counted where nothing else is."""
+        """Spaces of every sentence, counted without the table of classes: often nothing but words is asked for."""
         return np.fromiter((text.count(" ") for text in self.texts), np.int64, len(self))
 
     @cached_property
@@ -84,7 +84,7 @@ class Sentences:
         return self._sum(terminal & ~np.append(goes_on[1:], False))
 
     def repetitions(self, most_words: int = 8) -> npt.NDArray[np.int64]:
-        """Most times in a row that a sequence of up to ``most_words`` words is followed by itself."""
+        """The most times in a row that a sequence of up to ``most_words`` words is followed by itself."""
         found = np.zeros(len(self), np.int64)
         hashes, line = self._word_hashes, self._line_of_word
         for period in range(1, most_words + 1):
@@ -117,7 +117,7 @@ class Sentences:
 
     @cached_property
     def _codes(self) -> npt.NDArray[np.uint32]:
-        """The same as places in the tables."""
+        """The characters as places in the tables."""
         return np.minimum(self._characters, _TABLE_SIZE - 1)
 
     @cached_property
@@ -150,12 +150,12 @@ class Sentences:
         starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
         powers = _powers(len(self._codes) + 1)
         sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(self._characters * powers[:-1], dtype=np.uint64)))
-        # The higher the place, the higher the power: all are brought to the same one.
+        # Words further on have higher powers: all are brought to the same one.
         return (sums[ends] - sums[starts]) * powers[len(self._codes) - starts]
 
 
 _NEWLINE = ord("\n")
-# Beyond the first four planes there are no letters; the last entry stands for all that is there.
+# Beyond the first four planes there are no letters; the last entry stands for all that lies there.
 _TABLE_SIZE = 0x40001
 _POLYNOMIAL = 0x9E3779B97F4A7C15
 
@@ -192,7 +192,7 @@ def _lower_table() -> npt.NDArray[np.uint32]:
 
 
 def _every_character() -> str:
-    """Those that the tables are about, save halves of surrogate pairs, which are none."""
+    """All that the tables are about; halves of surrogate pairs are no characters."""
     codes = np.concatenate((np.arange(0xD800), np.arange(0xE000, _TABLE_SIZE - 1))).astype("<u4")
     return codes.tobytes().decode("utf-32-le")
 
@@ -211,7 +211,7 @@ def _powers(count: int) -> npt.NDArray[np.uint64]:
 
 
 def _runs(same: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where runs of true values end, of which there are few, and their lengths."""
+    """Where the runs of true values end, and their lengths; there are few runs."""
     places = np.flatnonzero(same)
     breaks = np.diff(places) > 1
     ends = places[np.append(breaks, True)] if len(places) else places

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipelines.cleaning.sentences import Sentences
 
-# Lengths in words, of which longer sentences count as the longest; ratios in steps of a power of two.
+# Lengths are in words, and longer sentences count as of this length; a power of two has so many steps of ratio.
 LONGEST = 150
 STEPS_OF_RATIO = 8
 
@@ -19,7 +19,7 @@ Statistics = dict[str, Counter[Any]]
 
 
 def statistics_of(source: Sentences, target: Sentences) -> Statistics:
-    """Words of either side, and log2 of target characters for each of the source in ``STEPS_OF_RATIO``."""
+    """Words of either side, and log2 of target characters over source characters, in ``STEPS_OF_RATIO``."""
     filled = (source.lengths > 0) & (target.lengths > 0)
     ratio = np.log2(target.lengths[filled] / source.lengths[filled])
     return {

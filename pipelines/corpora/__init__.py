@@ -1,1 +1,1 @@
-"""The sentence pairs of a corpus, from wherever and in whatever format they come."""
+"""The sentence pairs of a corpus, wherever they come from and in whatever format."""

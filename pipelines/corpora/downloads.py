@@ -23,7 +23,7 @@ from requests.adapters import HTTPAdapter
 from workspace.errors import UserError
 from workspace.storage import remove, sha256_of
 
-# Broken off, or refused for the moment, as often as this in a row without a byte more.
+# How often in a row a download may break off, or be refused for the moment, without a byte more.
 TRIES = 5
 SECONDS_BETWEEN_TRIES = 1.0
 SECONDS_TO_CONNECT, SECONDS_WITHOUT_A_BYTE = 30.0, 60.0
@@ -34,20 +34,20 @@ _ANSWERS = {
     401: "asks for a login; download the file by hand and give its path",
     403: "refuses the file; download it by hand and give its path",
     404: "has no such file; check the address",
-    410: "has the file no more; look for another address",
+    410: "no longer has the file; look for another address",
 }
 
 
 def download(url: str, sha256: str | None, path: Path, advance: Callable[[int], object] = lambda size: None) -> None:
     """Fetches ``url`` to ``path``; ``advance`` is told the bytes as they come.
 
-    What came of an interrupted download is kept beside ``path`` and completed by the next call. Raises UserError
-    where the file cannot be had, or has another SHA-256; and also where none is given, with the one it has: the
-    file then waits for a call with it.
+    What an interrupted download brought is kept beside ``path`` and completed by the next call. Raises UserError
+    where the file cannot be had or has another SHA-256. Where none is given, the UserError names the one that the
+    file has, and the file waits for a call with it.
     """
     partial = path.with_name(f".{path.name}.partial")
     if sha256 is None:
-        # Of another file under the same address: only the sum would tell that the two do not fit together.
+        # It may be of another file under the same address: only the sum would tell that the two do not fit together.
         remove(partial)
     advance(_size(partial))
     with requests.Session() as session:
@@ -67,14 +67,14 @@ def download(url: str, sha256: str | None, path: Path, advance: Callable[[int], 
 def fetch_mtdata(
     identifier: str, source: Path, target: Path, source_language: str, target_language: str
 ) -> dict[str, Any]:
-    """Fetches a corpus of mtdata's index as two line-aligned files; gives what there is to say of it.
+    """Fetches a corpus of mtdata's index as two line-aligned files; returns what origin.json says.
 
     mtdata keeps what it downloads, and its index, in the directory that the variable MTDATA names (~/.mtdata).
     Raises UserError where mtdata is not installed, or knows no such corpus, or cannot fetch it.
     """
     if importlib.util.find_spec("mtdata") is None:
-        raise UserError(f"corpus {identifier} comes by mtdata; install it with pip install 'rnnsearch[mtdata]'")
-    print(f"fetching {identifier} by mtdata", file=sys.stderr, flush=True)
+        raise UserError(f"corpus {identifier} needs mtdata; install it with pip install 'rnnsearch[mtdata]'")
+    print(f"fetching {identifier} with mtdata", file=sys.stderr, flush=True)
     languages = "-".join(language.replace("-", "_") for language in (source_language, target_language))
     with tempfile.TemporaryDirectory(dir=source.parent) as directory:
         # In a process of its own: mtdata sets up logging for the whole of it.
@@ -84,10 +84,10 @@ def fetch_mtdata(
             said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
             raise UserError(
                 f"mtdata could not fetch {identifier} ({said[-1].strip()}); "
-                f"see mtdata list --langs {languages} for those there are"
+                f"mtdata list --langs {languages} shows those there are"
             )
         signature = (Path(directory) / "mtdata.signature.txt").read_text("utf-8")
-        # The files are named by codes of three letters, in the order of the languages that were asked for.
+        # The files are named by codes of three letters, in the order in which the languages were asked for.
         for code, path in zip(_languages_of(signature), (source, target), strict=True):
             (Path(directory) / f"train.{code}").replace(path)
         references = (Path(directory) / "references.bib").read_text("utf-8")
@@ -101,7 +101,7 @@ def _languages_of(signature: str) -> list[str]:
 
 
 def _complete(session: requests.Session, url: str, partial: Path, advance: Callable[[int], object]) -> None:
-    """Fetches until all is there, however often the connection breaks as long as more comes every time."""
+    """Fetches until all is there, however often the connection breaks, as long as every try brings more."""
     failures = 0
     while True:
         before = _size(partial)
@@ -116,20 +116,20 @@ def _complete(session: requests.Session, url: str, partial: Path, advance: Calla
 
 
 def _fetch_rest(session: requests.Session, url: str, partial: Path, advance: Callable[[int], object]) -> None:
-    """Asks once for what is missing, and appends what comes of it."""
+    """Asks once for what is missing, and appends what comes."""
     have = _size(partial)
-    # As the file is: a compressed answer would have other bytes, and another sum.
+    # The file as it is: a compressed answer would have other bytes, and another sum.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     timeout = (SECONDS_TO_CONNECT, SECONDS_WITHOUT_A_BYTE)
     with session.get(url, headers=headers, stream=True, timeout=timeout) as response:
         if response.status_code == 416 and have:
-            # There is nothing beyond what is there; its sum will tell whether it is the right thing.
+            # There is nothing beyond what we have; its sum will tell whether it is the right file.
             return
         if response.status_code not in (200, 206):
             answer = _ANSWERS.get(response.status_code, f"says {response.reason}; try again later")
             raise UserError(f"{url}: the server {answer} (HTTP {response.status_code})")
         if response.status_code == 200:
-            # The server sends all of it, asked for the rest or not.
+            # The server sends all of it, whether or not it was asked only for the rest.
             advance(-have)
         with partial.open("ab" if response.status_code == 206 else "wb") as file:
             for block in response.raw.stream(_BYTES_AT_A_TIME, decode_content=False):
@@ -138,7 +138,7 @@ def _fetch_rest(session: requests.Session, url: str, partial: Path, advance: Cal
 
 
 def _retrying() -> HTTPAdapter:
-    """For what goes wrong before an answer comes."""
+    """Retries what goes wrong before an answer comes."""
     return HTTPAdapter(
         max_retries=urllib3.Retry(
             TRIES,
@@ -166,12 +166,12 @@ def _explained(url: str) -> Iterator[None]:
 
 
 def _sentence(error: requests.RequestException) -> str:
-    # requests wraps what urllib3 gave up on, and that the last reason to do so.
+    # requests wraps the error of urllib3, and that the last reason for giving up.
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(reason, urllib3.exceptions.NameResolutionError):
         return "there is no host of that name; check the address and the network"
     no_connection = f"no connection ({str(reason or error).rpartition(': ')[2]}); check the address and the network"
-    # Before the timeouts, because urllib3 and requests count it among them.
+    # Checked before the timeouts, because urllib3 and requests count it among them.
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
         return no_connection
     if isinstance(error, requests.Timeout) or isinstance(reason, urllib3.exceptions.TimeoutError):

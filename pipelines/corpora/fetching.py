@@ -1,8 +1,8 @@
-"""The corpora of a recipe that come from elsewhere, fetched.
+"""Fetches the corpora of a recipe that come from elsewhere.
 
-Each has a directory of its own in ``corpus/``, in which ``origin.json`` is written last; one that is there
-already and has the same origin is not fetched again. ``pipelines.corpora.bible`` makes the default corpus,
-``pipelines.corpora.downloads`` fetches files from the web and what the index of mtdata has.
+Each has a directory of its own in ``corpus/``, in which ``origin.json`` is written last; a corpus that is there
+already, with the same origin, is not fetched again. ``pipelines.corpora.bible`` makes the default corpus,
+``pipelines.corpora.downloads`` fetches files from the web and corpora in the index of mtdata.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def fetch(recipe: Recipe, work: WorkDirectory) -> None:
 
 
 def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe, waiting: Path) -> dict[str, Any]:
-    """Fetches one corpus into ``directory``; gives what there is to say about it.
+    """Fetches one corpus into ``directory``; returns what origin.json says.
 
-    What is on its way from the web is in ``waiting``, which outlasts a command that is interrupted.
+    Files on their way from the web are in ``waiting``, which outlasts an interrupted command.
     """
     languages = recipe.corpus.source_language, recipe.corpus.target_language
     if isinstance(files, TrainingCorpus) and (files.bible or files.mtdata):

@@ -1,8 +1,8 @@
 """Opens the files of a corpus wherever they are and however they are compressed, and says what is wrong with them.
 
-A path is of this machine, or a URL that one of Beam's file systems reads (gs://, s3://, hdfs://). What ends
-in .gz, .zst or .xz is decompressed on the way. Whatever goes wrong while a file is read is a UserError with
-its name.
+A path is one of this machine, or a URL that one of Beam's file systems reads (gs://, s3://, hdfs://). Files
+that end in .gz, .zst or .xz are decompressed on the way. Whatever goes wrong while a file is read becomes a
+UserError that names it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BYTES_AT_A_TIME = 1 << 18
 
 
 def _unpack_zstandard(file: BinaryIO) -> Any:
-    # Not by the package zstandard: its reader takes a file that is cut short for one that ends there.
+    # Not with the package zstandard, whose reader takes a file that is cut short for one that ends there.
     return pyarrow.CompressedInputStream(file, "zstd")
 
 
@@ -76,7 +76,7 @@ def read_lines(path: str) -> Iterator[bytes]:
 
 
 def size_of_byte_order_mark(beginning: bytes, path: str) -> int:
-    """The bytes of the mark that a UTF-8 file may begin with, 0 without one. Raises UserError where it is in UTF-16."""
+    """The size of the mark that a UTF-8 file may begin with, 0 without one. Raises UserError for a file in UTF-16."""
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UserError(f"{path} is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8")
     return len(codecs.BOM_UTF8) if beginning.startswith(codecs.BOM_UTF8) else 0
@@ -84,9 +84,9 @@ def size_of_byte_order_mark(beginning: bytes, path: str) -> int:
 
 @contextlib.contextmanager
 def local_file(path: str) -> Iterator[Path]:
-    """The path of a file of this machine with the same bytes, for libraries that must have one.
+    """The path of a file on this machine with the same content, for libraries that must have a path.
 
-    It is the file itself, or a temporary copy where that is remote or compressed. Raises UserError as
+    It is the file itself, or a temporary copy of one that is remote or compressed. Raises UserError as
     ``open_file`` does.
     """
     with open_file(path) as file:
@@ -110,13 +110,13 @@ def _compression(path: str) -> str:
 
 
 def _open_remote(path: str) -> BinaryIO:
-    # Beam's import takes seconds, and most corpora are of this machine.
+    # Beam's import takes seconds, and most corpora are on this machine.
     from apache_beam.io.filesystem import BeamIOError, CompressionTypes  # noqa: PLC0415
     from apache_beam.io.filesystems import FileSystems  # noqa: PLC0415
 
     try:
         file: BinaryIO = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    # A ValueError is about the kind of URL: that there is none such, or that a package for it is missing.
+    # A ValueError is about the kind of URL: it does not exist, or the package for it is missing.
     except (BeamIOError, ValueError) as error:
         raise UserError(f"{path} cannot be opened ({in_one_line(error)}); check the address and your rights") from error
     return file
@@ -133,7 +133,7 @@ def _explained(path: str) -> Iterator[None]:
     except PermissionError as error:
         raise UserError(f"no permission to read {path}; change its mode") from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        # What the system says of a disk has a number, what is said of the file's content has none.
+        # The system's errors have a number, those about the file's content have none.
         if getattr(error, "errno", None) is not None:
             raise
         raise UserError(f"{path} is cut short or damaged ({in_one_line(error)}); fetch or make it again") from error

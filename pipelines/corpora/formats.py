@@ -1,7 +1,7 @@
 """Reads the sentence pairs of a corpus, in order, from any of the formats that corpora come in.
 
-``read_pairs`` is for one sequential reader: the preparation job unpacks with it whatever is not two plain files
-already. All formats are streamed, and need as much memory as their longest pairs; except gettext PO, which its
+``read_pairs`` is for one sequential reader: the preparation job uses it to unpack whatever is not two plain files
+already. All formats are streamed and need only as much memory as their longest pairs, except gettext PO, which its
 library loads whole. The readers are in ``tables`` and ``translation_memories``, beside this file.
 
 Text stays as the file has it: what is not UTF-8 is passed on where the format can hold it, so that such pairs
@@ -66,11 +66,11 @@ def read_pairs(
     target_language: str,
     warn: Callable[[str], object] = lambda sentence: print(f"warning: {sentence}", file=sys.stderr),
 ) -> Iterator[RawPair]:
-    """Source and target of every pair of a corpus, meant to be UTF-8; a line feed in them is a space.
+    """Source and target of every pair of a corpus, meant to be UTF-8; line feeds in them become spaces.
 
     The languages are those of the recipe; TMX files are searched for them unless ``files`` names others. What a
-    file has besides translated pairs, such as units without one of the languages, is left out; ``warn`` is told,
-    at the end, of how many. Raises UserError where a file cannot be read through as what it should be.
+    file has besides translated pairs, such as units without one of the languages, is left out; at the end
+    ``warn`` is told how many. Raises UserError where a file cannot be read to its end in its format.
     """
     form = format_of(files)
     default_source, default_target = _DEFAULT_FIELDS.get(form, (source_language, target_language))
@@ -115,7 +115,7 @@ def _one_line(text: bytes) -> bytes:
     return text.replace(b"\r\n", b" ").replace(b"\n", b" ")
 
 
-# Sides without fields of their own are found by the recipe's languages.
+# In the other formats the sides are found by the recipe's languages.
 _DEFAULT_FIELDS = {
     "tsv": ("1", "2"),
     "csv": ("source", "target"),

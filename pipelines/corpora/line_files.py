@@ -2,7 +2,7 @@
 
 A file is indexed once by its newlines (``index_file``, ``index_pair``); every chunk of the index can then be
 read by any worker and in any order (``read_chunk``, ``read_lines``). Compressed files and other formats
-cannot be entered in their middle: ``pipelines.preparation.index`` unpacks them first.
+cannot be entered in the middle: ``pipelines.preparation.index`` unpacks them first.
 
 Lines end at a line feed and nowhere else. ``str.splitlines`` also ends them at U+2028, U+0085 and six
 other characters, each of which would put the two sides out of step. A carriage return before the line
@@ -90,7 +90,7 @@ class PairIndex:
         return self.source.lines
 
     def chunks(self, corpus: int) -> Iterator[Chunk]:
-        """The chunks, which belong to the corpus of that number."""
+        """The chunks, as those of the corpus with that number."""
         files = FilePair(self.source.path, self.target.path)
         for number, (source, target) in enumerate(zip(self.source.chunks, self.target.chunks, strict=True)):
             first_line = number * self.source.chunk_lines + 1
@@ -154,7 +154,7 @@ def read_lines(index: FileIndex, chunk: int) -> list[bytes]:
 def split_lines(text: bytes, count: int) -> list[bytes]:
     """The ``count`` lines of ``text``. Raises UserError if it has another number of them."""
     lines = text.split(b"\n")
-    # What follows the last line feed is a line only if there is something.
+    # What follows the last line feed is a line only if it is not empty.
     if not lines[-1]:
         lines.pop()
     if len(lines) != count:
@@ -163,7 +163,7 @@ def split_lines(text: bytes, count: int) -> list[bytes]:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Opens a file for its bytes, after the byte order mark if there is one. Raises UserError for one of UTF-16."""
+    """Opens a file for its bytes, after the byte order mark if there is one. Raises UserError where it is in UTF-16."""
     file = path.open("rb")
     try:
         file.seek(size_of_byte_order_mark(file.read(4), str(path)))

@@ -9,7 +9,7 @@ RawPair: TypeAlias = tuple[bytes, bytes]
 
 
 def encoded(text: str) -> bytes:
-    """Text as UTF-8; what was not UTF-8 when it was read, or is half a surrogate pair, is not UTF-8 after either."""
+    """Text as UTF-8, except that bytes which were not UTF-8 when read, and half surrogate pairs, still are not."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

@@ -25,13 +25,13 @@ from recipes.data_schema import PairFiles
 from workspace.errors import UserError
 
 # Python's csv gives up on cells of more than 128 KB unless told otherwise. A quote that is never closed makes
-# one cell of all that follows, and this much memory of it.
+# one cell of all that follows: no more than this of it is kept in memory.
 _MOST_CSV_CELL_CHARACTERS = 1 << 28
 _PARQUET_ROWS_AT_A_TIME = 1000
 
 
 def read_tsv(files: PairFiles) -> Iterator[RawPair]:
-    """OPUS and others write no quotes around cells, and mean those that are there."""
+    """Quotes are part of the text: OPUS and others put none around cells."""
     path = str(files.file)
     rows = (line.decode("utf-8", "surrogateescape").split("\t") for line in read_lines(path))
     return _two_columns(path, rows, _fields(files), "separated by tabs")
@@ -80,7 +80,7 @@ def _text_at(row: Any, field: str, place: str) -> str:
     value = row
     for key in [field] if isinstance(row, dict) and field in row else field.split("."):
         if not isinstance(value, dict) or key not in value:
-            keys = f"it has {_listed(row)}" if isinstance(row, dict) else "it is no object"
+            keys = f"it has {_listed(row)}" if isinstance(row, dict) else "it is not an object"
             raise UserError(f"{place} has no key {field!r}: {keys}; set source_field and target_field")
         value = value[key]
     if not isinstance(value, str | None):
@@ -137,7 +137,7 @@ def _parquet_texts(batch: pyarrow.RecordBatch, column: Sequence[str]) -> Iterato
         values = pyarrow.compute.struct_field(values, name)
     if pyarrow.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    # As bytes, because text that is not UTF-8 could not be taken out.
+    # As bytes, because Arrow does not give out text that is not UTF-8.
     return (value or b"" for value in values.cast(pyarrow.large_binary()).to_pylist())
 
 
@@ -153,7 +153,7 @@ def read_sqlite(files: PairFiles) -> Iterator[RawPair]:
                     raise UserError(f"{path}: query gives {columns} columns; SELECT two of them, source and target")
                 for source, target in cursor:
                     yield _sqlite_text(source), _sqlite_text(target)
-        # Of several statements sqlite3 warns, up to Python 3.10.
+        # The warning is for several statements, up to Python 3.10.
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise UserError(
                 f"{path}: {in_one_line(error)}; check query, and that the file is an SQLite database"
@@ -171,8 +171,8 @@ def _fields(files: PairFiles) -> list[str]:
 def _two_columns(path: str, rows: Iterator[list[str]], fields: Sequence[str], separator: str) -> Iterator[RawPair]:
     """Two columns of a table. Unless both are given by number, its first row is a header.
 
-    A row that is too short has an empty side, so that it is rejected by its number later; a first row that is
-    too short is an error, because then the table is another than was thought.
+    A row that is too short has an empty side, and is rejected later under its number; a first row that is too
+    short is an error, because then the table is not the one it was taken for.
     """
     first = next(rows, [])
     if all(map(_is_number, fields)):
@@ -183,7 +183,7 @@ def _two_columns(path: str, rows: Iterator[list[str]], fields: Sequence[str], se
 
 
 def _column(path: str, first: Sequence[str], field: str, separator: str) -> int:
-    # The last may have a carriage return.
+    # The last name may end in a carriage return.
     names = [name.strip() for name in first]
     if field in names and not _is_number(field):
         return names.index(field)
@@ -198,5 +198,5 @@ def _is_number(field: str) -> bool:
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Names for a message, of which there may be any number."""
+    """Any number of names, shortened for a message."""
     return textwrap.shorten(", ".join(names), 200, placeholder=" …")

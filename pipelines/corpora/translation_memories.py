@@ -1,7 +1,7 @@
 """Reads the sentence pairs of what translators work with: TMX, XLIFF and gettext PO.
 
 TMX and XLIFF are XML, and read unit by unit. An XML file may not declare entities or attributes of its own: none that
-translators exchange does, and a few lines of such can make gigabytes. A DTD that it names is not looked for.
+translators exchange does, and a few such lines can expand to gigabytes. A DTD that it names is not looked for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recipes.data_schema import PairFiles
 from workspace.errors import UserError
 
 # Elements of a segment that hold the codes of another format instead of text; not hi, g, pc and mrk, which mark
-# text. What a code has of text within (sub) is another text than the sentence.
+# text. Text within a code (sub) is not part of the sentence.
 _CODES = ("bpt", "ept", "ph", "it", "ut")
 _TEXT = etree.XPath(f"descendant::text()[not({' or '.join(f'ancestor::*[local-name()={code!r}]' for code in _CODES)})]")
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -114,11 +114,11 @@ def _text(segment: Any) -> bytes:
 
 
 def _elements(path: str, root: str, names: tuple[str, ...]) -> Iterator[Any]:
-    """The elements of those names, each one only until the next is asked for."""
+    """The elements of those names, each valid only until the next is asked for."""
     try:
         _check_beginning(path, root)
         with open_file(path) as file:
-            # Safe only because there are no entities: huge_tree takes off the limits, that on long texts too.
+            # Safe only because there are no entities: huge_tree lifts all limits, not only the one on long texts.
             for _, element in etree.iterparse(
                 file, tag=[f"{{*}}{name}" for name in names], resolve_entities=False, no_network=True, huge_tree=True
             ):
@@ -133,13 +133,13 @@ def _elements(path: str, root: str, names: tuple[str, ...]) -> Iterator[Any]:
 
 
 def _check_beginning(path: str, root: str) -> None:
-    """Raises UserError where the first element is another, or there are declarations before it.
+    """Raises UserError where the first element is not ``root``, or there are declarations before it.
 
-    Those are parsed here, with the library's limits on what they may expand to.
+    The declarations are parsed here, under the library's limits on what they may expand to.
     """
     with open_file(path) as file:
         _, first = next(iter(etree.iterparse(file, events=("start",), resolve_entities=False, no_network=True)))
-        # An attribute with a long default can make as much as entities; lxml shows such only in what it writes.
+        # An attribute with a long default can expand as far as entities; lxml shows it only in what it writes.
         if re.search(r"<!DOCTYPE[^>]*\[", etree.tostring(first.getroottree(), encoding="unicode")):
             raise UserError(f"{path} has XML declarations in its DOCTYPE, which may be an attack; take them out")
         if (found := etree.QName(first).localname) != root:

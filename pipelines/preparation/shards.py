@@ -1,8 +1,8 @@
 """The files the model reads: gzip TFRecords of ``tf.train.Example`` with the features of ``workspace.layout``.
 
 The two formats are written out here, byte by byte, because they must come out the same in every run,
-and because every Beam worker would otherwise import TensorFlow, for twice the time a record. The tests
-read the shards with TensorFlow itself.
+and because otherwise every Beam worker would import TensorFlow, and take twice the time for a record.
+The tests read the shards with TensorFlow itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def write_shard(records: Iterable[bytes], path: Path) -> None:
     """Writes ``records`` as one gzip TFRecord file."""
     framed_records = map(framed, records)
     with writing_gzip(path) as file:
-        # A call of the compressor costs more than a record takes.
+        # Each call of the compressor costs more than compressing a record.
         while block := b"".join(itertools.islice(framed_records, _RECORDS_AT_A_TIME)):
             file.write(block)
 
@@ -131,7 +131,7 @@ def _packed(ids: list[int]) -> bytes:
         return b"".join(map(_varint, ids))
 
 
-# Looked up in a list they take half the time that a dictionary takes; hardly a vocabulary is larger.
+# A list is looked up in half the time that a dictionary takes; hardly any vocabulary is larger.
 _VARINTS = [_varint(number) for number in range(1 << 16)]
 
 

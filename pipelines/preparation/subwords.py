@@ -21,17 +21,17 @@ from workspace.layout import END_ID, PADDING_ID, UNKNOWN_ID
 from workspace.progress import progress_bar
 from workspace.storage import replacing
 
-# SentencePiece leaves out longer sentences without an error, and its default (4,192) is near what 100 words
-# of a script with three bytes a character take.
+# SentencePiece leaves out longer sentences silently, and its default (4,192) is near what 100 words take in a
+# script with three bytes a character.
 _MAX_SENTENCE_BYTES = 1 << 16
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tags: Sequence[str] = ()) -> None:
-    """Learns a model from ``sentences`` and writes it to ``path``; ``tags`` are symbols beside the recipe's.
+    """Learns a model from ``sentences`` and writes it to ``path``; ``tags`` are symbols to add to the recipe's.
 
     The same sentences in the same order give the same bytes. Raises UserError where the sentences do
-    not allow a vocabulary of the size set.
+    not allow a vocabulary of the size that the recipe sets.
     """
     model = io.BytesIO()
     failures: list[BaseException] = []
@@ -68,7 +68,7 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
     # In a thread of its own, for SentencePiece does not hear Ctrl-C and may take minutes.
     learning = threading.Thread(target=learn, daemon=True)
     learning.start()
-    # SentencePiece does not say how far it is: the sentences it has read are counted, then only time is seen to pass.
+    # SentencePiece does not say how far it is: the bar counts the sentences it reads, and then shows only the time.
     with progress_bar(None, f"learning {settings.vocabulary:,} subwords ({settings.type})", "sentence") as bar:
         while learning.is_alive():
             learning.join(_SECONDS_BETWEEN_LOOKS)

@@ -83,7 +83,7 @@ BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
         r"line 2, column 16, is not JSON \(Expecting ',' delimiter\); mend it",
     ),
     "missing key": ("a.jsonl", b'{"en": "a"}\n', {}, r"line 1 has no key 'source': it has en; set source_field"),
-    "JSON without keys": ("a.jsonl", b'["a", "b"]\n', {}, "line 1 has no key 'source': it is no object; set"),
+    "JSON without keys": ("a.jsonl", b'["a", "b"]\n', {}, "line 1 has no key 'source': it is not an object; set"),
     "JSON number": ("a.jsonl", b'{"source": 1, "target": "b"}\n', {}, "line 1: 'source' is not text; set"),
     "not Parquet": ("a.parquet", b"one\tun\n" * 9, {}, "cannot be read as Parquet"),
     "not SQLite": (

@@ -160,5 +160,5 @@ def test_a_name_that_mtdata_cannot_have(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_mtdata_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mtdata", None)
-    with pytest.raises(UserError, match=r"comes by mtdata; install it with pip install 'rnnsearch\[mtdata\]'"):
+    with pytest.raises(UserError, match=r"needs mtdata; install it with pip install 'rnnsearch\[mtdata\]'"):
         fetch_mtdata("Here-numbers-1-fra-eng", tmp_path / "a.en", tmp_path / "a.fr", "en", "fr")
