@@ -2,13 +2,13 @@
 
     read, shuffle ──► windows of some batches ──► sort by length, cut ──► pad ──► shuffle the batches
 
-Pairs of like lengths share a batch, so little of it is padding. Two ways to make the windows:
+Pairs of similar length share a batch, so little of it is padding. Two ways to make the windows:
 
     batch_tokens   pairs whose longer sides are alike (``bucket_lengths``); a batch is full at that many positions
     batch_pairs    the paper's (appendix B.2): the next sorted_batches batches, whatever their lengths
 
-However many replicas share them, the batches are the same: ``shares`` cuts each into one equal part a replica.
-XLA, which a TPU needs, compiles a program for every shape: there a batch has one of few (``fixed_shapes``).
+The batches are the same however many replicas share them: ``shares`` cuts each into equal parts, one a replica.
+XLA, which a TPU needs, compiles a program for every shape: there a batch has one of a few (``fixed_shapes``).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from workspace.marks import Manifest
 
 SHUFFLE_PAIRS = 100_000
 SHUFFLE_BATCHES = 1000
-# Of one bucket in a window, and at least in all of the corpus: the more, the less padding.
+# Batches of a bucket in one window, and the fewest in the whole corpus: the more, the less padding.
 BUCKET_BATCHES = 20
 
 
 def bucket_lengths(lengths: Mapping[int, int], training: schema.Training) -> list[int]:
     """The longest pair of every bucket, in positions; ``lengths`` as in the manifest.
 
-    Chosen from the data: a bucket is as narrow as it can be with some batches of pairs in it.
+    Chosen from the data: a bucket is as narrow as it can be and still hold ``BUCKET_BATCHES`` of pairs.
     """
     buckets = []
     waiting = 0.0
@@ -84,11 +84,11 @@ def training_batches(
 
 
 def shares(batches: tf.data.Dataset, replicas: int, ours: range) -> tf.data.Dataset:
-    """Of every batch the parts of those of the ``replicas`` that are ``ours``, one after the other.
+    """The parts of every batch for those of the ``replicas`` that are ``ours``, one after the other.
 
-    Each part is int32 [pairs / replicas, length], rounded up: where the pairs do not come out even, the last parts
-    have rows of nothing but PADDING_ID, which add neither words nor loss. Shapes that differed between replicas would
-    also be traced at different times, and collective operations that are traced in another order do not meet.
+    Each part is int32 [pairs / replicas, length], rounded up: where the pairs cannot be shared evenly, the last parts
+    have rows of nothing but PADDING_ID, which add neither words nor loss. For shapes that differ between replicas
+    are traced at different times, and collective operations that are traced in different orders do not meet.
     """
 
     def cut(*sides: tf.Tensor) -> tf.data.Dataset:
@@ -151,9 +151,9 @@ def _pairs_of(length: int, training: schema.Training) -> int:
 
 
 def _cut(source: tf.RaggedTensor, target: tf.RaggedTensor, size: int | tf.Tensor) -> tf.data.Dataset:
-    """A window's pairs in batches of ``size``: sorted by the target, whose every position costs most, then the source.
+    """A window's pairs in batches of ``size``: sorted by the target, whose positions cost most, then by the source.
 
-    Which of equally long pairs go together is left to the order they come in, that of the shuffle.
+    Equally long pairs stay in the order in which they come, that of the shuffle.
     """
     lengths = target.row_lengths() * (tf.reduce_max(source.row_lengths()) + 1) + source.row_lengths()
     order = tf.argsort(lengths, stable=True)

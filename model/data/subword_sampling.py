@@ -1,12 +1,12 @@
-"""Subword regularisation: in every epoch other segmentations of the training sentences than the best ones.
+"""Subword regularisation: in every epoch the training sentences are segmented anew, at random.
 
-With a unigram model one of all segmentations x is drawn, with a probability proportional to P(x)^alpha (Kudo 2018,
-section 3.2, l infinite): the smaller alpha, the more they differ. With BPE every merge is left out with probability
-alpha (Provilkov et al. 2020, algorithm 1): the larger, the more.
+With a unigram model, a segmentation x is drawn from all there are with a probability proportional to P(x)^alpha
+(Kudo 2018, section 3.2, l infinite): the smaller alpha, the more they differ. With BPE, every merge is left out with
+probability alpha (Provilkov et al. 2020, algorithm 1): the larger alpha, the more they differ.
 
-The shards hold the best segmentations, which batches are made of (model.data.batches); the sentences of a batch are
-drawn anew when it is read. A sentence whose new segmentation would be too long keeps its best one. SentencePiece draws
-segmentations too, but from the same seed others in every process: a training could not be gone on with.
+The shards hold the best segmentations, of which batches are made (model.data.batches); the sentences of a batch are
+segmented anew when it is read. A sentence whose new segmentation would be too long keeps its best one. SentencePiece
+draws segmentations too, but from the same seed others in every process: a training could not be gone on with.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from workspace.errors import UserError
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 from workspace.protobuf import message_classes
 
-# As in the models: what a word begins with.
+# What a word begins with in the models.
 _SPACE = "\u2581"
 _WORDS_REMEMBERED = 1 << 16
 
-# Of SentencePiece's own description of its models what is needed here. The module that it makes of it can only be
-# imported beside a protobuf as new as itself.
+# The part of SentencePiece's model format that is needed here. Its own module of it can only be imported beside a
+# protobuf at least as new as itself.
 _Model = message_classes(
     "sentencepiece",
     {
@@ -41,13 +41,16 @@ _Model = message_classes(
         "Model": {"pieces": (1, "repeated Piece"), "trainer_spec": (2, "TrainerSpec")},
     },
 )["Model"]
-# The first of both kinds is also meant where none is said.
+# Either is the first of its kind, and so the default.
 _NORMAL = 1
 _UNIGRAM, _BPE = 1, 2
 
 
 class Sampler:
-    """Draws segmentations with the SentencePiece model in ``path``. Raises UserError where it has but one of each."""
+    """Draws segmentations with the SentencePiece model in ``path``.
+
+    Raises UserError where the model knows only one segmentation of a sentence.
+    """
 
     def __init__(self, path: Path, alpha: float):
         model = _Model.FromString(path.read_bytes())
@@ -57,7 +60,7 @@ class Sampler:
         self._unigram = kind == _UNIGRAM
         self._alpha = alpha
         self._pieces = [piece.piece.decode() for piece in model.pieces]
-        # The logarithm of P of a unigram; of a BPE piece, the earlier it was merged, the higher.
+        # Of a unigram piece log P; of a BPE piece the higher, the earlier it was merged.
         self._scores = [piece.score for piece in model.pieces]
         self._ids = {
             piece: number
@@ -68,7 +71,7 @@ class Sampler:
         self._lattice = functools.lru_cache(_WORDS_REMEMBERED)(self._lattice_of)
 
     def sampled(self, sentences: Sequence[np.ndarray], seed: int, longest: int) -> list[np.ndarray]:
-        """Another segmentation of each of ``sentences``, a function of them all and the ``seed``.
+        """A new segmentation of each of ``sentences``, a function of them all and of ``seed``.
 
         Both are int32 [length], with neither END_ID nor padding; no new one is longer than ``longest``.
         """
@@ -80,9 +83,9 @@ class Sampler:
         return found
 
     def _words(self, ids: list[int]) -> Iterator[list[int]]:
-        """The pieces of a sentence word by word, for no piece is of two words.
+        """The pieces of a sentence word by word, for no piece spans two words.
 
-        What is no piece of text (symbols, bytes, what is unknown) stands alone.
+        Whatever is not text (symbols, bytes, the unknown piece) stands alone.
         """
         word: list[int] = []
         for number in ids:
@@ -95,7 +98,7 @@ class Sampler:
             yield word
 
     def _draw(self, word: list[int], random: Random) -> list[int]:
-        """The pieces of a segmentation of a word, which itself is one."""
+        """A new segmentation of a word, which is given as one."""
         pieces = [self._pieces[number] for number in word]
         if pieces[0] not in self._ids:
             return word
@@ -116,7 +119,7 @@ class Sampler:
         return drawn[::-1]
 
     def _lattice_of(self, text: str) -> list[Node]:
-        """Of every place in ``text`` the pieces that end there: forward filtering."""
+        """For every place in ``text`` the pieces that end there: forward filtering."""
         logs, nodes = [0.0], [Node([], [], [])]
         for end in range(1, len(text) + 1):
             starts, pieces, each = [], [], []
@@ -135,7 +138,7 @@ class Sampler:
     def _merged(self, text: str, random: Random) -> list[str]:
         tokens = list(text)
         while True:
-            # The best is the highest score, and of the same the leftmost; each has to be drawn for.
+            # The best merge has the highest score, and of equal ones is the leftmost; each may be left out by chance.
             best, place = -math.inf, -1
             for left in range(len(tokens) - 1):
                 piece = self._ids.get(tokens[left] + tokens[left + 1])
@@ -155,7 +158,7 @@ class Node(NamedTuple):
 
 
 def samplers_of(work: WorkDirectory, joint: bool, alpha: float | None) -> tuple[Sampler, Sampler] | None:
-    """Those of the source and of the target side, or None where there is no ``alpha``."""
+    """The samplers of the source and of the target side, or None where there is no ``alpha``."""
     if alpha is None:
         return None
     source, target = (Sampler(work.subword_model(side, joint), alpha) for side in ("source", "target"))
@@ -170,11 +173,11 @@ def sampled_batches(
     longest: int,
     fixed: bool = False,
 ) -> tf.data.Dataset:
-    """``batches`` with other segmentations of both sides, each a function of its best ones, ``seeds`` and its number.
+    """``batches`` with new segmentations of both sides: each is a function of the old batch, ``seeds`` and its number.
 
     batches: (source, target) as from model.data.batches; samplers: of source and target; seeds: of the training, and
     the epoch; first: the number of the first batch in the epoch. No sentence becomes longer than ``longest``, END_ID
-    counted; with ``fixed``, than its batch, which keeps its shape.
+    counted; with ``fixed`` none becomes longer than its batch, which keeps its shape.
     """
 
     def sample(number: int, *sides: np.ndarray) -> list[np.ndarray]:

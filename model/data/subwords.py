@@ -43,7 +43,7 @@ class Subwords(tf.Module):
         return int(self._tokenizer.vocab_size())
 
     def ids(self, texts: tf.Tensor, longest: int | None = None) -> Sentences:
-        """Of string [batch]; without those of more than ``longest`` subwords."""
+        """The subwords of string [batch]; none of a text that has more than ``longest``."""
         subwords = self._tokenizer.tokenize(texts)
         lengths = tf.cast(subwords.row_lengths(), tf.int32)
         too_long = tf.zeros_like(lengths, tf.bool) if longest is None else lengths > longest
@@ -51,12 +51,12 @@ class Subwords(tf.Module):
         lengths = tf.where(too_long, 0, lengths)
         ends = tf.fill([tf.size(lengths), 1], END_ID)
         ids = tf.concat([tf.RaggedTensor.from_row_lengths(kept, lengths), ends], axis=1).to_tensor(PADDING_ID)
-        # Of no texts at all as long as of a blank one: the network reads a position at least.
+        # Even without any text one position long, as for a blank text: the network reads at least one.
         ids = tf.reshape(ids, [tf.size(lengths), tf.maximum(1, tf.shape(ids)[1])])
         return Sentences(ids, lengths, too_long)
 
     def texts(self, ids: tf.Tensor) -> tf.Tensor:
-        """Of int32 [batch, length] with END_ID and padding: string [batch]."""
+        """The texts of int32 [batch, length] with END_ID and padding: string [batch]."""
         words = tf.ragged.boolean_mask(ids, (ids != PADDING_ID) & (ids != END_ID))
         return self._tokenizer.detokenize(words)
 

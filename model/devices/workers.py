@@ -3,7 +3,7 @@
     run_workers(2, "model.train", ["--work", "work/bible", "--strategy", "multi_worker"])
 
 Each is ``python -m model.devices.workers model.train --work …``, with its place in the cluster in TF_CONFIG. They live
-and die together: when one is lost, or the process that started them is, the others end too.
+and die together: when one of them, or the process that started them, is lost, the others end too.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class WorkerError(UserError):
 
 
 def run_workers(count: int, module: str, arguments: list[str]) -> None:
-    """Runs ``module`` with ``arguments`` in ``count`` processes to their end; what the first, the chief, says is shown.
+    """Runs ``module`` with ``arguments`` in ``count`` processes to their end; shows what the first, the chief, says.
 
-    Raises WorkerError that names the worker that failed first, after the end of the others; and SystemExit with the
-    exit code of the chief where that has said itself why it failed.
+    Once all have ended, raises WorkerError, which names the worker that failed first; or SystemExit with the chief's
+    exit code, where the chief failed first and has itself said why.
     """
     cores = max(1, cores_of_worker() // count)
     addresses = [f"{LOOPBACK}:{port}" for port in free_ports(count)]
@@ -65,13 +65,13 @@ def main(arguments: list[str]) -> None:
         writes="what the module writes, where it is the first worker",
     )
     parser.add_argument("module", help="what it runs: model.train")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the module")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
     options = parser.parse_args(arguments)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _run(options.module, options.arguments)
     except KeyboardInterrupt:
-        # Who asked for it says so.
+        # The process that started us says so.
         sys.exit(130)
 
 
@@ -79,8 +79,8 @@ def _run(module: str, arguments: list[str]) -> None:
     try:
         importlib.import_module(module).main(arguments)
     except UserError as error:
-        # What is wrong with all is for the chief to say. Who started us knows better what became of a lost worker,
-        # and ends us; unless that only hangs.
+        # A fault that all workers share is for the chief to report. What became of a lost worker the process that
+        # started us knows better, and ends us meanwhile; unless that worker only hangs.
         if isinstance(error, WorkerError) or not _is_chief():
             time.sleep(SECONDS_TO_END)
         raise
@@ -93,7 +93,7 @@ def _start(
         **os.environ,
         "TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}),
         "TF_NUM_INTEROP_THREADS": str(cores),
-        # Several processes cannot share a GPU; that is for one process with a replica on each.
+        # Several processes cannot share a GPU; GPUs are for one process, with a replica on each.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
     debug = ["--debug"] if "--debug" in sys.argv else []
@@ -109,10 +109,10 @@ def _start(
 
 
 def _first_failed(workers: list[subprocess.Popen]) -> int | None:
-    """Waits until a worker fails, and gives its index, or until all have ended well."""
+    """Waits until a worker fails, and returns its index, or until all have ended well, and returns None."""
     while True:
         codes = [worker.poll() for worker in workers]
-        # When one is killed others may fail of it, within one look.
+        # When one is killed, others may fail because of it before we look again; its code, below 0, comes first.
         failed = sorted((code, -index) for index, code in enumerate(codes) if code)
         if failed:
             return -failed[0][1]
@@ -140,13 +140,13 @@ def _end(workers: list[subprocess.Popen]) -> None:
         try:
             worker.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            # One that waits for another worker does not hear a signal.
+            # A worker that waits for another does not heed the signal.
             worker.kill()
             worker.wait()
 
 
 def _end_with_parent() -> None:
-    """Waits for the end of standard input, which nobody else writes to or reads from."""
+    """Kills this process at the end of standard input, which nobody else writes to or reads from."""
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -156,5 +156,5 @@ def _is_chief() -> bool:
 
 
 if __name__ == "__main__":
-    # By its name: the WorkerError that model.devices.strategies raises is that module's, not this one's.
+    # Imported by name: model.devices.strategies raises the WorkerError of that module, not of this one, __main__.
     run_command(importlib.import_module("model.devices.workers").main)

@@ -27,12 +27,12 @@ def draw_alignment(source: Sequence[str], target: Sequence[str], alignment: np.n
     axes.tick_params(length=0)
     stream = io.BytesIO()
     with warnings.catch_warnings():
-        # Two lines for every character that the font lacks, at every picture: a box stands for it.
+        # Two lines in every picture for each character that the font lacks: a box stands for it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(stream, format="png")
     return stream.getvalue()
 
 
 def _plain(word: str) -> str:
-    """Without a meaning for matplotlib, to which dollar signs enclose formulas."""
+    """The word with its dollar signs escaped: for matplotlib they enclose formulas."""
     return word.replace("$", r"\$")

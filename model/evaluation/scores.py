@@ -51,7 +51,7 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> Scores:
 
 
 def score(metric: Metric, translations: list[str], references: list[str]) -> Score:
-    """One of sacreBLEU's metrics of detokenised text, with its signature."""
+    """The score of detokenised text by one of sacreBLEU's metrics, with its signature."""
     found = metric.corpus_score(translations, [references])
     return Score(score=found.score, signature=str(metric.get_signature()), text=str(found))
 

@@ -2,7 +2,7 @@
 
     training/checkpoints/<step>/    state.index, state.data-*, and checkpoint.json with the SHA-256 of both
 
-What else a checkpoint holds, for a training to go on from, is in ``model.training.state``, which writes it.
+What else a checkpoint holds, so that a training can go on, is in ``model.training.state``, which writes it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read_mark(checkpoint: Path) -> CheckpointMark | None:
 
 
 def damaged_file(work: WorkDirectory, step: int) -> Path | None:
-    """The first file that is missing, or not as it was written, of a checkpoint or of the one it names as the best."""
+    """The first file, of a checkpoint or of the one it names as the best, that is missing or not as it was written."""
     checkpoint = work.checkpoint(step)
     mark = read_mark(checkpoint)
     if mark is None:
@@ -93,6 +93,6 @@ def read_into(checkpoint: tf.train.Checkpoint, work: WorkDirectory, step: int) -
         status.expect_partial()
     except (AssertionError, ValueError) as error:
         raise UserError(
-            f"{path} is of a network that this version of the project does not make; "
+            f"{path} holds a network that this version of the project does not make; "
             f"remove {work.training} and train again"
         ) from error

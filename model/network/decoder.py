@@ -2,7 +2,7 @@
 
 ``AttentionDecoder`` is RNNsearch's: every step attends to all annotations with the state before it, then
 takes one GRU step whose every gate also sees the context. ``FixedContextDecoder`` is the RNN
-Encoder-Decoder's: the context is the same vector at every step. ``UpperDecoder`` has the layers above either.
+Encoder-Decoder's: the context is the same vector at every step. ``UpperDecoder`` holds the layers above either.
 
 Both run over a whole target sentence at once in training (``run``) and word by word in search (``step``).
 """
@@ -69,7 +69,7 @@ class Summarized(NamedTuple):
 
 
 class InitialState(keras.layers.Layer):
-    """s_0 = tanh(W_s x + b): from the encoder's state to the first of every layer of the decoder."""
+    """s_0 = tanh(W_s x + b): from the encoder's state to the first state of every decoder layer."""
 
     def __init__(self, settings: schema.Model, initializers: Initializers):
         super().__init__(name="initial_state")
@@ -97,7 +97,7 @@ class Decoder(Protocol[Read]):
     def __init__(self, settings: schema.Model, context_units: int, initializers: Initializers, dropouts: Dropouts): ...
 
     def reading(self, encoded: tf.Tensor, mask: tf.Tensor, initial_state: tf.Tensor, /) -> Read:
-        """What it reads, of what its encoder gives."""
+        """What the decoder reads, made of what its encoder gives."""
 
     def run(self, source: Read, embeddings: tf.Tensor, training: bool) -> Decoded:
         """All target positions."""
@@ -161,7 +161,7 @@ class FixedContextDecoder(keras.layers.Layer):
         self.context_kernel = _context_kernel(self, context_units, settings, initializers)
 
     def reading(self, summary: tf.Tensor, _: tf.Tensor, initial_state: tf.Tensor) -> Summarized:
-        """What it reads: the summary [batch, context units], whatever of the sentence is padding."""
+        """What it reads: the summary [batch, context units], from which padding is already left out."""
         return Summarized(summary, initial_state)
 
     def run(self, source: Summarized, embeddings: tf.Tensor, training: bool) -> Decoded:
@@ -240,8 +240,8 @@ def attentive_recurrence(
     [target length, batch, source length] for ``gate_inputs`` [target length, batch, 3 units].
 
     The gradient is written by hand for the reasons given in ``model.network.gru``; none flows through the alignment
-    as it is returned (it is to look at), only through the contexts it makes. state_mask: as in ``model.network.gru``;
-    the alignment model sees the whole state.
+    that is returned, which is for looking at, only through the contexts that it makes. state_mask: as in
+    ``model.network.gru``; the alignment model sees the whole state.
     """
 
     @tf.custom_gradient

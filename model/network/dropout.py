@@ -14,7 +14,7 @@ from recipes import schema
 
 
 class Dropouts(keras.layers.Layer):
-    """All dropouts of a network; without ``training`` every one of them leaves things as they are.
+    """All dropouts of a network; without ``training`` every one of them leaves values as they are.
 
     They share one generator, the network's only non-trainable variable: its state belongs in checkpoints.
     """
@@ -29,15 +29,15 @@ class Dropouts(keras.layers.Layer):
             self.random = keras.random.SeedGenerator(seed)
 
     def embeddings(self, embeddings: tf.Tensor, training: bool) -> tf.Tensor:
-        """Of words, on either side: [..., embedding units]."""
+        """The embeddings of words, on either side: [..., embedding units]."""
         return self._dropped(embeddings, self._embedding_rate, training)
 
     def between_layers(self, outputs: tf.Tensor, training: bool) -> tf.Tensor:
-        """Of a layer, on their way to the one above: [..., units]."""
+        """The outputs of a layer, on their way to the layer above: [..., units]."""
         return self._dropped(outputs, self._layer_rate, training)
 
     def readout(self, maxout: tf.Tensor, training: bool) -> tf.Tensor:
-        """Of what the softmax reads: [..., readout units]."""
+        """What the softmax reads: [..., readout units]."""
         return self._dropped(maxout, self._readout_rate, training)
 
     def state_mask(self, batch: tf.Tensor, units: int, training: bool) -> tf.Tensor | None:

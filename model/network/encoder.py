@@ -4,8 +4,8 @@
 the one that has read it backwards down to word j. ``ForwardEncoder`` is the RNN Encoder-Decoder's, whose
 last state is all that its decoder sees of the sentence.
 
-Layers above the first read the states below and add their own to them (residual connections, as Britz et al.
-2017, section 4.3, and Wu et al. 2016, section 3.1, have them).
+Layers above the first read the states below and add their own to them (residual connections, as in Britz et al.
+2017, section 4.3, and Wu et al. 2016, section 3.1).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from recipes import schema
 
 
 class Encoder(Protocol):
-    """What the network needs of an encoder; ``output_units`` are those of what ``encode`` gives."""
+    """What the network needs of an encoder; ``output_units`` is the size of what ``encode`` gives."""
 
     output_units: int
 
@@ -34,7 +34,7 @@ class Encoder(Protocol):
 
 
 class BidirectionalEncoder(keras.layers.Layer):
-    """In every layer two GRUs of ``encoder_units`` each, those of the first over the embeddings."""
+    """Two GRUs of ``encoder_units`` each in every layer; those of the first layer read the embeddings."""
 
     def __init__(self, settings: schema.Model, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="encoder")
@@ -68,7 +68,7 @@ class BidirectionalEncoder(keras.layers.Layer):
 
 
 class ForwardEncoder(keras.layers.Layer):
-    """In every layer a GRU of ``encoder_units``, that of the first over the embeddings."""
+    """A GRU of ``encoder_units`` in every layer; that of the first layer reads the embeddings."""
 
     def __init__(self, settings: schema.Model, initializers: Initializers, dropouts: Dropouts):
         super().__init__(name="encoder")

@@ -28,8 +28,8 @@ from model.network.initialization import Initializers
 from model.network.normalization import LayerNormalization
 from model.network.operations import by_step, growing, product, summed_outer_product
 
-# Added to the update gate's input this closes the gate for good: sigmoid(CLOSED) is 0 in float32, the
-# state passes unchanged, and so padding is skipped without another operation in the loop.
+# Added to the update gate's input, this closes the gate for good: sigmoid(CLOSED) is 0 in float32, so the
+# state passes unchanged, and padding is skipped without another operation in the loop.
 CLOSED = -1e9
 
 
@@ -240,11 +240,11 @@ class GRU(keras.layers.Layer):
         backward: bool = False,
         state_mask: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """All states, see ``recurrence``."""
+        """All states: see ``recurrence``."""
         return recurrence(gate_inputs, initial_state, *self.recurrent_weights, backward, state_mask)
 
     def step(self, state: tf.Tensor, gate_inputs: tf.Tensor) -> tf.Tensor:
-        """The next state, [batch, units], see ``gru_step``."""
+        """The next state, [batch, units]: see ``gru_step``."""
         return gru_step(state, gate_inputs, *self.recurrent_weights).state
 
     @property

@@ -4,7 +4,7 @@
     rnnencdec   forward encoder, its last state the only context     (section 2.2; the baseline)
 
 Training asks for whole target sentences at once (``call``); search asks for one word at a time
-(``read``, ``initial_state``, ``step``). Both go through the same equations.
+(``read``, then ``step``). Both go through the same equations.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Network(keras.Model):
         """The softmax that finds every target word given those before it, at [target length, batch].
 
         source, target: int32 [batch, length], ending in END_ID and padded with PADDING_ID. Its products are in the
-        network's precision (model.network.operations): calling a Keras model hands out its weights so.
+        network's precision (model.network.operations), in which Keras hands out the weights of a model being called.
         """
         read = self.read(source, training)
         words = tf.transpose(target)
@@ -125,7 +125,7 @@ class Network(keras.Model):
         return self.decoder.attends
 
     def output_kernel(self) -> tf.Tensor:
-        """What ``step`` makes logits with, the read-out's W_o: for a loop to take once, before it begins."""
+        """What ``step`` makes logits with, the read-out's W_o; a loop takes it once, before it begins."""
         return self.readout.output_kernel()
 
     def step(self, read: Source, state: tf.Tensor, previous: tf.Tensor, output_kernel: tf.Tensor) -> Next:

@@ -1,8 +1,8 @@
-"""Layer normalisation (Ba, Kiros and Hinton 2016, equation 4), always outside of the recurrences.
+"""Layer normalisation (Ba, Kiros and Hinton 2016, equation 4), always outside the recurrences.
 
-Normalised are the inputs of every GRU, W x with all its gates together; the annotations; and the read-out before
-its maxout. The product with the previous state is not, other than in their equations 20 to 22: it is what the
-loops over time compute, and it is bounded by the state itself.
+It is applied to the inputs of every GRU, W x with all its gates together, to the annotations, and to the read-out
+before its maxout. Unlike in their equations 20 to 22, the product with the previous state is not normalised: it is
+what the loops over time compute, and it is bounded by the state itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EPSILON = 1e-5
 
 
 class LayerNormalization(keras.layers.Layer):
-    """Of [..., units], with a gain that begins at one and no bias: whatever reads the result adds one of its own."""
+    """Normalises [..., units], with a gain that begins at one and no bias: whatever reads the result adds its own."""
 
     def __init__(self, units: int, name: str):
         super().__init__(name=f"{name}_normalization")
@@ -34,8 +34,8 @@ class LayerNormalization(keras.layers.Layer):
 def _normalized(
     values: tf.Tensor, gain: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """``values`` [rows, units]. Every operation is one more walk through memory, which is what they cost: the gradient
-    by hand takes half as many as automatic differentiation."""
+    """Of ``values`` [rows, units]. What an operation costs here is its walk through memory: the gradient by hand takes
+    half as many as automatic differentiation."""
     centred = values - tf.reduce_mean(values, axis=1, keepdims=True)
     scale = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), axis=1, keepdims=True) + EPSILON)
     standard = centred * scale
@@ -44,7 +44,7 @@ def _normalized(
         d_gain = d_result * standard
         d_standard = d_result * gain
         mean = tf.reduce_mean(d_standard, axis=1, keepdims=True)
-        # Of d_standard * standard.
+        # The mean of d_standard * standard.
         slope = tf.linalg.matvec(d_gain, gain)[:, None] / tf.cast(tf.shape(gain)[0], gain.dtype)
         return (d_standard - mean - standard * slope) * scale, tf.reduce_sum(d_gain, axis=0)
 

@@ -1,8 +1,8 @@
 """What all equations are computed with: matrix products in the network's precision, and arrays for loops over time.
 
 Mixed precision (Micikevicius et al. 2018): matrix products are in fewer bits, everything else is in float32: states,
-gates, attention, softmax and loss, and the weights that are kept and updated. A weight matrix that a product reads has
-as many bits as the network computes with: Keras hands it out so (``Network.call``).
+gates, attention, softmax and loss, and the weights that are kept and updated. Keras
+hands out the weight matrices in as many bits as the network computes with (``Network.call``), and products go by them.
 """
 
 from __future__ import annotations
@@ -32,6 +32,6 @@ def growing(length: tf.Tensor, *shape: int | None) -> tf.TensorArray:
 
 
 def by_step(values: tf.Tensor) -> tf.TensorArray:
-    """``values`` [time, ...] as an array to read one step of at a time."""
+    """``values`` [time, ...] as an array from which to read one step at a time."""
     array = tf.TensorArray(values.dtype, tf.shape(values)[0], element_shape=values.shape[1:], clear_after_read=False)
     return array.unstack(values)

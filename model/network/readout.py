@@ -5,8 +5,8 @@
     p(y_i | ...) = softmax(W_o t_i)
 
 The paper takes the larger of neighbours, u_{i,2j-1} and u_{i,2j}; with the columns of U_o, V_o and C_o in
-another order that is the same model, and halves are quicker to compare. It disagrees with itself on the
-state: s_i in equation 4, s_{i-1} in appendix A.2.2; the caller chooses.
+another order that is the same model, and halves are quicker to compare. The paper disagrees with itself on
+the state: s_i in equation 4, s_{i-1} in appendix A.2.2; the caller chooses.
 
 W_o may be the target embeddings E (tied weights, Press and Wolf 2017): a word's logit is then the product of
 t_i with its embedding.
@@ -26,7 +26,7 @@ from recipes import schema
 
 
 class Softmax(NamedTuple):
-    """What a softmax is of: readouts [..., units], kernel W_o [units, vocabulary] and bias [vocabulary]."""
+    """What a softmax is taken of: readouts [..., units], kernel W_o [units, vocabulary] and bias [vocabulary]."""
 
     readouts: tf.Tensor
     kernel: tf.Tensor
@@ -92,5 +92,5 @@ class Readout(keras.layers.Layer):
         return tf.transpose(tf.convert_to_tensor(self.tied))
 
     def softmax(self, maxout: tf.Tensor, output_kernel: tf.Tensor) -> Softmax:
-        """Over the vocabulary, of what it reads [..., units]."""
+        """The softmax over the vocabulary, of what it reads [..., units]."""
         return Softmax(maxout, output_kernel, tf.convert_to_tensor(self.vocabulary_bias))

@@ -1,8 +1,8 @@
 """Beam search, batched, as a TensorFlow graph.
 
-It is the paper's authors': a beam of k hypotheses; those that end are set aside and the beam
-narrows by as many, until k have ended. A hypothesis' score is log p / length^a, its length counted with
-the end of sentence, so that a = 0 is the plain probability and a = 1 the mean over the words. At a
+It is the search of the paper's authors: of a beam of k hypotheses, those that end are set aside and the
+beam narrows by as many, until k have ended. A hypothesis' score is log p / length^a, where the length counts
+the end of sentence: a = 0 is the plain probability, a = 1 the mean over the words. At a
 sentence's longest length only the end of sentence may follow, so every hypothesis is a whole sentence.
 """
 
@@ -108,7 +108,7 @@ class Ended(NamedTuple):
         return tf.reduce_sum(tf.cast(tf.gather(self.scores, sentences) > IMPOSSIBLE, tf.int32), axis=1)
 
     def with_new(self, sentences: tf.Tensor, scores: tf.Tensor, step: tf.Tensor) -> Ended:
-        """Joined by those of ``scores`` [sentences, k] that are possible, which end at ``step``."""
+        """These and the possible ones of ``scores`` [sentences, k], which end at ``step``: the k best of a sentence."""
         slots = tf.broadcast_to(tf.range(self.scores.shape[1]), tf.shape(scores))
         new = Ended(scores, tf.fill(tf.shape(slots), step), slots)
         both = Ended(
@@ -132,7 +132,7 @@ class History(NamedTuple):
     def write(
         self, step: tf.Tensor, batch: tf.Tensor, sentences: tf.Tensor, words: tf.Tensor, parents: tf.Tensor
     ) -> History:
-        """With those of ``sentences``, [sentences, k] each; those of the others of the ``batch`` are of no interest."""
+        """With a step of ``sentences`` added, [sentences, k] each; the rest of the ``batch`` is never read."""
         return History(
             *(
                 array.write(step, tf.scatter_nd(sentences[:, None], values, [batch, values.shape[1]]))
@@ -142,7 +142,7 @@ class History(NamedTuple):
 
 
 def _of_unfinished_sentences(read: Read, beam: Beam) -> tuple[Read, Beam]:
-    """Without the sentences of which no hypothesis grows any more: of all there is to do a third to a half."""
+    """Leaves out the sentences in which no hypothesis grows any more, a third to a half of all the work."""
     growing = tf.where(tf.reduce_any(beam.log_probability > IMPOSSIBLE, axis=1))[:, 0]
     return tf.cond(
         tf.size(growing) == tf.size(beam.sentences),
@@ -177,7 +177,7 @@ def _traced_back(ended: Ended, history: History) -> Hypotheses:
 
 
 def _allowed(log_p: tf.Tensor, step: tf.Tensor, longest: tf.Tensor) -> tf.Tensor:
-    """``log_p`` [batch, vocabulary] without padding, and at the longest length without all but the end."""
+    """``log_p`` [batch, vocabulary]; padding is made impossible, and at the longest length all but the end."""
     vocabulary = tf.range(tf.shape(log_p)[1])
     last = (step + 1 >= longest)[:, None]
     return tf.where((vocabulary == PADDING_ID) | (last & (vocabulary != END_ID)), IMPOSSIBLE, log_p)

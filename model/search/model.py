@@ -1,4 +1,4 @@
-"""What a search needs of a model of translation. ``model.network.network.Network`` is one; so is whatever has these."""
+"""What a search needs of a translation model. ``model.network.network.Network`` is one; so is all that has these."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import tensorflow as tf
 
 
 class Read(Protocol):
-    """What a model has read of a batch: a structure of tensors, each with a row a sentence, so that a search can leave
-    out those that are finished."""
+    """What a model has read of a batch: a structure of tensors, each with one row for every sentence, so that a search
+    can leave out finished ones."""
 
     @property
     def initial_state(self) -> tf.Tensor:
@@ -33,16 +33,16 @@ class Next(Protocol):
 
 
 class TranslationModel(Protocol):
-    """Reads sentences, then gives the words of their translations one by one, of k translations a sentence."""
+    """Reads sentences, then gives the words of k translations of each, one by one."""
 
     def read(self, source: tf.Tensor) -> Any:
         """A ``Read`` of int32 [batch, source length]."""
 
     def output_kernel(self) -> tf.Tensor:
-        """What ``step`` makes logits with: for a loop to take once, before it begins."""
+        """What ``step`` makes logits with; a loop takes it once, before it begins."""
 
     def step(self, read: Any, state: tf.Tensor, previous: tf.Tensor, output_kernel: tf.Tensor) -> Next:
         """The next target word after ``state`` [batch * k, units] and the words ``previous``, int32 [batch * k].
 
-        They are of k translations of every sentence, side by side; PADDING_ID stands for a sentence's beginning.
+        Both are of k translations of every sentence, side by side; PADDING_ID stands for a sentence's beginning.
         """

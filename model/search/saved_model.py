@@ -4,9 +4,9 @@
     nbest(text), score(text, translation) and, with attention, align(text): workspace.layout says what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
-recipe lies in the version's assets, and beside them are requests that a server answers before it takes any
-(TensorFlow Serving's saved_model_warmup.md), so that no client waits for what is done but once. A version
-appears whole: it is written under a name that a server passes over, then renamed.
+recipe lies in the version's assets. Beside them are requests that a server answers before it takes any
+(TensorFlow Serving's saved_model_warmup.md), so that no client waits for what is done only once. A version
+appears whole: it is written under a name that servers ignore, then renamed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from workspace.layout import (
 from workspace.marks import Provenance, read_manifest, write_mark
 from workspace.storage import replacing
 
-# Where TensorFlow Serving looks for them.
+# Where TensorFlow Serving looks for warm-up requests.
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 WARM_UP_SENTENCES = 8
 
@@ -52,7 +52,7 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
     exported = Exported(TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search), work.recipe)
     number = max(work.versions(), default=0) + 1
     with replacing(work.version(number)) as temporary:
-        # Nobody trains an exported model: without the gradients, of which some cannot be saved.
+        # Nobody trains an exported model, so it goes without gradients, some of which cannot be saved.
         without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(exported, str(temporary), signatures=exported.by_signature, options=without_gradients)
         dev = read_references(work, manifest, "dev").sources
@@ -65,7 +65,7 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
 
 
 def _write_warm_up(path: Path, sentences: list[str]) -> None:
-    """A record a request: each of the sentences by itself, then all together."""
+    """One record for each request: each of the sentences by itself, then all together."""
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as records:
         for batch in (*([sentence] for sentence in sentences), sentences):

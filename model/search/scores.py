@@ -11,7 +11,7 @@ VALUES_OF_A_PART = 128
 def top_k(values: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
     """The k largest of every row of float32 [batch, n], n known, and where they are; of equal ones the first.
 
-    As tf.math.top_k, several times as fast: the k largest are in the k parts of the row with the largest maxima.
+    As tf.math.top_k does, several times as fast: the k largest are in the k parts of the row with the largest maxima.
     """
     parts = -(-values.shape[1] // VALUES_OF_A_PART)
     if parts <= k:
@@ -27,5 +27,5 @@ def top_k(values: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def length_power(lengths: tf.Tensor, exponent: float) -> tf.Tensor:
-    """What the log-probability of int32 ``lengths`` words is divided by, float32 of their shape."""
+    """The divisor for the log-probability of int32 ``lengths`` words: float32 of the same shape."""
     return tf.cast(lengths, tf.float32) ** exponent

@@ -20,8 +20,8 @@ from workspace.machine import cores_of_worker
 class Translated(NamedTuple):
     """The best translation of every text: text, string [batch], and score, float32 [batch] (model.search.beam).
 
-    That of a blank text is empty, with score 0. That of a text of more than ``search.max_source_length`` subwords is
-    empty, with a score of minus infinity: an error would be one for all texts that a server put in the same batch.
+    A blank text has an empty translation, with score 0. A text of more than ``search.max_source_length`` subwords has
+    one with minus infinity: an error would be one for all texts that a server put in the same batch.
     """
 
     text: tf.Tensor
@@ -59,8 +59,8 @@ class TextTranslator(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def n_best(self, texts: tf.Tensor) -> Translated:
-        """All of the beam, best first: text and score are [batch, k]. A beam that found less ends in empty texts with a
-        score of minus infinity."""
+        """All of the beam, best first: text and score are [batch, k]. A beam that found fewer ends in empty texts with
+        a score of minus infinity."""
         sentences = self._source(texts)
         return self._translated(self.hypotheses(sentences), sentences)
 
@@ -116,7 +116,7 @@ class TextTranslator(tf.Module):
 def translate_all(
     translator: TextTranslator, texts: list[str], progress: tqdm | None = None
 ) -> list[tuple[str, float]]:
-    """(translation, score) of every text, in its order; sentences of like lengths are translated together.
+    """(translation, score) of every text, in its order; sentences of similar length are translated together.
 
     Several batches at a time, one for each core.
     """
@@ -138,7 +138,7 @@ def translate_all(
             if progress is not None:
                 progress.update(len(indices))
     finally:
-        # Whoever is interrupted waits for what is under way only.
+        # Whoever is interrupted waits only for what is under way.
         threads.shutdown(cancel_futures=True)
     return results
 

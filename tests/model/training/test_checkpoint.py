@@ -253,7 +253,7 @@ def test_a_checkpoint_of_another_network_is_a_sentence(work: WorkDirectory) -> N
     checkpoints_after(work, {10: None})
     other = small_network(architecture="rnnencdec")
     optimizer = Optimizer(schema.Training(batch_tokens=1), 100, other.trainable_variables)
-    with pytest.raises(UserError, match="checkpoints/10 is of a network that this version of the project does not"):
+    with pytest.raises(UserError, match="checkpoints/10 holds a network that this version of the project does not"):
         TrainingState(work, other, optimizer).restore()
 
 
