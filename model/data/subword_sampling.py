@@ -6,7 +6,8 @@ probability alpha (Provilkov et al. 2020, algorithm 1): the larger alpha, the mo
 
 The shards hold the best segmentations, of which batches are made (model.data.batches); the sentences of a batch are
 segmented anew when it is read. A sentence whose new segmentation would be too long keeps its best one. SentencePiece
-draws segmentations too, but from the same seed others in every process: a training could not be gone on with.
+draws too, but since 0.2.2 from the same seed other segmentations in every process: a training could not be gone on
+with. Its BPE dropout also decides on a merge once, where the paper's decides anew before every merge that is made.
 """
 
 from __future__ import annotations
