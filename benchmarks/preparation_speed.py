@@ -21,19 +21,23 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.prepare import READING, WAYS
 from benchmarks.rules import filter_by_opusfilter, filter_by_rules
+from pipelines.cleaning.statistics import added
 from pipelines.corpora.line_files import CHUNK_PAIRS, read_chunk
-from pipelines.preparation.clean import STATISTICS, CleanBlock, WriteStatistics, clean_into_partitions, drop_finders
-from pipelines.preparation.deduplicate import BATCHES, HELD_OUT, TARGETS, FindDrops, WritePartition
-from pipelines.preparation.encode import EncodePartition, encode_partitions
-from pipelines.preparation.index import IndexCorpus, Indexes, index_corpora
-from pipelines.preparation.job import learn_subwords
+from pipelines.preparation.clean import STATISTICS, CleanBlock
+from pipelines.preparation.deduplicate import KNOWN, ChoosePairs, FindDrops, drop_finders
+from pipelines.preparation.encode import EncodePartition
+from pipelines.preparation.index import IndexCorpus, Indexes
+from pipelines.preparation.job import clean_corpora, encode_partitions, index_corpora
 from pipelines.preparation.partitions import Partitions
+from pipelines.preparation.subwords import learn_subwords
+from pipelines.preparation.write import WriteCorpusStatistics, WritePartition
 from pipelines.runners.options import pipeline_options
 from recipes.corpora import Corpus, corpora
 from recipes.loading import check_recipe, save_recipe
@@ -134,12 +138,10 @@ def measure(way: str, work: WorkDirectory) -> None:
         print_figures(seconds)
         return
     with timed(seconds, "clean"):
-        plain_clean(partitions, indexes) if plain else clean_into_partitions(partitions, indexes, options)
+        plain_clean(partitions, indexes) if plain else clean_corpora(partitions, indexes, options)
     learn_subwords(partitions, models)
-    shutil.copytree(models.data, output.data)
     with timed(seconds, "encode"):
-        kept = partitions.counts(range(len(partitions)))[0]
-        plain_encode(partitions, output) if plain else encode_partitions(partitions, output, options, kept)
+        plain_encode(partitions, models, output) if plain else encode_partitions(partitions, models, output, options)
     print_figures(seconds)
 
 
@@ -174,22 +176,22 @@ def plain_index(every: Sequence[Corpus], indexes: Indexes) -> list[int]:
 
 def plain_clean(partitions: Partitions, indexes: Indexes) -> None:
     """The second job without Beam: what it groups is grouped in dictionaries."""
-    clean, write = CleanBlock(partitions), WritePartition(partitions)
-    groups: dict[str, dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
+    clean, choose, write = CleanBlock(partitions), ChoosePairs(partitions), WritePartition(partitions)
+    groups: dict[str, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for corpus in partitions.corpora:
         for chunk in indexes.read(corpus).chunks(corpus.number):
             for output in clean.process(read_chunk(chunk)):
                 key, value = output.value
                 groups[output.tag][key].append(value)
-    for of_corpus in groups.pop(STATISTICS).items():
-        WriteStatistics(partitions).process(of_corpus)
-    for keys, find in drop_finders(partitions.recipe.cleaning).items():
-        for part in groups.pop(keys).items():
+    for number, statistics in groups.pop(STATISTICS).items():
+        WriteCorpusStatistics(partitions).process((number, added(statistics)))
+    for tag, find in drop_finders(partitions.recipe.cleaning).items():
+        for part in groups.pop(tag).items():
             for partition, drops in FindDrops(find).process(part):
-                groups[keys][partition].append(drops)
+                groups[tag][partition].append(drops)
     for partition in range(len(partitions)):
-        inputs = {name: groups[name].pop(partition, []) for name in (BATCHES, HELD_OUT, TARGETS)}
-        write.process((partition, inputs))
+        for chosen in choose.process((partition, {tag: groups[tag].pop(partition, []) for tag in KNOWN})):
+            write.process(chosen)
 
 
 def read_and_clean(partitions: Partitions, indexes: Indexes) -> None:
@@ -201,8 +203,10 @@ def read_and_clean(partitions: Partitions, indexes: Indexes) -> None:
                 pass
 
 
-def plain_encode(partitions: Partitions, output: WorkDirectory) -> None:
+def plain_encode(partitions: Partitions, models: WorkDirectory, output: WorkDirectory) -> None:
     """The third job without Beam."""
+    shutil.copytree(models.data, output.data)
     encode = EncodePartition(partitions, output)
+    encode.setup()
     for partition in range(len(partitions)):
         encode.process(partition)

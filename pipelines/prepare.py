@@ -1,7 +1,7 @@
 """Prepares the corpora of a recipe for training: ``python -m pipelines.prepare --work work/<recipe>``.
 
 Flags that this command does not know are Beam's: ``--direct_running_mode=multi_processing
---direct_num_workers=2`` uses two cores. The steps are those of ``pipelines.preparation.job``.
+--direct_num_workers=2`` uses two cores. The jobs and their graphs are in ``pipelines.preparation.job``.
 """
 
 from __future__ import annotations

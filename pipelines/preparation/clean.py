@@ -1,103 +1,59 @@
-"""The second Beam job: the corpora's lines in, cleaned sentence pairs out, one sorted file a partition.
+"""Cleans blocks of pairs, and says of every pair what must be known to tell which of several like ones stay.
 
-    chunk ──► read ──► repair, apply the rules, hash ─┬─ batches of pairs ─────────────────────┐
-                                                      ├─ sources of given dev and test ────────┤
-                                                      └─ keys of what pairs have in common ──► choose, sort, write
+    block ──► repair, apply the rules, hash ─┬─► batches of pairs, kept and rejected, by partition
+                                             ├─► sources of given dev and test, by partition
+                                             ├─► keys of what pairs have in common, where it is asked for
+                                             └─► statistics of the pairs as they were read, by corpus
 
-Beam shuffles batches of pairs, packed: each pair as an element would cost several times its own work. What
-comes of them in a partition is in ``pipelines.preparation.deduplicate``.
+Beam shuffles batches of pairs, packed: each pair as an element would cost several times its own work.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.cleaning.blocks import JudgedBlock, judged
-from pipelines.cleaning.duplicates import KEYS, near_duplicate_drops, target_drops
+from pipelines.cleaning.duplicates import KEYS
 from pipelines.cleaning.near_duplicates import band_keys
-from pipelines.cleaning.statistics import added, likest_languages, statistics_of
-from pipelines.corpora.line_files import Chunk, PairBlock, read_chunk
-from pipelines.preparation.deduplicate import BATCHES, HELD_OUT, NEAR, TARGETS, DropFinder, FindDrops, WritePartition
-from pipelines.preparation.index import Indexes
+from pipelines.cleaning.statistics import Statistics, likest_languages, statistics_of
+from pipelines.corpora.line_files import PairBlock
+from pipelines.preparation.deduplicate import BATCHES, HELD_OUT, KNOWN, NEAR, TARGETS, drop_finders
 from pipelines.preparation.partitions import Assignment, Partitions, pack
 from pipelines.runners.guards import explained_errors
-from pipelines.runners.run import run_pipeline
-from recipes.corpora import Corpus
-from recipes.data_schema import Cleaning
 
 STATISTICS = "statistics"
 
 
-def clean_into_partitions(partitions: Partitions, indexes: Indexes, options: PipelineOptions) -> None:
-    """Runs the job; afterwards every partition's kept and rejected pairs are in its files."""
-    pipeline = beam.Pipeline(options=options)
-    cleaned = (
-        pipeline
-        | "corpora" >> beam.Create(list(partitions.corpora))
-        | "chunks" >> beam.ParDo(ListChunks(indexes))
-        | "spread" >> beam.Reshuffle()
-        | "read" >> beam.ParDo(ReadChunk())
-        | "clean" >> beam.ParDo(CleanBlock(partitions)).with_outputs(BATCHES, HELD_OUT, TARGETS, NEAR, STATISTICS)
-    )
-    of_partitions = {BATCHES: cleaned[BATCHES], HELD_OUT: cleaned[HELD_OUT]}
-    for keys, find in drop_finders(partitions.recipe.cleaning).items():
-        same = cleaned[keys] | f"same {keys}" >> beam.GroupByKey()
-        of_partitions[keys] = same | f"find drops by {keys}" >> beam.ParDo(FindDrops(find))
-    (
-        cleaned[STATISTICS]
-        | "same corpus" >> beam.GroupByKey()
-        | "write statistics" >> beam.ParDo(WriteStatistics(partitions))
-    )
-    (of_partitions | "partition" >> beam.CoGroupByKey() | "write" >> beam.ParDo(WritePartition(partitions)))
-    with partitions.progress.shown(sum(partitions.pairs), "cleaning", "pair"):
-        run_pipeline(pipeline)
+class CleanPairs(beam.PTransform):
+    """Blocks → what ``Deduplicate`` must know of their pairs, by its tags; and (number of a corpus, statistics)."""
+
+    def __init__(self, partitions: Partitions):
+        super().__init__()
+        self._partitions = partitions
+
+    def expand(
+        self, blocks: beam.PCollection[PairBlock]
+    ) -> tuple[dict[str, beam.PCollection[tuple[int, bytes]]], beam.PCollection[tuple[int, Statistics]]]:
+        cleaned = blocks | beam.ParDo(CleanBlock(self._partitions)).with_outputs(*KNOWN, STATISTICS)
+        return {tag: cleaned[tag] for tag in KNOWN}, cleaned[STATISTICS]
 
 
-def drop_finders(cleaning: Cleaning) -> dict[str, DropFinder]:
-    """By the name of what pairs may have in common, what finds those to be left out because of it."""
-    finders: dict[str, DropFinder] = {}
-    if cleaning.remove_overlap or cleaning.max_sources is not None:
-        overlap, most = cleaning.remove_overlap, cleaning.max_sources
-        finders[TARGETS] = partial(target_drops, overlap=overlap, most_sources=most)
-    if cleaning.max_near_duplicates is not None:
-        finders[NEAR] = partial(near_duplicate_drops, similarity=cleaning.max_near_duplicates)
-    return finders
-
-
-class ListChunks(beam.DoFn):
-    """Corpus → its chunks."""
-
-    def __init__(self, indexes: Indexes):
-        self._indexes = indexes
-
-    def process(self, corpus: Corpus) -> Iterator[Chunk]:
-        with explained_errors():
-            yield from self._indexes.read(corpus).chunks(corpus.number)
-
-
-class ReadChunk(beam.DoFn):
-    """Chunk → block."""
-
-    def process(self, chunk: Chunk) -> Iterator[PairBlock]:
-        with explained_errors():
-            yield read_chunk(chunk)
-
-
+@beam.typehints.with_input_types(PairBlock)
+@beam.typehints.with_output_types(
+    None, **dict.fromkeys(KNOWN, tuple[int, bytes]), **{STATISTICS: tuple[int, Statistics]}
+)
 class CleanBlock(beam.DoFn):
-    """Block → (partition, batch of kept and rejected pairs), and what must be known of other pairs to leave out some.
+    """Block → what ``Deduplicate`` must know of its pairs, by tag, and their statistics as they were read.
 
-    And statistics of all pairs as they were read, by corpus. Of given dev and test pairs, (partition, digests of
-    their sources) for the partition in which pairs to train on with the same source are; of all kept pairs, (part,
-    ``KEYS``) where they are asked for.
+    The digests of the sources of given dev and test pairs go to the partitions in which pairs to train on with the
+    same source are. Keys of what pairs have in common are of kept pairs, and only where they are asked for.
     """
 
     def __init__(self, partitions: Partitions):
@@ -134,7 +90,7 @@ class CleanBlock(beam.DoFn):
         statistics = statistics_of(pairs.source, pairs.target)
         if corpus.cleaning and corpus.cleaning.min_language is not None:
             statistics |= likest_languages(pairs.source, pairs.target)
-        yield beam.pvalue.TaggedOutput(STATISTICS, (corpus.number, pickle.dumps(statistics)))
+        yield beam.pvalue.TaggedOutput(STATISTICS, (corpus.number, statistics))
         with explained_errors():
             self._partitions.progress.add(len(pairs))
 
@@ -165,18 +121,6 @@ class CleanBlock(beam.DoFn):
         parts = common % np.uint64(shards)
         for part in np.unique(parts).tolist():
             yield beam.pvalue.TaggedOutput(name, (part, keys[parts == part].tobytes()))
-
-
-class WriteStatistics(beam.DoFn):
-    """(number of a corpus, statistics of its blocks) → nothing: writes their sum."""
-
-    def __init__(self, partitions: Partitions):
-        self._partitions = partitions
-
-    def process(self, element: tuple[int, Iterable[bytes]]) -> None:
-        number, statistics = element
-        with explained_errors():
-            self._partitions.write_statistics(number, added(map(pickle.loads, statistics)))
 
 
 def _held_out(

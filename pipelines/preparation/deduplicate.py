@@ -1,7 +1,9 @@
-"""The end of the second Beam job: which pairs of a partition stay, knowing all that are like them.
+"""Which of several like pairs stay: of the pairs of a partition, knowing all that are like them.
 
-keys of what pairs have in common ──► GroupByKey ──► find drops ─┐
-batches of pairs, sources of given dev and test ─────────────────┴─► GroupByKey(partition) ──► choose, sort, write
+    keys of what pairs have in common ──► GroupByKey ──► find drops ─┐
+    batches of pairs, sources of given dev and test ─────────────────┴─► CoGroupByKey(partition) ──► choose, sort
+
+What pairs may have in common, and which of them are dropped for it, is in ``pipelines.cleaning.duplicates``.
 """
 
 from __future__ import annotations
@@ -10,26 +12,77 @@ import itertools
 import pickle
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeAlias
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.cleaning.duplicates import KEYS, Drop, beyond_translations, without_copies
+from pipelines.cleaning.duplicates import (
+    KEYS,
+    Drop,
+    beyond_translations,
+    near_duplicate_drops,
+    target_drops,
+    without_copies,
+)
 from pipelines.cleaning.records import Pair, Rejected, Rejection
 from pipelines.cleaning.rules import DUPLICATE, OVERLAP, UNDERSAMPLED
 from pipelines.cleaning.sentences import Sentences
-from pipelines.preparation.partitions import Assignment, Partitions, unpack
+from pipelines.preparation.partitions import Assignment, Partitions, pack, unpack
 from pipelines.runners.guards import explained_errors, without_cycle_collection
+from recipes.data_schema import Cleaning
 
-# What a partition is given to choose from: its pairs; sources of dev and test; pairs to leave out, because of targets
-# or of likeness.
-BATCHES, HELD_OUT, TARGETS, NEAR = "batches", "held_out", "targets", "near"
+# What is known of pairs, by tag, and in which form:
+BATCHES = "batches"  # partition, packed pairs kept and rejected, as bare tuples
+HELD_OUT = "held_out"  # partition, pickled digests of the sources of dev and test that would be in it
+TARGETS = "targets"  # part of all targets, KEYS of pairs that may have their targets in common
+NEAR = "near"  # part of all bands, KEYS of pairs that may be nearly the same
+KNOWN = (BATCHES, HELD_OUT, TARGETS, NEAR)
+
+_BYTES_OF_A_PAIR = 200  # packed, about
 
 DropFinder: TypeAlias = Callable[[npt.NDArray[np.void]], Iterator[tuple[int, Drop]]]
 
 
+class ChosenPairs(NamedTuple):
+    """The pairs of a partition that stay, and those that are rejected, both sorted."""
+
+    kept: list[Pair]
+    rejected: list[Rejected]
+
+
+class Deduplicate(beam.PTransform):
+    """What is known of pairs, by its tag → (partition, its pairs: those that stay, and those that do not)."""
+
+    def __init__(self, partitions: Partitions):
+        super().__init__()
+        self._partitions = partitions
+
+    def expand(
+        self, known: Mapping[str, beam.PCollection[tuple[int, bytes]]]
+    ) -> beam.PCollection[tuple[int, ChosenPairs]]:
+        of_partitions = {tag: known[tag] for tag in (BATCHES, HELD_OUT)}
+        for tag, find in drop_finders(self._partitions.recipe.cleaning).items():
+            same = known[tag] | f"GroupByKey({tag})" >> beam.GroupByKey()
+            of_partitions[tag] = same | f"FindDrops({tag})" >> beam.ParDo(FindDrops(find))
+        return of_partitions | beam.CoGroupByKey() | beam.ParDo(ChoosePairs(self._partitions))
+
+
+def drop_finders(cleaning: Cleaning) -> dict[str, DropFinder]:
+    """By the tag of what pairs may have in common, what finds those to be left out because of it."""
+    finders: dict[str, DropFinder] = {}
+    if cleaning.remove_overlap or cleaning.max_sources is not None:
+        overlap, most = cleaning.remove_overlap, cleaning.max_sources
+        finders[TARGETS] = partial(target_drops, overlap=overlap, most_sources=most)
+    if cleaning.max_near_duplicates is not None:
+        finders[NEAR] = partial(near_duplicate_drops, similarity=cleaning.max_near_duplicates)
+    return finders
+
+
+@beam.typehints.with_input_types(tuple[int, Iterable[bytes]])
+@beam.typehints.with_output_types(tuple[int, bytes])
 class FindDrops(beam.DoFn):
     """(part, ``KEYS``) → (partition, pairs that it must leave out), as ``pipelines.cleaning.duplicates`` finds them."""
 
@@ -44,36 +97,39 @@ class FindDrops(beam.DoFn):
             yield partition, pickle.dumps(of_partition)
 
 
-class WritePartition(beam.DoFn):
-    """(partition, all that is known of its pairs) → nothing: leaves out what must be, sorts, writes its files."""
+@beam.typehints.with_input_types(tuple[int, Mapping[str, Iterable[bytes]]])
+@beam.typehints.with_output_types(tuple[int, ChosenPairs])
+class ChoosePairs(beam.DoFn):
+    """(partition, all that is known of its pairs) → (partition, its pairs)."""
 
     def __init__(self, partitions: Partitions):
         self._partitions = partitions
         self._assignment = Assignment(partitions)
 
-    def process(self, element: tuple[int, Mapping[str, Iterable[bytes]]]) -> None:
+    def process(self, element: tuple[int, Mapping[str, Iterable[bytes]]]) -> Iterator[tuple[int, ChosenPairs]]:
+        partition, known = element
         with explained_errors(), without_cycle_collection():
-            self._write(*element)
+            yield partition, self._chosen(partition, known)
 
-    def _write(self, partition: int, inputs: Mapping[str, Iterable[bytes]]) -> None:
+    def _chosen(self, partition: int, known: Mapping[str, Iterable[bytes]]) -> ChosenPairs:
         kept: list[Pair] = []
         rejected: list[Rejected] = []
-        for batch in map(unpack, inputs[BATCHES]):
+        for batch in map(unpack, known[BATCHES]):
             kept += itertools.starmap(Pair, batch[0])
             rejected += map(Rejected._make, batch[1])
         kept.sort()
         split = self._partitions.split(partition)
         if not self._partitions.is_given(split):
-            held_out = {digest for digests in inputs[HELD_OUT] for digest in pickle.loads(digests)}
-            of_partition = [*inputs.get(TARGETS, ()), *inputs.get(NEAR, ())]
+            held_out = {digest for digests in known[HELD_OUT] for digest in pickle.loads(digests)}
+            of_partition = [*known.get(TARGETS, ()), *known.get(NEAR, ())]
             drops = [drop for found in of_partition for drop in pickle.loads(found)]
-            kept = self._chosen(kept, rejected, held_out if split == "train" else set(), drops)
+            kept = self._deduplicated(kept, rejected, held_out if split == "train" else set(), drops)
         if split == "train":
             kept = self._weighted(kept, rejected)
         rejected.sort()
-        self._partitions.write(partition, kept, rejected)
+        return ChosenPairs(kept, rejected)
 
-    def _chosen(
+    def _deduplicated(
         self, kept: list[Pair], rejected: list[Rejected], held_out: set[bytes], drops: list[Drop]
     ) -> list[Pair]:
         """The pairs that stay beside the others; those that do not go to ``rejected``."""
@@ -125,3 +181,24 @@ class WritePartition(beam.DoFn):
     def _rejected(self, pair: Pair, rejection: Rejection) -> Rejected:
         file = self._partitions.corpora[pair.corpus].file_name
         return Rejected(pair.corpus, pair.line, *rejection, file, pair.source, pair.target)
+
+
+class ChosenPairsCoder(beam.coders.Coder):
+    """For runners that hand chosen pairs on to another worker; as a rule the one that chose them writes them.
+
+    Beam learns the size of elements by encoding samples of them, and of a few it samples all. For partitions, that
+    would take a twelfth of the job's time.
+    """
+
+    def encode(self, chosen: ChosenPairs) -> bytes:
+        return pack(chosen)
+
+    def decode(self, packed: bytes) -> ChosenPairs:
+        chosen: ChosenPairs = unpack(packed)
+        return chosen
+
+    def estimate_size(self, chosen: ChosenPairs) -> int:
+        return _BYTES_OF_A_PAIR * (len(chosen.kept) + len(chosen.rejected))
+
+
+beam.coders.registry.register_coder(ChosenPairs, ChosenPairsCoder)

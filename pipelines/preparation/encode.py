@@ -1,4 +1,4 @@
-"""The third Beam job: every partition's pairs, encoded as subword ids, become one shard.
+"""Encodes every partition's pairs as subword ids, and writes them as one shard.
 
 Each partition is one element and one worker's work; it leaves the shard, the file of rejected pairs, and a
 ``PartitionCounts`` that the manifest is put together from. Results are files and not Beam counters, which
@@ -10,12 +10,9 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import apache_beam as beam
-import sentencepiece
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.cleaning.records import Pair, Rejected, Rejection
 from pipelines.cleaning.rules import TOO_MANY_SUBWORDS
@@ -25,23 +22,21 @@ from pipelines.preparation.shards import EncodedPair, encoded_example, write_sha
 from pipelines.preparation.subwords import load_subwords
 from pipelines.runners.guards import explained_errors, without_cycle_collection
 from pipelines.runners.progress import Progress
-from pipelines.runners.run import run_pipeline
 from recipes.corpora import Corpus
 from workspace.layout import WorkDirectory, shard_name
 from workspace.storage import replacing, sha256_of
 
 
-def encode_partitions(partitions: Partitions, output: WorkDirectory, options: PipelineOptions, pairs: int) -> None:
-    """Runs the job over ``pairs`` pairs in all: shards and rejected pairs appear in ``output.data``."""
-    pipeline = beam.Pipeline(options=options)
-    (
-        pipeline
-        | "partitions" >> beam.Create(list(range(len(partitions))))
-        | "spread" >> beam.Reshuffle()
-        | "encode" >> beam.ParDo(EncodePartition(partitions, output))
-    )
-    with _progress(output).shown(pairs, "encoding", "pair"):
-        run_pipeline(pipeline)
+class WriteShards(beam.PTransform):
+    """Beginning of a pipeline → nothing: shards and rejected pairs of all partitions appear in ``output.data``."""
+
+    def __init__(self, partitions: Partitions, output: WorkDirectory):
+        super().__init__()
+        self._partitions, self._output = partitions, output
+
+    def expand(self, pipeline: beam.pvalue.PBegin) -> beam.PCollection[None]:
+        encode = EncodePartition(self._partitions, self._output)
+        return pipeline | beam.Create(list(range(len(self._partitions)))) | beam.ParDo(encode)
 
 
 def read_counts(partitions: Partitions, output: WorkDirectory) -> list[PartitionCounts]:
@@ -49,6 +44,7 @@ def read_counts(partitions: Partitions, output: WorkDirectory) -> list[Partition
     return [pickle.loads(_counts(output, partition).read_bytes()) for partition in range(len(partitions))]
 
 
+@beam.typehints.with_input_types(int)
 class EncodePartition(beam.DoFn):
     """Partition → nothing: writes its shard, its rejected pairs, its counts last; a finished one is left as it is."""
 
@@ -57,6 +53,11 @@ class EncodePartition(beam.DoFn):
         self._output = output
         self._names = [corpus.name for corpus in partitions.corpora]
         self._files = [corpus.file_name for corpus in partitions.corpora]
+
+    def setup(self) -> None:
+        joint = self._partitions.recipe.subwords.joint
+        self._source_model = load_subwords(self._output.subword_model("source", joint))
+        self._target_model = self._source_model if joint else load_subwords(self._output.subword_model("target", joint))
 
     def process(self, partition: int) -> None:
         if _counts(self._output, partition).exists():
@@ -78,11 +79,10 @@ class EncodePartition(beam.DoFn):
     def _records(self, partition: int, counts: PartitionCounts, rejected: list[Rejected]) -> Iterator[bytes]:
         """The records of a partition, which ``counts`` counts; what is too long goes to ``rejected``."""
         limit = self._partitions.recipe.subwords.max_length
-        source_model, target_model = self._models
         for read in self._partitions.read_kept(partition):
             pairs = _tagged(read, self._partitions.corpora)
-            sources = source_model.encode([pair.source for pair in pairs], num_threads=1)
-            targets = target_model.encode([pair.target for pair in pairs], num_threads=1)
+            sources = self._source_model.encode([pair.source for pair in pairs], num_threads=1)
+            targets = self._target_model.encode([pair.target for pair in pairs], num_threads=1)
             encoded = [EncodedPair(*each) for each in zip(pairs, sources, targets, strict=True)]
             # A translation is asked for every dev and test sentence, however long.
             if counts.split == "train":
@@ -93,14 +93,7 @@ class EncodePartition(beam.DoFn):
             counts.count_records(encoded, self._names)
             for each in encoded:
                 yield encoded_example(each, self._files[each.pair.corpus])
-            _progress(self._output).add(len(read))
-
-    @cached_property
-    def _models(self) -> tuple[sentencepiece.SentencePieceProcessor, sentencepiece.SentencePieceProcessor]:
-        """The subword models of both sides."""
-        joint = self._partitions.recipe.subwords.joint
-        source = load_subwords(self._output.subword_model("source", joint))
-        return source, source if joint else load_subwords(self._output.subword_model("target", joint))
+            encoding_progress(self._output).add(len(read))
 
     def _too_long(self, encoded: EncodedPair) -> Rejected:
         pair, limit = encoded.pair, self._partitions.recipe.subwords.max_length
@@ -123,7 +116,7 @@ def _tagged(pairs: list[Pair], corpora: Sequence[Corpus]) -> list[Pair]:
     return [pair._replace(source=tags[pair.corpus] + pair.source) for pair in pairs]
 
 
-def _progress(output: WorkDirectory) -> Progress:
+def encoding_progress(output: WorkDirectory) -> Progress:
     return Progress(output.root / "progress")
 
 

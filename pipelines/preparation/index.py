@@ -1,4 +1,4 @@
-"""The first Beam job: finds the sentence pairs of every corpus, so that any worker can read any part of them.
+"""Finds the sentence pairs of every corpus, so that any worker can read any part of them.
 
     corpus ──► unpack, unless it is two plain files ──► index by newlines ──► <number>.index
 
@@ -15,16 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.corpora.file_access import without_compression
 from pipelines.corpora.formats import format_of, read_pairs
 from pipelines.corpora.line_files import FilePair, PairIndex, index_pair
-from pipelines.preparation.steps import made_once
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.progress import Progress
-from pipelines.runners.run import run_pipeline
-from recipes.corpora import Corpus, is_remote, read_as
+from recipes.corpora import Corpus, is_remote
 from workspace.errors import UserError
 from workspace.storage import read_json, replacing, write_json
 
@@ -70,34 +67,19 @@ class Indexes:
         return self.directory / f"{corpus.number:03d}.index"
 
 
-def index_corpora(corpora: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, chunk_pairs: int) -> list[int]:
-    """Runs the job once; gives the number of pairs of every corpus. Raises UserError where one has none."""
-    made_from = [[read_as(corpus) for corpus in corpora], chunk_pairs]
-    return made_once(indexes.directory, made_from, lambda: _run(corpora, indexes, options, chunk_pairs))
+class IndexCorpora(beam.PTransform):
+    """Beginning of a pipeline → nothing: indexes ``corpora`` in chunks of ``chunk_pairs`` pairs."""
+
+    def __init__(self, corpora: Sequence[Corpus], indexes: Indexes, chunk_pairs: int):
+        super().__init__()
+        self._corpora, self._indexes, self._chunk_pairs = corpora, indexes, chunk_pairs
+
+    def expand(self, pipeline: beam.pvalue.PBegin) -> beam.PCollection[None]:
+        index = IndexCorpus(self._indexes, self._chunk_pairs)
+        return pipeline | beam.Create(list(self._corpora)) | beam.ParDo(index)
 
 
-def _run(corpora: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, chunk_pairs: int) -> list[int]:
-    index = IndexCorpus(indexes, chunk_pairs)
-    with indexes.progress.shown(sum(map(_size, corpora)), "indexing", "B"):
-        if len(corpora) == 1:
-            # Work for one worker, which would take longer to start.
-            index.process(corpora[0])
-        else:
-            pipeline = beam.Pipeline(options=options)
-            pipeline | beam.Create(list(corpora)) | beam.Reshuffle() | "index" >> beam.ParDo(index)
-            run_pipeline(pipeline)
-    for corpus in corpora:
-        for warning in indexes.read_warnings(corpus):
-            print(f"warning: {warning}", file=sys.stderr)
-    lines = [indexes.read(corpus).lines for corpus in corpora]
-    for corpus, count in zip(corpora, lines, strict=True):
-        if not count:
-            raise UserError(
-                f"{corpus.split} corpus {corpus.paths[0]} has no lines; give files with one sentence a line"
-            )
-    return lines
-
-
+@beam.typehints.with_input_types(Corpus)
 class IndexCorpus(beam.DoFn):
     """Corpus → nothing: writes its index, and its pairs where they must be unpacked."""
 
@@ -114,7 +96,29 @@ class IndexCorpus(beam.DoFn):
                 _unpack(corpus, files, warnings.append)
                 self._indexes.write_warnings(corpus, warnings)
             self._indexes.write(corpus, index_pair(files, self._chunk_pairs))
-            self._indexes.progress.add(_size(corpus))
+            self._indexes.progress.add(size_of(corpus))
+
+
+def indexed_pairs(corpora: Sequence[Corpus], indexes: Indexes) -> list[int]:
+    """The number of pairs of every corpus that was indexed; prints what there is to warn of.
+
+    Raises UserError where one has none.
+    """
+    for corpus in corpora:
+        for warning in indexes.read_warnings(corpus):
+            print(f"warning: {warning}", file=sys.stderr)
+    pairs = [indexes.read(corpus).lines for corpus in corpora]
+    for corpus, count in zip(corpora, pairs, strict=True):
+        if not count:
+            raise UserError(
+                f"{corpus.split} corpus {corpus.paths[0]} has no lines; give files with one sentence a line"
+            )
+    return pairs
+
+
+def size_of(corpus: Corpus) -> int:
+    """The bytes of its files on this machine."""
+    return sum(Path(path).stat().st_size for path in corpus.paths if not is_remote(path))
 
 
 def _is_plain(corpus: Corpus) -> bool:
@@ -135,7 +139,3 @@ def _unpack(corpus: Corpus, files: FilePair, warn: Callable[[str], object]) -> N
         for source, target in pairs:
             source_file.write(source + b"\n")
             target_file.write(target + b"\n")
-
-
-def _size(corpus: Corpus) -> int:
-    return sum(Path(path).stat().st_size for path in corpus.paths if not is_remote(path))

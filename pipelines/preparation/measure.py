@@ -1,6 +1,6 @@
 """A Beam job that measures the training corpora by every cleaning rule and rejects nothing.
 
-chunk ──► read ──► repair, measure, one batch a rule ──► GroupByKey(rule) ──► add up, write
+ReadCorpora ──► blocks ──► MeasureRules ──► what a rule measures of a block, added up by rule ──► WriteMeasures
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from pipelines.cleaning.blocks import decoded, repaired_pairs
 from pipelines.cleaning.rules import RULES, Rule
 from pipelines.cleaning.sentences import Column, Sentences
 from pipelines.corpora.line_files import PairBlock
-from pipelines.preparation.clean import ListChunks, ReadChunk
 from pipelines.preparation.index import Indexes
+from pipelines.preparation.read import ReadCorpora
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.progress import Progress
-from pipelines.runners.run import run_pipeline
+from pipelines.runners.run import beam_pipeline
 from recipes.corpora import Corpus
 from workspace.storage import replacing
 
@@ -56,43 +56,55 @@ class Measures:
     examples_beyond: list[Example] = field(default_factory=list)
     examples_within: list[Example] = field(default_factory=list)
 
-    def add(self, other: Measures) -> None:
-        """Adds what was measured of other pairs."""
-        self.values.update(other.values)
-        self.beyond += other.beyond
-        self.examples_beyond = heapq.nsmallest(EXAMPLES, [*self.examples_beyond, *other.examples_beyond])
-        self.examples_within = heapq.nsmallest(EXAMPLES, [*self.examples_within, *other.examples_within])
-
 
 def measure_corpora(
     corpora: Sequence[Corpus], indexes: Indexes, pairs: int, directory: Path, options: PipelineOptions
 ) -> dict[str, Measures]:
     """Measures the training corpora, ``pairs`` in all; gives what each rule that can measures, by reason."""
-    pipeline = beam.Pipeline(options=options)
     progress = Progress(directory / "progress")
-    (
-        pipeline
-        | "corpora" >> beam.Create(list(corpora))
-        | "chunks" >> beam.ParDo(ListChunks(indexes))
-        | "spread" >> beam.Reshuffle()
-        | "read" >> beam.ParDo(ReadChunk())
-        | "measure" >> beam.ParDo(MeasureBlock(corpora, progress))
-        | "same rule" >> beam.GroupByKey()
-        | "write" >> beam.ParDo(WriteMeasures(directory))
-    )
-    with progress.shown(pairs, "measuring", "pair"):
-        run_pipeline(pipeline)
+    with progress.shown(pairs, "measuring", "pair"), beam_pipeline(options) as pipeline:
+        (
+            pipeline
+            | ReadCorpora(corpora, indexes)
+            | MeasureRules(corpora, progress)
+            | beam.CombinePerKey(added_measures)
+            | WriteMeasures(directory)
+        )
     return {path.stem: pickle.loads(path.read_bytes()) for path in directory.glob("*.measures")}
 
 
+class MeasureRules(beam.PTransform):
+    """Blocks of ``corpora`` → (reason of a rule, what it measures of a block)."""
+
+    def __init__(self, corpora: Sequence[Corpus], progress: Progress):
+        super().__init__()
+        self._corpora, self._progress = corpora, progress
+
+    def expand(self, blocks: beam.PCollection[PairBlock]) -> beam.PCollection[tuple[str, Measures]]:
+        return blocks | beam.ParDo(MeasureBlock(self._corpora, self._progress))
+
+
+class WriteMeasures(beam.PTransform):
+    """(reason of a rule, what it measures of all pairs) → nothing: writes it to a file of ``directory``."""
+
+    def __init__(self, directory: Path):
+        super().__init__()
+        self._directory = directory
+
+    def expand(self, measures: beam.PCollection[tuple[str, Measures]]) -> beam.PCollection[None]:
+        return measures | beam.ParDo(WriteMeasuresOfRule(self._directory))
+
+
+@beam.typehints.with_input_types(PairBlock)
+@beam.typehints.with_output_types(tuple[str, Measures])
 class MeasureBlock(beam.DoFn):
-    """Block → (reason, pickled ``Measures``) of every rule whose settings are given, even where it is off."""
+    """Block → (reason, ``Measures``) of every rule whose settings are given, even where it is off."""
 
     def __init__(self, corpora: Sequence[Corpus], progress: Progress):
         self._corpora = {corpus.number: corpus for corpus in corpora}
         self._progress = progress
 
-    def process(self, block: PairBlock) -> Iterator[tuple[str, bytes]]:
+    def process(self, block: PairBlock) -> Iterator[tuple[str, Measures]]:
         corpus = self._corpora[block.corpus]
         settings = corpus.cleaning
         if settings is None:
@@ -103,25 +115,31 @@ class MeasureBlock(beam.DoFn):
         for rule in RULES:
             if rule.can_measure(settings):
                 values = rule.measure(source, target, settings)
-                measures = _measures(rule, rule.limit(settings), values, source, target, block, corpus)
-                yield rule.reason, pickle.dumps(measures)
+                yield rule.reason, _measures(rule, rule.limit(settings), values, source, target, block, corpus)
         with explained_errors():
             self._progress.add(block.pairs)
 
 
-class WriteMeasures(beam.DoFn):
-    """(reason, measures of blocks) → nothing: writes their sum."""
+def added_measures(several: Iterable[Measures]) -> Measures:
+    """What a rule measures of several parts of the pairs, taken together."""
+    total = Measures()
+    for measures in several:
+        total.values.update(measures.values)
+        total.beyond += measures.beyond
+        total.examples_beyond = heapq.nsmallest(EXAMPLES, [*total.examples_beyond, *measures.examples_beyond])
+        total.examples_within = heapq.nsmallest(EXAMPLES, [*total.examples_within, *measures.examples_within])
+    return total
 
+
+@beam.typehints.with_input_types(tuple[str, Measures])
+class WriteMeasuresOfRule(beam.DoFn):
     def __init__(self, directory: Path):
         self._directory = directory
 
-    def process(self, element: tuple[str, Iterable[bytes]]) -> None:
-        reason, several = element
-        total = Measures()
-        for measures in several:
-            total.add(pickle.loads(measures))
+    def process(self, element: tuple[str, Measures]) -> None:
+        reason, measures = element
         with explained_errors(), replacing(self._directory / f"{reason}.measures") as path:
-            path.write_bytes(pickle.dumps(total))
+            path.write_bytes(pickle.dumps(measures))
 
 
 def _measures(

@@ -3,8 +3,7 @@
 Which partition a pair goes to is decided by a hash of the letters of its source sentence alone, so that no
 sentence is in two splits, whatever its case and punctuation, and all copies of a pair meet in one partition; a
 hash of the whole pair is its place there, which is the shuffle. Nothing depends on the order in which workers
-finish. The second Beam job (``pipelines.preparation.clean``) writes the partitions' files, the third
-(``pipelines.preparation.encode``) reads them.
+finish. Of the jobs of ``pipelines.preparation.job`` the second writes the partitions' files, the third reads them.
 """
 
 from __future__ import annotations

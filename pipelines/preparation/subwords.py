@@ -1,4 +1,4 @@
-"""Learns the SentencePiece model(s) of a corpus.
+"""Learns the SentencePiece model(s) of a corpus, or takes those of another run.
 
 The ids every vocabulary begins with are those of ``workspace.layout``; there is no beginning-of-sentence
 id. SentencePiece's default normaliser (NFKC and white space) is the only text normalisation the model
@@ -7,17 +7,23 @@ depends on, and the same file is embedded in the exported SavedModel.
 
 from __future__ import annotations
 
+import heapq
 import io
+import itertools
 import re
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import sentencepiece
 
+from pipelines.cleaning.records import Pair
+from pipelines.preparation.partitions import Partitions
 from recipes.data_schema import Subwords
 from workspace.errors import UserError
-from workspace.layout import END_ID, PADDING_ID, UNKNOWN_ID
+from workspace.layout import END_ID, PADDING_ID, UNKNOWN_ID, WorkDirectory
 from workspace.progress import progress_bar
 from workspace.storage import replacing
 
@@ -25,6 +31,25 @@ from workspace.storage import replacing
 # script with three bytes a character.
 _MAX_SENTENCE_BYTES = 1 << 16
 _SECONDS_BETWEEN_LOOKS = 0.2
+
+
+def learn_subwords(partitions: Partitions, models: WorkDirectory) -> None:
+    """Learns the recipe's subword models from a sample of what is in the partitions, into ``models.data``.
+
+    Where the recipe names another run to take them from, they are copied instead.
+    """
+    settings = partitions.recipe.subwords
+    tags = sorted({corpus.tag for corpus in partitions.corpora if corpus.tag})
+    if settings.from_work is not None:
+        _take_subwords(WorkDirectory(Path(settings.from_work)), models, settings, tags)
+        return
+    if settings.joint:
+        both = itertools.chain.from_iterable((pair.source, pair.target) for pair in _sample(partitions))
+        train_subwords(both, settings, models.subword_model("source", joint=True), tags)
+        return
+    for side in ("source", "target"):
+        sentences = map(attrgetter(side), _sample(partitions))
+        train_subwords(sentences, settings, models.subword_model(side, joint=False), tags)
 
 
 def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tags: Sequence[str] = ()) -> None:
@@ -82,6 +107,30 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
 def load_subwords(path: Path) -> sentencepiece.SentencePieceProcessor:
     """The model in ``path``."""
     return sentencepiece.SentencePieceProcessor(model_file=str(path))
+
+
+def _take_subwords(other: WorkDirectory, models: WorkDirectory, settings: Subwords, tags: list[str]) -> None:
+    """Copies another run's models. Raises UserError where they do not have the symbols that this run needs."""
+    for side in ("source", "target"):
+        taken = other.subword_model(side, settings.joint)
+        with replacing(models.subword_model(side, settings.joint)) as temporary:
+            shutil.copyfile(taken, temporary)
+        subwords = load_subwords(taken)
+        # A tag stands before source sentences only, but learning puts it into both models.
+        for symbol in (*settings.symbols, *tags):
+            if subwords.piece_to_id(symbol) == subwords.unk_id():
+                raise UserError(
+                    f"the subwords taken from {other.root} have no symbol {symbol}; learn them with it in "
+                    "subwords.symbols there, or leave it out here"
+                )
+
+
+def _sample(partitions: Partitions) -> Iterator[Pair]:
+    """The training pairs with the smallest hashes, as many as the recipe allows, in that order."""
+    shuffled = [
+        itertools.chain.from_iterable(partitions.read_kept(partition)) for partition in partitions.of_split("train")
+    ]
+    return itertools.islice(heapq.merge(*shuffled), partitions.recipe.subwords.sample_pairs)
 
 
 def _explained(error: BaseException, settings: Subwords) -> BaseException:

@@ -16,7 +16,8 @@ from jinja2 import Environment, PackageLoader
 
 from pipelines.cleaning.rules import RULES, Rule
 from pipelines.corpora.line_files import CHUNK_PAIRS
-from pipelines.preparation.index import Indexes, index_corpora
+from pipelines.preparation.index import Indexes
+from pipelines.preparation.job import index_corpora
 from pipelines.preparation.measure import Measures, measure_corpora
 from recipes.corpora import corpora
 from recipes.schema import Recipe

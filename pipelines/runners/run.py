@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from apache_beam.runners.portability.flink_runner import FlinkRunner
 
 from pipelines.runners.flink_cluster import cancel_jobs
@@ -15,24 +17,35 @@ from pipelines.runners.silence import beam_silenced, silence_listeners
 from workspace.errors import UserError
 
 
-def run_pipeline(pipeline: beam.Pipeline) -> None:
-    """Runs the pipeline to its end. A UserError raised in a worker comes out as itself."""
+@contextlib.contextmanager
+def beam_pipeline(options: PipelineOptions) -> Iterator[beam.Pipeline]:
+    """As ``with beam.Pipeline(options=options)``: what the body builds runs to its end when the body is left.
+
+    A UserError raised in a worker comes out as itself.
+    """
     # Beam would print the traceback of every error in a worker, which then comes here anyway.
-    with beam_silenced(), worker_processes(pipeline):
-        try:
-            pipeline.run().wait_until_finish()
-        except KeyboardInterrupt:
-            # Flink would go on with the job, also if Beam were asked to cancel it.
-            if isinstance(pipeline.runner, FlinkRunner):
-                silence_listeners()
-                cancel_jobs(flink_master(pipeline.options), pipeline.options.view_as(GoogleCloudOptions).job_name)
-            raise
-        except Exception as error:
-            if str(error).startswith("KeyboardInterrupt"):
-                raise KeyboardInterrupt from error
-            if sentence := _user_sentence(error):
-                raise UserError(sentence) from error
-            raise
+    with beam_silenced():
+        pipeline = beam.Pipeline(options=options)
+        yield pipeline
+        with worker_processes(pipeline):
+            _run(pipeline)
+
+
+def _run(pipeline: beam.Pipeline) -> None:
+    try:
+        pipeline.run().wait_until_finish()
+    except KeyboardInterrupt:
+        # Flink would go on with the job, also if Beam were asked to cancel it.
+        if isinstance(pipeline.runner, FlinkRunner):
+            silence_listeners()
+            cancel_jobs(flink_master(pipeline.options), pipeline.options.view_as(GoogleCloudOptions).job_name)
+        raise
+    except Exception as error:
+        if str(error).startswith("KeyboardInterrupt"):
+            raise KeyboardInterrupt from error
+        if sentence := _user_sentence(error):
+            raise UserError(sentence) from error
+        raise
 
 
 def _user_sentence(error: Exception) -> str | None:

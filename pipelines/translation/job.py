@@ -17,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.progress import Progress
-from pipelines.runners.run import run_pipeline
+from pipelines.runners.run import beam_pipeline
 from pipelines.translation.documents import Document, opened_document
 from pipelines.translation.engines import Engine, Translate
 
@@ -31,18 +31,24 @@ def translate_file(source: Path, output: Path, engine: Engine, options: Pipeline
     """
     with opened_document(source, output) as document:
         progress = Progress(document.directory / "progress")
-        pipeline = beam.Pipeline(options=options)
-        (
-            pipeline
-            | "chunks" >> beam.Create(range(len(document.index.chunks)))
-            | "spread" >> beam.Reshuffle()
-            | "translate" >> beam.ParDo(TranslateChunk(document, engine, progress))
-        )
-        with progress.shown(document.index.lines, "translating", "line"):
-            run_pipeline(pipeline)
+        with progress.shown(document.index.lines, "translating", "line"), beam_pipeline(options) as pipeline:
+            pipeline | TranslateChunks(document, engine, progress)
         return document.index.lines, document.join(output)
 
 
+class TranslateChunks(beam.PTransform):
+    """Beginning of a pipeline → nothing: translates all chunks of the document."""
+
+    def __init__(self, document: Document, engine: Engine, progress: Progress):
+        super().__init__()
+        self._chunks = range(len(document.index.chunks))
+        self._translate = TranslateChunk(document, engine, progress)
+
+    def expand(self, pipeline: beam.pvalue.PBegin) -> beam.PCollection[None]:
+        return pipeline | beam.Create(self._chunks) | beam.ParDo(self._translate)
+
+
+@beam.typehints.with_input_types(int)
 class TranslateChunk(beam.DoFn):
     """Number of a chunk → nothing: translates its lines, and writes its part of the translation."""
 

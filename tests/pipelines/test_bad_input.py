@@ -107,13 +107,13 @@ def test_an_error_in_a_worker_comes_out_as_its_sentence(
 ) -> None:
     """The file is cut short after it was indexed, which only a worker can notice."""
     work = new_work(tmp_path / "work", numbers)
-    check = job._check_size
+    check = job.check_size
 
     def cut(*arguments: Any) -> None:
         check(*arguments)
         numbers.target.write_bytes(b"un\n")
 
-    monkeypatch.setattr(job, "_check_size", cut)
+    monkeypatch.setattr(job, "check_size", cut)
     with pytest.raises(UserError) as error:
         run(work, f"--direct_running_mode={mode}")
     assert str(error.value) == "a corpus file changed while it was read; run the same command again"

@@ -149,7 +149,7 @@ def cleaning_job(cluster: FlinkCluster, before: set[str]) -> str | None:
     for listed in cluster.rest("/jobs/overview")["jobs"]:
         if listed["jid"] not in before:
             vertices = cluster.rest(f"/jobs/{listed['jid']}")["vertices"]
-            if any("clean" in vertex["name"] and vertex["status"] == "RUNNING" for vertex in vertices):
+            if any("CleanPairs" in vertex["name"] and vertex["status"] == "RUNNING" for vertex in vertices):
                 return str(listed["jid"])
     return None
 
@@ -163,13 +163,13 @@ def test_an_error_in_a_worker_comes_out_as_its_sentence(
 ) -> None:
     """And nothing else does, though Flink tried again."""
     work = new_work(tmp_path / "work", corpus)
-    check = job._check_size
+    check = job.check_size
 
     def cut(*arguments: Any) -> None:
         check(*arguments)
         corpus.target.write_bytes(b"un\n")
 
-    monkeypatch.setattr(job, "_check_size", cut)
+    monkeypatch.setattr(job, "check_size", cut)
     with pytest.raises(UserError) as error:
         run_on(work, options, chunk_pairs=10_000)
     assert str(error.value) == "a corpus file changed while it was read; run the same command again"
