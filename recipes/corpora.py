@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,11 @@ from recipes.schema import Recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.storage import sha256_of
+
+# SHA-256 of the corpus files that this process has read, by their state then.
+_sums: dict[tuple[int, ...], str] = {}
+# Nanoseconds. Some file systems have no finer times, so that a file written twice within them may look the same.
+_COARSEST_TIMES = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ def read_as(corpus: Corpus) -> dict[str, Any]:
 
 def _file(path: str) -> dict[str, Any]:
     if not is_remote(path):
-        return {"name": base_name(path), "sha256": sha256_of(Path(path))}
+        return {"name": base_name(path), "sha256": _sha256(Path(path))}
     # Imported here, for it takes seconds; and no SHA-256, for reading the whole file from far away takes longer still.
     from apache_beam.io.filesystems import FileSystems  # noqa: PLC0415
 
@@ -146,6 +153,33 @@ def _file(path: str) -> dict[str, Any]:
     if not found:
         raise UserError(f"corpus {path}: no such file")
     return {"name": path, "size": found[0].size_in_bytes, "updated": found[0].last_updated_in_seconds}
+
+
+def _sha256(path: Path) -> str:
+    """SHA-256 of a corpus file. A process reads the file for it once, and again whenever it was written to since.
+
+    Several steps of a run ask for it, and a corpus may have many gigabytes.
+    """
+    state = _state(path)
+    if state not in _sums:
+        began = time.time_ns()
+        digest = sha256_of(path)
+        *_, modified, changed = state
+        if max(modified, changed) > began - _COARSEST_TIMES or _state(path) != state:
+            return digest
+        _sums[state] = digest
+    return _sums[state]
+
+
+def _state(path: Path) -> tuple[int, int, int, int, int]:
+    """What tells a file from every other and from what it was before: device, inode, bytes, and two times in ns.
+
+    They are those of the last write, which can be set to any other, and of the last change of its status, which cannot.
+    """
+    # Of the opened file, for then a network file system asks its server.
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _check(path: str, corpus: Corpus) -> None:
