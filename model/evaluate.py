@@ -28,8 +28,9 @@ def main(arguments: list[str]) -> None:
 
         from model.devices.cores import keep_operations_on_one_core
         from model.evaluation.scores import evaluate
+        from workspace.lock import sole_use
     keep_operations_on_one_core()
-    with own_temporary_directory():
+    with sole_use(work, "model.evaluate"), own_temporary_directory():
         evaluate(work, recipe)
 
 

@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> None:
         recipe = resolved_recipe(work)
 
         from model.search.saved_model import export
-    with own_temporary_directory():
+        from workspace.lock import sole_use
+    with sole_use(work, "model.export"), own_temporary_directory():
         print(f"exported {export(work, recipe)}")
 
 

@@ -7,6 +7,7 @@ Interrupted and started again, it goes on from the newest checkpoint. The traini
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from recipes.spread import add_spread_flags, check_spread
@@ -38,9 +39,13 @@ def main(arguments: list[str]) -> None:
 
         from model.devices.cores import keep_operations_on_one_core
         from model.devices.strategies import choose_strategy
+        from model.devices.workers import is_first_worker
         from model.training.loop import train
+        from workspace.lock import sole_use
     keep_operations_on_one_core()
-    with own_temporary_directory():
+    # The others only read.
+    alone = sole_use(work, "model.train") if is_first_worker() else contextlib.nullcontext()
+    with alone, own_temporary_directory():
         train(work, recipe, choose_strategy(options.strategy))
 
 
@@ -48,9 +53,11 @@ def _train_in_workers(work: WorkDirectory, count: int) -> None:
     with starting_up():
         from model.devices.workers import WorkerError, run_workers
         from recipes.stages import resolved_recipe
+        from workspace.lock import sole_use
     resolved_recipe(work)  # what is wrong with it is said once, not by every worker
     try:
-        run_workers(count, "model.train", ["--work", str(work.root), "--strategy", "multi_worker"])
+        with sole_use(work, "model.train"):
+            run_workers(count, "model.train", ["--work", str(work.root), "--strategy", "multi_worker"])
     except WorkerError as error:
         newest = max(work.steps(), default=0)
         raise UserError(f"{error}; start the same command to go on from step {newest}") from error

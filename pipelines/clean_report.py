@@ -30,7 +30,9 @@ def main(arguments: list[str]) -> None:
 
         from pipelines.reports.clean_report_page import write_clean_report
         from pipelines.runners.options import pipeline_options
-    write_clean_report(recipe, work, pipeline_options(flags))
+        from workspace.lock import sole_use
+    with sole_use(work, "pipelines.clean_report"):
+        write_clean_report(recipe, work, pipeline_options(flags))
     print(f"what every rule would take: {work.clean_report}")
 
 

@@ -22,11 +22,13 @@ def main(arguments: list[str]) -> None:
         from pipelines.corpora.fetching import fetch
         from recipes.corpora import to_fetch
         from recipes.stages import resolved_recipe
+        from workspace.lock import sole_use
     recipe = resolved_recipe(work)
     if not to_fetch(recipe):
         print("nothing to fetch: the recipe names files of its own")
         return
-    fetch(recipe, work)
+    with sole_use(work, "pipelines.fetch"):
+        fetch(recipe, work)
     print(f"fetched {', '.join(to_fetch(recipe))}: {work.corpus}")
 
 

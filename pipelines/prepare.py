@@ -34,7 +34,8 @@ def main(arguments: list[str]) -> None:
         from pipelines.preparation.manifest import summary
         from pipelines.reports.preparation_report import render_report
         from pipelines.runners.options import ready_runner
-    with ready_runner(flags) as options:
+        from workspace.lock import sole_use
+    with sole_use(work, "pipelines.prepare"), ready_runner(flags) as options:
         manifest = prepare(recipe, work, options, render_report=render_report)
     print(summary(manifest, work), flush=True)
 

@@ -15,6 +15,7 @@ from recipes.schema import Recipe
 from recipes.stages import FETCH, STAGES, resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import SPLITS, Side, Split, WorkDirectory
+from workspace.lock import sole_use
 
 
 def go(
@@ -30,10 +31,12 @@ def go(
     its command gets beside the work directory. No result depends on ``flags``.
     """
     recipe = load_recipe(recipe_name, _overrides(files))
-    if not work.recipe.is_file() or resolved_recipe(work) != recipe:
-        save_recipe(recipe, work.recipe)
-    names = [stage.name for stage in STAGES]
-    ran = make_stages(recipe, work, names[: names.index(until) + 1], flags)
+    work.root.mkdir(parents=True, exist_ok=True)
+    with sole_use(work, "recipes.run"):
+        if not work.recipe.is_file() or resolved_recipe(work) != recipe:
+            save_recipe(recipe, work.recipe)
+        names = [stage.name for stage in STAGES]
+        ran = make_stages(recipe, work, names[: names.index(until) + 1], flags)
     if not ran:
         print(f"{work.root} is up to date: nothing to do (make summary shows its figures)")
     elif until == names[-1]:

@@ -15,6 +15,7 @@ from recipes.loading import load_recipe, save_recipe
 from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, TRAIN, Stage, resolved_recipe
 from workspace.errors import extras_named
 from workspace.layout import WorkDirectory
+from workspace.lock import sole_use
 from workspace.marks import Manifest, Scores, TrainingMark, read_manifest, read_scores, read_training_mark
 
 
@@ -26,12 +27,16 @@ def prepare(work: str | Path, recipe: str | None = None, beam: Sequence[str] = (
     first, unless it is there.
     """
     directory = WorkDirectory(Path(work))
-    if recipe is not None:
-        save_recipe(load_recipe(recipe), directory.recipe)
-    settings = resolved_recipe(directory)
-    if to_fetch(settings) and FETCH.stale_because(settings, directory):
-        _run(FETCH, directory)
-    _run(PREPARE, directory, *beam)
+    loaded = None if recipe is None else load_recipe(recipe)
+    if loaded is not None:
+        directory.root.mkdir(parents=True, exist_ok=True)
+    with sole_use(directory, "rnnsearch.prepare"):
+        if loaded is not None:
+            save_recipe(loaded, directory.recipe)
+        settings = resolved_recipe(directory)
+        if to_fetch(settings) and FETCH.stale_because(settings, directory):
+            _run(FETCH, directory)
+        _run(PREPARE, directory, *beam)
     return read_manifest(directory)
 
 

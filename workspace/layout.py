@@ -74,6 +74,11 @@ class WorkDirectory:
         return self.root / "recipe.yaml"
 
     @property
+    def lock(self) -> Path:
+        """Locked by the command that changes what is here, and says which that is."""
+        return self.root / ".lock"
+
+    @property
     def corpus(self) -> Path:
         return self.root / "corpus"
 

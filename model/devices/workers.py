@@ -23,6 +23,7 @@ from typing import IO, NoReturn
 
 from workspace.command import command_parser, run_command
 from workspace.errors import UserError
+from workspace.lock import SHARED
 from workspace.machine import LOOPBACK, cores_of_worker, free_ports
 
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -81,7 +82,7 @@ def _run(module: str, arguments: list[str]) -> None:
     except UserError as error:
         # A fault that all workers share is for the chief to report. What became of a lost worker the process that
         # started us knows better, and ends us meanwhile; unless that worker only hangs.
-        if isinstance(error, WorkerError) or not _is_chief():
+        if isinstance(error, WorkerError) or not is_first_worker():
             time.sleep(SECONDS_TO_END)
         raise
 
@@ -93,6 +94,8 @@ def _start(
         **os.environ,
         "TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}),
         "TF_NUM_INTEROP_THREADS": str(cores),
+        # It trains in the work directory that we have locked.
+        SHARED: "yes",
         # Several processes cannot share a GPU; GPUs are for one process, with a replica on each.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
@@ -151,8 +154,12 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _is_chief() -> bool:
-    return bool(json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 0)
+def is_first_worker() -> bool:
+    """Whether this process is the first worker of its training, or the only one: the one that writes."""
+    try:
+        return int(json.loads(os.environ["TF_CONFIG"])["task"]["index"]) == 0
+    except (KeyError, ValueError, TypeError):
+        return True  # no TF_CONFIG, or one that is wrong: model.devices.strategies says how
 
 
 if __name__ == "__main__":

@@ -309,7 +309,7 @@ def test_the_command_says_what_it_did(tmp_path: Path, numbers: FilePair, capsys:
     kept = json.loads(work.manifest.read_text())["pairs"]["kept"]
     assert out.startswith("read 400 pairs in ")
     assert f"kept {kept['train']} train, {kept['dev']} dev, {kept['test']} test; rejected none" in out
-    assert sorted(path.name for path in work.root.iterdir()) == ["data", "intermediate", "recipe.yaml"]
+    assert sorted(path.name for path in work.root.iterdir()) == [".lock", "data", "intermediate", "recipe.yaml"]
     assert work.report.stat().st_size > 10_000  # with its pictures
 
 

@@ -1,0 +1,90 @@
+"""Two commands in one work directory: the second ends, and says who has it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.lock import sole_use
+
+pytestmark = pytest.mark.slow
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from workspace.layout import WorkDirectory
+from workspace.lock import sole_use
+with sole_use(WorkDirectory(Path(sys.argv[1])), "first"):
+    print("has it", flush=True)
+    time.sleep(60)
+"""
+
+
+def holder(root: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", HOLDS, str(root)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "has it\n"
+    return process
+
+
+@pytest.mark.parametrize("ends_by", [signal.SIGKILL, signal.SIGTERM])
+def test_the_second_says_who_has_it_until_the_first_ends(ends_by: signal.Signals, tmp_path: Path) -> None:
+    work = WorkDirectory(tmp_path)
+    with holder(tmp_path) as first:
+        try:
+            with pytest.raises(UserError) as refused, sole_use(work, "second"):
+                pytest.fail("two have it")
+            assert re.fullmatch(
+                rf"{tmp_path} is in use by first, process {first.pid} on {os.uname().nodename} since "
+                r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\S*; wait until it has ended, or end it",
+                str(refused.value),
+            )
+            with sole_use(WorkDirectory(tmp_path / "other"), "second"):
+                pass
+        finally:
+            first.send_signal(ends_by)
+            first.wait(30)
+    with sole_use(work, "second"):
+        pass
+
+
+def test_within_a_command_its_parts_have_it_too(tmp_path: Path) -> None:
+    work = WorkDirectory(tmp_path / "run")
+    work.root.mkdir()
+    (tmp_path / "link").symlink_to(work.root)
+    with sole_use(work, "whole"), sole_use(WorkDirectory(tmp_path / "link"), "part"):
+        with sole_use(work, "part"):
+            pass
+        refused = subprocess.run(
+            [sys.executable, "-c", HOLDS, str(work.root)], capture_output=True, text=True, check=False
+        )
+        assert "is in use by whole" in refused.stderr
+
+
+def test_a_place_that_is_not_there_is_left_alone(tmp_path: Path) -> None:
+    with sole_use(WorkDirectory(tmp_path / "nothing"), "command"):
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["pipelines.prepare", "model.train", "model.evaluate", "model.export"])
+def test_commands_that_write_are_refused(command: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("name: tiny\n", encoding="utf-8")
+    before = sorted(tmp_path.iterdir())
+    with holder(tmp_path) as first:
+        try:
+            ran = subprocess.run(
+                [sys.executable, "-m", command, "--work", str(tmp_path)], capture_output=True, text=True, check=False
+            )
+        finally:
+            first.kill()
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"error: {tmp_path} is in use by first, process {first.pid} on ")
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / ".lock"])
