@@ -77,7 +77,12 @@ def test_help(command: str) -> None:
     assert (code, errors) == (0, "")
     said = " ".join(said.split())
     assert said.startswith(f"usage: python -m {command} [-h] [--debug]")
-    for words in ("--debug show the traceback of an error", "--version", " reads: ", " writes: "):
+    for words in (
+        "--debug show the traceback of an error, and what libraries say",
+        "--version",
+        " reads: ",
+        " writes: ",
+    ):
         assert words in said
     if command in STARTED_BY_OTHERS:
         assert f"Started by {STARTED_BY_OTHERS[command]}" in said

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from workspace.at_once import INTERRUPTED, SIGNALS, end_at_once, handle
+from workspace.debugging import is_debugging, start_debugging
 from workspace.errors import explain
 from workspace.foreign_lines import foreign_lines_left_out, quiet_tensorflow
 
@@ -36,17 +37,18 @@ _is_command = False
 def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs ``main(arguments)`` as a process: exit code 0, 1 for an error, 130 when interrupted.
 
-    ``arguments`` defaults to the command line; ``--debug`` among them is taken out and makes an
-    error show its traceback. SIGTERM ends the command as Ctrl-C does: at once and silently until
-    ``starting_up`` is over, afterwards with a sentence, and with every ``finally`` block run.
+    ``arguments`` defaults to the command line; ``--debug`` among them is taken out: it makes an error show its
+    traceback, and lets libraries say what they have to. SIGTERM ends the command as Ctrl-C does: at once and silently
+    until ``starting_up`` is over, afterwards with a sentence, and with every ``finally`` block run.
     """
     for number in SIGNALS:
         handle(number, end_at_once)
     global _is_command  # noqa: PLW0603
     _is_command = True
-    quiet_tensorflow()
     argv = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in argv
+    if "--debug" in argv:
+        start_debugging()
+    quiet_tensorflow()
     try:
         main([argument for argument in argv if argument != "--debug"])
     except BrokenPipeError:
@@ -56,7 +58,7 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
     except (Exception, KeyboardInterrupt) as error:
         for number in SIGNALS:
             handle(number, end_at_once)  # a second signal has nothing to add
-        if debug:
+        if is_debugging():
             import traceback  # noqa: PLC0415
 
             traceback.print_exc()
@@ -76,7 +78,7 @@ def command_parser(
     # The command rnnsearch runs commands by their short names.
     prog = sys.argv[0] if sys.argv[0].startswith("rnnsearch ") else f"python -m {module}"
     parser = argparse.ArgumentParser(prog=prog, description=first_line, **more)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error, and what libraries say")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version of the project and exit")
     parser.add_argument_group("reads", reads)
     parser.add_argument_group("writes", writes)

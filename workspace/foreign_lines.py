@@ -1,7 +1,7 @@
 """Keeps off standard error what TensorFlow remarks on the machine, on itself and on a missing GPU.
 
 Where there is a GPU, everything that TensorFlow calls an error is shown, for then it may be one. Whoever sets
-TF_CPP_MIN_LOG_LEVEL gets what they ask for.
+TF_CPP_MIN_LOG_LEVEL gets what they ask for, and with ``--debug`` everything is shown.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from workspace.debugging import is_debugging
+
 # The devices of NVIDIA's drivers for Linux, for Linux within Windows and for Jetson.
 _GPUS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu")
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-_ERRORS, _NOTHING = "2", "3"
+_EVERYTHING, _ERRORS, _NOTHING = "0", "2", "3"
 # Written while TensorFlow is loaded, before it heeds the level.
 _FOREIGN = r"^WARNING: All log messages before absl::InitializeLog|^[IWE]0000 .*(cudart_stub|cuda_platform|cpu_feature)"
 _SECONDS_TO_END = 1.0
@@ -29,9 +31,10 @@ _redirected = threading.RLock()
 def quiet_tensorflow() -> None:
     """Lets TensorFlow log only errors, or nothing where there is no GPU, in this process and those it starts.
 
-    Call it before TensorFlow is imported.
+    With ``--debug`` it may say everything. Call it before TensorFlow is imported.
     """
-    if os.environ.setdefault(_LEVEL, _ERRORS if _has_gpu() else _NOTHING) in (_ERRORS, _NOTHING):
+    level = _EVERYTHING if is_debugging() else _ERRORS if _has_gpu() else _NOTHING
+    if os.environ.setdefault(_LEVEL, level) in (_ERRORS, _NOTHING):
         # AutoGraph's warnings, and those of deprecation.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
 

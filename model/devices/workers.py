@@ -99,9 +99,8 @@ def _start(
         # Several processes cannot share a GPU; GPUs are for one process, with a replica on each.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
-    debug = ["--debug"] if "--debug" in sys.argv else []
     return subprocess.Popen(
-        [sys.executable, "-m", "model.devices.workers", *arguments, *debug],
+        [sys.executable, "-m", "model.devices.workers", *arguments],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=output,

@@ -1,6 +1,7 @@
 """A worker process of the local runner: Beam's own, but silent, and gone as soon as the job is interrupted.
 
-Beam's logs its life to standard error. How long this one lives is for ``pipelines.runners.local_workers`` to say, which
+Beam's logs its life to standard error, and prints there the traceback of every error that it hands on to the job. With
+``--debug`` this one does, too, save for its life. How long that is, ``pipelines.runners.local_workers`` says, which
 starts it.
 """
 
@@ -13,7 +14,9 @@ import threading
 import time
 from pathlib import Path
 
+from pipelines.runners.silence import beam_silenced
 from workspace.command import command_parser, run_command, starting_up
+from workspace.debugging import is_debugging
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -27,13 +30,14 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("lease", metavar="LEASE", type=Path, help="a file: it ends when this is gone or not empty")
     lease = parser.parse_args(arguments).lease
-    logging.disable()
+    logging.disable(logging.INFO if is_debugging() else logging.CRITICAL)
     threading.Thread(target=_leave_with, args=(lease,), daemon=True).start()
     with starting_up():
         from apache_beam.runners.worker import sdk_worker_main
     # It ends without a word: the job says what became of it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sdk_worker_main.main([])
+    with beam_silenced():
+        sdk_worker_main.main([])
 
 
 def _leave_with(lease: Path) -> None:

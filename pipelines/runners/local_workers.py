@@ -10,7 +10,6 @@ import contextlib
 import shlex
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -20,6 +19,7 @@ from apache_beam.options.pipeline_options import DirectOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from pipelines.runners.silence import silence_threads
 from workspace.signals import handled_by
 
 
@@ -51,7 +51,7 @@ def _ended_by_interrupt(lease: Path) -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         lease.write_bytes(b"ended")
         # The threads that talk to the workers lose them now, and would each print a traceback.
-        threading.excepthook = lambda _: None
+        silence_threads()
         raise KeyboardInterrupt
 
     with handled_by(interrupt):

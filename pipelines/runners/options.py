@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import uuid
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
@@ -105,7 +106,7 @@ def _unknown_flags(options: PipelineOptions) -> list[str]:
     """The flags that Beam would leave out with a warning; runners on a cluster may know more of them than Beam."""
     try:
         # For one wrong value argparse prints all of Beam's two hundred flags.
-        with beam_silenced() as said:
+        with beam_silenced(), contextlib.redirect_stderr(io.StringIO()) as said:
             everything = options.get_all_options(retain_unknown_options=True)
             return sorted(everything.keys() - options.get_all_options().keys())
     except SystemExit as error:

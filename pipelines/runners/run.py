@@ -13,7 +13,7 @@ from apache_beam.runners.portability.flink_runner import FlinkRunner
 from pipelines.runners.flink_cluster import cancel_jobs
 from pipelines.runners.local_workers import worker_processes
 from pipelines.runners.options import flink_master
-from pipelines.runners.silence import beam_silenced, silence_listeners
+from pipelines.runners.silence import beam_silenced, silence_threads
 from workspace.errors import UserError
 
 
@@ -37,7 +37,7 @@ def _run(pipeline: beam.Pipeline) -> None:
     except KeyboardInterrupt:
         # Flink would go on with the job, also if Beam were asked to cancel it.
         if isinstance(pipeline.runner, FlinkRunner):
-            silence_listeners()
+            silence_threads("wait_until_finish")  # with which Beam listens to a job
             cancel_jobs(flink_master(pipeline.options), pipeline.options.view_as(GoogleCloudOptions).job_name)
         raise
     except Exception as error:

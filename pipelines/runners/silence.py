@@ -1,4 +1,7 @@
-"""Keeps Beam from saying on standard error what comes to the caller anyway, as an exception."""
+"""Keeps Beam from saying on standard error what comes to the caller anyway, as an exception.
+
+With ``--debug``, Beam says what it says.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,35 @@ import logging
 import threading
 from collections.abc import Iterator
 
+from workspace.debugging import is_debugging
+
 
 @contextlib.contextmanager
-def beam_silenced() -> Iterator[io.StringIO]:
-    """While the body runs, neither Beam's loggers nor the root logger say anything; what would be printed on standard
-    error goes to the text that this yields. A bar that is shown has the stream already."""
-    with _logging_at("apache_beam", logging.CRITICAL), _logging_at("root", logging.CRITICAL):
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said):
-            yield said
+def beam_silenced() -> Iterator[None]:
+    """While the body runs, neither Beam's loggers nor the root logger say anything, and nothing is printed on standard
+    error. A bar that is shown has the stream already."""
+    if is_debugging():
+        yield
+        return
+    with (
+        _logging_at("apache_beam", logging.CRITICAL),
+        _logging_at("root", logging.CRITICAL),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        yield
 
 
-def silence_listeners() -> None:
-    """The threads with which Beam listens to a job end in a traceback when the job server does."""
+def silence_threads(name: str = "") -> None:
+    """From now on, threads whose names begin so end without a traceback.
+
+    Those that talk to a worker or listen to a job lose it when the job is interrupted.
+    """
+    if is_debugging():
+        return
     before = threading.excepthook
 
     def hook(arguments: threading.ExceptHookArgs) -> None:
-        if arguments.thread is None or not arguments.thread.name.startswith("wait_until_finish"):
+        if not (arguments.thread.name if arguments.thread else "").startswith(name):
             before(arguments)
 
     threading.excepthook = hook

@@ -22,7 +22,8 @@ FATAL = "F0000 00:00:1795932762.242215   20448 cpu_feature_guard.cc:17] It was c
 @pytest.fixture(autouse=True)
 def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    monkeypatch.delenv(LEVEL, raising=False)
+    for variable in (LEVEL, "RNNSEARCH_DEBUG"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.mark.slow
@@ -40,10 +41,12 @@ def test_errors_are_said_where_there_is_a_gpu(
     assert capfd.readouterr().err == (FOREIGN if gpu else "") + FATAL
 
 
+@pytest.mark.parametrize(("variable", "value"), [(LEVEL, "0"), ("RNNSEARCH_DEBUG", "1")])
 def test_who_asks_for_all_that_is_said_gets_it(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(LEVEL, "0")
+    """By TensorFlow's variable, or by the one that --debug sets."""
+    monkeypatch.setenv(variable, value)
     quiet_tensorflow()
     with foreign_lines_left_out():
         os.write(2, FOREIGN.encode())
