@@ -42,7 +42,7 @@ def main() -> None:
         epilog=f"commands:\n{listed}\n\nrnnsearch COMMAND --help says what a command takes, reads and writes.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="store_true", help="say the version of the project and end")
+    parser.add_argument("--version", action="store_true", help="print the version of the project and exit")
     parser.add_argument("command", nargs="?", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()

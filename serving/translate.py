@@ -41,7 +41,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         type=int,
         nargs="?",
         metavar="N",
-        help="of the model (default: the newest); without N, say the version of the project and end",
+        help="of the model (default: the newest); without N, print the version of the project and exit",
     )
     which.add_argument("--label", help="of the version, as the server's configuration has it: stable, canary …")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds for 32 lines (default: 60)")
