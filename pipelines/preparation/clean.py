@@ -115,6 +115,7 @@ class CleanBlock(beam.DoFn):
         keys = np.zeros(len(common), KEYS)
         keys["common"], keys["place"] = common, _first_halves(places)[of_pairs]
         keys["corpus"], keys["line"] = pairs.corpus.number, pairs.lines[0] + of_pairs
+        keys["rank"] = self._partitions.ranks[pairs.corpus.number]
         keys["partition"] = partitions[of_pairs]
         shards = self._partitions.recipe.shards
         keys["held_out"] = keys["partition"] >= shards

@@ -141,11 +141,13 @@ class ChoosePairs(beam.DoFn):
                 kept, rejected, [Drop(pair.corpus, pair.line, Rejection(OVERLAP)) for pair in overlapping]
             )
         if cleaning.duplicates:
-            kept, copies = without_copies(kept)
+            kept, copies = without_copies(kept, self._partitions.ranks)
             rejected += [self._rejected(copy, Rejection(DUPLICATE)) for copy in copies]
         kept = self._without(kept, rejected, drops)
         if cleaning.max_translations is not None:
-            kept = self._without(kept, rejected, list(beyond_translations(kept, cleaning.max_translations)))
+            kept = self._without(
+                kept, rejected, list(beyond_translations(kept, cleaning.max_translations, self._partitions.ranks))
+            )
         return kept
 
     def _without(self, kept: list[Pair], rejected: list[Rejected], drops: list[Drop]) -> list[Pair]:

@@ -12,6 +12,7 @@ import pickle
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.cleaning.duplicates import ranks_of
 from pipelines.cleaning.records import Pair, Rejected
 from pipelines.cleaning.statistics import Statistics
 from pipelines.runners.progress import Progress
@@ -68,6 +70,11 @@ class Partitions:
     def pairs_of(self, split: str) -> int:
         """The number of pairs in the corpora of a split."""
         return sum(pairs for corpus, pairs in zip(self.corpora, self.pairs, strict=True) if corpus.split == split)
+
+    @cached_property
+    def ranks(self) -> list[int]:
+        """By number of a corpus, its rank where pairs are alike (``pipelines.cleaning.duplicates``)."""
+        return ranks_of([corpus.weight for corpus in self.corpora])
 
     @property
     def progress(self) -> Progress:
