@@ -40,6 +40,9 @@ def check_cleaned(partitions: Partitions) -> None:
             raise UserError(
                 f"no pair of the {split} corpus {_named(partitions, split)} can be used: {_most_frequent(reasons)}"
             )
+        _, rejected = partitions.counts(range(len(partitions)))
+        if rejected.total() > total:
+            raise UserError(f"no {split} pairs are left of {source}: {_most_frequent(rejected)}")
         raise UserError(
             f"{source} is too small: split.{split}_pairs={_wanted(partitions, split)} gave no {split} pairs; "
             f"raise it, or give {split} files"

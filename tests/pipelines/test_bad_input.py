@@ -42,6 +42,12 @@ CASES = {
         {"split": {"dev_pairs": 1, "seed": 4}},
         r"split\.dev_pairs=1 gave no dev pairs; raise it",
     ),
+    "copies leave no dev pairs": (
+        ["The same sentence again."] * 200,
+        ["Encore la même phrase."] * 200,
+        {"split": {"dev_pairs": 10, "test_pairs": 10}},
+        r"no (dev|training) pairs are left of .*: 199 of 199 pairs are rejected as duplicate; see cleaning\.duplicates",
+    ),
     "no training pairs": (
         ["one"] * 100,
         ["un"] * 100,
