@@ -7,14 +7,14 @@ after a change only the stages downstream of it run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from recipes.corpora import corpora, fingerprint, to_fetch
+from recipes.corpora import corpora, fetched_files, fingerprint, paths_of, to_fetch
 from recipes.loading import check_recipe
 from recipes.schema import Recipe
 from workspace.errors import UserError
@@ -39,12 +39,13 @@ _ORIGIN = {"source", "target", "file", "sha256", "bible", "mtdata"}
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the road: the module that makes it, and the kind of mark that it leaves."""
+    """One step of the road: the module that makes it, the kind of mark that it leaves, and the files beside that."""
 
     name: str
     module: str
     made_from: Callable[[Recipe, WorkDirectory], MadeFrom]
     mark: type[Mark]
+    files: Callable[[Any, Recipe, WorkDirectory], Iterable[Path]]
 
     def stale_because(self, recipe: Recipe, work: WorkDirectory) -> str | None:
         """Why the stage must run, or None while its result is current."""
@@ -54,6 +55,8 @@ class Stage:
             return "made by another version of the project"
         if mark is None:
             return "not made yet"
+        if missing := [path for path in self.files(mark, recipe, work) if not path.is_file()]:
+            return f"{missing[0]} is missing"
         return _difference(mark.made_from, self.made_from(recipe, work))
 
 
@@ -75,7 +78,9 @@ def _prepare_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     other = settings["subwords"].pop("from_work")
     if other is not None:
         settings["subwords"]["from_work"] = _subword_models(WorkDirectory(Path(other)), recipe)
-    return {**settings, "corpora": {corpus.name: fingerprint(corpus) for corpus in corpora(recipe, work)}}
+    # In their order, which decides what is a copy of what.
+    found = [{"name": corpus.name, **fingerprint(corpus)} for corpus in corpora(recipe, work)]
+    return {**settings, "corpora": found}
 
 
 def _subword_models(work: WorkDirectory, recipe: Recipe) -> dict[str, str]:
@@ -121,6 +126,10 @@ def _difference(before: MadeFrom, now: MadeFrom) -> str | None:
         old, new = before.get(key), now.get(key)
         if old == new:
             continue
+        if isinstance(old, list) and isinstance(new, list):
+            old, new = ({each["name"]: each for each in corpora} for corpora in (old, new))
+            if old == new:
+                return f"{key} come in another order"
         if isinstance(old, dict) and isinstance(new, dict):
             inner = next(name for name in [*new, *old] if old.get(name) != new.get(name))
             if isinstance(new.get(inner), (str, int, float, bool)) and inner in old:
@@ -130,9 +139,30 @@ def _difference(before: MadeFrom, now: MadeFrom) -> str | None:
     return None
 
 
-FETCH = Stage("fetch", "pipelines.fetch", _fetch_made_from, CorpusMark)
-PREPARE = Stage("prepare", "pipelines.prepare", _prepare_made_from, Manifest)
-TRAIN = Stage("train", "model.train", _train_made_from, TrainingMark)
-EVALUATE = Stage("evaluate", "model.evaluate", _evaluate_made_from, Scores)
-EXPORT = Stage("export", "model.export", _evaluate_made_from, Provenance)
+def _fetched(_: CorpusMark, recipe: Recipe, work: WorkDirectory) -> Iterable[Path]:
+    for name, files in to_fetch(recipe).items():
+        yield from map(Path, paths_of(fetched_files(files, name, recipe, work)))
+
+
+def _prepared(manifest: Manifest, _: Recipe, work: WorkDirectory) -> Iterable[Path]:
+    return (work.data / name for name in (*manifest.shards, *manifest.subwords.files))
+
+
+def _trained(mark: TrainingMark, _: Recipe, work: WorkDirectory) -> Iterable[Path]:
+    return (work.checkpoint(mark.best_step) / "state.index",)
+
+
+def _evaluated(_: Scores, __: Recipe, work: WorkDirectory) -> Iterable[Path]:
+    return (work.hypotheses,)
+
+
+def _exported(_: Provenance, __: Recipe, work: WorkDirectory) -> Iterable[Path]:
+    return (work.version(work.versions()[-1]) / "saved_model.pb",)
+
+
+FETCH = Stage("fetch", "pipelines.fetch", _fetch_made_from, CorpusMark, _fetched)
+PREPARE = Stage("prepare", "pipelines.prepare", _prepare_made_from, Manifest, _prepared)
+TRAIN = Stage("train", "model.train", _train_made_from, TrainingMark, _trained)
+EVALUATE = Stage("evaluate", "model.evaluate", _evaluate_made_from, Scores, _evaluated)
+EXPORT = Stage("export", "model.export", _evaluate_made_from, Provenance, _exported)
 STAGES = (FETCH, PREPARE, TRAIN, EVALUATE, EXPORT)

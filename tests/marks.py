@@ -9,13 +9,17 @@ from workspace.layout import SIDES, SPLITS
 from workspace.marks import Manifest, PairCounts, Provenance, Sample, Score, Scores, SubwordModels, TrainingMark
 
 NOTHING: dict[str, Any] = {}
+SUBWORDS = {"subwords.model": "0"}
 SCORE = Score(score=1.0, signature="nrefs:1", text="BLEU = 1.0")
 
 
 def manifest(
-    lengths: Mapping[int, int], shards: Mapping[str, str] = NOTHING, made_from: dict[str, Any] = NOTHING
+    lengths: Mapping[int, int],
+    shards: Mapping[str, str] = NOTHING,
+    made_from: dict[str, Any] = NOTHING,
+    subword_models: Mapping[str, str] = SUBWORDS,
 ) -> Manifest:
-    """Of training records by the subwords of their longer side, and shards with what they are known by."""
+    """Of training records by the subwords of their longer side; of shards and subword models the SHA-256."""
     counts = dict.fromkeys(SPLITS, 1)
     both = {split: dict.fromkeys(SIDES, 1) for split in SPLITS}
     return Manifest(
@@ -24,7 +28,7 @@ def manifest(
         records=counts,
         corpora={"text": PairCounts(read=3, kept=counts, rejected={})},
         inputs=[],
-        subwords=SubwordModels(joint=True, vocabulary=dict.fromkeys(SIDES, 90), files={"subwords.model": "0"}),
+        subwords=SubwordModels(joint=True, vocabulary=dict.fromkeys(SIDES, 90), files=dict(subword_models)),
         shards=dict(shards),
         tokens=both,
         words=both,

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workspace.errors import UserError
 from workspace.layout import Side, Split, WorkDirectory
-from workspace.storage import read_json, write_json
+from workspace.storage import read_json, sha256_of, write_json
 
 
 class _Frozen(BaseModel):
@@ -197,6 +197,17 @@ def read_manifest(work: WorkDirectory) -> Manifest:
     if manifest is None:
         raise UserError(f"{work.data} holds no prepared corpus; make one with make prepare")
     return manifest
+
+
+def check_prepared(work: WorkDirectory, manifest: Manifest, split: Split) -> None:
+    """Raises UserError where a subword model or a shard of the split is missing, or not as it was left."""
+    files = {**manifest.subwords.files, **{name: manifest.shards[name] for name in manifest.shards_of(split)}}
+    for name, sha256 in files.items():
+        path = work.data / name
+        if not path.is_file() or sha256_of(path) != sha256:
+            raise UserError(
+                f"{path} is missing or damaged; remove it, and make prepare WORK={work.root} makes the data anew"
+            )
 
 
 def read_training_mark(work: WorkDirectory) -> TrainingMark:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from workspace.layout import SOURCE_TEXT, TARGET_TEXT, Split, WorkDirectory
-from workspace.marks import Manifest
+from workspace.marks import Manifest, check_prepared
 
 
 class References(NamedTuple):
@@ -19,7 +19,8 @@ class References(NamedTuple):
 
 
 def read_references(work: WorkDirectory, manifest: Manifest, split: Split) -> References:
-    """The text of the split "dev" or "test"."""
+    """The text of the split "dev" or "test". Raises UserError where its shards are missing or damaged."""
+    check_prepared(work, manifest, split)
     records = tf.data.TFRecordDataset(
         [str(work.data / name) for name in manifest.shards_of(split)], compression_type="GZIP"
     )

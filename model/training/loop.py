@@ -31,7 +31,7 @@ from recipes import schema
 from recipes.stages import TRAIN
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.marks import TrainingMark, read_manifest, write_mark
+from workspace.marks import TrainingMark, check_prepared, read_manifest, write_mark
 from workspace.signals import interruption_put_off
 from workspace.storage import read_json, remove, replacing, write_json
 
@@ -46,10 +46,11 @@ def train(
 ) -> Network:
     """Trains to the end and returns the network with the best weights; ``callbacks`` join the project's own.
 
-    Raises UserError where the data is not prepared, no checkpoint is whole, the training diverges, or another worker
-    is gone; and KeyboardInterrupt after Ctrl-C or SIGTERM, with a checkpoint of the last update.
+    Raises UserError where the data is not prepared or damaged, no checkpoint is whole, the training diverges, or
+    another worker is gone; and KeyboardInterrupt after Ctrl-C or SIGTERM, with a checkpoint of the last update.
     """
     manifest = read_manifest(work)
+    check_prepared(work, manifest, "train")
     initial = checked_initial_work(work, recipe)
     strategy = strategy or tf.distribute.get_strategy()
     with naming_lost_workers(strategy):

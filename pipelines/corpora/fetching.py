@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.corpora.bible import fetch_bible
 from pipelines.corpora.downloads import download, fetch_mtdata
-from recipes.corpora import base_name, is_on_the_web, paths_of, to_fetch
+from recipes.corpora import base_name, fetched_files, is_on_the_web, paths_of, to_fetch
 from recipes.data_schema import PairFiles, TrainingCorpus
 from recipes.schema import Recipe
 from recipes.stages import FETCH
@@ -30,7 +30,8 @@ def fetch(recipe: Recipe, work: WorkDirectory) -> None:
     for name, files in to_fetch(recipe).items():
         origin = {"made_from": made_from[name], "languages": made_from["languages"]}
         mark = work.corpus / name / "origin.json"
-        if (read_json(mark) or {}).get("origin") == origin:
+        fetched = map(Path, paths_of(fetched_files(files, name, recipe, work)))
+        if (read_json(mark) or {}).get("origin") == origin and all(path.is_file() for path in fetched):
             continue
         with replacing(mark.parent) as directory:
             directory.mkdir()

@@ -24,6 +24,7 @@ class PartitionCounts:
     """``kept`` and ``rejected`` count pairs by corpus, and by corpus and reason; ``records`` counts what is written,
     more or less than the pairs kept where corpora have weights.
 
+    ``sha256`` and ``rejected_sha256`` are of the shard and of the file of its rejected pairs.
     ``subwords``, ``words`` (separated by white space) and ``unknown`` (subwords) are sums over the records by
     side, ``lengths`` are records by the subwords of their longer side. ``not_utf8`` is corpus, line and file of
     the first pair that is not UTF-8.
@@ -32,6 +33,7 @@ class PartitionCounts:
     split: str
     shard: str
     sha256: str = ""
+    rejected_sha256: str = ""
     records: int = 0
     kept: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)

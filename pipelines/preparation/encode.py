@@ -60,9 +60,9 @@ class EncodePartition(beam.DoFn):
         self._target_model = self._source_model if joint else load_subwords(self._output.subword_model("target", joint))
 
     def process(self, partition: int) -> None:
-        if _counts(self._output, partition).exists():
-            return
         with explained_errors(), without_cycle_collection():
+            if self._is_written(partition):
+                return
             split = self._partitions.split(partition)
             of_split = self._partitions.of_split(split)
             counts = PartitionCounts(split, shard_name(split, partition - of_split[0], len(of_split)))
@@ -73,8 +73,21 @@ class EncodePartition(beam.DoFn):
             rejected.sort()
             counts.count_rejected(rejected, self._names)
             self._write_rejected(rejected, partition)
+            counts.rejected_sha256 = sha256_of(self._rejected(partition))
             with replacing(_counts(self._output, partition)) as path:
                 path.write_bytes(pickle.dumps(counts))
+
+    def _is_written(self, partition: int) -> bool:
+        """Whether a run that was interrupted has written all of a partition, and it is as it was."""
+        path = _counts(self._output, partition)
+        if not path.exists():
+            return False
+        try:
+            counts: PartitionCounts = pickle.loads(path.read_bytes())
+        except Exception:  # whatever pickle says of bytes that are not its own
+            return False
+        written = {self._output.data / counts.shard: counts.sha256, self._rejected(partition): counts.rejected_sha256}
+        return all(file.is_file() and sha256_of(file) == sha256 for file, sha256 in written.items())
 
     def _records(self, partition: int, counts: PartitionCounts, rejected: list[Rejected]) -> Iterator[bytes]:
         """The records of a partition, which ``counts`` counts; what is too long goes to ``rejected``."""
@@ -101,11 +114,13 @@ class EncodePartition(beam.DoFn):
         return Rejected(pair.corpus, pair.line, *rejection, self._files[pair.corpus], pair.source, pair.target)
 
     def _write_rejected(self, rejected: list[Rejected], partition: int) -> None:
-        path = self._output.rejected / f"{partition:05d}-of-{len(self._partitions):05d}.jsonl.gz"
-        with writing_gzip(path) as file:
+        with writing_gzip(self._rejected(partition)) as file:
             for pair in rejected:
                 described = {**pair._asdict(), "corpus": self._partitions.corpora[pair.corpus].name}
                 file.write(json.dumps(described, ensure_ascii=False).encode() + b"\n")
+
+    def _rejected(self, partition: int) -> Path:
+        return self._output.rejected / f"{partition:05d}-of-{len(self._partitions):05d}.jsonl.gz"
 
 
 def _tagged(pairs: list[Pair], corpora: Sequence[Corpus]) -> list[Pair]:

@@ -109,8 +109,8 @@ def _inputs(made_from: Mapping[str, Any], partitions: Partitions) -> list[dict[s
     """The files that were read, each with its path here and what it was known by."""
     return [
         {"corpus": corpus.name, "split": corpus.split, "path": path, "pairs": pairs, **known}
-        for corpus, pairs in zip(partitions.corpora, partitions.pairs, strict=True)
-        for path, known in zip(corpus.paths, made_from["corpora"][corpus.name]["files"], strict=True)
+        for corpus, pairs, of in zip(partitions.corpora, partitions.pairs, made_from["corpora"], strict=True)
+        for path, known in zip(corpus.paths, of["files"], strict=True)
     ]
 
 

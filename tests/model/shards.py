@@ -29,6 +29,7 @@ from workspace.layout import (
     shard_name,
 )
 from workspace.marks import write_mark
+from workspace.storage import sha256_of
 
 VOCABULARY = 90
 
@@ -86,7 +87,9 @@ def write_data(root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 2
                     if split == "train":
                         lengths[max(map(len, ids))] += 1
                     writer.write(_example(*ids, source, target, line).SerializeToString())
-    write_mark(work.manifest, marks.manifest(lengths, dict.fromkeys(shards, "0")))
+    known = {name: sha256_of(work.data / name) for name in shards}
+    subword_models = {"subwords.model": sha256_of(work.subword_model("source", joint=True))}
+    write_mark(work.manifest, marks.manifest(lengths, known, subword_models=subword_models))
     return work
 
 

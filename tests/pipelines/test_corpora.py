@@ -13,8 +13,20 @@ from pipelines.preparation.subwords import load_subwords
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
 from tests.pipelines.shard_records import records
-from tests.pipelines.support import SOURCES, TARGETS, as_settings, hashes, new_work, rejected_pairs, run, write_pair
+from tests.pipelines.support import (
+    SOURCES,
+    TARGETS,
+    as_settings,
+    hashes,
+    new_work,
+    rejected_pairs,
+    run,
+    write_lines,
+    write_pair,
+)
 from workspace.layout import FILE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
+from workspace.marks import read_manifest
+from workspace.storage import remove
 
 
 def texts(work: WorkDirectory, split: str) -> list[tuple[str, str]]:
@@ -180,3 +192,82 @@ def test_only_the_later_steps_are_done_again(tmp_path: Path, three: list[dict[st
     run(work)
     assert hashes(work) == again
     assert {record[FILE] for record in records(work, "train")} == {b"text.en"}
+
+
+def test_corpora_in_another_order_are_another_run(tmp_path: Path, three: list[dict[str, Any]]) -> None:
+    """With what an earlier run left of them as if there were nothing."""
+    three[0]["tag"], three[1]["weight"] = "<first>", 2.0
+    work = new_work(tmp_path / "work", None, corpus={"train": three}, subwords={"vocabulary": 80})
+    run(work)
+    for changes in ({}, {"subwords": {"vocabulary": 81}}):
+        settings = {"corpus": {"train": three[::-1]}, "subwords": {"vocabulary": 80}, **changes}
+        again, fresh = (new_work(tmp_path / name, None, **settings) for name in ("work", f"fresh{len(changes)}"))
+        for each in (again, fresh):
+            prepare(resolved_recipe(each), each, pipeline_options([]))
+        assert hashes(again) == hashes(fresh)
+        assert read_manifest(again).corpora == read_manifest(fresh).corpora
+
+
+def test_whatever_is_missing_or_damaged_of_intermediate_is_made_again(
+    tmp_path: Path, three: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """File by file, and the result is the same."""
+    three[2]["file"] = str(
+        write_lines(tmp_path / "large.tsv", [f"{SOURCES[n]}\t{TARGETS[n]}" for n in range(200, 300)])
+    )
+    del three[2]["source"], three[2]["target"]
+    work = new_work(tmp_path / "work", None, corpus={"train": three})
+    run(work)
+    expected = hashes(work)
+    files = [path for path in work.intermediate.rglob("*") if path.is_file() and path.name != "progress"]
+    kinds = {path.suffix: path for path in sorted(files)}
+    assert kinds.keys() >= {".kept", ".rejected", ".json", ".index", ".source", ".statistics", ".model"}
+    for number, path in enumerate(kinds.values()):
+        if number % 2:
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+        remove(work.data)
+        capsys.readouterr()
+        prepare(resolved_recipe(work), work, pipeline_options([]))
+        assert hashes(work) == expected, path
+        assert path.name == "step.json" or f"{path} is missing or damaged" in capsys.readouterr().err
+
+
+def test_an_interrupted_encoding_goes_on_from_whole_shards_only(
+    tmp_path: Path, three: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = new_work(tmp_path / "work", None, corpus={"train": three})
+    encode = work.intermediate / "encode"
+    run(work)
+    expected = hashes(work)
+    remove(work.data)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("pipelines.preparation.job.check_encoded", interrupt)
+        prepare(resolved_recipe(work), work, pipeline_options([]))
+    shards = sorted((encode / "data").glob("train-*"))
+    rejected = sorted((encode / "data" / "rejected").iterdir())
+    counts = sorted((encode / "counts").iterdir())
+    shards[0].write_bytes(shards[0].read_bytes()[:-1])
+    rejected[1].unlink()
+    counts[2].write_bytes(b"no pickle")
+    untouched = {path: path.stat().st_mtime_ns for path in (encode / "data").glob("dev-*")}
+    assert untouched
+    prepare(resolved_recipe(work), work, pipeline_options([]))
+    assert hashes(work) == expected
+    assert [(work.data / path.name).stat().st_mtime_ns for path in untouched] == [*untouched.values()]
+
+
+def test_a_light_corpus_takes_nothing_from_a_heavy_one(tmp_path: Path) -> None:
+    """Of the copies that both have, those of the heavier stay, whichever comes first."""
+    files = write_pair(tmp_path, SOURCES[:200], TARGETS[:200])
+    light, heavy = ({**as_settings(files), "name": name, "weight": weight} for name, weight in (("a", 0.1), ("b", 1)))
+    for corpora in ([light, heavy], [heavy, light]):
+        work = new_work(tmp_path / "work", None, corpus={"train": corpora}, split={"dev_pairs": 5, "test_pairs": 5})
+        manifest = run(work)
+        assert manifest["corpora"]["b"]["kept"]["train"] == manifest["records"]["train"] > 180
+        assert manifest["corpora"]["a"]["rejected"] == {"duplicate": 200}

@@ -18,8 +18,17 @@ from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, STAGES, TRAIN
 from tests import marks
 from workspace.errors import UserError, explain
 from workspace.layout import WorkDirectory
-from workspace.marks import write_mark
+from workspace.marks import CorpusMark, write_mark
 from workspace.storage import read_json, replacing, write_json
+
+# What stages leave beside their marks, with the stage.
+LEFT = {
+    "data/s": "prepare",
+    "data/subwords.model": "prepare",
+    "training/checkpoints/1/state.index": "train",
+    "evaluation/test.hypotheses.txt": "evaluate",
+    "export/1/saved_model.pb": "export",
+}
 
 
 @pytest.fixture
@@ -45,6 +54,9 @@ def finish_all(recipe: Recipe, work: WorkDirectory) -> None:
     write_mark(work.training_mark, marks.training_mark("w", TRAIN.made_from(recipe, work)))
     write_mark(work.scores, marks.scores(EVALUATE.made_from(recipe, work)))
     write_mark(work.provenance(1), marks.provenance(EXPORT.made_from(recipe, work)))
+    for path in LEFT:
+        (work.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (work.root / path).touch()
 
 
 def stale(recipe: Recipe, work: WorkDirectory) -> dict[str, str]:
@@ -76,6 +88,39 @@ def test_a_changed_setting_makes_its_own_stage_stale(
 ) -> None:
     finish_all(recipe_with(corpus), work)
     assert set(stale(recipe_with(corpus, **change), work)) == expected
+
+
+@pytest.mark.parametrize(("path", "stage"), LEFT.items())
+def test_a_stage_whose_files_are_gone_is_stale(
+    path: str, stage: str, corpus: dict[str, Any], work: WorkDirectory
+) -> None:
+    finish_all(recipe_with(corpus), work)
+    (work.root / path).unlink()
+    assert stale(recipe_with(corpus), work) == {stage: f"{work.root / path} is missing"}
+
+
+def test_a_fetched_corpus_that_is_gone_is_fetched_again(work: WorkDirectory) -> None:
+    recipe = load_recipe("bible")
+    write_mark(work.corpus_mark, CorpusMark(made_from=FETCH.made_from(recipe, work)))
+    (work.corpus / "bible").mkdir()
+    for side in ("en", "fr"):
+        (work.corpus / f"bible/bible.{side}").touch()
+    assert FETCH.stale_because(recipe, work) is None
+    (work.corpus / "bible/bible.fr").unlink()
+    assert FETCH.stale_because(recipe, work) == f"{work.corpus / 'bible/bible.fr'} is missing"
+
+
+def test_the_order_of_the_corpora_matters(tmp_path: Path, work: WorkDirectory) -> None:
+    corpora = []
+    for name in ("a", "b"):
+        files = {side: tmp_path / f"{name}.{side}" for side in ("source", "target")}
+        for path in files.values():
+            path.write_text(f"{name}\n", encoding="utf-8")
+        corpora.append({"name": name, **{side: str(path) for side, path in files.items()}})
+    finish_all(recipe_with({"train": corpora}), work)
+    assert stale(recipe_with({"train": corpora[::-1]}), work) == {"prepare": "corpora come in another order"}
+    changed = [corpora[0], {**corpora[1], "weight": 2}]
+    assert stale(recipe_with({"train": changed}), work) == {"prepare": "corpora.b changed"}
 
 
 def test_the_reason_names_the_setting(corpus: dict[str, Any], work: WorkDirectory) -> None:

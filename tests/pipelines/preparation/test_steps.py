@@ -42,3 +42,32 @@ def test_a_step_that_is_forgotten_is_done_again(tmp_path: Path) -> None:
     assert made_once(tmp_path / "step", 1, lambda: "first") == "first"
     forget(tmp_path / "step")
     assert made_once(tmp_path / "step", 1, lambda: "second") == "second"
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut off", "changed"])
+@pytest.mark.parametrize("name", ["a", "below/b"])
+def test_a_step_whose_files_are_not_as_it_left_them_is_done_again(
+    name: str, damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "step"
+    calls: list[list[str]] = []
+
+    def make() -> int:
+        calls.append([path.name for path in directory.rglob("*")])
+        (directory / "below").mkdir()
+        for file in ("a", "below/b", "progress"):
+            (directory / file).write_bytes(b"left")
+        return len(calls)
+
+    assert made_once(directory, 1, make) == 1
+    (directory / "progress").write_bytes(b"more")
+    assert made_once(directory, 1, make) == 1
+    path = directory / name
+    if damage == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"lef" if damage == "cut off" else b"lift")
+    assert made_once(directory, 1, make) == 2
+    assert path.read_bytes() == b"left"
+    assert calls[1] == ["step.json"]
+    assert capsys.readouterr().err == f"warning: {path} is missing or damaged; {directory} is made anew\n"
