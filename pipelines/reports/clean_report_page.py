@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
-from jinja2 import Environment, PackageLoader
 
 from pipelines.cleaning.rules import RULES, Rule
 from pipelines.corpora.line_files import CHUNK_PAIRS
 from pipelines.preparation.index import Indexes
 from pipelines.preparation.job import index_corpora
 from pipelines.preparation.measure import Measures, measure_corpora
+from pipelines.reports import pictures
+from pipelines.reports.pages import rendered
 from recipes.corpora import corpora
 from recipes.schema import Recipe
 from workspace.layout import WorkDirectory
@@ -39,9 +40,9 @@ def write_clean_report(recipe: Recipe, work: WorkDirectory, options: PipelineOpt
     remove(directory)
     directory.mkdir()
     measures = measure_corpora(train, indexes, pairs, directory, options)
-    environment = Environment(loader=PackageLoader("pipelines.reports", "."), autoescape=True, trim_blocks=True)
     with replacing(work.clean_report) as path:
-        page = environment.get_template("clean_report.html.j2").render(
+        page = rendered(
+            "clean_report.html.j2",
             name=recipe.name,
             pairs=pairs,
             rules=[_described(rule, recipe, measures[rule.reason], pairs) for rule in RULES if rule.reason in measures],
@@ -58,6 +59,7 @@ def _described(rule: Rule, recipe: Recipe, measures: Measures, pairs: int) -> Ma
         "limit": rule.limit(recipe.cleaning),
         "bound": rule.bound,
         "meaning": type(recipe.cleaning).model_fields[rule.setting].description,
+        "picture": pictures.measured(measures.values, rule.limit(recipe.cleaning), rule.bound),
         "taken": measures.beyond,
         "share": measures.beyond / pairs,
         "others": other_limits(rule, measures.values),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,27 +13,31 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pipelines.cleaning.statistics import LONGEST, STEPS_OF_RATIO
 
-_BEFORE, _AFTER, _TAKEN = "#b8c4d6", "#1f5fa8", "#c8553d"
+_BEFORE, _AFTER, _TAKEN, _WRITTEN = "#b8c4d6", "#1f5fa8", "#c8553d", "#4f8a5b"
+_BARS = 60
 
 
-def waterfall(read: int, taken: Sequence[tuple[str, int]], kept: int) -> str:
-    """From the pairs read, reason by reason what was taken away, to the pairs kept."""
+def waterfall(read: int, taken: Sequence[tuple[str, int]], kept: int, records: int) -> str:
+    """From the pairs read, reason by reason what was taken away, to the pairs kept; and the records written of these,
+    where corpora with weights make them more or fewer."""
     rows = [("read", 0, read, _AFTER)]
     left = read
     for reason, count in taken:
         rows.append((reason, left - count, count, _TAKEN))
         left -= count
     rows.append(("kept", 0, kept, _AFTER))
+    if records != kept:
+        rows.append(("records written", 0, records, _WRITTEN))
     figure = Figure(figsize=(8.5, 0.6 + 0.3 * len(rows)), layout="constrained")
     axes = figure.subplots()
     names, starts, counts, colours = zip(*rows, strict=True)
     axes.barh(range(len(rows)), counts, left=starts, color=colours, height=0.7)
     for place, (name, start, count, _) in enumerate(rows):
-        share = "" if name == "read" else f"  {100 * count / read:.1f} %"
+        share = "" if name in ("read", "records written") else f"  {100 * count / read:.1f} %"
         axes.text(start + count + read * 0.01, place, f"{count:,}{share}", va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), names, fontsize=9)
     axes.invert_yaxis()
-    axes.set_xlim(0, read * 1.18)
+    axes.set_xlim(0, max(read, records) * 1.18)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     return _svg(figure, axes)
 
@@ -65,9 +70,36 @@ def ratios(before: Counter[int], after: Counter[int]) -> str:
         )
     furthest = max((abs(step) for step in before), default=1) / STEPS_OF_RATIO
     axes.set_xlim(-max(1.0, furthest) - 0.2, max(1.0, furthest) + 0.2)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda power, _: f"{2**power:.3g}"))
+    axes.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda power, _: f"{2**power:g}" if power >= 0 else f"1/{2**-power:g}")
+    )
     axes.set_xlabel("characters of the target for each of the source")
     return _counted(figure, axes)
+
+
+def measured(values: Mapping[float, int], limit: float | None, bound: Literal["most", "least"]) -> str:
+    """Pairs by what a rule measures of them, those beyond the ``limit`` in another colour; counts are logarithmic, for
+    they are few."""
+    places = [*values, *([] if limit is None else [limit])]
+    low, high = min(places, default=0.0), max(places, default=0.0)
+    width = (high - low) / _BARS or 1.0
+    heights: Counter[tuple[int, bool]] = Counter()
+    for value, count in values.items():
+        is_beyond = limit is not None and (value > limit if bound == "most" else value < limit)
+        heights[min(_BARS - 1, int((value - low) / width)), is_beyond] += count
+    figure = Figure(figsize=(8.5, 1.8), layout="constrained")
+    axes = figure.subplots()
+    for is_beyond, colour in ((False, _AFTER), (True, _TAKEN)):
+        bars = {bar: count for (bar, beyond), count in heights.items() if beyond == is_beyond}
+        axes.bar([low + bar * width for bar in bars], list(bars.values()), width * 0.9, align="edge", color=colour)
+    if limit is not None:
+        axes.axvline(limit, color="#222", linewidth=1)
+        axes.text(limit, 1.0, f" limit {limit:g}", transform=axes.get_xaxis_transform(), va="top", fontsize=8)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_ylabel("pairs", fontsize=8)
+    return _svg(figure, axes)
 
 
 def languages(found: Mapping[str, int], side: str, most: int = 8) -> str:

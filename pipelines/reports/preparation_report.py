@@ -7,16 +7,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
-
 from pipelines.cleaning.records import Pair, Rejected
-from pipelines.cleaning.rules import SETTING_OF_REASON
+from pipelines.cleaning.rules import EMPTY, NOT_UTF8, SETTING_OF_REASON
 from pipelines.cleaning.statistics import Statistics, added
 from pipelines.preparation.counts import SAMPLES, PartitionCounts, samples
 from pipelines.preparation.partitions import Partitions
 from pipelines.reports import pictures
+from pipelines.reports.pages import rendered
+from recipes.schema import Recipe
+from recipes.sections import settings_of
 from workspace.layout import SIDES, SPLITS
 from workspace.marks import Manifest
+
+_WITHOUT_SETTING = {NOT_UTF8: "bytes that are no text in UTF-8", EMPTY: "nothing on one side"}
 
 
 def render_report(partitions: Partitions, counts: Sequence[PartitionCounts], manifest: Manifest) -> str:
@@ -25,16 +28,18 @@ def render_report(partitions: Partitions, counts: Sequence[PartitionCounts], man
         partitions.read_statistics(corpus.number) for corpus in partitions.corpora if corpus.split == "train"
     )
     after = added(each.statistics for each in counts if not partitions.is_given(each.split))
-    environment = Environment(loader=PackageLoader("pipelines.reports", "."), autoescape=True, trim_blocks=True)
     pairs = manifest.pairs
-    return environment.get_template("report.html.j2").render(
+    return rendered(
+        "report.html.j2",
         title=f"Preparation of {partitions.recipe.name}",
         summary=(
             f"{pairs.read:,} pairs read; "
             + ", ".join(f"{count:,} {split}" for split, count in pairs.kept.items())
             + f" kept; {sum(pairs.rejected.values()):,} rejected (in rejected/, with their reasons)."
         ),
-        waterfall=pictures.waterfall(pairs.read, _in_order(pairs.rejected), sum(pairs.kept.values())),
+        waterfall=pictures.waterfall(
+            pairs.read, _in_order(pairs.rejected), sum(pairs.kept.values()), sum(manifest.records.values())
+        ),
         corpora=list(manifest.corpora),
         rows=list(_rows(manifest)),
         histograms=[
@@ -57,14 +62,16 @@ def _in_order(rejected: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(reason, rejected[reason]) for reason in SETTING_OF_REASON if rejected.get(reason)]
 
 
-def _rows(manifest: Manifest) -> Iterator[tuple[str, list[int]]]:
-    """Name and count by corpus: pairs read, taken for each reason, kept in each split."""
+def _rows(manifest: Manifest) -> Iterator[tuple[str, list[int], str]]:
+    """Name, count by corpus and meaning: of the pairs read, those taken for each reason, those kept in each split."""
     corpora = list(manifest.corpora.values())
-    yield "read", [corpus.read for corpus in corpora]
+    meanings = {setting.key: setting.field.description or "" for setting in settings_of(Recipe)}
+    yield "read", [corpus.read for corpus in corpora], ""
     for reason, _ in _in_order(manifest.pairs.rejected):
-        yield reason, [corpus.rejected.get(reason, 0) for corpus in corpora]
+        meaning = _WITHOUT_SETTING.get(reason) or meanings[SETTING_OF_REASON[reason]]
+        yield reason, [corpus.rejected.get(reason, 0) for corpus in corpora], meaning
     for split in SPLITS:
-        yield f"kept, {split}", [corpus.kept[split] for corpus in corpora]
+        yield f"kept, {split}", [corpus.kept[split] for corpus in corpora], ""
 
 
 def _subwords(manifest: Manifest) -> Iterator[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from pipelines.cleaning.rules import RULES
+from pipelines.reports import pictures
 from pipelines.reports.clean_report_page import other_limits, write_clean_report
 from pipelines.reports.preparation_report import render_report
 from pipelines.runners.options import pipeline_options
@@ -61,6 +62,13 @@ def test_the_report_says_what_was_counted(work: WorkDirectory) -> None:
     assert "<script>alert" not in work.report.read_text("utf-8")
     drawn = work.report.read_text("utf-8").count("<svg")
     assert drawn == 6
+    assert "most words on either side" in page.texts
+    assert "records written" not in work.report.read_text("utf-8")
+
+
+def test_records_are_shown_where_weights_make_them_others_than_pairs() -> None:
+    assert "records written" in pictures.waterfall(10, [("too_long", 4)], 6, 9)
+    assert "records written" not in pictures.waterfall(10, [("too_long", 4)], 6, 6)
 
 
 def test_the_clean_report_takes_nothing_and_says_what_would_be_taken(work: WorkDirectory) -> None:
@@ -69,6 +77,10 @@ def test_the_clean_report_takes_nothing_and_says_what_would_be_taken(work: WorkD
     page = Page(text)
     assert page.foreign == []
     assert "<script>alert" not in text
+    measured = text.count('<h2 id="')
+    assert measured > 10
+    assert text.count("<svg") == measured
+    assert "<details>" not in text
     table = page.texts[page.texts.index("rule") :]
     for reason, setting, limit, taken in (
         ("too_long", "max_words", "100", "1"),
