@@ -48,7 +48,7 @@ export PYTHONUNBUFFERED = 1
 
 help: $(check) ## list the targets
 	@echo "RECIPE=name or file.yaml ($$RECIPE)   WORK=work directory ($$WORK)   DEBUG=1 shows tracebacks, and what libraries say"
-	@echo 'SRC= TGT=  DEV_SRC= DEV_TGT=  TEST_SRC= TEST_TGT=   a corpus of your own, one sentence a line, plain or .gz'
+	@echo 'SRC= TGT=  DEV_SRC= DEV_TGT=  TEST_SRC= TEST_TGT=   a corpus of your own, one sentence a line, plain or compressed'
 	@echo 'WORKERS=2 or STRATEGY=mirrored|multi_worker|tpu|one   how the training is spread (default: as the machine is)'
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

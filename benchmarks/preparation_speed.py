@@ -176,7 +176,7 @@ def plain_index(every: Sequence[Corpus], indexes: Indexes) -> list[int]:
 
 def plain_clean(partitions: Partitions, indexes: Indexes) -> None:
     """The second job without Beam: what it groups is grouped in dictionaries."""
-    clean, choose, write = CleanBlock(partitions), ChoosePairs(partitions), WritePartition(partitions)
+    clean, choose, write = CleanBlock(partitions), ChoosePairs(partitions), WritePartition(partitions, indexes)
     groups: dict[str, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for corpus in partitions.corpora:
         for chunk in indexes.read(corpus).chunks(corpus.number):

@@ -28,20 +28,22 @@ class PairFiles(Section):
     """Sentence pairs in two files, line n of one the translation of line n of the other, or in one file with both
     sides."""
 
-    source: str | None = setting(None, "path of the source side, a sentence a line; plain, .gz, .zst or .xz")
+    source: str | None = setting(
+        None, "path of the source side, a sentence a line; plain, or compressed by gzip, zstd, xz or bzip2"
+    )
     target: str | None = setting(None, "path of the target side, likewise")
     file: str | None = setting(None, "path of one file with both sides, in place of `source` and `target`")
     format: Format | None = setting(None, "format of the file or files", unset="by the ending of the name")
     source_field: str | None = setting(
         None,
-        "where one file has the source side: a column (by name, in TSV and CSV by number from 1), a JSON key or a "
-        "language of TMX",
-        unset="column 1 of TSV; `source` in CSV, JSON Lines and Parquet; the source language in TMX",
+        "where one file has the source side: a column (by name, in TSV and CSV by number from 1), a JSON key, or a "
+        "language of TMX, XLIFF or PO",
+        unset="column 1 of TSV; `source` in CSV, JSON Lines and Parquet; the source language in TMX, XLIFF and PO",
     )
     target_field: str | None = setting(
         None,
         "where it has the target side, likewise",
-        unset="column 2 of TSV; `target` in CSV, JSON Lines and Parquet; the target language in TMX",
+        unset="column 2 of TSV; `target` in CSV, JSON Lines and Parquet; the target language in TMX, XLIFF and PO",
     )
     query: str | None = setting(None, "SELECT of two columns, source and target, from an SQLite file")
     sha256: tuple[str, ...] = setting(
@@ -126,7 +128,8 @@ class Corpora(Section):
     """
 
     source_language: str = setting(
-        "source", "source language, best as its ISO 639-1 code (`en`); cleaning, TMX files and names go by it"
+        "source",
+        "source language, best as its ISO 639-1 code (`en`); cleaning, TMX, XLIFF and PO files and names go by it",
     )
     target_language: str = setting("target", "target language, likewise")
     train: Annotated[tuple[TrainingCorpus, ...], BeforeValidator(_listed)] = setting(

@@ -18,7 +18,8 @@ Value = TypeVar("Value")
 class Section(BaseModel):
     """A part of a recipe: immutable, and closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A number is taken where a text is wanted, for nobody puts quotes around the number of a column.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
 
 
 def setting(

@@ -16,6 +16,10 @@ class UserError(Exception):
     """Something the user can mend; its text is one sentence that says what and how."""
 
 
+_MAKE_ROOM = "; make room and run the same command again"
+_FULL_SOMEWHERE = f"the disk is full{_MAKE_ROOM}"
+
+
 def explain(error: BaseException) -> str:
     """The one sentence a person needs of ``error``."""
     if isinstance(error, UserError):
@@ -25,13 +29,17 @@ def explain(error: BaseException) -> str:
     # Recognised by its text: TensorFlow's own errors about files carry the system's words.
     if os.strerror(errno.ENOSPC) in str(error):
         filename = getattr(error, "filename", None)
-        where = f" while writing {filename}" if filename else ""
-        return f"the disk is full{where}; make room and run the same command again"
+        return f"the disk is full while writing {filename}{_MAKE_ROOM}" if filename else _FULL_SOMEWHERE
     if isinstance(error, PermissionError):
         return f"no permission for {error.filename}; change its mode or choose another WORK directory"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path"
     return _what_to_install(error) or f"{type(error).__name__}: {error} (a fault of the project; --debug shows where)"
+
+
+def is_full_somewhere(error: BaseException) -> bool:
+    """Whether ``error`` is about a full disk, and does not say which."""
+    return _FULL_SOMEWHERE in explain(error)
 
 
 @contextlib.contextmanager

@@ -1,74 +1,79 @@
 """Opens the files of a corpus wherever they are and however they are compressed, and says what is wrong with them.
 
-A path is one of this machine, or a URL that one of Beam's file systems reads (gs://, s3://, hdfs://). Files
-that end in .gz, .zst or .xz are decompressed on the way. Whatever goes wrong while a file is read becomes a
-UserError that names it.
+A path is one of this machine, or a URL that one of Beam's file systems reads (gs://, s3://, hdfs://). Files that are
+compressed (``pipelines.corpora.compression``) are decompressed on the way. Whatever goes wrong while a file is read
+becomes a UserError that names it.
 """
 
 from __future__ import annotations
 
 import codecs
 import contextlib
-import gzip
 import io
 import itertools
 import lzma
+import re
 import shutil
-import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow
+from backports import zstd
 
+from pipelines.corpora.compression import BEGINNING, Decompressed, compression_of, without_ending
+from pipelines.corpora.raw_pairs import Warn
 from recipes.corpora import base_name, is_remote
 from workspace.errors import UserError
+from workspace.machine import temporary_directory
 
 _BYTES_AT_A_TIME = 1 << 18
+# Where the header of a tar archive says that it is one.
+_TAR = slice(257, 262)
+# Letters in UTF-16 without a mark.
+_UTF_16 = re.compile(rb"[ -~]\0[ -~]\0|\0[ -~]\0[ -~]")
 
 
-def _unpack_zstandard(file: BinaryIO) -> Any:
-    # Not with the package zstandard, whose reader takes a file that is cut short for one that ends there.
-    return pyarrow.CompressedInputStream(file, "zstd")
+def is_plain(path: str) -> bool:
+    """Whether a file can be read where it is, in any place: it is of this machine, and not compressed.
 
-
-_UNPACK: dict[str, Callable[[BinaryIO], Any]] = {
-    ".gz": lambda file: gzip.GzipFile(fileobj=file),
-    ".zst": _unpack_zstandard,
-    ".xz": lzma.LZMAFile,
-}
-
-
-def without_compression(path: str) -> str:
-    """The path without the ending that says how the file is compressed."""
-    return path[: -len(_compression(path))] if _compression(path) else path
+    Raises UserError as ``open_file`` does.
+    """
+    if is_remote(path):
+        return False
+    with _explained(path), Path(path).open("rb") as file:
+        return compression_of(file.read(BEGINNING), path) is None
 
 
 @contextlib.contextmanager
-def open_file(path: str) -> Iterator[BinaryIO]:
-    """Opens a file for its bytes, decompressed.
+def open_file(path: str, warn: Warn) -> Iterator[BinaryIO]:
+    """Opens a file for its bytes, decompressed; ``warn`` is told what is left out of it.
 
     Raises UserError, also from within the ``with`` block, where the file does not exist, may not be read, is
-    empty, a directory, cut short or damaged.
+    empty, a directory, an archive, cut short or damaged.
     """
     with _explained(path), contextlib.ExitStack() as stack:
         file = stack.enter_context(_open_remote(path) if is_remote(path) else Path(path).open("rb"))  # noqa: SIM115
-        if compression := _compression(path):
-            file = stack.enter_context(_UNPACK[compression](file))
         # Its lines end at line feeds only, whatever is beneath.
-        reader = stack.enter_context(io.BufferedReader(file, _BYTES_AT_A_TIME))  # type: ignore[type-var]
-        if not reader.peek(1):
+        reader: io.BufferedReader[Any] = io.BufferedReader(file, _BYTES_AT_A_TIME)
+        stack.enter_context(reader)
+        if compression := compression_of(reader.peek(BEGINNING)[:BEGINNING], path):
+            unpacked = Decompressed(reader, compression, path, warn)
+            reader = stack.enter_context(io.BufferedReader(unpacked, _BYTES_AT_A_TIME))
+        beginning = reader.peek(_TAR.stop)
+        if not beginning:
             raise UserError(f"{path} is empty; give a file with sentence pairs")
+        if beginning[_TAR] == b"ustar":
+            raise UserError(f"{path} is a tar archive; unpack it, and give what was in it")
         yield reader
 
 
-def read_lines(path: str) -> Iterator[bytes]:
+def read_lines(path: str, warn: Warn) -> Iterator[bytes]:
     """The lines of a text file, without their line feeds and without a byte order mark before the first.
 
     Raises UserError as ``open_file`` does, and where the file is in UTF-16.
     """
-    with open_file(path) as file:
+    with open_file(path, warn) as file:
         first = file.readline()
         first = first[size_of_byte_order_mark(first, path) :]
         for line in itertools.chain([first] if first else [], file):
@@ -76,37 +81,43 @@ def read_lines(path: str) -> Iterator[bytes]:
 
 
 def size_of_byte_order_mark(beginning: bytes, path: str) -> int:
-    """The size of the mark that a UTF-8 file may begin with, 0 without one. Raises UserError for a file in UTF-16."""
-    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UserError(f"{path} is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8")
+    """The size of the mark that a UTF-8 file may begin with, 0 without one.
+
+    Raises UserError for a file in UTF-16 or UTF-32.
+    """
+    for form, marks in (
+        ("UTF-32", (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
+        ("UTF-16", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+    ):
+        if beginning.startswith(marks):
+            raise UserError(f"{path} is in {form}; convert it with iconv -f {form} -t UTF-8")
+    if _UTF_16.match(beginning):
+        form = "UTF-16BE" if beginning.startswith(b"\0") else "UTF-16LE"
+        raise UserError(f"{path} is in UTF-16; convert it with iconv -f {form} -t UTF-8")
     return len(codecs.BOM_UTF8) if beginning.startswith(codecs.BOM_UTF8) else 0
 
 
 @contextlib.contextmanager
-def local_file(path: str) -> Iterator[Path]:
+def local_file(path: str, warn: Warn) -> Iterator[Path]:
     """The path of a file on this machine with the same content, for libraries that must have a path.
 
     It is the file itself, or a temporary copy of one that is remote or compressed. Raises UserError as
-    ``open_file`` does.
+    ``open_file`` does, and where there is no room for the copy.
     """
-    with open_file(path) as file:
-        if not is_remote(path) and not _compression(path):
+    with open_file(path, warn) as file:
+        if is_plain(path):
             yield Path(path)
             return
-        with tempfile.TemporaryDirectory() as directory:
-            copy = Path(directory) / base_name(without_compression(path))
+        with temporary_directory() as directory:
+            copy = directory / base_name(without_ending(path))
             with copy.open("wb") as copied:
                 shutil.copyfileobj(file, copied, _BYTES_AT_A_TIME)
             yield copy
 
 
-def in_one_line(error: BaseException) -> str:
+def in_one_line(error: BaseException | str) -> str:
     """What a library says is wrong, as a part of a sentence."""
     return " ".join(str(error).split())
-
-
-def _compression(path: str) -> str:
-    return next((ending for ending in _UNPACK if path.lower().endswith(ending)), "")
 
 
 def _open_remote(path: str) -> BinaryIO:
@@ -132,7 +143,7 @@ def _explained(path: str) -> Iterator[None]:
         raise UserError(f"{path} is a directory; name a file") from error
     except PermissionError as error:
         raise UserError(f"no permission to read {path}; change its mode") from error
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError) as error:
         # The system's errors have a number, those about the file's content have none.
         if getattr(error, "errno", None) is not None:
             raise

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from pipelines.corpora.file_access import read_lines, without_compression
-from pipelines.corpora.raw_pairs import RawPair
+from pipelines.corpora.compression import without_ending
+from pipelines.corpora.file_access import is_plain, read_lines
+from pipelines.corpora.raw_pairs import LeftOut, RawPair, Reader, Warn
 from pipelines.corpora.tables import read_csv, read_jsonl, read_parquet, read_sqlite, read_tsv
 from pipelines.corpora.translation_memories import read_po, read_tmx, read_xliff
+from recipes.corpora import paths_of
 from recipes.data_schema import PairFiles
 from workspace.errors import UserError
 
@@ -48,7 +50,7 @@ def format_of(files: PairFiles) -> str:
         return "lines"
     if files.format == "lines":
         raise UserError(f"{files.file}: format lines has a file for each side; give source and target")
-    name = without_compression(files.file).lower()
+    name = without_ending(files.file).lower()
     by_ending: str | None = next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
     found = files.format or by_ending
     if found is None:
@@ -64,13 +66,14 @@ def read_pairs(
     files: PairFiles,
     source_language: str,
     target_language: str,
-    warn: Callable[[str], object] = lambda sentence: print(f"warning: {sentence}", file=sys.stderr),
+    warn: Warn = lambda sentence: print(f"warning: {sentence}", file=sys.stderr),
 ) -> Iterator[RawPair]:
-    """Source and target of every pair of a corpus, meant to be UTF-8; line feeds in them become spaces.
+    """The pairs of a corpus; line feeds in them become spaces.
 
-    The languages are those of the recipe; TMX files are searched for them unless ``files`` names others. What a
-    file has besides translated pairs, such as units without one of the languages, is left out; at the end
-    ``warn`` is told how many. Raises UserError where a file cannot be read to its end in its format.
+    The languages are those of the recipe; TMX, XLIFF and PO files are searched for them unless ``files`` names others.
+    What a file has besides translated pairs, such as units without one of the languages, is left out; at the end
+    ``warn`` is told how many, and of whatever else is left out. Raises UserError where a file cannot be read to its end
+    in its format.
     """
     form = format_of(files)
     default_source, default_target = _DEFAULT_FIELDS.get(form, (source_language, target_language))
@@ -78,32 +81,38 @@ def read_pairs(
         "source_field": files.source_field or default_source,
         "target_field": files.target_field or default_target,
     }
-    pairs = left_out = 0
-    for pair in READERS[form](files.model_copy(update=settings)):
-        if pair is None:
-            left_out += 1
+    pairs = 0
+    left_out: dict[str, list[int]] = {}
+    for found in READERS[form](files.model_copy(update=settings), warn):
+        if isinstance(found, LeftOut):
+            count, first = left_out.setdefault(found.why, [0, found.line])
+            left_out[found.why] = [count + 1, first]
         else:
             pairs += 1
-            yield _one_line(pair[0]), _one_line(pair[1])
+            yield RawPair(_one_line(found.source), _one_line(found.target), found.line)
     path = files.file or files.source
+    total = pairs + sum(count for count, _ in left_out.values())
     if not pairs:
-        raise UserError(
-            f"{path} has no sentence pairs{f', and {left_out:,} units without a translation' if left_out else ''}; "
-            "give a file that has some"
-        )
-    if left_out:
-        warn(f"{path}: {left_out:,} of {pairs + left_out:,} units have no translation and are left out")
+        besides = "".join(f", and {count:,} units that {why}" for why, (count, _) in left_out.items())
+        raise UserError(f"{path} has no sentence pairs{besides}; give a file that has some")
+    for why, (count, first) in left_out.items():
+        warn(f"{path}: {count:,} of {total:,} units {why} and are left out, the first in line {first:,}")
 
 
-def _read_two_files(files: PairFiles) -> Iterator[RawPair]:
+def is_read_in_place(files: PairFiles) -> bool:
+    """Whether a corpus is two line-aligned files of this machine, neither compressed."""
+    return format_of(files) == "lines" and all(map(is_plain, paths_of(files)))
+
+
+def _read_two_files(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
     paths = str(files.source), str(files.target)
-    sides = [read_lines(path) for path in paths]
+    sides = [read_lines(path, warn) for path in paths]
     counts = [0, 0]
     for source, target in itertools.zip_longest(*sides):
         counts[0] += source is not None
         counts[1] += target is not None
         if source is not None and target is not None:
-            yield source, target
+            yield RawPair(source, target, counts[0])
     if counts[0] != counts[1]:
         raise UserError(
             f"{paths[0]} has {counts[0]:,} lines but {paths[1]} has {counts[1]:,}; "
@@ -123,7 +132,7 @@ _DEFAULT_FIELDS = {
     "parquet": ("source", "target"),
 }
 
-READERS: dict[str, Callable[[PairFiles], Iterator[RawPair | None]]] = {
+READERS: dict[str, Reader] = {
     "lines": _read_two_files,
     "tsv": read_tsv,
     "csv": read_csv,

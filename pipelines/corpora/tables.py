@@ -20,7 +20,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from pipelines.corpora.file_access import in_one_line, local_file, read_lines
-from pipelines.corpora.raw_pairs import RawPair, encoded
+from pipelines.corpora.raw_pairs import RawPair, Warn, encoded
 from recipes.data_schema import PairFiles
 from workspace.errors import UserError
 
@@ -30,25 +30,35 @@ _MOST_CSV_CELL_CHARACTERS = 1 << 28
 _PARQUET_ROWS_AT_A_TIME = 1000
 
 
-def read_tsv(files: PairFiles) -> Iterator[RawPair]:
+def read_tsv(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
     """Quotes are part of the text: OPUS and others put none around cells."""
     path = str(files.file)
-    rows = (line.decode("utf-8", "surrogateescape").split("\t") for line in read_lines(path))
+    lines = enumerate(read_lines(path, warn), start=1)
+    rows = ((number, line.decode("utf-8", "surrogateescape").split("\t")) for number, line in lines)
     return _two_columns(path, rows, _fields(files), "separated by tabs")
 
 
-def read_csv(files: PairFiles) -> Iterator[RawPair]:
+def read_csv(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
+    """A space after a comma is not part of the text, so that the quote behind it opens a cell."""
     csv.field_size_limit(_MOST_CSV_CELL_CHARACTERS)
     path = str(files.file)
-    rows = csv.reader(_csv_lines(path), strict=True)
+    rows = csv.reader(_csv_lines(path, warn), strict=True, skipinitialspace=True)
     try:
-        yield from _two_columns(path, rows, _fields(files), "separated by commas")
+        yield from _two_columns(path, _numbered(rows), _fields(files), "separated by commas")
     except csv.Error as error:
         raise UserError(f"{path} line {rows.line_num:,} is not CSV ({error}); mend it") from error
 
 
-def _csv_lines(path: str) -> Iterator[str]:
-    for number, line in enumerate(read_lines(path), start=1):
+def _numbered(rows: Any) -> Iterator[tuple[int, list[str]]]:
+    """The rows of csv's reader, each with the line that it begins in."""
+    begins = 1
+    for row in rows:
+        yield begins, row
+        begins = rows.line_num + 1
+
+
+def _csv_lines(path: str, warn: Warn) -> Iterator[str]:
+    for number, line in enumerate(read_lines(path, warn), start=1):
         # Up to Python 3.10 csv refuses them, with words of its own.
         if b"\0" in line:
             raise UserError(
@@ -57,9 +67,16 @@ def _csv_lines(path: str) -> Iterator[str]:
         yield line.decode("utf-8", "surrogateescape") + "\n"
 
 
-def read_jsonl(files: PairFiles) -> Iterator[RawPair]:
+def read_jsonl(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
+    """A side without text in some lines is empty there, and the pair is rejected later.
+
+    Raises UserError where a side has no text in any line: then it is the wrong key.
+    """
     path = str(files.file)
-    for number, line in enumerate(read_lines(path), start=1):
+    fields = _fields(files)
+    # What is wrong with the first line of each side, until one is found that has it.
+    wrong: dict[str, str | None] = {}
+    for number, line in enumerate(read_lines(path, warn), start=1):
         if not line.strip():
             continue
         try:
@@ -71,26 +88,41 @@ def read_jsonl(files: PairFiles) -> Iterator[RawPair]:
             ) from error
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path} line {number:,} cannot be read as JSON ({error}); mend it") from error
-        source, target = (encoded(_text_at(row, field, f"{path} line {number:,}")) for field in _fields(files))
-        yield source, target
+        texts = []
+        for field in fields:
+            text, without = _text_at(row, field)
+            if without is None:
+                wrong[field] = None
+            else:
+                wrong.setdefault(field, f"{path} line {number:,}{without}")
+            texts.append(encoded(text))
+        yield RawPair(texts[0], texts[1], number)
+    if sentence := next(filter(None, wrong.values()), None):
+        raise UserError(sentence)
 
 
-def _text_at(row: Any, field: str, place: str) -> str:
-    """The text under a key, which may lead into nested objects (``translation.en``); null is no text."""
+def _text_at(row: Any, field: str) -> tuple[str, str | None]:
+    """The text under a key, which may lead into nested objects (``translation.en``), and else why there is none.
+
+    null is no text, and nothing is wrong with it.
+    """
     value = row
     for key in [field] if isinstance(row, dict) and field in row else field.split("."):
+        if value is None:
+            break
         if not isinstance(value, dict) or key not in value:
             keys = f"it has {_listed(row)}" if isinstance(row, dict) else "it is not an object"
-            raise UserError(f"{place} has no key {field!r}: {keys}; set source_field and target_field")
+            return "", f" has no key {field!r}: {keys}; set source_field and target_field"
         value = value[key]
     if not isinstance(value, str | None):
-        raise UserError(f"{place}: {field!r} is not text; set source_field and target_field to keys of text")
-    return value or ""
+        return "", f": {field!r} is not text; set source_field and target_field to keys of text"
+    return value or "", None
 
 
-def read_parquet(files: PairFiles) -> Iterator[RawPair]:
+def read_parquet(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
     path = str(files.file)
-    with local_file(path) as local:
+    rows = itertools.count(1)
+    with local_file(path, warn) as local:
         try:
             # Unlike the defaults, these read a column in pieces, and not a whole row group of it.
             file = pyarrow.parquet.ParquetFile(local, buffer_size=1 << 20, pre_buffer=False)
@@ -98,7 +130,7 @@ def read_parquet(files: PairFiles) -> Iterator[RawPair]:
             names = [".".join(column) for column in columns]
             for batch in file.iter_batches(_PARQUET_ROWS_AT_A_TIME, columns=names, use_threads=False):
                 source, target = (_parquet_texts(batch, column) for column in columns)
-                yield from zip(source, target, strict=True)
+                yield from map(RawPair, source, target, rows)
         except pyarrow.ArrowException as error:
             raise UserError(
                 f"{path} cannot be read as Parquet ({in_one_line(error)}); fetch or make it again"
@@ -141,9 +173,9 @@ def _parquet_texts(batch: pyarrow.RecordBatch, column: Sequence[str]) -> Iterato
     return (value or b"" for value in values.cast(pyarrow.large_binary()).to_pylist())
 
 
-def read_sqlite(files: PairFiles) -> Iterator[RawPair]:
+def read_sqlite(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
     path = str(files.file)
-    with local_file(path) as local:
+    with local_file(path, warn) as local:
         try:
             with closing(sqlite3.connect(f"file:{quote(str(local))}?mode=ro", uri=True)) as database:
                 database.text_factory = bytes
@@ -151,8 +183,8 @@ def read_sqlite(files: PairFiles) -> Iterator[RawPair]:
                 if cursor.description is None or len(cursor.description) != 2:
                     columns = len(cursor.description or ())
                     raise UserError(f"{path}: query gives {columns} columns; SELECT two of them, source and target")
-                for source, target in cursor:
-                    yield _sqlite_text(source), _sqlite_text(target)
+                for row, (source, target) in enumerate(cursor, start=1):
+                    yield RawPair(_sqlite_text(source), _sqlite_text(target), row)
         # The warning is for several statements, up to Python 3.10.
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise UserError(
@@ -168,18 +200,20 @@ def _fields(files: PairFiles) -> list[str]:
     return [str(files.source_field), str(files.target_field)]
 
 
-def _two_columns(path: str, rows: Iterator[list[str]], fields: Sequence[str], separator: str) -> Iterator[RawPair]:
-    """Two columns of a table. Unless both are given by number, its first row is a header.
+def _two_columns(
+    path: str, rows: Iterator[tuple[int, list[str]]], fields: Sequence[str], separator: str
+) -> Iterator[RawPair]:
+    """Two columns of a table, whose rows come with their lines. Unless both are given by number, the first is a header.
 
     A row that is too short has an empty side, and is rejected later under its number; a first row that is too
     short is an error, because then the table is not the one it was taken for.
     """
-    first = next(rows, [])
+    first = next(rows, (1, []))
     if all(map(_is_number, fields)):
         rows = itertools.chain([first], rows)
-    source, target = (_column(path, first, field, separator) for field in fields)
-    for row in rows:
-        yield encoded("".join(row[source : source + 1])), encoded("".join(row[target : target + 1]))
+    source, target = (_column(path, first[1], field, separator) for field in fields)
+    for line, row in rows:
+        yield RawPair(encoded("".join(row[source : source + 1])), encoded("".join(row[target : target + 1])), line)
 
 
 def _column(path: str, first: Sequence[str], field: str, separator: str) -> int:

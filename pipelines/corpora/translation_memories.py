@@ -1,149 +1,276 @@
 """Reads the sentence pairs of what translators work with: TMX, XLIFF and gettext PO.
 
-TMX and XLIFF are XML, and read unit by unit. An XML file may not declare entities or attributes of its own: none that
-translators exchange does, and a few such lines can expand to gigabytes. A DTD that it names is not looked for.
+TMX and XLIFF are XML, and read unit by unit. No DTD that a file names is looked for. Entities that it declares itself
+may be short pieces of text; whatever else a few lines of declarations could make gigabytes of is refused.
 """
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polib
 from lxml import etree
 
-from pipelines.corpora.file_access import in_one_line, local_file, open_file
-from pipelines.corpora.raw_pairs import RawPair, encoded
+from pipelines.corpora.file_access import in_one_line, local_file, open_file, size_of_byte_order_mark
+from pipelines.corpora.inline_codes import UnknownEntityError, text_of
+from pipelines.corpora.raw_pairs import UNTRANSLATED, LeftOut, RawPair, Warn, encoded
 from recipes.data_schema import PairFiles
 from workspace.errors import UserError
 
-# Elements of a segment that hold the codes of another format instead of text; not hi, g, pc and mrk, which mark
-# text. Text within a code (sub) is not part of the sentence.
-_CODES = ("bpt", "ept", "ph", "it", "ut")
-_TEXT = etree.XPath(f"descendant::text()[not({' or '.join(f'ancestor::*[local-name()={code!r}]' for code in _CODES)})]")
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _NOT_FINAL = ("new", "initial", "needs-")
+# An entity costs as few as three bytes to name.
+_LONGEST_ENTITY = 100
+_MORE_THAN_ENTITIES = re.compile(r"<!ATTLIST|<!ENTITY\s+%")
+_NOT_TEXT = re.compile(r"<|&(?!(amp|lt|gt|quot|apos);)")
 
 
-def read_tmx(files: PairFiles) -> Iterator[RawPair | None]:
-    """Source and target of every unit, None for one without both; the fields of ``files`` are languages.
+@dataclass(frozen=True)
+class _Unit:
+    """An element that may hold a pair, valid only until the next is asked for, and the line that it begins in."""
 
-    A language stands for its regional kinds too (en for en-GB). Raises UserError where the file is not TMX, or
-    no unit has both languages.
+    element: Any
+    line: int
+    entities: Mapping[str, str]
+
+    def pair(self, source: Any, target: Any) -> RawPair | LeftOut:
+        """The pair of two segments."""
+        try:
+            texts = [text_of(segment, self.entities).encode() for segment in (source, target)]
+        except UnknownEntityError:
+            return LeftOut("have entities that are declared nowhere but in a DTD, which is not read,", self.line)
+        return RawPair(texts[0], texts[1], self.line)
+
+
+def read_tmx(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
+    """The pairs of every unit; the fields of ``files`` are languages.
+
+    The language itself goes before its regional kinds. A unit that still has several variants of a side gives a pair
+    for each, of which ``warn`` is told. Raises UserError where the file is not TMX, or no unit has both languages.
     """
     path = str(files.file)
-    languages = str(files.source_field), str(files.target_field)
+    asked = str(files.source_field), str(files.target_field)
     found: set[str] = set()
-    is_any = False
-    for unit in _elements(path, "tmx", ("tu",)):
-        segments = {_language(variant): variant.find("{*}seg") for variant in unit.iterchildren("{*}tuv")}
-        found.update(segments)
-        source, target = (_segment_in(language, segments) for language in languages)
-        if source is None or target is None:
-            yield None
-        else:
-            is_any = True
-            yield _text(source), _text(target)
-    if found and not is_any:
-        raise UserError(
-            f"{path} has no unit in both {languages[0]} and {languages[1]}, but in {', '.join(sorted(found))}; "
-            "set source_field and target_field to two of them"
+    with_both = 0
+    several: list[int] = []
+    for unit in _units(path, "tmx", ("tu",), warn):
+        variants = list(unit.element.iterchildren("{*}tuv"))
+        found.update(map(_language, variants))
+        sides = [_segments_in(language, variants) for language in asked]
+        if not all(sides):
+            yield LeftOut(UNTRANSLATED, unit.line)
+            continue
+        with_both += 1
+        if any(len(side) > 1 for side in sides):
+            several.append(unit.line)
+        for source in sides[0]:
+            for target in sides[1]:
+                yield unit.pair(source, target)
+    if found and not with_both:
+        raise _not_found(path, asked, ", ".join(sorted(found)))
+    if several:
+        warn(
+            f"{path}: {len(several):,} of {with_both:,} units have several variants in {asked[0]} or {asked[1]}, the "
+            f"first in line {several[0]:,}; each of them makes a pair"
         )
 
 
-def read_xliff(files: PairFiles) -> Iterator[RawPair | None]:
-    """Source and target of every unit of XLIFF 1.2, or segment of 2.0; None for one that is not translated yet.
+def read_xliff(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
+    """The pair of every unit of XLIFF 1.2, or segment of 2.0, that is translated.
 
-    Raises UserError where the file is not XLIFF.
+    The fields of ``files`` are languages. Sides that the file has in the other order are exchanged. Raises UserError
+    where the file is not XLIFF, or says of every unit that it is in other languages.
     """
-    for unit in _elements(str(files.file), "xliff", ("trans-unit", "segment")):
-        source, target = unit.find("{*}source"), unit.find("{*}target")
-        if source is None or target is None or _is_unfinished(unit, target):
-            yield None
-        else:
-            yield _text(source), _text(target)
-
-
-def read_po(files: PairFiles) -> Iterator[RawPair | None]:
-    """Of a message with a plural, the plural is taken: the forms of two languages do not match one by one."""
     path = str(files.file)
-    with local_file(path) as local:
-        last = local.read_bytes().rstrip().rpartition(b"\n")[2]
-        # The library takes a string without its closing quote for an empty one.
-        if not last.startswith(b"#") and not last.endswith(b'"'):
-            raise UserError(f"{path} is cut short in its last line; fetch or make it again")
-        try:
-            entries = polib.pofile(str(local))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not in the character set its header names ({error}); mend it") from error
-        except (OSError, LookupError, ValueError) as error:
-            said = in_one_line(error).replace(str(local), path)
-            raise UserError(f"{path} is not gettext PO ({said}); mend it") from error
+    asked = str(files.source_field), str(files.target_field)
+    others: dict[str, None] = {}
+    is_any = False
+    for unit in _units(path, "xliff", ("trans-unit", "segment"), warn):
+        source, target = (unit.element.find(f"{{*}}{name}") for name in ("source", "target"))
+        if source is None or target is None or _is_unfinished(unit, target):
+            yield LeftOut(UNTRANSLATED, unit.line)
+            continue
+        said = (
+            _language_of_side(source, "source-language", "srcLang"),
+            _language_of_side(target, "target-language", "trgLang"),
+        )
+        if _may_be(said, asked):
+            is_any = True
+            yield unit.pair(source, target)
+        elif _may_be(said, asked[::-1]):
+            is_any = True
+            yield unit.pair(target, source)
+        else:
+            others[f"{said[0] or asked[0]} and {said[1] or asked[1]}"] = None
+            yield LeftOut(f"are not in {asked[0]} and {asked[1]}", unit.line)
+    if others and not is_any:
+        raise _not_found(path, asked, ", ".join(others))
+
+
+def read_po(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
+    """Of a message with a plural, the plural is taken: the forms of two languages do not match one by one.
+
+    The fields of ``files`` are languages; sides that the file has in the other order are exchanged. Raises UserError
+    where the file is not gettext PO, or says that it is in another language.
+    """
+    path = str(files.file)
+    asked = str(files.source_field), str(files.target_field)
+    with local_file(path, warn) as local:
+        entries = _po_entries(path, local)
+        lines = local.read_bytes().splitlines()
+    said = "", str(entries.metadata.get("Language", ""))
+    is_reversed = not _may_be(said, asked)
+    if is_reversed and not _may_be(said, asked[::-1]):
+        raise _not_found(path, asked, said[1])
     for entry in entries:
         if entry.obsolete:
             continue
+        line = _line_of_message(entry.linenum, lines)
         translation = entry.msgstr_plural[max(entry.msgstr_plural)] if entry.msgstr_plural else entry.msgstr
         if entry.fuzzy or not translation:
-            yield None
-        else:
-            yield encoded(entry.msgid_plural or entry.msgid), encoded(translation)
+            yield LeftOut(UNTRANSLATED, line)
+            continue
+        sides = encoded(entry.msgid_plural or entry.msgid), encoded(translation)
+        yield RawPair(*(sides[::-1] if is_reversed else sides), line)
 
 
-def _is_unfinished(unit: Any, target: Any) -> bool:
+def _po_entries(path: str, local: Path) -> polib.POFile:
+    content = local.read_bytes()
+    size_of_byte_order_mark(content[:4], path)
+    last = content.rstrip().rpartition(b"\n")[2]
+    # The library takes a string without its closing quote for an empty one.
+    if not last.startswith(b"#") and not last.endswith(b'"'):
+        raise UserError(f"{path} is cut short in its last line; fetch or make it again")
+    try:
+        return polib.pofile(str(local))
+    except UnicodeDecodeError as error:
+        # The library decodes some bytes at a time, and the error counts from the first of them.
+        line = _first_line_not_in(error.encoding, content)
+        raise UserError(
+            f"{path} line {line:,} is not in the character set its header names ({error}); mend it"
+        ) from error
+    except (OSError, LookupError, ValueError) as error:
+        said = in_one_line(error).replace(str(local), path)
+        raise UserError(f"{path} is not gettext PO ({said}); mend it") from error
+
+
+def _line_of_message(begins: int, lines: Sequence[bytes]) -> int:
+    """The line of the message of an entry of PO that begins, with its comments, in line ``begins``."""
+    of_entry = range(max(begins, 1), len(lines) + 1)
+    return next((line for line in of_entry if lines[line - 1].lstrip().startswith(b"msgid")), of_entry.start)
+
+
+def _first_line_not_in(encoding: str, content: bytes) -> int:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        return content.count(b"\n", 0, error.start) + 1
+    return 1
+
+
+def _is_unfinished(unit: _Unit, target: Any) -> bool:
     """Whether the translation is missing or said to be provisional, on the target (XLIFF 1.2) or the segment (2.0)."""
-    state = target.get("state") or unit.get("state") or ""
-    return state.startswith(_NOT_FINAL) or not _text(target)
+    state = target.get("state") or unit.element.get("state") or ""
+    return state.startswith(_NOT_FINAL) or not (len(target) or target.text)
 
 
 def _language(variant: Any) -> str:
     return str(variant.get(_XML_LANG) or variant.get("lang") or "")
 
 
-def _segment_in(language: str, segments: dict[str, Any]) -> Any:
-    """The segment in that very language or else in a regional kind of it, None if there is none."""
-    wanted = language.lower().replace("_", "-")
-    kinds = {given.lower().replace("_", "-"): segment for given, segment in segments.items()}
-    regional = (segment for kind, segment in kinds.items() if kind.startswith(f"{wanted}-"))
-    return kinds.get(wanted, next(regional, None))
+def _language_of_side(side: Any, of_file: str, of_document: str) -> str:
+    """The language of a side of XLIFF: its own, or that of the file (1.2) or document (2.0); empty if nothing says."""
+    said = [side.get(_XML_LANG)]
+    for above in side.iterancestors("{*}file", "{*}xliff"):
+        said += above.get(of_file), above.get(of_document)
+    return str(next(filter(None, said), ""))
 
 
-def _text(segment: Any) -> bytes:
-    text = "".join(_TEXT(segment)) if len(segment) else segment.text or ""
-    return text.encode()
+def _may_be(said: tuple[str, str], asked: tuple[str, str]) -> bool:
+    """Whether both sides are in the languages that are asked for, as far as the file says."""
+    return all(not each or _nearness(each, wanted) is not None for each, wanted in zip(said, asked, strict=True))
 
 
-def _elements(path: str, root: str, names: tuple[str, ...]) -> Iterator[Any]:
-    """The elements of those names, each valid only until the next is asked for."""
+def _nearness(language: str, asked: str) -> int | None:
+    """0 for the very language that is asked for, 1 for a regional kind of it, 2 where the file does not say the region
+    that is asked for, None for another language."""
+    said, wanted = (each.lower().replace("_", "-") for each in (language, asked))
+    if said == wanted:
+        return 0
+    return 1 if said.startswith(f"{wanted}-") else 2 if wanted.startswith(f"{said}-") else None
+
+
+def _segments_in(language: str, variants: list[Any]) -> list[Any]:
+    """The segments in the language, as near to it as there are any."""
+    by_nearness: dict[int, list[Any]] = {}
+    for variant in variants:
+        nearness, segment = _nearness(_language(variant), language), variant.find("{*}seg")
+        if nearness is not None and segment is not None:
+            by_nearness.setdefault(nearness, []).append(segment)
+    return by_nearness[min(by_nearness)] if by_nearness else []
+
+
+def _not_found(path: str, asked: tuple[str, str], found: str) -> UserError:
+    return UserError(
+        f"{path} has no unit in both {asked[0]} and {asked[1]}, but in {found}; "
+        "set source_field and target_field to two of them"
+    )
+
+
+def _units(path: str, root: str, names: tuple[str, ...], warn: Warn) -> Iterator[_Unit]:
+    """The elements of those names. Raises UserError where the file is not XML, or its first element not ``root``."""
     try:
-        _check_beginning(path, root)
-        with open_file(path) as file:
-            # Safe only because there are no entities: huge_tree lifts all limits, not only the one on long texts.
+        entities = _declared_entities(path, root, warn)
+        with open_file(path, warn) as file:
             for _, element in etree.iterparse(
-                file, tag=[f"{{*}}{name}" for name in names], resolve_entities=False, no_network=True, huge_tree=True
+                file,
+                tag=[f"{{*}}{name}" for name in names],
+                resolve_entities=False,
+                no_network=True,
+                # It lifts all limits, also those on what entities expand to, and not only the one on long texts.
+                huge_tree=not entities,
             ):
-                yield element
+                yield _Unit(element, element.sourceline, entities)
                 _forget(element)
     except etree.XMLSyntaxError as error:
         line, column = error.position
         reason = str(error.msg).split(", line ", maxsplit=1)[0]
+        # An error without a place is about what came of another, the last that there is a record of.
+        if not line and (fatal := list(error.error_log.filter_from_fatals())):
+            line, column, reason = fatal[-1].line, fatal[-1].column, in_one_line(fatal[-1].message)
         raise UserError(
             f"{path} line {line:,}, column {column:,}, is not well-formed XML ({reason}); mend it or fetch it again"
         ) from error
 
 
-def _check_beginning(path: str, root: str) -> None:
-    """Raises UserError where the first element is not ``root``, or there are declarations before it.
+def _declared_entities(path: str, root: str, warn: Warn) -> dict[str, str]:
+    """The texts of the entities that a file declares before its first element, which must be ``root``.
 
-    The declarations are parsed here, under the library's limits on what they may expand to.
+    The declarations are parsed here, under the library's limits on what they may expand to. Raises UserError for those
+    that a small file could become a large one by: of an entity in an entity, or in another file, or of a long text.
     """
-    with open_file(path) as file:
+    with open_file(path, lambda sentence: None) as file:
         _, first = next(iter(etree.iterparse(file, events=("start",), resolve_entities=False, no_network=True)))
-        # An attribute with a long default can expand as far as entities; lxml shows it only in what it writes.
-        if re.search(r"<!DOCTYPE[^>]*\[", etree.tostring(first.getroottree(), encoding="unicode")):
+        document = first.getroottree()
+        declared = document.docinfo.internalDTD
+        entities = {each.name: each.content for each in declared.iterentities()} if declared is not None else {}
+        # lxml shows the defaults of attributes only in what it writes, and not which entities are for declarations.
+        is_more = _MORE_THAN_ENTITIES.search(etree.tostring(document, encoding="unicode"))
+        if is_more or not all(map(_is_short_text, entities.values())):
             raise UserError(f"{path} has XML declarations in its DOCTYPE, which may be an attack; take them out")
         if (found := etree.QName(first).localname) != root:
             raise UserError(f"{path} is not {root.upper()}: its first element is {found}; set format")
+    return {name: html.unescape(text) for name, text in entities.items()}
+
+
+def _is_short_text(content: str | None) -> bool:
+    """Whether an entity is text, of no more characters than do harm; it has no content if that is in another file."""
+    return content is not None and len(content) <= _LONGEST_ENTITY and not _NOT_TEXT.search(content)
 
 
 def _forget(element: Any) -> None:

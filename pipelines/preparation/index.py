@@ -9,21 +9,26 @@ is read through once and written out as such: later steps then read every format
 from __future__ import annotations
 
 import pickle
+import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 
-from pipelines.corpora.file_access import without_compression
-from pipelines.corpora.formats import format_of, read_pairs
+from pipelines.corpora.formats import is_read_in_place, read_pairs
 from pipelines.corpora.line_files import FilePair, PairIndex, index_pair
+from pipelines.corpora.raw_pairs import Warn
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.progress import Progress
 from recipes.corpora import Corpus, is_remote
 from workspace.errors import UserError
 from workspace.storage import read_json, replacing, write_json
+
+_LINE = struct.Struct("=q")
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,18 @@ class Indexes:
         """Where the pairs of a corpus are written that cannot be read in parallel where they are."""
         source, target = (self.directory / f"{corpus.number:03d}.{side}" for side in ("source", "target"))
         return FilePair(source, target)
+
+    def line_numbers(self, corpus: Corpus) -> npt.NDArray[np.int64] | None:
+        """The line of its file that each pair of a corpus begins in, by the pair's number from 0.
+
+        None where pair n is in line n + 1: where the corpus is read in place.
+        """
+        path = self.lines(corpus)
+        return np.memmap(path, np.int64, "r") if path.exists() else None
+
+    def lines(self, corpus: Corpus) -> Path:
+        """The file of these numbers."""
+        return self.directory / f"{corpus.number:03d}.lines"
 
     @property
     def progress(self) -> Progress:
@@ -88,12 +105,12 @@ class IndexCorpus(beam.DoFn):
 
     def process(self, corpus: Corpus) -> None:
         with explained_errors():
-            if _is_plain(corpus):
+            if is_read_in_place(corpus.files):
                 files = FilePair(Path(str(corpus.files.source)), Path(str(corpus.files.target)))
             else:
                 files = self._indexes.unpacked(corpus)
                 warnings: list[str] = []
-                _unpack(corpus, files, warnings.append)
+                _unpack(corpus, files, self._indexes.lines(corpus), warnings.append)
                 self._indexes.write_warnings(corpus, warnings)
             self._indexes.write(corpus, index_pair(files, self._chunk_pairs))
             self._indexes.progress.add(size_of(corpus))
@@ -121,21 +138,17 @@ def size_of(corpus: Corpus) -> int:
     return sum(Path(path).stat().st_size for path in corpus.paths if not is_remote(path))
 
 
-def _is_plain(corpus: Corpus) -> bool:
-    """Whether the corpus is two line-aligned files of this machine, neither compressed."""
-    return format_of(corpus.files) == "lines" and not any(
-        is_remote(path) or without_compression(path) != path for path in corpus.paths
-    )
-
-
-def _unpack(corpus: Corpus, files: FilePair, warn: Callable[[str], object]) -> None:
+def _unpack(corpus: Corpus, files: FilePair, lines: Path, warn: Warn) -> None:
     pairs = read_pairs(corpus.files, corpus.source_language, corpus.target_language, warn)
     with (
         replacing(files.source) as source_path,
         replacing(files.target) as target_path,
+        replacing(lines) as lines_path,
         source_path.open("wb") as source_file,
         target_path.open("wb") as target_file,
+        lines_path.open("wb") as lines_file,
     ):
-        for source, target in pairs:
-            source_file.write(source + b"\n")
-            target_file.write(target + b"\n")
+        for pair in pairs:
+            source_file.write(pair.source + b"\n")
+            target_file.write(pair.target + b"\n")
+            lines_file.write(_LINE.pack(pair.line))

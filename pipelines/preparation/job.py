@@ -115,7 +115,7 @@ def clean_corpora(partitions: Partitions, indexes: Indexes, options: PipelineOpt
     """The second job: fills the files of the partitions. Raises UserError if a split has no pairs left."""
     with partitions.progress.shown(sum(partitions.pairs), "cleaning", "pair"), beam_pipeline(options) as pipeline:
         pairs, statistics = pipeline | ReadCorpora(partitions.corpora, indexes) | CleanPairs(partitions)
-        pairs | Deduplicate(partitions) | WritePartitions(partitions)
+        pairs | Deduplicate(partitions) | WritePartitions(partitions, indexes)
         statistics | WriteStatistics(partitions)
     check_cleaned(partitions)
 

@@ -66,7 +66,7 @@ def measure_corpora(
         (
             pipeline
             | ReadCorpora(corpora, indexes)
-            | MeasureRules(corpora, progress)
+            | MeasureRules(corpora, indexes, progress)
             | beam.CombinePerKey(added_measures)
             | WriteMeasures(directory)
         )
@@ -76,12 +76,12 @@ def measure_corpora(
 class MeasureRules(beam.PTransform):
     """Blocks of ``corpora`` → (reason of a rule, what it measures of a block)."""
 
-    def __init__(self, corpora: Sequence[Corpus], progress: Progress):
+    def __init__(self, corpora: Sequence[Corpus], indexes: Indexes, progress: Progress):
         super().__init__()
-        self._corpora, self._progress = corpora, progress
+        self._corpora, self._indexes, self._progress = corpora, indexes, progress
 
     def expand(self, blocks: beam.PCollection[PairBlock]) -> beam.PCollection[tuple[str, Measures]]:
-        return blocks | beam.ParDo(MeasureBlock(self._corpora, self._progress))
+        return blocks | beam.ParDo(MeasureBlock(self._corpora, self._indexes, self._progress))
 
 
 class WriteMeasures(beam.PTransform):
@@ -100,9 +100,9 @@ class WriteMeasures(beam.PTransform):
 class MeasureBlock(beam.DoFn):
     """Block → (reason, ``Measures``) of every rule whose settings are given, even where it is off."""
 
-    def __init__(self, corpora: Sequence[Corpus], progress: Progress):
+    def __init__(self, corpora: Sequence[Corpus], indexes: Indexes, progress: Progress):
         self._corpora = {corpus.number: corpus for corpus in corpora}
-        self._progress = progress
+        self._indexes, self._progress = indexes, progress
 
     def process(self, block: PairBlock) -> Iterator[tuple[str, Measures]]:
         corpus = self._corpora[block.corpus]
@@ -112,10 +112,13 @@ class MeasureBlock(beam.DoFn):
         with explained_errors():
             sources, targets = (decoded(lines)[0] for lines in block.lines())
             source, target = repaired_pairs(sources, targets, corpus)
+            in_file = self._indexes.line_numbers(corpus)
+        numbers = range(block.first_line, block.first_line + block.pairs)
+        lines = numbers if in_file is None else in_file[numbers.start - 1 : numbers.stop - 1].tolist()
         for rule in RULES:
             if rule.can_measure(settings):
                 values = rule.measure(source, target, settings)
-                yield rule.reason, _measures(rule, rule.limit(settings), values, source, target, block, corpus)
+                yield rule.reason, _measures(rule, rule.limit(settings), values, source, target, lines, corpus)
         with explained_errors():
             self._progress.add(block.pairs)
 
@@ -148,7 +151,7 @@ def _measures(
     values: Column,
     source: Sentences,
     target: Sentences,
-    block: PairBlock,
+    lines: Sequence[int],
     corpus: Corpus,
 ) -> Measures:
     """What a rule measures of one block. Empty sides are no rule's concern; without a limit, extremes are nearest."""
@@ -166,7 +169,7 @@ def _measures(
         return heapq.nsmallest(EXAMPLES, map(example, nearest))
 
     def example(place: int) -> Example:
-        line = block.first_line + place
+        line = lines[place]
         chance = blake2b(f"{corpus.number} {line}".encode(), digest_size=8).digest()
         figures = float(distances[place]), chance, float(values[place])
         return Example(*figures, corpus.name, line, source.texts[place], target.texts[place])

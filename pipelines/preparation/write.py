@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import apache_beam as beam
+from functools import cached_property
+from typing import TypeVar
 
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.cleaning.records import Pair, Rejected
 from pipelines.cleaning.statistics import Statistics, added
 from pipelines.preparation.deduplicate import ChosenPairs
+from pipelines.preparation.index import Indexes
 from pipelines.preparation.partitions import Partitions
 from pipelines.runners.guards import explained_errors, without_cycle_collection
+
+PairOrRejected = TypeVar("PairOrRejected", Pair, Rejected)
 
 
 class WritePartitions(beam.PTransform):
     """(partition, its pairs) → nothing: writes them, in their order."""
 
-    def __init__(self, partitions: Partitions):
+    def __init__(self, partitions: Partitions, indexes: Indexes):
         super().__init__()
-        self._partitions = partitions
+        self._partitions, self._indexes = partitions, indexes
 
     def expand(self, chosen: beam.PCollection[tuple[int, ChosenPairs]]) -> beam.PCollection[None]:
-        return chosen | beam.ParDo(WritePartition(self._partitions))
+        return chosen | beam.ParDo(WritePartition(self._partitions, self._indexes))
 
 
 class WriteStatistics(beam.PTransform):
@@ -34,13 +43,24 @@ class WriteStatistics(beam.PTransform):
 
 @beam.typehints.with_input_types(tuple[int, ChosenPairs])
 class WritePartition(beam.DoFn):
-    def __init__(self, partitions: Partitions):
-        self._partitions = partitions
+    def __init__(self, partitions: Partitions, indexes: Indexes):
+        self._partitions, self._indexes = partitions, indexes
 
     def process(self, element: tuple[int, ChosenPairs]) -> None:
         partition, chosen = element
         with explained_errors(), without_cycle_collection():
-            self._partitions.write(partition, chosen.kept, chosen.rejected)
+            kept, rejected = list(map(self._in_file, chosen.kept)), list(map(self._in_file, chosen.rejected))
+            self._partitions.write(partition, kept, rejected)
+
+    @cached_property
+    def _lines(self) -> list[npt.NDArray[np.int64] | None]:
+        """By the number of a corpus, the lines of its file that its pairs are in."""
+        return [self._indexes.line_numbers(corpus) for corpus in self._partitions.corpora]
+
+    def _in_file(self, pair: PairOrRejected) -> PairOrRejected:
+        """The pair with its line in the file that was given; until here the line is its number, and no other's."""
+        lines = self._lines[pair.corpus]
+        return pair if lines is None else pair._replace(line=int(lines[pair.line - 1]))
 
 
 class WriteCorpusStatistics(beam.DoFn):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pipelines.preparation.job import prepare
 from pipelines.preparation.subwords import load_subwords
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
+from tests.pipelines.corpora.support import write_tmx
 from tests.pipelines.shard_records import records
 from tests.pipelines.support import (
     SOURCES,
@@ -24,7 +26,7 @@ from tests.pipelines.support import (
     write_lines,
     write_pair,
 )
-from workspace.layout import FILE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
+from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
 from workspace.marks import read_manifest
 from workspace.storage import remove
 
@@ -96,6 +98,35 @@ def test_every_pair_of_every_corpus_is_in_one_place(tmp_path: Path, three: list[
         assert counts["read"] == sum(counts["kept"].values()) + sum(counts["rejected"].values()), name
     found = [pair for split in SPLITS for pair in texts(work, split)]
     assert sorted(found) == sorted(pairs(0, 300))
+
+
+def test_pairs_come_from_the_lines_of_their_file(tmp_path: Path) -> None:
+    """Behind blank lines and a header; and units of TMX in one line stay two pairs, of which only the copy goes."""
+    lines = [json.dumps({"source": source, "target": target}) for source, target in pairs(0, 300)]
+    lines[7] = json.dumps({"source": SOURCES[7]})
+    (tmp_path / "a.jsonl").write_text("".join(f"\n\n{line}\n" for line in lines))
+    rows = [*pairs(300, 300), ("a thing", "une chose"), ("", "rien")]
+    (tmp_path / "b.csv").write_text("source,target\n" + "".join(f'"{s}\n",{t}\n' for s, t in rows))
+    units = [("a stone", "une pierre"), ("a stone", "une pierre"), ("a tree", "un arbre")]
+    write_tmx(tmp_path / "c.tmx", units)
+    train = [{"file": str(tmp_path / name)} for name in ("a.jsonl", "b.csv", "c.tmx")]
+    work = new_work(
+        tmp_path / "work",
+        None,
+        corpus={"source_language": "en", "target_language": "fr", "train": train},
+        cleaning={"min_language": None},
+        subwords={"vocabulary": 70},
+    )
+    run(work)
+    assert [(pair["file"], pair["line"], pair["reason"]) for pair in rejected_pairs(work)] == [
+        ("a.jsonl", 24, "empty"),
+        ("b.csv", 4, "empty"),
+        ("c.tmx", 3, "duplicate"),
+    ]
+    found = {record[SOURCE_TEXT].decode(): record for split in SPLITS for record in records(work, split)}
+    assert found["a thing"][LINE] == 2
+    assert found["a tree"][LINE] == found["a stone"][LINE] == 3
+    assert {found[SOURCES[number]][LINE] for number in range(5)} == {3, 6, 9, 12, 15}
 
 
 def test_sentences_of_given_sets_are_not_trained_on(tmp_path: Path) -> None:

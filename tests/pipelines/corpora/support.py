@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
@@ -23,7 +24,11 @@ Rows = Sequence[tuple[str, str]]
 
 
 def read(path: Path | str, **more: Any) -> list[tuple[bytes, bytes]]:
-    return list(read_pairs(PairFiles(file=str(path), **more), "en", "fr", warn=lambda sentence: None))
+    return pairs_of(PairFiles(file=str(path), **more))
+
+
+def pairs_of(files: PairFiles) -> list[tuple[bytes, bytes]]:
+    return [pair[:2] for pair in read_pairs(files, "en", "fr", warn=lambda sentence: None)]
 
 
 def write_tsv(path: Path, rows: Rows) -> None:
@@ -112,6 +117,7 @@ def compressed(content: bytes, ending: str) -> bytes:
         ".gz": gzip.compress,
         ".zst": zstandard.compress,
         ".xz": lzma.compress,
+        ".bz2": bz2.compress,
     }
     return by_ending.get(ending, bytes)(content)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
+import lzma
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +37,15 @@ def nested(depth: int) -> str:
     return "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "lol"}">' for n in range(depth))
 
 
+def tar_gz() -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as file:
+        member = tarfile.TarInfo("a.tsv")
+        member.size = 7
+        file.addfile(member, io.BytesIO(b"one\tun\n"))
+    return archive.getvalue()
+
+
 def tmx(prolog: str, text: str) -> bytes:
     return (
         f'<?xml version="1.0"?>{prolog}<tmx><body><tu><tuv xml:lang="en"><seg>{text}</seg></tuv>'
@@ -53,13 +65,41 @@ BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
         "a.xlf",
         XLIFF_1.replace("translated", "new").encode(),
         {},
-        "has no sentence pairs, and 4 units without a translation; give",
+        "has no sentence pairs, and 4 units that have no translation; give",
     ),
     "not a .gz": ("a.tsv.gz", b"one\tun\n", {}, r"is cut short or damaged \(Not a gzipped file"),
     "not a .zst": ("a.tsv.zst", b"one\tun\n", {}, "is cut short or damaged"),
     "not a .xz": ("a.tsv.xz", b"one\tun\n", {}, "is cut short or damaged"),
+    "text in a .bz2": ("a.tsv.bz2", b"one\tun\n", {}, r"is cut short or damaged \(Not a bzip2 file, as its name says"),
+    "zip archive": ("a.tsv", b"PK\x03\x04" + b"one\tun\n", {}, "is a zip archive; unpack it, and give what was in it"),
+    "tar archive": ("a.tsv.gz", tar_gz(), {}, "is a tar archive; unpack it, and give what was in it"),
+    "damaged second .gz": (
+        "a.tsv.gz",
+        gzip.compress(b"one\tun\n") + gzip.compress(b"two\tdeux\n")[:-1] + b"!",
+        {},
+        "is cut short or damaged",
+    ),
+    "damaged second .xz": (
+        "a.tsv.xz",
+        lzma.compress(b"one\tun\n") + lzma.compress(b"two\tdeux\n")[:-1] + b"!",
+        {},
+        "is cut short or damaged",
+    ),
     "damaged .gz": ("a.tsv.gz", gzip.compress(b"one\tun\n")[:-8] + b"12345678", {}, "is cut short or damaged"),
     "UTF-16": ("a.tsv", "one\tun\n".encode("utf-16"), {}, r"is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8"),
+    "UTF-16 without a mark": (
+        "a.tsv",
+        "one\tun\n".encode("utf-16-be"),
+        {},
+        "is in UTF-16; convert it with iconv -f UTF-16BE",
+    ),
+    "UTF-32": ("a.tsv", "one\tun\n".encode("utf-32"), {}, "is in UTF-32; convert it with iconv -f UTF-32"),
+    "PO in UTF-16": (
+        "a.po",
+        'msgid "a"\nmsgstr "b"\n'.encode("utf-16"),
+        {},
+        "is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8",
+    ),
     "no such name": (
         "a.tsv",
         b"en\tde\n",
@@ -85,6 +125,12 @@ BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
     "missing key": ("a.jsonl", b'{"en": "a"}\n', {}, r"line 1 has no key 'source': it has en; set source_field"),
     "JSON without keys": ("a.jsonl", b'["a", "b"]\n', {}, "line 1 has no key 'source': it is not an object; set"),
     "JSON number": ("a.jsonl", b'{"source": 1, "target": "b"}\n', {}, "line 1: 'source' is not text; set"),
+    "a key that no line has": (
+        "a.jsonl",
+        b'{"source": "a"}\n{"source": "b", "fr": "c"}\n',
+        {},
+        "line 1 has no key 'target': it has source; set source_field",
+    ),
     "not Parquet": ("a.parquet", b"one\tun\n" * 9, {}, "cannot be read as Parquet"),
     "not SQLite": (
         "a.db",
@@ -117,6 +163,31 @@ BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
         {},
         "which may be an attack",
     ),
+    "parameter entity": (
+        "a.tmx",
+        tmx("<!DOCTYPE tmx [<!ENTITY % p '<!ENTITY e \"lol\">'> %p;]>", "&e;"),
+        {},
+        "which may be an attack",
+    ),
+    "entity of markup": (
+        "a.tmx",
+        tmx('<!DOCTYPE tmx [<!ENTITY e "<hi>a</hi>">]>', "&e;"),
+        {},
+        "which may be an attack",
+    ),
+    "entity without a DTD": ("a.tmx", tmx("", "caf&eacute;"), {}, "line 1, column .*Entity 'eacute' not defined"),
+    "XLIFF of other languages": (
+        "a.xlf",
+        XLIFF_1.replace("<file>", '<file source-language="de" target-language="fr">').encode(),
+        {},
+        "has no unit in both en and fr, but in de and fr; set source_field and target_field to two of them",
+    ),
+    "PO of another language": (
+        "a.po",
+        b'msgid ""\nmsgstr "Language: de\\n"\n\nmsgid "a"\nmsgstr "b"\n',
+        {},
+        "has no unit in both en and fr, but in de; set",
+    ),
     "bad PO": (
         "a.po",
         b'msgid "a"\nmsgstr "b"\nmsgtsr "c"\n',
@@ -128,7 +199,7 @@ BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
         "a.po",
         b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "a"\nmsgstr "\xff"\n',
         {},
-        "is not in the character set its header names",
+        "line 5 is not in the character set its header names",
     ),
 }
 
@@ -147,7 +218,7 @@ def test_what_cannot_be_read_is_said_in_a_sentence(
     assert time.process_time() - began < 2
 
 
-@pytest.mark.parametrize("ending", [".gz", ".zst", ".xz"])
+@pytest.mark.parametrize("ending", [".gz", ".zst", ".xz", ".bz2"])
 @pytest.mark.parametrize("form", WRITERS)
 def test_a_compressed_file_that_is_cut_short_is_noticed(tmp_path: Path, form: str, ending: str) -> None:
     WRITERS[form](tmp_path / "plain", [(os.urandom(50).hex(), os.urandom(50).hex()) for _ in range(200)])
@@ -227,7 +298,7 @@ from recipes.data_schema import PairFiles
 most = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1))
 before = most()
 for path in sys.argv[1:]:
-    sizes = [len(source) + len(target) for source, target in read_pairs(PairFiles(file=path), "en", "fr")]
+    sizes = [len(source) + len(target) for source, target, _ in read_pairs(PairFiles(file=path), "en", "fr")]
     print(len(sizes), sum(sizes), most() - before)
 """
 

@@ -44,7 +44,7 @@ def test_beam_knows_what_flows(partitions: Partitions, tmp_path: Path) -> None:
     blocks = pipeline | ReadCorpora(partitions.corpora, Indexes(tmp_path))
     pairs, statistics = blocks | CleanPairs(partitions)
     chosen = pairs | Deduplicate(partitions)
-    measures = blocks | MeasureRules(partitions.corpora, Progress(tmp_path))
+    measures = blocks | MeasureRules(partitions.corpora, Indexes(tmp_path), Progress(tmp_path))
     expected = [
         (blocks, PairBlock),
         *((each, tuple[int, bytes]) for each in pairs.values()),
@@ -61,7 +61,11 @@ def test_beam_refuses_what_does_not_fit_together(partitions: Partitions) -> None
     with pytest.raises(TypeCheckError, match=r"CleanBlock.*requires PCollections of type .*PairBlock"):
         pipeline | beam.Create([b"no block"]) | CleanPairs(partitions)
     with pytest.raises(TypeCheckError, match=r"WritePartition.*requires PCollections of type .*ChosenPairs"):
-        pipeline | "others" >> beam.Create([(1, "no pairs")]) | WritePartitions(partitions)
+        (
+            pipeline
+            | "others" >> beam.Create([(1, "no pairs")])
+            | WritePartitions(partitions, Indexes(partitions.directory))
+        )
 
 
 def test_a_corpus_is_read_in_blocks_that_hold_every_line_once(tmp_path: Path, numbers: FilePair) -> None:
