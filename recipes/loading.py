@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import YAMLError
 
 from recipes.data_schema import Cleaning
 from recipes.schema import Recipe
@@ -42,14 +45,47 @@ def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
         path = Path(str(resources.files("recipes").joinpath(f"{name_or_path}.yaml")))
     if not path.is_file():
         raise UserError(f"recipe {path}: no such file")
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"recipe {path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(settings, dict):
-        raise UserError(f"recipe {path} is not a mapping of settings; see recipes/bible.yaml for one")
+    settings = read_settings(path, f"recipe {path}")
     settings.setdefault("name", path.stem)
-    return check_recipe(_laid_over(settings, overrides or {}), f"recipe {path.name}")
+    return check_recipe(laid_over(settings, overrides or {}), f"recipe {path.name}")
+
+
+def read_settings(path: Path, origin: str) -> dict[str, Any]:
+    """The settings in a YAML file, unchecked. Raises UserError where it is none; ``origin`` says which file it is."""
+    try:
+        settings = from_yaml(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{origin} is not UTF-8 ({error.reason} at byte {error.start + 1:,}); save it as that"
+        ) from error
+    except DuplicateKeyError as error:
+        key = str(error.problem).partition('"')[2].partition('"')[0]
+        raise UserError(f"{origin} has {key} twice, again in line {_line(error)}; put them together") from error
+    except YAMLError as error:
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        place = f" line {_line(error)}" if getattr(error, "problem_mark", None) else ""
+        raise UserError(f"{origin}{place} is not YAML ({problem}); mend it") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"{origin} is not a mapping of settings; see recipes/bible.yaml for one")
+    return settings
+
+
+def from_yaml(text: str) -> Any:
+    """What YAML 1.2 says: ``no`` is a word, as Norway's code, and nothing but ``true`` and ``false`` a truth value."""
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def as_yaml(value: Any) -> str:
+    """``value`` as YAML that ``from_yaml`` reads."""
+    yaml = YAML()
+    yaml.width = 1 << 16
+    written = io.StringIO()
+    yaml.dump(value, written)
+    return written.getvalue()
+
+
+def _line(error: Any) -> str:
+    return f"{error.problem_mark.line + 1:,}"
 
 
 def check_recipe(settings: Mapping[str, Any], origin: str) -> Recipe:
@@ -65,9 +101,7 @@ def check_recipe(settings: Mapping[str, Any], origin: str) -> Recipe:
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Writes the recipe with every default filled in."""
     with replacing(path) as temporary:
-        temporary.write_text(
-            yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+        temporary.write_text(as_yaml(recipe.model_dump(mode="json")), encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -80,11 +114,16 @@ def _explained(origin: str, section: Sequence[str]) -> Iterator[None]:
         raise UserError(f"{origin}: {'; '.join(problems)}") from error
 
 
-def _laid_over(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with others laid over them, section by section; a list has its elements by their numbers."""
     merged = dict(settings)
     for key, value in overrides.items():
         below = merged.get(key)
-        merged[key] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        if isinstance(below, list) and isinstance(value, dict) and all(name.isdigit() for name in value):
+            numbered = laid_over({str(number): each for number, each in enumerate(below)}, value)
+            merged[key] = list(numbered.values())
+        else:
+            merged[key] = laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 
 
@@ -96,6 +135,8 @@ def _sentence(problem: Any) -> str:
         return f"unknown key {key}{_suggestion(location)}"
     if problem["type"] == "missing":
         return f"{key} is required"
+    if problem["type"] == "string_type":
+        return f"{key} takes text (it is {problem['input']!r}); put it in quotes"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if problem["type"] != "value_error":
         return f"{key} {message} (it is {problem['input']!r})"

@@ -5,21 +5,42 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 Value = TypeVar("Value")
 
 
+# What a signed number of 32 bits holds, which is what TensorFlow and SentencePiece count in.
+MOST = 2**31 - 1
+# What people write for null.
+_NOTHING = ("off", "no", "none", "false", "never", "n", "-")
+
+
 class Section(BaseModel):
     """A part of a recipe: immutable, and closed to unknown keys."""
 
-    # A number is taken where a text is wanted, for nobody puts quotes around the number of a column.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_meant(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuses what pydantic would take for a number: true for 1, and more than any library counts to."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        if value is None or {bool, str} & kinds:
+            return value
+        if type(None) in kinds and str(value).lower() in _NOTHING:
+            raise ValueError(f"null turns it off (it is {_as_yaml(value)})")
+        if isinstance(value, bool) and {int, float} & kinds:
+            raise ValueError(f"it takes a number (it is {_as_yaml(value)})")
+        if isinstance(value, (int, float)) and math.isfinite(value) and abs(value) > MOST:
+            raise ValueError(f"it takes no number above {MOST:,} (it is {value:,})")
+        return value
 
 
 def setting(
@@ -72,6 +93,15 @@ def settings_of(section: type[Section], prefix: str = "", defaults: Section | No
         yield Setting(prefix + name, section, field, default, holds)
         if holds is not None:
             yield from settings_of(holds, f"{prefix}{name}.", default if isinstance(default, Section) else None)
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation joins, as in ``int | None``."""
+    return set(get_args(annotation)) or {annotation}
+
+
+def _as_yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def section_of(field: FieldInfo) -> type[Section] | None:

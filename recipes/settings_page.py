@@ -7,9 +7,9 @@ import re
 import types
 from typing import Any, Literal, Union, get_args, get_origin
 
-import yaml
 from pydantic_core import to_jsonable_python
 
+from recipes.loading import as_yaml
 from recipes.schema import Recipe
 from recipes.sections import Section, Setting, settings_of
 
@@ -94,7 +94,7 @@ def _values(setting: Setting) -> str:
 def _range(setting: Setting) -> str:
     """In words, behind those for the kind of number."""
     bounds = {
-        name: f"{getattr(constraint, name):,g}"
+        name: f"{getattr(constraint, name):,}"
         for name in ("ge", "gt", "le", "lt")
         for constraint in setting.field.metadata
         if hasattr(constraint, name)
@@ -115,7 +115,7 @@ def _default(setting: Setting) -> str:
 
 def _as_yaml(value: Any) -> str:
     """``value`` as a recipe would have it."""
-    return f"`{yaml.safe_dump(to_jsonable_python(value), allow_unicode=True).splitlines()[0]}`"
+    return f"`{as_yaml(to_jsonable_python(value)).splitlines()[0]}`"
 
 
 def _meaning(setting: Setting) -> str:
@@ -127,9 +127,9 @@ def _meaning(setting: Setting) -> str:
 
 
 def _checks(section: type[Section]) -> list[str]:
-    """What must be true of the settings: what every validator says of itself."""
-    validators = section.__pydantic_decorators__
-    functions = [validator.func for validator in validators.field_validators.values()]
+    """What must be true of the settings: what every validator says of itself, save those of all sections."""
+    validators, of_all = section.__pydantic_decorators__, Section.__pydantic_decorators__.field_validators
+    functions = [validator.func for name, validator in validators.field_validators.items() if name not in of_all]
     functions += [validator.func for validator in validators.model_validators.values()]
     return [_markdown(function.__doc__) for function in functions]
 

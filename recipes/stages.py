@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recipes.corpora import corpora, fetched_files, fingerprint, paths_of, to_fetch
-from recipes.loading import check_recipe
+from recipes.loading import check_recipe, read_settings
 from recipes.schema import Recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
@@ -64,7 +62,7 @@ def resolved_recipe(work: WorkDirectory) -> Recipe:
     """The recipe written into a work directory. Raises UserError where there is none."""
     if not work.recipe.is_file():
         raise UserError(f"{work.root} holds no run (no {work.recipe.name}); make one with make train WORK={work.root}")
-    return check_recipe(yaml.safe_load(work.recipe.read_text(encoding="utf-8")), str(work.recipe))
+    return check_recipe(read_settings(work.recipe, str(work.recipe)), str(work.recipe))
 
 
 def _fetch_made_from(recipe: Recipe, _: WorkDirectory) -> MadeFrom:

@@ -83,13 +83,75 @@ def test_a_wrong_setting_is_named(overrides: dict[str, Any], sentence: str) -> N
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [("- a\n- b\n", "is not a mapping of settings"), ("a: [1\n", "is not YAML")],
+    [
+        (b"- a\n- b\n", "mine.yaml is not a mapping of settings"),
+        (b"", "mine.yaml is not a mapping of settings"),
+        (b"a: [1\n", r"mine.yaml line 2 is not YAML \("),
+        (b"a: 1\n\tb: 2\n", r"mine.yaml line 2 is not YAML \("),
+        (b"a: !!python/name:os.system {}\n", r"mine.yaml line 1 is not YAML \("),
+        (b"# \xe9\n", "mine.yaml is not UTF-8"),
+        (b"split: {dev_pairs: 3}\n\nsplit: {dev_pairs: 4}\n", "mine.yaml has split twice, again in line 3; put them"),
+        (b"split:\n  dev_pairs: 3\n  dev_pairs: 3\n", "mine.yaml has dev_pairs twice, again in line 3"),
+    ],
 )
-def test_a_file_that_is_no_recipe(content: str, sentence: str, tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(content, encoding="utf-8")
+def test_a_file_that_is_no_recipe(content: bytes, sentence: str, tmp_path: Path) -> None:
+    """Also where it is that of a work directory."""
+    work = WorkDirectory(tmp_path)
+    for path in (tmp_path / "mine.yaml", work.recipe):
+        path.write_bytes(content)
     with pytest.raises(UserError, match=sentence):
+        load_recipe(str(tmp_path / "mine.yaml"))
+    with pytest.raises(UserError, match=sentence.replace("mine", "recipe")):
+        resolved_recipe(work)
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("cleaning: {max_similarity: off}", "cleaning.max_similarity: null turns it off (it is off)"),
+        ("cleaning: {max_similarity: false}", "cleaning.max_similarity: null turns it off (it is false)"),
+        ("cleaning: {duplicates: No}", "cleaning.duplicates: null turns it off (it is No)"),
+        ("cleaning: {max_words: yes}", "cleaning.max_words should be a valid integer"),
+        ("cleaning: {max_words: true}", "cleaning.max_words: it takes a number (it is true)"),
+        ("split: {seed: false}", "split.seed: it takes a number (it is false)"),
+        ("training: {batch_tokens: 1:30}", "training.batch_tokens should be a valid integer"),
+        ("corpus: {train: {file: a.tmx, weight: .inf}}", "corpus.train.0.weight should be a finite number"),
+        (
+            "corpus: {train: {file: a.tmx, weight: 1000000}}",
+            "corpus.train.0.weight should be less than or equal to 1000",
+        ),
+        ("training: {clip_norm: .nan}", "training.clip_norm should be a finite number"),
+        ("subwords: {vocabulary: 3000000000}", "subwords.vocabulary: it takes no number above 2,147,483,647"),
+        ("split: {seed: 99999999999}", "split.seed: it takes no number above 2,147,483,647"),
+        ("corpus: {train: {file: a.tmx, name: 2016}}", "corpus.train.0.name takes text (it is 2016); put it in quotes"),
+        ("corpus: {source_language: true}", "corpus.source_language takes text (it is True); put it in quotes"),
+    ],
+)
+def test_what_yaml_or_python_would_take_for_something_else(written: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(written, encoding="utf-8")
+    with pytest.raises(UserError) as error:
         load_recipe(str(path))
+    assert sentence in str(error.value)
+
+
+def test_words_of_yaml_are_what_they_seem(tmp_path: Path) -> None:
+    """And come back so: no is Norway, on is on, 010 is ten."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "corpus: {source_language: no, target_language: on, train: {file: a.csv, name: 'off', source_field: 1}}\n"
+        "cleaning: {normalize_punctuation: on, fix_mojibake: off, max_words: 010, blocked_words: 0o7.txt}\n"
+        "subwords: {symbols: ['1e3', '0o10', '~', 'yes', '2016-01-01', '<a>: #']}\n"
+        "training: {learning_rate: 1e-3, batch_tokens: 4000}\n"
+    )
+    recipe = load_recipe(str(path))
+    assert (recipe.corpus.source_language, recipe.corpus.target_language) == ("no", "on")
+    assert (recipe.cleaning.normalize_punctuation, recipe.cleaning.fix_mojibake) == (True, False)
+    assert (recipe.cleaning.max_words, recipe.training.learning_rate) == (10, 0.001)
+    assert recipe.corpus.train[0].source_field == "1"
+    work = WorkDirectory(tmp_path)
+    save_recipe(recipe, work.recipe)
+    assert resolved_recipe(work) == recipe
 
 
 def test_a_recipe_of_ones_own_has_the_name_of_its_file(tmp_path: Path) -> None:
