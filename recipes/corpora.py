@@ -111,7 +111,9 @@ def paths_of(files: PairFiles) -> list[str]:
 
 def base_name(path: str) -> str:
     """The last part of a path or URL."""
-    return path.split("?", maxsplit=1)[0].rstrip("/").rpartition("/")[2]
+    if is_on_the_web(path):
+        path = path.partition("#")[0].partition("?")[0]
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def is_on_the_web(path: str) -> bool:

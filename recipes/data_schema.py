@@ -80,6 +80,23 @@ class PairFiles(Section):
 _BETWEEN_PAIRS = {"duplicates", "max_translations", "max_sources", "max_near_duplicates", "remove_overlap"}
 
 
+# They are those of splits.
+_NOT_NAMES = ("dev", "test")
+# Those of every SentencePiece model, and its bytes.
+_RESERVED = regex.compile(r"<unk>|<s>|</s>|<pad>|<0x[0-9A-Fa-f]{2}>")
+
+
+def _check_symbol(symbol: str) -> str:
+    """``symbol``, if SentencePiece can make one subword of it and of nothing else. Raises ValueError."""
+    if not symbol:
+        raise ValueError("it is empty; leave it out")
+    if regex.search(r"[\s\p{Cc}▁]", symbol):
+        raise ValueError(f"{symbol!r} is not one word; it may have no white space and no ▁, as <from_web>")
+    if _RESERVED.fullmatch(symbol):
+        raise ValueError(f"{symbol} is a symbol of SentencePiece's own; choose another")
+    return symbol
+
+
 class TrainingCorpus(PairFiles):
     """One of the corpora to train on: files of your own, or something that is fetched."""
 
@@ -92,6 +109,12 @@ class TrainingCorpus(PairFiles):
     tag: str | None = setting(None, "a symbol put before every source sentence, such as `<ted>`")
     cleaning: dict[str, Any] = setting({}, "settings of the section `cleaning` that differ for this corpus")
 
+    @field_validator("tag")
+    @classmethod
+    def _is_symbol(cls, tag: str | None) -> str | None:
+        """A ``tag`` is one word, and none of SentencePiece's own symbols such as `<s>`."""
+        return tag if tag is None else _check_symbol(tag)
+
     @model_validator(mode="before")
     @classmethod
     def _named(cls, settings: Any) -> Any:
@@ -100,8 +123,8 @@ class TrainingCorpus(PairFiles):
             return settings
         path = settings.get("file") or settings.get("source")
         if isinstance(path, str):
-            stem = re.sub(r"[^\w-]+", "_", path.rpartition("/")[2].split(".")[0])
-            return {**settings, "name": stem or "corpus"}
+            stem = re.sub(r"[^\w-]+", "_", path.rpartition("/")[2].split(".")[0]) or "corpus"
+            return {**settings, "name": f"corpus_{stem}" if stem in _NOT_NAMES else stem}
         return {**settings, "name": str(settings.get("mtdata") or "bible")}
 
     @model_validator(mode="after")
@@ -116,10 +139,12 @@ class TrainingCorpus(PairFiles):
 
     @model_validator(mode="after")
     def _fit_for_file_names(self) -> TrainingCorpus:
-        """A ``name`` has letters, digits, dots, hyphens and underscores, and is not dev or test."""
-        if not re.fullmatch(r"[\w.-]+", self.name) or self.name in ("dev", "test"):
+        """A ``name`` has letters, digits, hyphens, underscores and dots, none of which is the first, and is not dev or
+        test. A file called ``dev.en`` is named corpus_dev."""
+        if not re.fullmatch(r"[\w-][\w.-]*", self.name) or self.name in _NOT_NAMES:
             raise ValueError(
-                f"name {self.name!r} must be of letters, digits, dots, hyphens and underscores, and not dev or test"
+                f"name {self.name!r} must be of letters, digits, hyphens, underscores and dots, of which none is the "
+                "first, and not dev or test"
             )
         return self
 
@@ -305,3 +330,12 @@ class Subwords(Section):
         None, "work directory of another run, to take its model or models instead of learning any"
     )
     symbols: tuple[str, ...] = setting((), "strings that are always one subword, besides the tags of corpora")
+
+    @field_validator("symbols")
+    @classmethod
+    def _are_symbols(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        """Each of the ``symbols`` is one word, there once, and none of SentencePiece's own such as `<s>`."""
+        for place, symbol in enumerate(map(_check_symbol, symbols)):
+            if symbol in symbols[:place]:
+                raise ValueError(f"{symbol} is there twice; keep one of them")
+        return symbols

@@ -78,6 +78,7 @@ def _overrides(files: Mapping[tuple[Split, Side], str | None]) -> dict[str, Any]
 
 
 def _language(path: str, otherwise: str) -> str:
-    """The language that the name of a file ends with (corpus.en, corpus.en.gz), or ``otherwise``."""
-    found = re.search(r"\.([a-z]{2,3})(?:\.(?:gz|zst|xz))?$", path)
-    return found[1] if found and found[1] not in ("txt", "gz", "zst", "xz", "src", "tgt", "trg") else otherwise
+    """The language that the name of a file ends with (corpus.en, corpus.pt_BR.gz), or ``otherwise``."""
+    name = re.sub(r"\.(gz|zst|xz|bz2)$", "", path, flags=re.IGNORECASE)
+    found = re.search(r"\.([a-z]{2,3}([-_][a-z]{4})?([-_]([a-z]{2}|\d{3}))?)$", name, re.IGNORECASE)
+    return found[1] if found and found[1].lower() not in ("txt", "src", "tgt", "trg") else otherwise

@@ -281,6 +281,17 @@ class Recipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _has_tags_once(self) -> Recipe:
+        """The tags of corpora are symbols anyway, and not in ``subwords.symbols``."""
+        for corpus in self.corpus.train:
+            if corpus.tag in self.subwords.symbols:
+                raise ValueError(
+                    f"subwords.symbols has {corpus.tag}, the tag of corpus {corpus.name}, which is a symbol anyway; "
+                    "take it out there"
+                )
+        return self
+
     def cleaning_of(self, corpus: TrainingCorpus) -> Cleaning:
         """The cleaning of one corpus: the recipe's, and what the corpus has of its own."""
         return Cleaning.model_validate({**self.cleaning.model_dump(), **corpus.cleaning})

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from recipes.loading import load_recipe, named_recipes, save_recipe
+from recipes.road import _language
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
@@ -141,7 +142,7 @@ def test_words_of_yaml_are_what_they_seem(tmp_path: Path) -> None:
     path.write_text(
         "corpus: {source_language: no, target_language: on, train: {file: a.csv, name: 'off', source_field: 1}}\n"
         "cleaning: {normalize_punctuation: on, fix_mojibake: off, max_words: 010, blocked_words: 0o7.txt}\n"
-        "subwords: {symbols: ['1e3', '0o10', '~', 'yes', '2016-01-01', '<a>: #']}\n"
+        "subwords: {symbols: ['1e3', '0o10', '~', 'yes', '2016-01-01', '<a>:#']}\n"
         "training: {learning_rate: 1e-3, batch_tokens: 4000}\n"
     )
     recipe = load_recipe(str(path))
@@ -165,6 +166,85 @@ def test_a_corpus_is_named_after_its_file(tmp_path: Path) -> None:
     """By what a name may be of, whatever the file is called."""
     corpus = {"train": {"source": "a dir/it's my corpus, ünd 数字.en", "target": "b"}}
     assert load_recipe("tiny", {"corpus": corpus}).corpus.train[0].name == "it_s_my_corpus_ünd_数字"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("dev.en", "corpus_dev"),
+        ("a/test.tmx.gz", "corpus_test"),
+        ("news[1] (2).en", "news_1_2_"),
+        (".en", "corpus"),
+        ("..", "corpus"),
+        ("l'avion.fr", "l_avion"),
+        ("$HOME.en", "_HOME"),
+    ],
+)
+def test_every_file_gives_a_name(file: str, name: str) -> None:
+    assert load_recipe("tiny", {"corpus": {"train": {"file": file}}}).corpus.train[0].name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("a.en", "en"),
+        ("a.b/corpus.fra.bz2", "fra"),
+        ("a.EN", "EN"),
+        ("a.en-US.gz", "en-US"),
+        ("a.zh_Hans.zst", "zh_Hans"),
+        ("a.es-419.XZ", "es-419"),
+        ("a.txt", "source"),
+        ("a.src", "source"),
+        ("en", "source"),
+        ("a.gz", "source"),
+    ],
+)
+def test_names_of_files_tell_their_language(name: str, language: str) -> None:
+    assert _language(name, "source") == language
+
+
+SYMBOLS = ["<ted>", "<2en>", "«de»", "数", "<a,b>", "a'b", '"']
+
+
+def test_tags_and_symbols_of_any_script() -> None:
+    train = [{"file": f"{number}.tmx", "tag": symbol} for number, symbol in enumerate(SYMBOLS)]
+    recipe = load_recipe("tiny", {"corpus": {"train": [*train, {"file": "b.tmx", "tag": SYMBOLS[0]}]}})
+    assert [corpus.tag for corpus in recipe.corpus.train] == [*SYMBOLS, SYMBOLS[0]]
+    assert load_recipe("tiny", {"subwords": {"symbols": SYMBOLS}}).subwords.symbols == tuple(SYMBOLS)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "sentence"),
+    [
+        ("", "it is empty; leave it out"),
+        ("<from web>", "'<from web>' is not one word; it may have no white space"),
+        ("<a>\n", "is not one word"),
+        ("\u00a0", "is not one word"),
+        ("\u3000a", "is not one word"),
+        ("▁a", "is not one word; it may have no white space and no ▁"),
+        ("<unk>", "<unk> is a symbol of SentencePiece's own; choose another"),
+        ("</s>", "</s> is a symbol of SentencePiece's own"),
+        ("<0x0A>", "<0x0A> is a symbol of SentencePiece's own"),
+    ],
+)
+def test_what_cannot_be_a_symbol(symbol: str, sentence: str) -> None:
+    as_tag = {"corpus": {"train": {"file": "a.tmx", "tag": symbol}}}
+    for key, overrides in {
+        "corpus.train.0.tag": as_tag,
+        "subwords.symbols": {"subwords": {"symbols": [symbol]}},
+    }.items():
+        with pytest.raises(UserError) as error:
+            load_recipe("tiny", overrides)
+        assert str(error.value).startswith(f"recipe tiny.yaml: {key}: ")
+        assert sentence in str(error.value)
+
+
+def test_symbols_are_there_once() -> None:
+    with pytest.raises(UserError, match=r"subwords\.symbols: <a> is there twice; keep one of them"):
+        load_recipe("tiny", {"subwords": {"symbols": ["<a>", "<b>", "<a>"]}})
+    overrides = {"subwords": {"symbols": ["<a>"]}, "corpus": {"train": {"file": "ted.tmx", "tag": "<a>"}}}
+    with pytest.raises(UserError, match=r"has <a>, the tag of corpus ted, which is a symbol anyway; take it out there"):
+        load_recipe("tiny", overrides)
 
 
 def test_there_is_no_such_recipe() -> None:
