@@ -7,8 +7,12 @@ $(foreach name,$(given),$(eval override export $(name) := $$(value $(name))))
 
 empty :=
 space := $(empty) $(empty)
-stem = $(subst |,$(space),$(basename $(notdir $(patsubst %.gz,%,$(subst $(space),|,$(1))))))
+stem = $(subst |,$(space),$(basename $(notdir $(patsubst %.gz,%,$(patsubst %.bz2,%,$(patsubst %.xz,%,$(patsubst \
+	%.zst,%,$(subst $(space),|,$(1)))))))))
+# A work directory keeps its recipe: WORK alone says which run is meant.
+ifneq ($(SRC)$(if $(WORK),,default),)
 RECIPE ?= bible
+endif
 WORK ?= work/$(call stem,$(or $(SRC),$(RECIPE)))
 export RECIPE WORK
 
@@ -36,7 +40,8 @@ corpus := $(if $(SRC),--train-source "$$SRC") $(if $(TGT),--train-target "$$TGT"
 spread := $(if $(STRATEGY),--strategy "$$STRATEGY") $(if $(WORKERS),--workers "$$WORKERS")
 # TESTS has the ids of tests as a shell takes them, for there are spaces and quotes in some.
 pytest = eval "set -- $$TESTS"; exec $(run) pytest $(if $(filter test-fast,$@),--fast) "$$@"
-road := $(run) recipes.run --work "$$WORK" --recipe "$$RECIPE" $(corpus) $(spread) $(debug)
+road := $(run) recipes.run --work "$$WORK" $(if $(RECIPE),--recipe "$$RECIPE") $(corpus) $(if $(SET),--set "$$SET") \
+	$(if $(FORCE),--force) $(spread) $(debug)
 
 export PYTHONUNBUFFERED = 1
 
@@ -47,7 +52,10 @@ export PYTHONUNBUFFERED = 1
 .PRECIOUS: $(ready) $(tools)
 
 help: $(check) ## list the targets
-	@echo "RECIPE=name or file.yaml ($$RECIPE)   WORK=work directory ($$WORK)   DEBUG=1 shows tracebacks, and what libraries say"
+	@echo "RECIPE=name or file.yaml ($${RECIPE:-that of WORK})   WORK=work directory ($$WORK)"
+	@echo 'DEBUG=1   shows tracebacks, and what libraries say'
+	@echo "SET='training.epochs=2 subwords.vocabulary=1000'   settings in place of the recipe's (docs/settings.md)"
+	@echo 'FORCE=1   take a WORK that is of another recipe or corpus, and make it anew'
 	@echo 'SRC= TGT=  DEV_SRC= DEV_TGT=  TEST_SRC= TEST_TGT=   a corpus of your own, one sentence a line, plain or compressed'
 	@echo 'WORKERS=2 or STRATEGY=mirrored|multi_worker|tpu|one   how the training is spread (default: as the machine is)'
 	@echo

@@ -53,7 +53,7 @@ def table_of(runs: Sequence[WorkDirectory]) -> Table:
 def translated(work: WorkDirectory) -> tuple[References, list[str]]:
     """A run's test set and its translations. Raises UserError where it was not evaluated."""
     if not work.hypotheses.exists():
-        raise UserError(f"{work.root} was not evaluated; make it with make evaluate WORK={work.root}")
+        raise UserError(f"{work.root} was not evaluated; make it with {work.command('evaluate')}")
     translations = work.hypotheses.read_text(encoding="utf-8").split("\n")[:-1]
     return read_references(work, read_manifest(work), "test"), translations
 

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     work = WorkDirectory(options.work)
     if not work.tensorboard.is_dir():
-        raise UserError(f"{work.training} holds no training; make one with make train WORK={work.root}")
+        raise UserError(f"{work.training} holds no training; make one with {work.command('train')}")
     with starting_up():
         # By its presence TensorBoard does without TensorFlow, which has more to say than these pages need.
         sys.modules["tensorboard.compat.notf"] = ModuleType("tensorboard.compat.notf")

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     work = WorkDirectory(options.work)
     versions = work.versions()
     if not options.server and not versions:
-        raise UserError(f"{work.export} holds no exported model; make one with make train WORK={work.root}")
+        raise UserError(f"{work.export} holds no exported model; make one with {work.command('train')}")
     with starting_up():
         from pipelines.runners.options import ready_runner
         from pipelines.translation.engines import ModelEngine, ServerEngine

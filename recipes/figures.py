@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -14,15 +13,13 @@ from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.marks import Manifest, Sample, Scores, TrainingMark, find_mark
 
-DEFAULT_WORK = Path("work/bible")
-
 
 def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     """Prints the table of a finished run. Raises UserError where a stage is missing."""
     manifest = find_mark(work, Manifest)
     training, scores = find_mark(work, TrainingMark), find_mark(work, Scores)
     if not (manifest and training and scores and work.versions()):
-        raise UserError(f"{work.root} holds no finished run; make one with make train WORK={work.root}")
+        raise UserError(f"{work.root} holds no finished run; make one with {work.command('train')}")
     history = [json.loads(line) for line in work.history.read_text(encoding="utf-8").splitlines()]
     table = Table(title=f"{recipe.name} in {work.root}", title_justify="left", show_header=False)
     for name, value in _rows(manifest, training, scores, history, work):
@@ -30,11 +27,10 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     # Sentences may hold square brackets, which rich would take for markup.
     Console(markup=False).print(table)
     # Outside the table, which would break long lines, so that they can be pasted.
-    given = _given(work)
-    print(f"next: make serve{given}")
-    print(f"      make translate{given} TEXT=…")
-    print(f"      make translate{given} IN=… OUT=…")
-    print(f"      make tensorboard{given}")
+    print(f"next: {work.command('serve')}")
+    if scores.samples:
+        print(f"      {work.command('translate')} TEXT={shlex.quote(scores.samples[0].source)}")
+    print(f"      {work.command('tensorboard')}")
 
 
 def _rows(
@@ -68,11 +64,6 @@ def _rows(
         ("evaluation", f"{work.scores}, {work.hypotheses.name}"),
         ("SavedModel", str(work.version(work.versions()[-1]))),
     ]
-
-
-def _given(work: WorkDirectory) -> str:
-    """How to tell make the work directory: nothing for the default one."""
-    return "" if work.root == DEFAULT_WORK else f" WORK={shlex.quote(str(work.root))}"
 
 
 def _sample(sample: Sample) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import io
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -29,10 +31,10 @@ def named_recipes() -> list[str]:
     )
 
 
-def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
+def load_recipe(name_or_path: str, *overrides: Mapping[str, Any]) -> Recipe:
     """Reads a recipe by name (``bible``) or by path (``my/recipe.yaml``).
 
-    ``overrides`` are laid over the file's keys, section by section, before they are checked.
+    ``overrides`` are laid over the file's keys, one after the other and section by section, before they are checked.
     Raises UserError where there is no such recipe, or it is not YAML, or a setting is wrong.
     """
     path = Path(name_or_path)
@@ -47,7 +49,7 @@ def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
         raise UserError(f"recipe {path}: no such file")
     settings = read_settings(path, f"recipe {path}")
     settings.setdefault("name", path.stem)
-    return check_recipe(laid_over(settings, overrides or {}), f"recipe {path.name}")
+    return check_recipe(functools.reduce(laid_over, overrides, settings), f"recipe {path.name}")
 
 
 def read_settings(path: Path, origin: str) -> dict[str, Any]:
@@ -114,12 +116,44 @@ def _explained(origin: str, section: Sequence[str]) -> Iterator[None]:
         raise UserError(f"{origin}: {'; '.join(problems)}") from error
 
 
-def laid_over(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def settings_given(text: str) -> dict[str, Any]:
+    """The settings in ``training.epochs=2 subwords.vocabulary=1000``, each value as YAML, in the form of a recipe.
+
+    Words are divided as a shell does it, so that quotes hold a value together that has spaces. Raises UserError.
+    """
+    settings: dict[str, Any] = {}
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UserError(f"SET={text}: {str(error).lower()}; give key=value, such as training.epochs=2") from error
+    for word in words:
+        key, is_given, written = word.partition("=")
+        *sections, name = key.split(".")
+        if not is_given or not all((*sections, name)):
+            raise UserError(f"SET={word}: give key=value, such as training.epochs=2")
+        within = settings
+        for section in sections:
+            within = within.setdefault(section, {})
+            if not isinstance(within, dict):
+                raise UserError(f"SET={word}: {section} has a value already; give it once")
+        if name in within:
+            raise UserError(f"SET={word}: {key} has a value already; give it once")
+        try:
+            within[name] = from_yaml(written)
+        except YAMLError as error:
+            problem = getattr(error, "problem", None) or " ".join(str(error).split())
+            raise UserError(f"SET={word}: the value is not YAML ({problem}); put it in quotes") from error
+    return settings
+
+
+def laid_over(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with others laid over them, section by section; a list has its elements by their numbers."""
     merged = dict(settings)
     for key, value in overrides.items():
         below = merged.get(key)
-        if isinstance(below, list) and isinstance(value, dict) and all(name.isdigit() for name in value):
+        if isinstance(value, dict) and value and all(name.isdigit() for name in value):
+            # One corpus alone needs no list.
+            below = below if isinstance(below, list) else [below or {}]
             numbered = laid_over({str(number): each for number, each in enumerate(below)}, value)
             merged[key] = list(numbered.values())
         else:

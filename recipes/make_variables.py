@@ -28,6 +28,8 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
     "RECIPE": None,
     "WORK": None,
     **dict.fromkeys(FILES),
+    "SET": None,
+    "FORCE": ("1",),
     "STRATEGY": STRATEGIES,
     "WORKERS": range(1, 10_000),
     "RUNNER": RUNNERS,

@@ -2,45 +2,125 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
+import os
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-from recipes.corpora import to_fetch
+from recipes.corpora import is_remote, paths_of, to_fetch
 from recipes.figures import print_summary
-from recipes.loading import load_recipe, save_recipe
+from recipes.loading import check_recipe, laid_over, load_recipe, read_settings, save_recipe
 from recipes.schema import Recipe
 from recipes.stages import FETCH, STAGES, resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import SPLITS, Side, Split, WorkDirectory
 from workspace.lock import sole_use
 
+DEFAULT = "bible"
 
-def go(
-    work: WorkDirectory,
-    recipe_name: str,
-    files: Mapping[tuple[Split, Side], str | None],
-    until: str,
-    flags: Mapping[str, list[str]],
-) -> None:
+Files: TypeAlias = Mapping[tuple[Split, Side], str | None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What recipe a run is to have.
+
+    recipe: name or path of one, None for the one that the work directory has, or else the default. files: by split and
+    side, the corpus to take instead of the recipe's. settings: laid over the recipe's, in its form. is_forced: whether
+    it may take the place of another run in the work directory.
+    """
+
+    recipe: str | None = None
+    files: Files = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    is_forced: bool = False
+
+
+def go(work: WorkDirectory, asked: Asked, until: str, flags: Mapping[str, list[str]]) -> None:
     """Makes the stages up to ``until``.
 
-    ``files``: by split and side, the corpus to take instead of the recipe's; ``flags``: by the name of a stage, what
-    its command gets beside the work directory. No result depends on ``flags``.
+    ``flags``: by the name of a stage, what its command gets beside the work directory. No result depends on them.
     """
-    recipe = load_recipe(recipe_name, _overrides(files))
+    recipe = resolve(work, asked)
     work.root.mkdir(parents=True, exist_ok=True)
     with sole_use(work, "recipes.run"):
-        if not work.recipe.is_file() or resolved_recipe(work) != recipe:
-            save_recipe(recipe, work.recipe)
+        keep(recipe, work)
         names = [stage.name for stage in STAGES]
         ran = make_stages(recipe, work, names[: names.index(until) + 1], flags)
     if not ran:
-        print(f"{work.root} is up to date: nothing to do (make summary shows its figures)")
+        print(f"{work.root} is up to date: nothing to do ({work.command('summary')} shows its figures)")
     elif until == names[-1]:
         print_summary(recipe, work)
+
+
+def resolve(work: WorkDirectory, asked: Asked) -> Recipe:
+    """The recipe that is asked for, which ``keep`` writes into the work directory.
+
+    Raises UserError where it is wrong, or the directory is that of another recipe or corpus, or of something else.
+    """
+    files = _overrides(asked.files)
+    names_corpus = "train" in files.get("corpus", {})
+    if asked.recipe is None and not names_corpus and work.recipe.is_file():
+        settings = read_settings(work.recipe, str(work.recipe))
+        recipe = check_recipe(functools.reduce(laid_over, (files, asked.settings), settings), str(work.recipe))
+        own: Recipe | None = None
+    else:
+        recipe = load_recipe(asked.recipe or DEFAULT, files, asked.settings)
+        own = None if asked.is_forced else _own(work)
+    if own and (own.name != recipe.name or (names_corpus and _corpus(own) != _corpus(recipe))):
+        raise UserError(
+            f"{work.root} is of recipe {own.name} with {_in_words(own)}, not of {recipe.name} with "
+            f"{_in_words(recipe)}; give another WORK, or FORCE=1 to make it anew"
+        )
+    return recipe
+
+
+def keep(recipe: Recipe, work: WorkDirectory) -> None:
+    """Writes the recipe into the work directory, unless it has it."""
+    with contextlib.suppress(UserError):
+        if work.recipe.is_file() and resolved_recipe(work) == recipe:
+            return
+    save_recipe(recipe, work.recipe)
+
+
+def _own(work: WorkDirectory) -> Recipe | None:
+    """The recipe of a work directory; None where it has none, and nothing that a run would take the place of."""
+    if work.recipe.is_file():
+        try:
+            return resolved_recipe(work)
+        except UserError as error:
+            raise UserError(f"{error}, or give FORCE=1 to write it anew") from error
+    stages = (work.corpus, work.intermediate, work.data, work.training, work.evaluation, work.export)
+    for directory in stages:
+        if directory.exists():
+            raise UserError(
+                f"{work.root} is no work directory (it has no {work.recipe.name}), and a run would take the place of "
+                f"its {directory.name}/; give another WORK, or FORCE=1 to let it"
+            )
+    return None
+
+
+def _corpus(recipe: Recipe) -> list[Any]:
+    """What the training corpora are: the same files, however they are named, are the same."""
+    return [
+        [str(path) if is_remote(path) else os.path.abspath(path) for path in paths_of(corpus)]  # noqa: PTH100
+        or [corpus.bible, corpus.mtdata]
+        for corpus in recipe.corpus.train
+    ]
+
+
+def _in_words(recipe: Recipe) -> str:
+    """The training corpora in words: the first, and how many there are more."""
+    if not recipe.corpus.train:
+        return "no corpus"
+    first, *more = recipe.corpus.train
+    path = next(iter(paths_of(first)), first.name)
+    return f"{path} and {len(more)} more" if more else path
 
 
 def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], flags: Mapping[str, list[str]]) -> list[str]:
@@ -61,11 +141,11 @@ def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], flags: Ma
     return made
 
 
-def _overrides(files: Mapping[tuple[Split, Side], str | None]) -> dict[str, Any]:
+def _overrides(files: Files) -> dict[str, Any]:
     """The corpus given on the command line, in the form of a recipe; files of one's own replace a fetched corpus."""
     corpus: dict[str, Any] = {}
     for split in SPLITS:
-        source, target = files[split, "source"], files[split, "target"]
+        source, target = files.get((split, "source")), files.get((split, "target"))
         if bool(source) != bool(target):
             missing = "target" if source else "source"
             raise UserError(f"the {split} corpus has no {missing} side; give both files")

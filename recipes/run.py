@@ -1,6 +1,6 @@
 """The whole road: resolves a recipe into a work directory and makes every stage that is not current.
 
-    python -m recipes.run --work work/bible --recipe bible [--until prepare] [--workers 2] [-- flags for Beam]
+    python -m recipes.run --work work/bible --recipe bible [--set training.epochs=2] [-- flags for Beam]
 
 Each stage is also a command of its own (``python -m model.train --work …``) that runs unconditionally.
 """
@@ -20,10 +20,12 @@ STAGE_NAMES = ("fetch", "prepare", "train", "evaluate", "export")
 def main(arguments: list[str]) -> None:
     options, beam_flags = _parse(arguments)
     with starting_up():
-        from recipes.road import go
+        from recipes.loading import settings_given
+        from recipes.road import Asked, go
     files = {(split, side): getattr(options, f"{split}_{side}") for split in SPLITS for side in SIDES}
+    asked = Asked(options.recipe, files, settings_given(options.set), options.force)
     flags = {"prepare": beam_flags, "train": _spread_flags(options)}
-    go(WorkDirectory(options.work), options.recipe, files, options.until, flags)
+    go(WorkDirectory(options.work), asked, options.until, flags)
 
 
 def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -35,7 +37,19 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         epilog="Flags after -- are Apache Beam's, for the stage prepare.",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory; made if it does not exist")
-    parser.add_argument("--recipe", default="bible", help="name of a recipe, or path of a .yaml file")
+    parser.add_argument(
+        "--recipe",
+        help="name of a recipe, or path of a .yaml file; default: the one that the work directory has, or else bible",
+    )
+    parser.add_argument(
+        "--set",
+        default="",
+        metavar="KEY=VALUE",
+        help="settings that the run has instead of the recipe's, such as 'training.epochs=2 subwords.vocabulary=1000'",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="take a work directory that is of another recipe or corpus"
+    )
     parser.add_argument("--until", choices=STAGE_NAMES, default=STAGE_NAMES[-1], help="last stage to make")
     add_spread_flags(parser)
     for split in SPLITS:

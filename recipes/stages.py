@@ -61,7 +61,7 @@ class Stage:
 def resolved_recipe(work: WorkDirectory) -> Recipe:
     """The recipe written into a work directory. Raises UserError where there is none."""
     if not work.recipe.is_file():
-        raise UserError(f"{work.root} holds no run (no {work.recipe.name}); make one with make train WORK={work.root}")
+        raise UserError(f"{work.root} holds no run (no {work.recipe.name}); make one with {work.command('train')}")
     return check_recipe(read_settings(work.recipe, str(work.recipe)), str(work.recipe))
 
 
@@ -87,7 +87,7 @@ def _subword_models(work: WorkDirectory, recipe: Recipe) -> dict[str, str]:
     paths = {work.subword_model(side, joint) for side in ("source", "target")}
     if missing := [path for path in sorted(paths) if not path.is_file()]:
         raise UserError(
-            f"subwords.from_work: {missing[0]}: no such file; make it with make prepare WORK={work.root}, "
+            f"subwords.from_work: {missing[0]}: no such file; make it with {work.command('prepare')}, "
             f"and set subwords.joint (it is {joint}) as it is there"
         )
     return {path.name: sha256_of(path) for path in sorted(paths)}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recipes.corpora import to_fetch
-from recipes.loading import load_recipe, save_recipe
+from recipes.road import Asked, keep, resolve
 from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, TRAIN, Stage, resolved_recipe
 from workspace.errors import extras_named
 from workspace.layout import WorkDirectory
@@ -19,20 +19,20 @@ from workspace.lock import sole_use
 from workspace.marks import Manifest, Scores, TrainingMark, read_manifest, read_scores, read_training_mark
 
 
-def prepare(work: str | Path, recipe: str | None = None, beam: Sequence[str] = ()) -> Manifest:
+def prepare(work: str | Path, recipe: str | None = None, beam: Sequence[str] = (), force: bool = False) -> Manifest:
     """Prepares the corpora of a recipe in the work directory ``work``, which is made where there is none.
 
     recipe: the name of one that comes with the project, or the path of a .yaml file; by default the one that ``work``
-    has. beam: flags for Apache Beam, such as ``["--runner=flink"]``. What the recipe takes from elsewhere is fetched
-    first, unless it is there.
+    has. beam: flags for Apache Beam, such as ``["--runner=flink"]``. force: takes a ``work`` that is of another recipe,
+    too. What the recipe takes from elsewhere is fetched first, unless it is there.
     """
     directory = WorkDirectory(Path(work))
-    loaded = None if recipe is None else load_recipe(recipe)
-    if loaded is not None:
+    found = None if recipe is None else resolve(directory, Asked(recipe, is_forced=force))
+    if found is not None:
         directory.root.mkdir(parents=True, exist_ok=True)
     with sole_use(directory, "rnnsearch.prepare"):
-        if loaded is not None:
-            save_recipe(loaded, directory.recipe)
+        if found is not None:
+            keep(found, directory)
         settings = resolved_recipe(directory)
         if to_fetch(settings) and FETCH.stale_because(settings, directory):
             _run(FETCH, directory)

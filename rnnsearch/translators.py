@@ -75,7 +75,7 @@ def load(work: str | Path, version: int | None = None) -> Translator:
     directory = WorkDirectory(Path(work))
     versions = directory.versions()
     if not versions:
-        raise UserError(f"{directory.export} holds no exported model; make one with make train WORK={directory.root}")
+        raise UserError(f"{directory.export} holds no exported model; make one with {directory.command('train')}")
     if version is not None and version not in versions:
         raise UserError(f"{directory.export} has no version {version}, only {', '.join(map(str, versions))}")
     return LoadedTranslator(directory.version(version or versions[-1]))

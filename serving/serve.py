@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"gRPC and REST are both to be on port {options.port}; give one of them another")
     work = WorkDirectory(options.work)
     if not work.versions():
-        raise UserError(f"{work.export} holds no exported model; make one with make train WORK={work.root}")
+        raise UserError(f"{work.export} holds no exported model; make one with {work.command('train')}")
     command = server_command(work, options.port, options.rest_api_port)
     print(f"serving {work.export} with {' '.join(command)}", flush=True)
     os.execvp(command[0], command)  # the server takes this process's place, and its signals

@@ -19,6 +19,7 @@ a directory without it is unfinished work.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -58,6 +59,9 @@ TARGET_SUBWORDS_OUTPUT = "target_subwords"  # string [batch, target length], lik
 ALIGNMENT_OUTPUT = "alignment"  # float32 [batch, target length, source length]
 
 
+DEFAULT_WORK = Path("work/bible")  # that of make without WORK, RECIPE and SRC
+
+
 def shard_name(split: str, index: int, count: int) -> str:
     """File name of one shard: ``train-00003-of-00008.tfrecord.gz``."""
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord.gz"
@@ -68,6 +72,10 @@ class WorkDirectory:
     """Every path below one ``work/<recipe>`` directory."""
 
     root: Path
+
+    def command(self, target: str) -> str:
+        """What makes a target of the Makefile in this directory, ready to be pasted into a shell."""
+        return f"make {target}" if self.root == DEFAULT_WORK else f"make {target} WORK={shlex.quote(str(self.root))}"
 
     @property
     def recipe(self) -> Path:

@@ -182,7 +182,7 @@ def find_mark(work: WorkDirectory, kind: type[M]) -> M | None:
         return kind.model_validate(value)
     except ValidationError as error:
         raise AnotherVersionError(
-            f"{path} comes from another version of the project; make {kind.stage} WORK={work.root} makes it anew"
+            f"{path} comes from another version of the project; {work.command(kind.stage)} makes it anew"
         ) from error
 
 
@@ -195,7 +195,7 @@ def read_manifest(work: WorkDirectory) -> Manifest:
     """The manifest. Raises UserError where no corpus is prepared."""
     manifest = find_mark(work, Manifest)
     if manifest is None:
-        raise UserError(f"{work.data} holds no prepared corpus; make one with make prepare")
+        raise UserError(f"{work.data} holds no prepared corpus; make one with {work.command('prepare')}")
     return manifest
 
 
@@ -214,7 +214,7 @@ def read_training_mark(work: WorkDirectory) -> TrainingMark:
     """The mark of a training. Raises UserError where none is finished."""
     mark = find_mark(work, TrainingMark)
     if mark is None:
-        raise UserError(f"{work.training} holds no finished training; make one with make train")
+        raise UserError(f"{work.training} holds no finished training; make one with {work.command('train')}")
     return mark
 
 
@@ -222,5 +222,5 @@ def read_scores(work: WorkDirectory) -> Scores:
     """The scores. Raises UserError where nothing has been evaluated."""
     scores = find_mark(work, Scores)
     if scores is None:
-        raise UserError(f"{work.evaluation} holds no scores; make them with make evaluate")
+        raise UserError(f"{work.evaluation} holds no scores; make them with {work.command('evaluate')}")
     return scores

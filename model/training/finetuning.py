@@ -42,7 +42,7 @@ def check_fits(other: WorkDirectory, work: WorkDirectory, recipe: schema.Recipe)
     setting = f"training.init_from: {other.root}"
     before = resolved_recipe(other)
     if not other.training_mark.is_file():
-        raise UserError(f"{setting} holds no finished training; make one with make train WORK={other.root}")
+        raise UserError(f"{setting} holds no finished training; make one with {other.command('train')}")
     theirs, ours = (each.model.model_dump(exclude=_OF_TRAINING) for each in (before, recipe))
     for name, value in theirs.items():
         if ours[name] != value:

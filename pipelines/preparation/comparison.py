@@ -40,7 +40,7 @@ def prepared_files(work: WorkDirectory, directory: Path, flags: Sequence[str]) -
     """SHA-256 of what preparing the corpora of ``work`` in ``directory`` leaves, but the two files that tell times."""
     recipe = resolved_recipe(work)
     if to_fetch(recipe) and (reason := FETCH.stale_because(recipe, work)):
-        raise UserError(f"the corpora of {work.root} are not fetched ({reason}); run make prepare WORK={work.root}")
+        raise UserError(f"the corpora of {work.root} are not fetched ({reason}); run {work.command('prepare')}")
     made = WorkDirectory(directory)
     directory.mkdir()
     if work.corpus.exists():

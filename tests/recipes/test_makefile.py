@@ -171,6 +171,21 @@ def test_values_come_to_commands_as_they_are(clone: Path) -> None:
     assert said[-4:] == ["--", "--runner=my.module.Runner", "--a=b c", "--d"]
 
 
+def test_a_work_directory_alone_says_which_run_is_meant(clone: Path) -> None:
+    """Its recipe is not named; without any of them, or with a corpus alone, it is the Bible's."""
+    road = ["-m", "recipes.run", "--work"]
+    assert make(clone, "train", "WORK=my run").stdout.splitlines() == [*road, "my run"]
+    assert make(clone, "train").stdout.splitlines() == [*road, "work/bible", "--recipe", "bible"]
+    assert make(clone, "train", "WORK=w", "RECIPE=tiny").stdout.splitlines() == [*road, "w", "--recipe", "tiny"]
+    assert make(clone, "train", WORK="w").stdout.splitlines() == [*road, "w"]
+    given = ["WORK=w", "SET=training.epochs=2 name='my run'", "FORCE=1"]
+    said = make(clone, "evaluate", *given).stdout.splitlines()
+    assert said == [*road, "w", "--set", "training.epochs=2 name='my run'", "--force", "--until", "evaluate"]
+    for name in ("b.en.bz2", "b.fr"):
+        (clone / name).touch()
+    assert make(clone, "train", "SRC=b.en.bz2", "TGT=b.fr").stdout.splitlines()[3:6] == ["work/b", "--recipe", "bible"]
+
+
 def test_text_may_come_from_the_environment(clone: Path) -> None:
     assert make(clone, "translate", TEXT="a b").stdout.splitlines()[-1] == "a b"
 

@@ -228,11 +228,9 @@ def test_tags_and_symbols_of_any_script() -> None:
     ],
 )
 def test_what_cannot_be_a_symbol(symbol: str, sentence: str) -> None:
-    as_tag = {"corpus": {"train": {"file": "a.tmx", "tag": symbol}}}
-    for key, overrides in {
-        "corpus.train.0.tag": as_tag,
-        "subwords.symbols": {"subwords": {"symbols": [symbol]}},
-    }.items():
+    as_tag: dict[str, Any] = {"corpus": {"train": {"file": "a.tmx", "tag": symbol}}}
+    listed: dict[str, Any] = {"subwords": {"symbols": [symbol]}}
+    for key, overrides in (("corpus.train.0.tag", as_tag), ("subwords.symbols", listed)):
         with pytest.raises(UserError) as error:
             load_recipe("tiny", overrides)
         assert str(error.value).startswith(f"recipe tiny.yaml: {key}: ")

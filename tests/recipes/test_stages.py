@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from recipes.loading import load_recipe
+from recipes.loading import load_recipe, settings_given
+from recipes.road import Asked, Files, resolve
 from recipes.run import main
 from recipes.schema import Recipe
-from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, STAGES, TRAIN
+from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, STAGES, TRAIN, resolved_recipe
 from tests import marks
 from workspace.errors import UserError, explain
 from workspace.layout import WorkDirectory
@@ -164,6 +166,116 @@ def test_a_corpus_that_is_not_there(arguments: list[str], sentence: str, work: W
     with pytest.raises(UserError) as error:
         main(["--work", str(work.root), *arguments])
     assert sentence in str(error.value)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> dict[str, Files]:
+    """The files of two corpora, in a directory with a space."""
+    found: dict[str, Files] = {}
+    for name in ("one", "two"):
+        paths: dict[Any, str] = {}
+        for side, language in (("source", "en"), ("target", "fr")):
+            path = tmp_path / "my files" / f"{name}.{language}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("a\nb\n", encoding="utf-8")
+            paths["train", side] = str(path)
+        found[name] = paths
+    return found
+
+
+def test_a_work_directory_keeps_its_recipe(work: WorkDirectory, two: dict[str, Files]) -> None:
+    """Which without another one is the one that is meant, and changes with what is given beside."""
+    first = resolve(work, Asked("tiny", two["one"], {"training": {"epochs": 3}}))
+    assert resolve(work, Asked()) == first == resolved_recipe(work)
+    changed = resolve(work, Asked(settings={"search": {"beam_size": 2}}))
+    assert (changed.training.epochs, changed.search.beam_size) == (3, 2)
+    assert resolve(work, Asked()) == changed
+    dev: Files = {("dev", side): path for (_, side), path in two["two"].items()}
+    assert resolve(work, Asked(files=dev)).corpus.dev is not None
+    # The same recipe and corpus, as they were given first: what was changed meanwhile is not in it.
+    assert resolve(work, Asked("tiny", two["one"])).training.epochs == load_recipe("tiny").training.epochs
+    assert resolve(work, Asked("tiny")).corpus.train == ()
+
+
+def test_another_recipe_or_corpus_needs_force(work: WorkDirectory, two: dict[str, Files]) -> None:
+    first = resolve(work, Asked("tiny", two["one"]))
+    one, other = (files["train", "source"] for files in two.values())
+    for asked, named in (
+        (Asked("multi30k", two["one"]), f"recipe tiny with {one}, not of multi30k with {one};"),
+        (Asked("tiny", two["two"]), f"recipe tiny with {one}, not of tiny with {other};"),
+        (Asked(None, two["one"]), f"recipe tiny with {one}, not of bible with {one};"),
+        (Asked("bible"), f"recipe tiny with {one}, not of bible with bible;"),
+    ):
+        with pytest.raises(UserError) as error:
+            resolve(work, asked)
+        assert str(error.value) == f"{work.root} is of {named} give another WORK, or FORCE=1 to make it anew"
+        assert resolved_recipe(work) == first
+    assert resolve(work, Asked("multi30k", two["one"], is_forced=True)).name == "multi30k"
+    assert resolved_recipe(work).name == "multi30k"
+
+
+def test_a_broken_recipe_of_a_work_directory_is_not_written_over(work: WorkDirectory, two: dict[str, Files]) -> None:
+    resolve(work, Asked("tiny", two["one"]))
+    work.recipe.write_text("training: [\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"recipe\.yaml line 2 is not YAML \(.*\); mend it$"):
+        resolve(work, Asked())
+    with pytest.raises(UserError, match=r"; mend it, or give FORCE=1 to write it anew$"):
+        resolve(work, Asked("tiny", two["one"]))
+    assert work.recipe.read_text(encoding="utf-8") == "training: [\n"
+    resolve(work, Asked("tiny", two["one"], is_forced=True))
+    assert resolved_recipe(work).name == "tiny"
+
+
+def test_a_directory_of_something_else_is_not_taken(work: WorkDirectory, two: dict[str, Files]) -> None:
+    work.data.mkdir(parents=True)
+    with pytest.raises(
+        UserError, match=r"is no work directory \(it has no recipe\.yaml\), .* of its data/; give another"
+    ):
+        resolve(work, Asked("tiny", two["one"]))
+    assert not work.recipe.exists()
+    work.data.rename(work.root / "notes")
+    resolve(work, Asked("tiny", two["one"]))
+
+
+def test_settings_of_the_command_line() -> None:
+    given = settings_given("""training.epochs=2 cleaning.max_words=null 'subwords.symbols=[<a>, <b>]' name="it's" """)
+    assert given == {
+        "training": {"epochs": 2},
+        "cleaning": {"max_words": None},
+        "subwords": {"symbols": ["<a>", "<b>"]},
+        "name": "it's",
+    }
+    train = {"corpus": {"train": {"source": "a", "target": "b"}}}
+    recipe = load_recipe("tiny", train, settings_given("corpus.train.0.weight=2 corpus.train.0.tag=<x>"), given)
+    assert (recipe.corpus.train[0].weight, recipe.corpus.train[0].tag, recipe.training.epochs) == (2, "<x>", 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("training.epochs", "SET=training.epochs: give key=value, such as training.epochs=2"),
+        ("training..epochs=2", "SET=training..epochs=2: give key=value"),
+        ("training.epochs=2 training.epochs=3", "SET=training.epochs=3: training.epochs has a value already"),
+        ("training=2 training.epochs=3", "SET=training.epochs=3: training has a value already"),
+        ("'training.epochs=2", "SET='training.epochs=2: no closing quotation"),
+        ("subwords.symbols=[a", "SET=subwords.symbols=[a: the value is not YAML"),
+        ("training.epoch=2", "unknown key training.epoch; did you mean training.epochs?"),
+        ("training.epochs=two", "training.epochs should be a valid integer"),
+        ("epochs=2", "unknown key epochs; did you mean training.epochs?"),
+        ("corpus.train.1.weight=2", "corpus.train.1: it names no sentence pairs"),
+    ],
+)
+def test_settings_of_the_command_line_are_checked(given: str, sentence: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_recipe("bible", settings_given(given))
+    assert sentence in str(error.value)
+
+
+def test_commands_can_be_pasted() -> None:
+    """Into a shell, which hands make what was meant."""
+    for path in ("work/bible", "work/my corpus", "it's $5", 'say "no"', "/a/b"):
+        command = shlex.split(WorkDirectory(Path(path)).command("train"))
+        assert command == (["make", "train"] if path == "work/bible" else ["make", "train", f"WORK={path}"])
 
 
 @pytest.mark.slow

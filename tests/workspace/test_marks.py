@@ -60,7 +60,7 @@ def test_what_is_not_made_is_said(tmp_path: Path) -> None:
         (read_training_mark, "training holds no finished training; make one with make train"),
         (read_scores, "evaluation holds no scores; make them with make evaluate"),
     ):
-        with pytest.raises(UserError, match=f"{sentence}$"):
+        with pytest.raises(UserError, match=f"{sentence} WORK={tmp_path}$"):
             read(work)
 
 
