@@ -7,8 +7,9 @@ $(foreach name,$(given),$(eval override export $(name) := $$(value $(name))))
 
 empty :=
 space := $(empty) $(empty)
-stem = $(subst |,$(space),$(basename $(notdir $(patsubst %.gz,%,$(patsubst %.bz2,%,$(patsubst %.xz,%,$(patsubst \
-	%.zst,%,$(subst $(space),|,$(1)))))))))
+# The name of a file without its endings, and without what a work directory may not have in its name.
+stem = $(subst [,_,$(subst ],_,$(subst *,_,$(subst ?,_,$(subst |,$(space),$(basename $(notdir $(patsubst %.gz,%,$(patsubst \
+	%.bz2,%,$(patsubst %.xz,%,$(patsubst %.zst,%,$(subst $(space),|,$(1)))))))))))))
 # A work directory keeps its recipe: WORK alone says which run is meant.
 ifneq ($(SRC)$(if $(WORK),,default),)
 RECIPE ?= bible

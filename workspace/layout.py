@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from workspace.errors import UserError
+
 Split: TypeAlias = Literal["train", "dev", "test"]
 Side: TypeAlias = Literal["source", "target"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -59,6 +61,8 @@ TARGET_SUBWORDS_OUTPUT = "target_subwords"  # string [batch, target length], lik
 ALIGNMENT_OUTPUT = "alignment"  # float32 [batch, target length, source length]
 
 
+_OF_PATTERNS = "*?[\\"
+
 DEFAULT_WORK = Path("work/bible")  # that of make without WORK, RECIPE and SRC
 
 
@@ -69,9 +73,19 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 @dataclass(frozen=True)
 class WorkDirectory:
-    """Every path below one ``work/<recipe>`` directory."""
+    """Every path below one ``work/<recipe>`` directory.
+
+    Raises UserError where TensorFlow could not read what it writes there.
+    """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        """TensorFlow takes the path of a checkpoint for a pattern, and would not find it after hours of training."""
+        if found := next((character for character in _OF_PATTERNS if character in str(self.root)), None):
+            raise UserError(
+                f"work directory {self.root}: TensorFlow cannot read from a path with {found} in it; give another WORK"
+            )
 
     def command(self, target: str) -> str:
         """What makes a target of the Makefile in this directory, ready to be pasted into a shell."""

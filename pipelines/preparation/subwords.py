@@ -75,6 +75,7 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
                 model_writer=model,
                 model_type=settings.type,
                 vocab_size=settings.vocabulary,
+                hard_vocab_limit=not settings.shrink,
                 character_coverage=1.0,
                 pad_id=PADDING_ID,
                 eos_id=END_ID,

@@ -181,8 +181,10 @@ def test_a_work_directory_alone_says_which_run_is_meant(clone: Path) -> None:
     given = ["WORK=w", "SET=training.epochs=2 name='my run'", "FORCE=1"]
     said = make(clone, "evaluate", *given).stdout.splitlines()
     assert said == [*road, "w", "--set", "training.epochs=2 name='my run'", "--force", "--until", "evaluate"]
-    for name in ("b.en.bz2", "b.fr"):
+    for name in ("b.en.bz2", "b.fr", "news [1] (2).en.zst"):
         (clone / name).touch()
+    said = make(clone, "train", "SRC=news [1] (2).en.zst", "TGT=b.fr").stdout.splitlines()
+    assert said[3] == "work/news _1_ (2)"
     assert make(clone, "train", "SRC=b.en.bz2", "TGT=b.fr").stdout.splitlines()[3:6] == ["work/b", "--recipe", "bible"]
 
 

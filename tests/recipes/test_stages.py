@@ -278,6 +278,13 @@ def test_commands_can_be_pasted() -> None:
         assert command == (["make", "train"] if path == "work/bible" else ["make", "train", f"WORK={path}"])
 
 
+@pytest.mark.parametrize("name", ["news[1]", "a*", "why?", "a\\b"])
+def test_a_work_directory_that_tensorflow_could_not_read(name: str) -> None:
+    with pytest.raises(UserError, match=r"TensorFlow cannot read from a path with . in it; give another WORK"):
+        main(["--work", name, "--recipe", "tiny"])
+    assert not Path(name).exists()
+
+
 @pytest.mark.slow
 def test_a_work_directory_that_cannot_be_written(tmp_path: Path) -> None:
     """A file where the directory should be: refused to every user, root as well."""

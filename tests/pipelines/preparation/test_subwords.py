@@ -61,6 +61,12 @@ def test_too_large_a_vocabulary_is_told_the_largest_that_works(tmp_path: Path, k
     assert trained(tmp_path / "m", type=kind, vocabulary=largest).vocab_size() == largest
 
 
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "word"])
+def test_a_vocabulary_may_shrink_to_what_the_corpus_allows(tmp_path: Path, kind: str) -> None:
+    assert 4 < trained(tmp_path / "m", type=kind, vocabulary=99_999, shrink=True).vocab_size() < 1000
+    assert trained(tmp_path / "m", type=kind, vocabulary=50, shrink=True).vocab_size() == 50
+
+
 def test_too_small_a_vocabulary_is_told_the_smallest_that_works(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"subwords\.vocabulary is 5, but .* needs \d+ at least") as error:
         trained(tmp_path / "m", vocabulary=5)
