@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -45,6 +46,7 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
         handle(number, end_at_once)
     global _is_command  # noqa: PLW0603
     _is_command = True
+    _print_everything()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     if "--debug" in argv:
         start_debugging()
@@ -128,6 +130,13 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not positive; give a whole number from 1 on")
     return int(text)
+
+
+def _print_everything() -> None:
+    """Has what the encoding of standard output cannot say written as \\u4e2d, as it is on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _leave(code: int) -> NoReturn:

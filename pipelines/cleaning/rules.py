@@ -119,7 +119,7 @@ def described_rules() -> list[tuple[str, str, str, str, str]]:
         (
             rule.reason,
             f"cleaning.{rule.setting}",
-            "off" if fields[rule.setting].default is None else f"{fields[rule.setting].default:g}",
+            "`null`" if fields[rule.setting].default is None else f"{fields[rule.setting].default:g}",
             fields[rule.setting].description or "",
             rule.after,
         )
