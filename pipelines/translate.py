@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
         writes="the translation, which appears whole",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory with an exported model")
-    parser.add_argument("--input", type=Path, required=True, help="text to translate, plain or .gz, UTF-8")
+    parser.add_argument("--input", type=Path, required=True, help="text to translate, plain or compressed, UTF-8")
     parser.add_argument("--output", type=Path, required=True, help="where the translation goes")
     parser.add_argument("--server", metavar="HOST:PORT", help="let this server translate, not the exported model")
     options, flags = parser.parse_known_args(arguments)

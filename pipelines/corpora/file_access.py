@@ -47,10 +47,22 @@ def is_plain(path: str) -> bool:
 
 @contextlib.contextmanager
 def open_file(path: str, warn: Warn) -> Iterator[BinaryIO]:
+    """Opens a file of a corpus for its bytes, decompressed; ``warn`` is told what is left out of it.
+
+    Raises UserError as ``open_decompressed`` does, and where the file is empty.
+    """
+    with open_decompressed(path, warn) as reader:
+        if not reader.peek(1):
+            raise UserError(f"{path} is empty; give a file with sentence pairs")
+        yield reader
+
+
+@contextlib.contextmanager
+def open_decompressed(path: str, warn: Warn) -> Iterator[io.BufferedReader[Any]]:
     """Opens a file for its bytes, decompressed; ``warn`` is told what is left out of it.
 
     Raises UserError, also from within the ``with`` block, where the file does not exist, may not be read, is
-    empty, a directory, an archive, cut short or damaged.
+    a directory, an archive, cut short or damaged.
     """
     with _explained(path), contextlib.ExitStack() as stack:
         file = stack.enter_context(_open_remote(path) if is_remote(path) else Path(path).open("rb"))  # noqa: SIM115
@@ -60,10 +72,7 @@ def open_file(path: str, warn: Warn) -> Iterator[BinaryIO]:
         if compression := compression_of(reader.peek(BEGINNING)[:BEGINNING], path):
             unpacked = Decompressed(reader, compression, path, warn)
             reader = stack.enter_context(io.BufferedReader(unpacked, _BYTES_AT_A_TIME))
-        beginning = reader.peek(_TAR.stop)
-        if not beginning:
-            raise UserError(f"{path} is empty; give a file with sentence pairs")
-        if beginning[_TAR] == b"ustar":
+        if reader.peek(_TAR.stop)[_TAR] == b"ustar":
             raise UserError(f"{path} is a tar archive; unpack it, and give what was in it")
         yield reader
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import shutil
-import zlib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.corpora.file_access import is_plain, open_decompressed
 from pipelines.corpora.line_files import FileIndex, index_file, read_lines
 from workspace.errors import UserError
 from workspace.storage import read_json, remove, replacing, write_json
@@ -59,7 +59,7 @@ class Document:
 
 @contextlib.contextmanager
 def opened_document(source: Path, output: Path) -> Iterator[Document]:
-    """The text ``source``, plain or .gz, to be translated into ``output``, beside which its parts are meanwhile.
+    """The text ``source``, plain or compressed, to be translated into ``output``, beside which its parts are meanwhile.
 
     Raises UserError where there is no such text, or it is damaged.
     """
@@ -76,11 +76,12 @@ def opened_document(source: Path, output: Path) -> Iterator[Document]:
 
 def _unpacked(source: Path, directory: Path) -> Path:
     """``source`` itself, or its text in ``directory``: a compressed file could only be read from its beginning."""
-    if source.suffix != ".gz":
+    if is_plain(str(source)):
         return source
-    try:
-        with gzip.open(source) as packed, (directory / "input").open("wb") as text:
-            shutil.copyfileobj(packed, text)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{source} is damaged or not a gzip file ({error}); fetch it anew") from error
+    with open_decompressed(str(source), _warn) as packed, (directory / "input").open("wb") as text:
+        shutil.copyfileobj(packed, text)
     return directory / "input"
+
+
+def _warn(sentence: str) -> None:
+    print(f"warning: {sentence}", file=sys.stderr)

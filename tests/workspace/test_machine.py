@@ -24,9 +24,12 @@ def test_it_is_gone_afterwards() -> None:
 def test_where_there_is_none_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    with pytest.raises(
-        UserError, match=rf"^there is no room .* in {tmp_path}/none; make room there, or set TMPDIR to a"
-    ), temporary_directory():
+    with (
+        pytest.raises(
+            UserError, match=rf"^there is no room .* in {tmp_path}/none; make room there, or set TMPDIR to a"
+        ),
+        temporary_directory(),
+    ):
         pass
 
 
