@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from recipes.loading import load_recipe, settings_given
-from recipes.road import Asked, Files, resolve
+from recipes.road import Asked, Files, keep, resolve
 from recipes.run import main
 from recipes.schema import Recipe
 from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, STAGES, TRAIN, resolved_recipe
@@ -183,22 +183,29 @@ def two(tmp_path: Path) -> dict[str, Files]:
     return found
 
 
+def taken(work: WorkDirectory, asked: Asked) -> Recipe:
+    """The recipe that a run would have, which it writes down."""
+    recipe = resolve(work, asked)
+    keep(recipe, work)
+    return recipe
+
+
 def test_a_work_directory_keeps_its_recipe(work: WorkDirectory, two: dict[str, Files]) -> None:
     """Which without another one is the one that is meant, and changes with what is given beside."""
-    first = resolve(work, Asked("tiny", two["one"], {"training": {"epochs": 3}}))
-    assert resolve(work, Asked()) == first == resolved_recipe(work)
-    changed = resolve(work, Asked(settings={"search": {"beam_size": 2}}))
+    first = taken(work, Asked("tiny", two["one"], {"training": {"epochs": 3}}))
+    assert taken(work, Asked()) == first == resolved_recipe(work)
+    changed = taken(work, Asked(settings={"search": {"beam_size": 2}}))
     assert (changed.training.epochs, changed.search.beam_size) == (3, 2)
-    assert resolve(work, Asked()) == changed
+    assert taken(work, Asked()) == changed
     dev: Files = {("dev", side): path for (_, side), path in two["two"].items()}
-    assert resolve(work, Asked(files=dev)).corpus.dev is not None
+    assert taken(work, Asked(files=dev)).corpus.dev is not None
     # The same recipe and corpus, as they were given first: what was changed meanwhile is not in it.
-    assert resolve(work, Asked("tiny", two["one"])).training.epochs == load_recipe("tiny").training.epochs
-    assert resolve(work, Asked("tiny")).corpus.train == ()
+    assert taken(work, Asked("tiny", two["one"])).training.epochs == load_recipe("tiny").training.epochs
+    assert taken(work, Asked("tiny")).corpus.train == ()
 
 
 def test_another_recipe_or_corpus_needs_force(work: WorkDirectory, two: dict[str, Files]) -> None:
-    first = resolve(work, Asked("tiny", two["one"]))
+    first = taken(work, Asked("tiny", two["one"]))
     one, other = (files["train", "source"] for files in two.values())
     for asked, named in (
         (Asked("multi30k", two["one"]), f"recipe tiny with {one}, not of multi30k with {one};"),
@@ -207,22 +214,22 @@ def test_another_recipe_or_corpus_needs_force(work: WorkDirectory, two: dict[str
         (Asked("bible"), f"recipe tiny with {one}, not of bible with bible;"),
     ):
         with pytest.raises(UserError) as error:
-            resolve(work, asked)
+            taken(work, asked)
         assert str(error.value) == f"{work.root} is of {named} give another WORK, or FORCE=1 to make it anew"
         assert resolved_recipe(work) == first
-    assert resolve(work, Asked("multi30k", two["one"], is_forced=True)).name == "multi30k"
+    assert taken(work, Asked("multi30k", two["one"], is_forced=True)).name == "multi30k"
     assert resolved_recipe(work).name == "multi30k"
 
 
 def test_a_broken_recipe_of_a_work_directory_is_not_written_over(work: WorkDirectory, two: dict[str, Files]) -> None:
-    resolve(work, Asked("tiny", two["one"]))
+    taken(work, Asked("tiny", two["one"]))
     work.recipe.write_text("training: [\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"recipe\.yaml line 2 is not YAML \(.*\); mend it$"):
-        resolve(work, Asked())
+        taken(work, Asked())
     with pytest.raises(UserError, match=r"; mend it, or give FORCE=1 to write it anew$"):
-        resolve(work, Asked("tiny", two["one"]))
+        taken(work, Asked("tiny", two["one"]))
     assert work.recipe.read_text(encoding="utf-8") == "training: [\n"
-    resolve(work, Asked("tiny", two["one"], is_forced=True))
+    taken(work, Asked("tiny", two["one"], is_forced=True))
     assert resolved_recipe(work).name == "tiny"
 
 
@@ -231,10 +238,10 @@ def test_a_directory_of_something_else_is_not_taken(work: WorkDirectory, two: di
     with pytest.raises(
         UserError, match=r"is no work directory \(it has no recipe\.yaml\), .* of its data/; give another"
     ):
-        resolve(work, Asked("tiny", two["one"]))
+        taken(work, Asked("tiny", two["one"]))
     assert not work.recipe.exists()
     work.data.rename(work.root / "notes")
-    resolve(work, Asked("tiny", two["one"]))
+    taken(work, Asked("tiny", two["one"]))
 
 
 def test_settings_of_the_command_line() -> None:

@@ -103,4 +103,4 @@ def test_the_real_package(tmp_path: Path) -> None:
         lines = Path(path).read_text("utf-8").split("\n")
         assert lines[0] == first
         assert len(lines) == 31_102 + 1
-    assert sorted(path.name for path in work.root.iterdir()) == ["corpus", "recipe.yaml"]
+    assert sorted(path.name for path in work.root.iterdir()) == [".lock", "corpus", "recipe.yaml"]
