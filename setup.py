@@ -12,7 +12,7 @@ PACKAGES = ("rnnsearch", "workspace", "recipes", "pipelines", "model", "serving"
 REQUIREMENTS = "requirements.txt"
 
 # Of every stage: recipes are read and checked.
-RECIPES = ["portalocker", "pydantic>=2", "regex", "ruamel.yaml"]
+RECIPES = ["portalocker", "regex", "ruamel.yaml"]
 TENSORFLOW = ["numpy", "tensorflow", "tensorflow-serving-api", "tensorflow-text"]
 
 EXTRAS = {
@@ -34,7 +34,7 @@ setup(
     package_dir={"": "."},
     package_data={"": ["*.yaml", "*.j2", "*.lock", "py.typed"], "pipelines": [REQUIREMENTS]},
     entry_points={"console_scripts": ["rnnsearch = rnnsearch.__main__:main"]},
-    install_requires=["grpcio", "protobuf", "rich", "tqdm"],
+    install_requires=["grpcio", "protobuf", "pydantic>=2", "rich", "tqdm"],
     extras_require={
         **EXTRAS,
         "all": sorted({package for packages in EXTRAS.values() for package in packages}),

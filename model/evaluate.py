@@ -6,10 +6,14 @@ python -m model.evaluate --work work/bible
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
 from workspace.machine import own_temporary_directory
+
+if TYPE_CHECKING:
+    from workspace.marks import Scores
 
 
 def main(arguments: list[str]) -> None:
@@ -20,7 +24,10 @@ def main(arguments: list[str]) -> None:
         writes="evaluation/ of the work directory: test.hypotheses.txt, and scores.json last",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory, with a finished training")
-    work = WorkDirectory(parser.parse_args(arguments).work)
+    run(WorkDirectory(parser.parse_args(arguments).work))
+
+
+def run(work: WorkDirectory) -> Scores:
     with starting_up():
         from recipes.stages import resolved_recipe
 
@@ -31,7 +38,7 @@ def main(arguments: list[str]) -> None:
         from workspace.lock import sole_use
     keep_operations_on_one_core()
     with sole_use(work, "model.evaluate"), own_temporary_directory():
-        evaluate(work, recipe)
+        return evaluate(work, recipe)
 
 
 if __name__ == "__main__":

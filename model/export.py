@@ -20,7 +20,10 @@ def main(arguments: list[str]) -> None:
         writes="the next version in export/ of the work directory, such as export/1/",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory, with a finished training")
-    work = WorkDirectory(parser.parse_args(arguments).work)
+    run(WorkDirectory(parser.parse_args(arguments).work))
+
+
+def run(work: WorkDirectory) -> Path:
     with starting_up():
         from recipes.stages import resolved_recipe
 
@@ -29,7 +32,9 @@ def main(arguments: list[str]) -> None:
         from model.search.saved_model import export
         from workspace.lock import sole_use
     with sole_use(work, "model.export"), own_temporary_directory():
-        print(f"exported {export(work, recipe)}")
+        version = export(work, recipe)
+    print(f"exported {version}")
+    return version
 
 
 if __name__ == "__main__":

@@ -31,7 +31,12 @@ def main(arguments: list[str]) -> None:
     work = WorkDirectory(options.work)
     if options.workers is not None:
         _train_in_workers(work, options.workers)
-        return
+    else:
+        run(work, options.strategy)
+
+
+def run(work: WorkDirectory, strategy: str = "auto") -> None:
+    """Trains in this process, spread as ``model.devices.strategies`` has it."""
     with starting_up():
         from recipes.stages import resolved_recipe
 
@@ -46,7 +51,7 @@ def main(arguments: list[str]) -> None:
     # The others only read.
     alone = sole_use(work, "model.train") if is_first_worker() else contextlib.nullcontext()
     with alone, own_temporary_directory():
-        train(work, recipe, choose_strategy(options.strategy))
+        train(work, recipe, choose_strategy(strategy))
 
 
 def _train_in_workers(work: WorkDirectory, count: int) -> None:

@@ -17,7 +17,10 @@ def main(arguments: list[str]) -> None:
         writes="corpus/ of the work directory, a directory for each corpus, corpus.json last",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory that holds recipe.yaml")
-    work = WorkDirectory(parser.parse_args(arguments).work)
+    run(WorkDirectory(parser.parse_args(arguments).work))
+
+
+def run(work: WorkDirectory) -> None:
     with starting_up():
         from pipelines.corpora.fetching import fetch
         from recipes.corpora import to_fetch

@@ -6,10 +6,15 @@ Flags that this command does not know are Beam's: ``--direct_running_mode=multi_
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
+
+if TYPE_CHECKING:
+    from workspace.marks import Manifest
 
 
 def main(arguments: list[str]) -> None:
@@ -24,7 +29,11 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory that holds recipe.yaml")
     known, flags = parser.parse_known_args(arguments)
-    work = WorkDirectory(known.work)
+    run(WorkDirectory(known.work), flags)
+
+
+def run(work: WorkDirectory, flags: Sequence[str] = ()) -> Manifest:
+    """Prepares the corpus of ``work``; flags are Beam's."""
     with starting_up():
         from recipes.stages import resolved_recipe
 
@@ -38,6 +47,7 @@ def main(arguments: list[str]) -> None:
     with sole_use(work, "pipelines.prepare"), ready_runner(flags) as options:
         manifest = prepare(recipe, work, options, render_report=render_report)
     print(summary(manifest, work), flush=True)
+    return manifest
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workspace.command import command_parser, run_command, starting_up
-from workspace.errors import UserError
+from workspace.errors import UserError, check_installed
 from workspace.layout import WorkDirectory
 
 
@@ -32,6 +32,8 @@ def main(arguments: list[str]) -> None:
     versions = work.versions()
     if not options.server and not versions:
         raise UserError(f"{work.export} holds no exported model; make one with {work.command('train')}")
+    if not options.server:
+        check_installed("tensorflow")
     with starting_up():
         from pipelines.runners.options import ready_runner
         from pipelines.translation.engines import ModelEngine, ServerEngine

@@ -19,7 +19,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from workspace import at_once  # noqa: F401
-from workspace.errors import extras_named
 
 if TYPE_CHECKING:
     from rnnsearch.stages import evaluate, export, prepare, train
@@ -59,12 +58,14 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in _PLACES.items():
-        if name in names:
-            with extras_named():
+# Unseen by type checkers, which have the names from above and tell which are wrong.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        for module, names in _PLACES.items():
+            if name in names:
                 return getattr(importlib.import_module(module), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -6,17 +6,12 @@ something is wrong it raises UserError with a sentence that says what to do; int
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.corpora import to_fetch
-from recipes.road import Asked, keep, resolve
-from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, TRAIN, Stage, resolved_recipe
-from workspace.errors import extras_named
+from workspace.errors import UserError, user_errors
 from workspace.layout import WorkDirectory
-from workspace.lock import sole_use
-from workspace.marks import Manifest, Scores, TrainingMark, read_manifest, read_scores, read_training_mark
+from workspace.marks import Manifest, Scores, TrainingMark, read_training_mark
 
 
 def prepare(work: str | Path, recipe: str | None = None, beam: Sequence[str] = (), force: bool = False) -> Manifest:
@@ -27,40 +22,49 @@ def prepare(work: str | Path, recipe: str | None = None, beam: Sequence[str] = (
     too. What the recipe takes from elsewhere is fetched first, unless it is there.
     """
     directory = WorkDirectory(Path(work))
-    found = None if recipe is None else resolve(directory, Asked(recipe, is_forced=force))
-    if found is not None:
-        directory.root.mkdir(parents=True, exist_ok=True)
-    with sole_use(directory, "rnnsearch.prepare"):
+    if isinstance(beam, str) or not all(flag.startswith("--") and len(flag) > 2 for flag in beam):
+        raise UserError(f"beam is {beam!r}; give a list of flags of Apache Beam, as in ['--runner=flink']")
+    with user_errors():
+        from pipelines.fetch import run as fetch  # noqa: PLC0415
+        from pipelines.prepare import run  # noqa: PLC0415
+        from recipes.corpora import to_fetch  # noqa: PLC0415
+        from recipes.road import Asked, keep, resolve  # noqa: PLC0415
+        from recipes.stages import FETCH, resolved_recipe  # noqa: PLC0415
+        from workspace.lock import sole_use  # noqa: PLC0415
+
+        found = None if recipe is None else resolve(directory, Asked(recipe, is_forced=force))
         if found is not None:
-            keep(found, directory)
-        settings = resolved_recipe(directory)
-        if to_fetch(settings) and FETCH.stale_because(settings, directory):
-            _run(FETCH, directory)
-        _run(PREPARE, directory, *beam)
-    return read_manifest(directory)
+            directory.root.mkdir(parents=True, exist_ok=True)
+        with sole_use(directory, "rnnsearch.prepare"):
+            if found is not None:
+                keep(found, directory)
+            settings = resolved_recipe(directory)
+            if to_fetch(settings) and FETCH.stale_because(settings, directory):
+                fetch(directory)
+            return run(directory, beam)
 
 
 def train(work: str | Path) -> TrainingMark:
     """Trains on what is prepared in ``work``: to the end, or on from where an earlier training was interrupted."""
     directory = WorkDirectory(Path(work))
-    _run(TRAIN, directory)
+    with user_errors():
+        from model.train import run  # noqa: PLC0415
+
+        run(directory)
     return read_training_mark(directory)
 
 
 def evaluate(work: str | Path) -> Scores:
-    """Translates the test set of ``work`` with the weights of the best dev BLEU, and scores the translations."""
-    directory = WorkDirectory(Path(work))
-    _run(EVALUATE, directory)
-    return read_scores(directory)
+    """Translates the test set of ``work`` with the best weights, and scores the translations."""
+    with user_errors():
+        from model.evaluate import run  # noqa: PLC0415
+
+        return run(WorkDirectory(Path(work)))
 
 
 def export(work: str | Path) -> Path:
-    """Writes the same weights as the next version of a SavedModel, and gives its directory."""
-    directory = WorkDirectory(Path(work))
-    _run(EXPORT, directory)
-    return directory.version(directory.versions()[-1])
+    """Writes the best weights as the next version of a SavedModel, and gives its directory."""
+    with user_errors():
+        from model.export import run  # noqa: PLC0415
 
-
-def _run(stage: Stage, work: WorkDirectory, *flags: str) -> None:
-    with extras_named():
-        importlib.import_module(stage.module).main(["--work", str(work.root), *flags])
+        return run(WorkDirectory(Path(work)))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
 from serving.client.answers import TextTooLongError, Translation
 from serving.client.channel import Tls
-from workspace.errors import UserError, extras_named
+from workspace.errors import UserError, user_errors
 from workspace.foreign_lines import foreign_lines_left_out
 from workspace.layout import (
     ALIGN_SIGNATURE,
@@ -37,6 +39,7 @@ CALLS_AT_ONCE = 8  # of a sentence each
 Answer = TypeVar("Answer")
 
 
+@runtime_checkable
 class Translator(Protocol):
     """Translates sentences; ``load`` and ``connect`` make one. Use it as a context manager, or ``close`` it.
 
@@ -75,7 +78,10 @@ def load(work: str | Path, version: int | None = None) -> Translator:
     directory = WorkDirectory(Path(work))
     versions = directory.versions()
     if not versions:
-        raise UserError(f"{directory.export} holds no exported model; make one with {directory.command('train')}")
+        raise UserError(
+            f"{directory.export} holds no exported model; give a work directory in which {directory.command('export')} "
+            "or rnnsearch.export has made one"
+        )
     if version is not None and version not in versions:
         raise UserError(f"{directory.export} has no version {version}, only {', '.join(map(str, versions))}")
     return LoadedTranslator(directory.version(version or versions[-1]))
@@ -101,12 +107,16 @@ class LoadedTranslator:
     """A ``Translator`` by the SavedModel in ``path``; sentences of like lengths are translated together."""
 
     def __init__(self, path: Path):
-        with extras_named(), foreign_lines_left_out():
+        with user_errors(), foreign_lines_left_out():
             import tensorflow as tf  # noqa: PLC0415
             import tensorflow_text  # noqa: F401, PLC0415  what the operators of the graph are in
         self._tensorflow, self._path = tf, path
-        # One of its functions alone would not keep its variables alive.
-        self._model = tf.saved_model.load(str(path))
+        try:
+            with _warnings_left_out():
+                # One of its functions alone would not keep its variables alive.
+                self._model = tf.saved_model.load(str(path))
+        except (OSError, tf.errors.OpError) as error:
+            raise UserError(f"{path} is no whole SavedModel; remove it, and export again") from error
 
     def __enter__(self) -> LoadedTranslator:
         return self
@@ -126,6 +136,8 @@ class LoadedTranslator:
         return self._answers(SIGNATURE, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
 
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
+        _check_count(count)
+
         def read(found: Sequence[bytes], scores: Sequence[float]) -> list[Translation]:
             if count > len(found):
                 raise UserError(
@@ -162,7 +174,11 @@ class LoadedTranslator:
 
         def ask(batch: list[int]) -> list[Answer]:
             columns = zip(*(rows[number] for number in batch), strict=True)
-            given = {name: self._tensorflow.constant(column) for name, column in zip(inputs, columns, strict=True)}
+            # What UTF-8 cannot have becomes a question mark, as in the client.
+            given = {
+                name: self._tensorflow.constant([text.encode("utf-8", errors="replace") for text in column])
+                for name, column in zip(inputs, columns, strict=True)
+            }
             found = function(**given)
             return [read(*row) for row in zip(*(found[name].numpy() for name in outputs), strict=True)]
 
@@ -186,6 +202,7 @@ class ConnectedTranslator:
 
     def __init__(self, client: client.Translator):
         self._client = client
+        self._is_closed = False
 
     def __enter__(self) -> ConnectedTranslator:
         return self
@@ -196,39 +213,71 @@ class ConnectedTranslator:
         self.close()
 
     def close(self) -> None:
+        self._is_closed = True
         self._client.close()
 
     def translate(self, texts: Sequence[str]) -> list[Translation]:
+        self._check_open()
         return list(self._client.translate_many(text for (text,) in _rows(texts)))
 
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
-        return _each(lambda text: self._client.nbest(text, count), [], texts)
+        _check_count(count)
+        return self._each(lambda text: self._client.nbest(text, count), [], texts)
 
     def align(self, texts: Sequence[str]) -> list[Alignment]:
-        return _each(self._client.align, UNALIGNED, texts)
+        return self._each(self._client.align, UNALIGNED, texts)
 
     def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
-        return _each(self._client.score, -math.inf, texts, translations)
+        return self._each(self._client.score, -math.inf, texts, translations)
 
+    def _each(self, ask: Callable[..., Answer], if_too_long: Answer, *columns: Sequence[str]) -> list[Answer]:
+        """``ask`` of every row of the columns, some at a time: a server makes batches of what comes together."""
+        self._check_open()
 
-def _each(ask: Callable[..., Answer], if_too_long: Answer, *columns: Sequence[str]) -> list[Answer]:
-    """``ask`` of every row of the columns, some at a time: a server makes batches of what comes together."""
+        def answered(row: tuple[str, ...]) -> Answer:
+            try:
+                return ask(*row)
+            except TextTooLongError:
+                return if_too_long
 
-    def answered(row: tuple[str, ...]) -> Answer:
+        threads = concurrent.futures.ThreadPoolExecutor(CALLS_AT_ONCE)
         try:
-            return ask(*row)
-        except TextTooLongError:
-            return if_too_long
+            return list(threads.map(answered, _rows(*columns)))
+        finally:
+            # After an error nothing more is asked.
+            threads.shutdown(cancel_futures=True)
 
-    with concurrent.futures.ThreadPoolExecutor(CALLS_AT_ONCE) as threads:
-        return list(threads.map(answered, _rows(*columns)))
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise UserError("this translator is closed; connect again")
 
 
-def _rows(*columns: Sequence[str]) -> list[tuple[str, ...]]:
+@contextlib.contextmanager
+def _warnings_left_out() -> Iterator[None]:
+    """TensorFlow warns that whoever trains a loaded model gets no gradients of it."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _check_count(count: int) -> None:
+    if count < 1:
+        raise UserError(f"{count} translations of each are asked for; ask for one or more")
+
+
+def _rows(*given: Iterable[str]) -> list[tuple[str, ...]]:
     """The columns side by side. Raises UserError for what is no list of texts, or lists of different lengths."""
-    for column in columns:
-        if isinstance(column, str):
-            raise UserError(f"{column[:30]!r} is one text, not a list of texts; put it into brackets")
+    columns = []
+    for texts in given:
+        if isinstance(texts, str):
+            raise UserError(f"{texts[:30]!r} is one text, not a list of texts; put it into brackets")
+        columns.append(list(texts))
+        if wrong := [text for text in columns[-1] if not isinstance(text, str)]:
+            raise UserError(f"{wrong[0]!r} is no text; give a list of str")
     if len({len(column) for column in columns}) > 1:
         raise UserError(f"{len(columns[0])} texts and {len(columns[1])} translations are no pairs; give one for each")
     return list(zip(*columns, strict=True))

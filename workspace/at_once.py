@@ -28,14 +28,28 @@ def handle(number: int, handler: signal._HANDLER) -> None:
         pass
 
 
-def _is_command() -> bool:
+def _is_started_as_command() -> bool:
     """Whether Python was told to run a module of ours or our console command, not one that merely uses ours."""
-    flags = sys.orig_argv
-    if any(os.path.basename(flag) == "rnnsearch" for flag in flags[1:2]):  # noqa: PTH119
-        return True
-    return "-m" in flags[:-1] and flags[flags.index("-m") + 1].partition(".")[0] in _PACKAGES
+    program, flags = sys.argv[0], sys.orig_argv
+    # That is what it is called as long as Python looks for the module.
+    if program == "-m":
+        return flags[flags.index("-m") + 1].partition(".")[0] in _PACKAGES
+    return os.path.basename(program) == "rnnsearch"  # noqa: PTH119
 
 
-if _is_command():
+def become_command() -> None:
+    """From now on this process is a command of ours, and not a program that calls one as a function."""
+    global _is_ours  # noqa: PLW0603
+    _is_ours = True
+
+
+def is_command() -> bool:
+    """Whether what belongs to the whole process is ours: signals, standard error, the temporary directory."""
+    return _is_ours
+
+
+_is_ours = False
+
+if _is_started_as_command():
     for number in SIGNALS:
         handle(number, end_at_once)

@@ -26,13 +26,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from workspace.at_once import INTERRUPTED, SIGNALS, end_at_once, handle
+from workspace.at_once import INTERRUPTED, SIGNALS, become_command, end_at_once, handle, is_command
 from workspace.debugging import is_debugging, start_debugging
 from workspace.errors import explain
 from workspace.foreign_lines import foreign_lines_left_out, quiet_tensorflow
-
-# Whether this process is a command of ours, and not a program that calls one as a function.
-_is_command = False
 
 
 def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | None = None) -> NoReturn:
@@ -44,8 +41,7 @@ def run_command(main: Callable[[list[str]], None], arguments: Sequence[str] | No
     """
     for number in SIGNALS:
         handle(number, end_at_once)
-    global _is_command  # noqa: PLW0603
-    _is_command = True
+    become_command()
     _print_everything()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     if "--debug" in argv:
@@ -97,7 +93,7 @@ def starting_up() -> Iterator[None]:
 
     Where another program calls a command as a function, the signals stay that program's.
     """
-    if not _is_command:
+    if not is_command():
         with foreign_lines_left_out():
             yield
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import os
 from collections.abc import Iterator
 
@@ -42,15 +43,26 @@ def is_full_somewhere(error: BaseException) -> bool:
     return _FULL_SOMEWHERE in explain(error)
 
 
+def check_installed(package: str) -> None:
+    """Raises UserError that says what to install where a package is missing, before anything is begun without it."""
+    if importlib.util.find_spec(package) is None:
+        raise UserError(explain(ModuleNotFoundError(name=package)))
+
+
 @contextlib.contextmanager
-def extras_named() -> Iterator[None]:
-    """While the body imports, raises UserError that says what to install where a package is missing."""
+def user_errors() -> Iterator[None]:
+    """In what other programs call: what a command would say in a sentence of a missing package, or of a file, is a
+    UserError."""
     try:
         yield
+    except UserError:
+        raise
     except ModuleNotFoundError as error:
         if sentence := _what_to_install(error):
             raise UserError(sentence) from error
         raise
+    except OSError as error:
+        raise UserError(explain(error)) from error
 
 
 def _what_to_install(error: BaseException) -> str | None:
@@ -59,6 +71,6 @@ def _what_to_install(error: BaseException) -> str | None:
     if package in ("", "rnnsearch", "workspace", "recipes", "pipelines", "model", "serving"):
         return None
     return (
-        f"the package {package} is not installed; install what this needs with pip install 'rnnsearch[all]', or a part "
-        "of it: [train], [pipelines], [serve]"
+        f"the package {package} is not installed; install the project with the extra that brings it, as in "
+        "pip install '.[all]' ([train], [pipelines] and [serve] are parts of it)"
     )

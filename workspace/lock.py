@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from workspace.layout import WorkDirectory
 SHARED = "RNNSEARCH_LOCKED"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
-_held: set[Path] = set()
+# By thread: to another one of this process, a directory is as locked as to another process.
+_held: set[tuple[Path, int]] = set()
 
 
 @contextlib.contextmanager
@@ -29,11 +31,12 @@ def sole_use(work: WorkDirectory, command: str) -> Iterator[None]:
     """While the body runs, no other process changes what is in ``work``; ``command`` is what others are told of ours.
 
     The lock is the operating system's (flock), so that it ends with the process, however that ends. Within the body it
-    may be asked for again. Where the file system has no locks, a warning is printed. Raises UserError that names who
-    has the directory.
+    may be asked for again, in the same thread. Where the file system has no locks, a warning is printed. Raises
+    UserError that names who has the directory.
     """
     root = work.root.resolve()
-    if root in _held or SHARED in os.environ or not root.is_dir():
+    ours = root, threading.get_ident()
+    if ours in _held or SHARED in os.environ or not root.is_dir():
         yield
         return
     with work.lock.open("a+", encoding="utf-8") as file:
@@ -50,11 +53,11 @@ def sole_use(work: WorkDirectory, command: str) -> Iterator[None]:
         holder = {"command": command, "pid": os.getpid(), "machine": socket.gethostname(), "since": since}
         file.write(json.dumps(holder))
         file.flush()
-        _held.add(root)
+        _held.add(ours)
         try:
             yield
         finally:
-            _held.discard(root)
+            _held.discard(ours)
             file.truncate(0)
 
 

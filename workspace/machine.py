@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from workspace.at_once import is_command
 from workspace.errors import UserError, is_full_somewhere
 
 LOOPBACK = "127.0.0.1"
@@ -100,7 +101,13 @@ def temporary_directory() -> Iterator[Path]:
 @contextlib.contextmanager
 def own_temporary_directory() -> Iterator[None]:
     """While the body runs, this process has a temporary directory of its own. It is removed afterwards, with all that
-    libraries leave in it: what Beam stages, and the functions that TensorFlow's AutoGraph rewrites."""
+    libraries leave in it: what Beam stages, and the functions that TensorFlow's AutoGraph rewrites.
+
+    Where another program calls a command as a function, that program's temporary directory stays.
+    """
+    if not is_command():
+        yield
+        return
     with temporary_directory() as directory:
         before, tempfile.tempdir = tempfile.tempdir, str(directory)
         try:

@@ -64,7 +64,7 @@ def train(
         try:
             run_updates(training, watchers)
         except DivergenceError as what:
-            raise named_pairs(training, what) from what
+            raise divergence_error(training, what) from what
         finally:
             watchers.on_train_end()
         wait_for_all(strategy)  # The chief may not have written yet what all read now.
@@ -163,7 +163,7 @@ def own_callbacks(training: Training) -> list[keras.callbacks.Callback]:
     return [ProgressBar(step, training.plan, history.lines), history, tensorboard]
 
 
-def named_pairs(training: Training, what: DivergenceError) -> UserError:
+def divergence_error(training: Training, what: DivergenceError) -> UserError:
     """The error to raise for ``what`` after the last update; the chief's names the pairs of that update."""
     error = UserError(str(what))
     if training.chief:

@@ -30,8 +30,9 @@ class Training:
 
     strategy: over which devices and workers it is spread; chief: whether this worker is the one that evaluates and
     writes. plan: the updates to make, and of which batches. network: what is trained; averaged: what is evaluated and
-    kept, a moving average of the network's weights, or the network itself where the recipe wants no average. state:
-    what checkpoints hold of all this. greedy, dev: the translator and the sentences of dev evaluations.
+    kept, a moving average of the network's weights, or the network itself where the recipe wants no average. optimizer,
+    functions: what changes the weights, and makes updates by it. state: what checkpoints hold of all this. greedy, dev:
+    the translator and the sentences of dev evaluations.
 
     Raises UserError where a subword model is missing.
     """

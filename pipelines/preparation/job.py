@@ -95,20 +95,20 @@ def prepare(
     return manifest
 
 
-def index_corpora(corpora: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, chunk_pairs: int) -> list[int]:
+def index_corpora(every: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, chunk_pairs: int) -> list[int]:
     """The first job, run once; gives the number of pairs of every corpus. Raises UserError where one has none."""
 
     def index() -> list[int]:
-        with indexes.progress.shown(sum(map(size_of, corpora)), "indexing", "B"):
-            if len(corpora) == 1:
+        with indexes.progress.shown(sum(map(size_of, every)), "indexing", "B"):
+            if len(every) == 1:
                 # Work for one worker, which would take longer to start.
-                IndexCorpus(indexes, chunk_pairs).process(corpora[0])
+                IndexCorpus(indexes, chunk_pairs).process(every[0])
             else:
                 with beam_pipeline(options) as pipeline:
-                    pipeline | IndexCorpora(corpora, indexes, chunk_pairs)
-        return indexed_pairs(corpora, indexes)
+                    pipeline | IndexCorpora(every, indexes, chunk_pairs)
+        return indexed_pairs(every, indexes)
 
-    return made_once(indexes.directory, [[read_as(corpus) for corpus in corpora], chunk_pairs], index)
+    return made_once(indexes.directory, [[read_as(corpus) for corpus in every], chunk_pairs], index)
 
 
 def clean_corpora(partitions: Partitions, indexes: Indexes, options: PipelineOptions) -> None:

@@ -43,6 +43,8 @@ class WriteStatistics(beam.PTransform):
 
 @beam.typehints.with_input_types(tuple[int, ChosenPairs])
 class WritePartition(beam.DoFn):
+    """(partition, its pairs) → nothing: writes its files."""
+
     def __init__(self, partitions: Partitions, indexes: Indexes):
         self._partitions, self._indexes = partitions, indexes
 
@@ -63,7 +65,10 @@ class WritePartition(beam.DoFn):
         return pair if lines is None else pair._replace(line=int(lines[pair.line - 1]))
 
 
+@beam.typehints.with_input_types(tuple[int, Statistics])
 class WriteCorpusStatistics(beam.DoFn):
+    """(number of a corpus, statistics of all its pairs) → nothing: writes its file."""
+
     def __init__(self, partitions: Partitions):
         self._partitions = partitions
 

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Iterator
 
+from workspace.at_once import is_command
 from workspace.debugging import is_debugging
 
 
@@ -20,6 +21,11 @@ def beam_silenced() -> Iterator[None]:
     error. A bar that is shown has the stream already."""
     if is_debugging():
         yield
+        return
+    if not is_command():
+        # What others log and print in this process is not ours to keep silent.
+        with _logging_at("apache_beam", logging.CRITICAL):
+            yield
         return
     with (
         _logging_at("apache_beam", logging.CRITICAL),
@@ -34,7 +40,7 @@ def silence_threads(name: str = "") -> None:
 
     Those that talk to a worker or listen to a job lose it when the job is interrupted.
     """
-    if is_debugging():
+    if is_debugging() or not is_command():
         return
     before = threading.excepthook
 

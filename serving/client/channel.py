@@ -52,9 +52,9 @@ class Tls:
     """Files in PEM form. ``authority`` is the one that signed the server's certificate, by default one of those that
     gRPC knows; ``certificate`` and ``key`` are the client's own, for a server that asks who its clients are."""
 
-    authority: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    authority: str | Path | None = None
+    certificate: str | Path | None = None
+    key: str | Path | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Raises UserError where a file cannot be read, or only one of certificate and key is given."""
@@ -124,8 +124,8 @@ def methods(channel: Any) -> Methods:
     )
 
 
-def _read(path: Path | None) -> bytes | None:
+def _read(path: str | Path | None) -> bytes | None:
     try:
-        return None if path is None else path.read_bytes()
+        return None if path is None else Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; give a file in PEM form") from error

@@ -59,9 +59,17 @@ def test_what_is_no_list_of_texts_is_said(work: WorkDirectory, server: str) -> N
             translator.translate("three")
         with pytest.raises(rnnsearch.UserError, match="2 texts and 1 translations are no pairs"):
             translator.score(["one", "two"], ["un"])
+        with pytest.raises(rnnsearch.UserError, match="-1 translations of each are asked for; ask for one or more"):
+            translator.nbest(["one"], -1)
+        with pytest.raises(rnnsearch.UserError, match="b'one' is no text; give a list of str"):
+            translator.translate([b"one"])  # type: ignore[list-item]
+        assert translator.translate(["one", "two\ud800"]) == translator.translate(("one", "two?"))
         with pytest.raises(rnnsearch.UserError, match="100 translations are asked for, but the model has a beam of"):
             translator.nbest(["one"], 100)
         translator.close()
+        with pytest.raises(rnnsearch.UserError, match="is closed"):
+            translator.translate([])
+        assert isinstance(translator, rnnsearch.Translator)
     with pytest.raises(rnnsearch.UserError, match="has no version 9, only 1"):
         rnnsearch.load(work.root, version=9)
 

@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-BARE = ("grpcio", "protobuf", "rich", "tqdm")
+BARE = ("grpcio", "protobuf", "pydantic", "rich", "tqdm")
 # Imports every module of the pipelines, and says which DoFns there are.
 DO_FNS = """
 import importlib, pkgutil
@@ -105,6 +105,8 @@ def test_bare_it_is_the_client(bare: str, tmp_path: Path) -> None:
     assert said.endswith("TranslationError: no server answers at localhost:1: start one with make serve")
     asked = run(bare, "-m", "rnnsearch", "translate", "--server=localhost:1", "one", cwd=tmp_path)
     assert asked.stderr == "error: no server answers at localhost:1: start one with make serve\n"
+    everything = "from rnnsearch import *; import rnnsearch; help(rnnsearch); assert not hasattr(rnnsearch, 'nonesuch')"
+    assert run(bare, "-c", everything, cwd=tmp_path).returncode == 0
     listed = run(bare, "-m", "rnnsearch", "--help", cwd=tmp_path)
     assert (listed.returncode, listed.stderr) == (0, "")
 
@@ -113,14 +115,14 @@ def test_bare_it_is_the_client(bare: str, tmp_path: Path) -> None:
 def test_what_is_missing_is_said(command: str, bare: str, tmp_path: Path) -> None:
     said = run(bare, "-m", "rnnsearch", *command.split(), cwd=tmp_path)
     assert said.returncode == 1
-    assert re.fullmatch(r"error: the package \w+ is not installed; .*'rnnsearch\[all\]'.*\n", said.stderr)
+    assert re.fullmatch(r"error: the package \w+ is not installed; .*'\.\[all\]'.*\n", said.stderr)
 
 
 @pytest.mark.parametrize("call", ["prepare('work')", "train('work')", "load('work')"])
 def test_python_is_told_too(call: str, bare: str, tmp_path: Path) -> None:
     (tmp_path / "work/export/1").mkdir(parents=True)
     said = run(bare, "-c", f"import rnnsearch; rnnsearch.{call}", cwd=tmp_path).stderr.splitlines()[-1]
-    assert re.search(r"UserError: the package \w+ is not installed; .*'rnnsearch\[all\]'", said)
+    assert re.search(r"UserError: the package \w+ is not installed; .*'\.\[all\]'", said)
 
 
 def test_a_worker_can_import_every_do_fn(worker: str, tmp_path: Path) -> None:

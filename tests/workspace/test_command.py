@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from workspace.command import starting_up
+from workspace.machine import own_temporary_directory
 
 
 def test_a_program_that_calls_a_command_keeps_its_signals() -> None:
@@ -44,3 +47,18 @@ def test_what_the_terminal_cannot_show_is_written_as_its_number(encoding: str) -
     assert done.returncode == 1
     assert done.stdout.splitlines()[0] == "café 中 \udcff".encode(encoding, "backslashreplace")
     assert done.stderr.strip() == "error: …".encode(encoding, "backslashreplace")
+
+
+def test_a_program_that_calls_a_command_keeps_its_temporary_directory() -> None:
+    before = tempfile.tempdir
+    with own_temporary_directory():
+        assert tempfile.tempdir == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", [["-m", "model.pt"], ["-m", "recipes.run"], []])
+def test_a_program_with_flags_like_ours_keeps_its_signals(flags: list[str], tmp_path: Path) -> None:
+    program = tmp_path / "mine.py"
+    program.write_text("import signal, rnnsearch; print(signal.getsignal(signal.SIGINT).__name__)\n", encoding="utf-8")
+    ran = subprocess.run([sys.executable, str(program), *flags], capture_output=True, text=True, check=True)
+    assert ran.stdout == "default_int_handler\n"

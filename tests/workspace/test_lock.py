@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,13 @@ def test_commands_that_write_are_refused(command: str, tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert ran.stderr.startswith(f"error: {tmp_path} is in use by first, process {first.pid} on ")
     assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / ".lock"])
+
+
+def test_another_thread_is_refused_as_another_process_is(tmp_path: Path) -> None:
+    def ask() -> str:
+        with pytest.raises(UserError) as refused, sole_use(WorkDirectory(tmp_path), "second"):
+            pytest.fail("two have it")
+        return str(refused.value)
+
+    with sole_use(WorkDirectory(tmp_path), "first"), ThreadPoolExecutor(1) as threads:
+        assert f"is in use by first, process {os.getpid()} on" in threads.submit(ask).result()
