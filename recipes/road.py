@@ -53,7 +53,8 @@ def go(work: WorkDirectory, asked: Asked, until: str, flags: Mapping[str, list[s
         names = [stage.name for stage in STAGES]
         ran = make_stages(recipe, work, names[: names.index(until) + 1], flags)
     if not ran:
-        print(f"{work.root} is up to date: nothing to do ({work.command('summary')} shows its figures)")
+        figures = f" ({work.command('summary')} shows its figures)" if until == names[-1] else ""
+        print(f"{work.root} is up to date: nothing to do{figures}")
     elif until == names[-1]:
         print_summary(recipe, work)
 
@@ -64,15 +65,14 @@ def resolve(work: WorkDirectory, asked: Asked) -> Recipe:
     Raises UserError where it is wrong, or the directory is that of another recipe or corpus, or of something else.
     """
     files = _overrides(asked.files)
-    names_corpus = "train" in files.get("corpus", {})
-    if asked.recipe is None and not names_corpus and work.recipe.is_file():
+    if asked.recipe is None and "train" not in files.get("corpus", {}) and work.recipe.is_file():
         settings = read_settings(work.recipe, str(work.recipe))
         recipe = check_recipe(functools.reduce(laid_over, (files, asked.settings), settings), str(work.recipe))
         own: Recipe | None = None
     else:
         recipe = load_recipe(asked.recipe or DEFAULT, files, asked.settings)
         own = None if asked.is_forced else _own(work)
-    if own and (own.name != recipe.name or (names_corpus and _corpus(own) != _corpus(recipe))):
+    if own and (own.name != recipe.name or _have_nothing_in_common(own, recipe)):
         raise UserError(
             f"{work.root} is of recipe {own.name} with {_in_words(own)}, not of {recipe.name} with "
             f"{_in_words(recipe)}; give another WORK, or FORCE=1 to make it anew"
@@ -105,10 +105,16 @@ def _own(work: WorkDirectory) -> Recipe | None:
     return None
 
 
-def _corpus(recipe: Recipe) -> list[Any]:
-    """What the training corpora are: the same files, however they are named, are the same."""
+def _have_nothing_in_common(own: Recipe, other: Recipe) -> bool:
+    """Whether a recipe has none of the training corpora of one that has some."""
+    before = _corpora(own)
+    return bool(before) and not any(corpus in before for corpus in _corpora(other))
+
+
+def _corpora(recipe: Recipe) -> list[Any]:
+    """What the training corpora are: the same files, however their paths are written, are the same."""
     return [
-        [str(path) if is_remote(path) else os.path.abspath(path) for path in paths_of(corpus)]  # noqa: PTH100
+        [path if is_remote(path) else os.path.abspath(path) for path in paths_of(corpus)]  # noqa: PTH100
         or [corpus.bible, corpus.mtdata]
         for corpus in recipe.corpus.train
     ]

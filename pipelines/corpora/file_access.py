@@ -13,6 +13,7 @@ import io
 import itertools
 import lzma
 import re
+import shlex
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -99,10 +100,10 @@ def size_of_byte_order_mark(beginning: bytes, path: str) -> int:
         ("UTF-16", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
     ):
         if beginning.startswith(marks):
-            raise UserError(f"{path} is in {form}; convert it with iconv -f {form} -t UTF-8")
+            raise UserError(f"{path} is in {form}; convert it with {_through(f'iconv -f {form} -t UTF-8', path)}")
     if _UTF_16.match(beginning):
         form = "UTF-16BE" if beginning.startswith(b"\0") else "UTF-16LE"
-        raise UserError(f"{path} is in UTF-16; convert it with iconv -f {form} -t UTF-8")
+        raise UserError(f"{path} is in UTF-16; convert it with {_through(f'iconv -f {form} -t UTF-8', path)}")
     return len(codecs.BOM_UTF8) if beginning.startswith(codecs.BOM_UTF8) else 0
 
 
@@ -127,6 +128,15 @@ def local_file(path: str, warn: Warn) -> Iterator[Path]:
 def in_one_line(error: BaseException | str) -> str:
     """What a library says is wrong, as a part of a sentence."""
     return " ".join(str(error).split())
+
+
+def _through(command: str, path: str) -> str:
+    """The command that reads a file and writes another, with the same endings; just its name where it cannot."""
+    if is_remote(path) or without_ending(path) != path:
+        return command
+    folder, slash, name = path.rpartition("/")
+    stem, dot, endings = name.partition(".")
+    return f"{command} < {shlex.quote(path)} > {shlex.quote(f'{folder}{slash}{stem}_utf8{dot}{endings}')}"
 
 
 def _open_remote(path: str) -> BinaryIO:

@@ -18,6 +18,7 @@ from pipelines import prepare
 from pipelines.corpora.line_files import FilePair
 from pipelines.preparation.manifest import summary
 from pipelines.preparation.subwords import load_subwords
+from recipes.loading import load_recipe, save_recipe
 from recipes.stages import PREPARE, resolved_recipe
 from tests.numbers_corpus import english
 from tests.pipelines.shard_records import records
@@ -26,6 +27,8 @@ from workspace.errors import UserError
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET, TARGET_TEXT, WorkDirectory
 from workspace.marks import read_manifest
 from workspace.storage import read_json, sha256_of
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -288,6 +291,19 @@ def test_subwords_that_cannot_be_taken(tmp_path: Path, numbers: FilePair) -> Non
     run(other)
     with pytest.raises(UserError, match=f"the subwords taken from {other.root} have no symbol <date>; learn them with"):
         run(new_work(tmp_path / "work", numbers, subwords={**taken, "symbols": ["<date>"]}))
+
+
+def test_tiny_takes_real_text(tmp_path: Path) -> None:
+    """Which has more characters than numbers have, and more words: here the project's own pages, backwards."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    lines = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines() if line.count(" ") > 3]
+    files = write_pair(tmp_path, lines, [" ".join(reversed(line.split())) for line in lines])
+    cleaning = {"max_similarity": None, "min_terminal_punctuation": None}
+    work = WorkDirectory(tmp_path / "work")
+    save_recipe(load_recipe("tiny", {"corpus": {"train": as_settings(files)}, "cleaning": cleaning}), work.recipe)
+    manifest = run(work)
+    assert manifest["subwords"]["vocabulary"] == {"source": 1000, "target": 1000}
+    assert manifest["pairs"]["kept"]["train"] > 0.6 * len(lines)
 
 
 def test_more_shards_than_pairs_are_all_there(tmp_path: Path) -> None:

@@ -201,7 +201,6 @@ def test_a_work_directory_keeps_its_recipe(work: WorkDirectory, two: dict[str, F
     assert taken(work, Asked(files=dev)).corpus.dev is not None
     # The same recipe and corpus, as they were given first: what was changed meanwhile is not in it.
     assert taken(work, Asked("tiny", two["one"])).training.epochs == load_recipe("tiny").training.epochs
-    assert taken(work, Asked("tiny")).corpus.train == ()
 
 
 def test_another_recipe_or_corpus_needs_force(work: WorkDirectory, two: dict[str, Files]) -> None:
@@ -211,6 +210,7 @@ def test_another_recipe_or_corpus_needs_force(work: WorkDirectory, two: dict[str
         (Asked("multi30k", two["one"]), f"recipe tiny with {one}, not of multi30k with {one};"),
         (Asked("tiny", two["two"]), f"recipe tiny with {one}, not of tiny with {other};"),
         (Asked(None, two["one"]), f"recipe tiny with {one}, not of bible with {one};"),
+        (Asked("tiny"), f"recipe tiny with {one}, not of tiny with no corpus;"),
         (Asked("bible"), f"recipe tiny with {one}, not of bible with bible;"),
     ):
         with pytest.raises(UserError) as error:
@@ -219,6 +219,20 @@ def test_another_recipe_or_corpus_needs_force(work: WorkDirectory, two: dict[str
         assert resolved_recipe(work) == first
     assert taken(work, Asked("multi30k", two["one"], is_forced=True)).name == "multi30k"
     assert resolved_recipe(work).name == "multi30k"
+
+
+def test_a_recipe_may_be_given_another_corpus_beside_its_own(work: WorkDirectory, tmp_path: Path) -> None:
+    path, other = tmp_path / "mine.yaml", tmp_path / "other" / "mine.yaml"
+    path.write_text("corpus: {train: [{file: a.tmx}]}", encoding="utf-8")
+    taken(work, Asked(str(path)))
+    path.write_text("corpus: {train: [{file: b.tmx}, {file: ./a.tmx, name: c}]}", encoding="utf-8")
+    assert len(taken(work, Asked(str(path))).corpus.train) == 2
+    other.parent.mkdir()
+    other.write_text("corpus: {train: [{file: d.tmx}]}", encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"is of recipe mine with b\.tmx and 1 more, not of mine with d\.tmx; give another"
+    ):
+        taken(work, Asked(str(other)))
 
 
 def test_a_broken_recipe_of_a_work_directory_is_not_written_over(work: WorkDirectory, two: dict[str, Files]) -> None:

@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -216,6 +217,16 @@ def test_what_cannot_be_read_is_said_in_a_sentence(
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     assert time.process_time() - began < 2
+
+
+def test_a_command_that_is_suggested_does_what_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "it's mine.x.tsv"
+    path.write_bytes("one\tun\n".encode("utf-16"))
+    with pytest.raises(UserError, match="is in UTF-16; convert it with iconv") as error:
+        read(path)
+    command = str(error.value).partition("convert it with ")[2]
+    assert shlex.split(command)[-1] == str(tmp_path / "it's mine_utf8.x.tsv")
+    assert command.startswith(f"iconv -f UTF-16 -t UTF-8 < {shlex.quote(str(path))} > ")
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst", ".xz", ".bz2"])
