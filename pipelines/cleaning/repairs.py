@@ -12,6 +12,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from html.entities import html5
 from typing import TypeAlias
 
 import ftfy
@@ -27,6 +28,9 @@ _INVISIBLE = re.compile(
 )
 _CHARACTER = re.compile(r"\S")
 _ENTITY = re.compile(r"&(?:#|[A-Za-z])")
+_WHOLE_ENTITY = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+)|([A-Za-z][A-Za-z0-9]*));")
+# A URL, or the end of one: …?page=2&copy=1.
+_ADDRESS = re.compile(r"://|\bwww\.|[?&][\w.-]+=")
 # Hyphens and dashes, bullets, squares, asterisk.
 _LIST_MARK = re.compile(r"[-\u2010-\u2014\u2022\u2023\u25a0\u25aa\u25cf\u25e6\u00b7*]\s+(?=\S)")
 
@@ -70,13 +74,36 @@ def without_lone_list_marks(sources: list[str], targets: list[str]) -> tuple[lis
     return sources, targets
 
 
+def unescaped(text: str) -> str:
+    """The text with characters for HTML entities.
+
+    In a word with an address, `&copy=2` is a part of that: there an entity must end with its semicolon.
+    """
+    if "&" not in text:
+        return text
+    words = (_unescaped_word(word) if "&" in word else word for word in text.split(" "))
+    # An entity may stand for a line feed, and a sentence is one line.
+    return " ".join(words).replace("\n", " ")
+
+
+def _unescaped_word(word: str) -> str:
+    if not _ADDRESS.search(word):
+        return html.unescape(word)
+    return _WHOLE_ENTITY.sub(lambda entity: html.unescape(entity[0]) if _is_whole(entity) else entity[0], word)
+
+
+def _is_whole(entity: re.Match[str]) -> bool:
+    """Whether an entity is a number or has a name that is one, not only begins with one (`&copyright;`)."""
+    return not entity[1] or f"{entity[1]};" in html5
+
+
 def _repairs(settings: Cleaning, language: str) -> list[tuple[Pattern, Callable[[str], str]]]:
     """The repairs of a recipe, each with the sign that a sentence needs it."""
     repairs: list[tuple[Pattern, Callable[[str], str]]] = []
     if settings.fix_mojibake:
         repairs.append((_MOJIBAKE, ftfy.fix_encoding))
     if settings.unescape_html:
-        repairs.append((_ENTITY, _unescape))
+        repairs.append((_ENTITY, unescaped))
     if settings.normalize_unicode:
         repairs.append((_INVISIBLE, _without_invisible))
     if settings.normalize_punctuation:
@@ -96,11 +123,6 @@ def _places(sign: Pattern, texts: Sequence[str]) -> list[int]:
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
     places: list[int] = np.unique(np.searchsorted(ends, found, side="right")).tolist()
     return places
-
-
-def _unescape(text: str) -> str:
-    # An entity may stand for a line feed, and a sentence is one line.
-    return html.unescape(text).replace("\n", " ")
 
 
 def _without_invisible(text: str) -> str:

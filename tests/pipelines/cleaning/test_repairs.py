@@ -27,6 +27,9 @@ def repair(text: str, **settings: Any) -> str:
         ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
         ("Tom &amp; J&eacute;r&#244;me&#10;!", "Tom & J\u00e9r\u00f4me !"),
         ("AT&T R&D; x", "AT&T R&D; x"),
+        ("at https://a.org/?x=1&copy=2&amp;reg=3 &copy", "at https://a.org/?x=1&copy=2&reg=3 \u00a9"),
+        ("list.php?a=1&region=eu&#38;times=2, caf&eacute", "list.php?a=1&region=eu&times=2, caf\u00e9"),
+        ("www.a.org/?&copyright;=1&para", "www.a.org/?&copyright;=1&para"),
     ],
 )
 def test_repairs(text: str, expected: str) -> None:
