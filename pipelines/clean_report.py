@@ -5,6 +5,7 @@ Nothing is rejected. What the page has, and how it is made, is in ``pipelines.re
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from workspace.command import command_parser, run_command, starting_up
@@ -24,13 +25,19 @@ def main(arguments: list[str]) -> None:
     known, flags = parser.parse_known_args(arguments)
     work = WorkDirectory(known.work)
     with starting_up():
+        from recipes.corpora import corpora
         from recipes.stages import resolved_recipe
 
         recipe = resolved_recipe(work)
 
+        from pipelines.cleaning.languages import unknown_languages
         from pipelines.reports.clean_report_page import write_clean_report
         from pipelines.runners.options import pipeline_options
         from workspace.lock import sole_use
+    # A file that is not there ends the command before anything else is said or started.
+    corpora(recipe, work)
+    if unknown := unknown_languages(recipe):
+        print(f"warning: {unknown}", file=sys.stderr)
     with sole_use(work, "pipelines.clean_report"):
         write_clean_report(recipe, work, pipeline_options(flags))
     print(f"what every rule would take: {work.clean_report}")

@@ -6,6 +6,7 @@ Flags that this command does not know are Beam's: ``--direct_running_mode=multi_
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,15 +36,21 @@ def main(arguments: list[str]) -> None:
 def run(work: WorkDirectory, flags: Sequence[str] = ()) -> Manifest:
     """Prepares the corpus of ``work``; flags are Beam's."""
     with starting_up():
+        from recipes.corpora import corpora
         from recipes.stages import resolved_recipe
 
         recipe = resolved_recipe(work)
 
+        from pipelines.cleaning.languages import unknown_languages
         from pipelines.preparation.job import prepare
         from pipelines.preparation.manifest import summary
         from pipelines.reports.preparation_report import render_report
         from pipelines.runners.options import ready_runner
         from workspace.lock import sole_use
+    # A file that is not there ends the command before anything else is said or started.
+    corpora(recipe, work)
+    if unknown := unknown_languages(recipe):
+        print(f"warning: {unknown}", file=sys.stderr)
     with sole_use(work, "pipelines.prepare"), ready_runner(flags) as options:
         manifest = prepare(recipe, work, options, render_report=render_report)
     print(summary(manifest, work), flush=True)

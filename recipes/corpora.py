@@ -51,7 +51,7 @@ class Corpus:
 def corpora(recipe: Recipe, work: WorkDirectory) -> list[Corpus]:
     """The corpora of a recipe: those to train on in their order, then dev and test where they are given.
 
-    Raises UserError if the recipe names no corpus to train on, or a file does not exist.
+    Raises UserError if the recipe names no corpus to train on, a file does not exist, or a list of words is not UTF-8.
     """
     corpus = recipe.corpus
     if not corpus.train:
@@ -70,6 +70,8 @@ def corpora(recipe: Recipe, work: WorkDirectory) -> list[Corpus]:
     for each in found:
         for path in each.paths:
             _check(path, each)
+        if each.cleaning and each.cleaning.blocked_words:
+            _check_words(each.cleaning.blocked_words)
     return found
 
 
@@ -188,3 +190,15 @@ def _check(path: str, corpus: Corpus) -> None:
     if not is_remote(path) and not Path(path).is_file():
         reason = "is a directory; name a file" if Path(path).is_dir() else "no such file"
         raise UserError(f"{corpus.split} corpus {path}: {reason}")
+
+
+def _check_words(path: str) -> None:
+    try:
+        Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"cleaning.blocked_words {path} is not UTF-8 (byte {error.start + 1}); convert it, for example with "
+            "iconv -f latin1 -t utf-8"
+        ) from error
+    except OSError as error:
+        raise UserError(f"cleaning.blocked_words {path} cannot be read: {error.strerror}") from error

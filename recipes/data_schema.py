@@ -170,7 +170,7 @@ class Corpora(Section):
 
     source_language: str = setting(
         "source",
-        "source language, best as its ISO 639-1 code (`en`); cleaning, TMX, XLIFF and PO files and names go by it",
+        "source language, best as its ISO 639 code (`en`, `pt-BR`); cleaning, TMX, XLIFF, PO and names go by it",
     )
     target_language: str = setting("target", "target language, likewise")
     train: Annotated[tuple[TrainingCorpus, ...], BeforeValidator(_listed)] = setting(
@@ -208,13 +208,21 @@ class Cleaning(Section):
     strip_list_marks: bool = setting(True, "takes off a dash or bullet that only one side begins with")
     remove_patterns: tuple[str, ...] = setting((), "takes out what these regular expressions match")
 
-    min_words: int | None = setting(1, "fewest words (separated by white space) on either side", unit="words", ge=1)
+    min_words: int | None = setting(
+        1,
+        "fewest words on either side: what white space separates; of scripts without it, 1.5 characters of Chinese and "
+        "Japanese, or 4 of others",
+        unit="words",
+        ge=1,
+    )
     max_words: int | None = setting(100, "most words on either side", unit="words", ge=1)
     max_characters: int | None = setting(None, "most characters on either side", unit="characters", ge=1)
     max_length_ratio: float | None = setting(
         9.0, "most characters of the longer side for each of the shorter", unit="characters per character", ge=1
     )
-    max_word_length: int | None = setting(150, "most characters of a word", unit="characters", ge=1)
+    max_word_length: int | None = setting(
+        150, "most characters of a word; those of scripts without spaces are a word each", unit="characters", ge=1
+    )
     min_letters: float | None = setting(
         0.5, "least share of letters in what is not white space, on either side", unit="share", ge=0, le=1
     )
@@ -230,7 +238,11 @@ class Cleaning(Section):
         0.9, "highest similarity of the sides: 1 minus the edits (Levenshtein) per character", unit="share", ge=0, le=1
     )
     min_numbers: float | None = setting(
-        0.5, "least share of the numbers above twelve that both sides have", unit="share", ge=0, le=1
+        0.5,
+        "least share of the numbers above twelve that both sides have, in whatever digits and way of writing",
+        unit="share",
+        ge=0,
+        le=1,
     )
     max_unmatched_links: int | None = setting(
         0, "most URLs, e-mail addresses and placeholders (%s, {0}) that only one side has", unit="links", ge=0
@@ -238,8 +250,7 @@ class Cleaning(Section):
     max_html_tags: int | None = setting(0, "most HTML or XML tags on either side", unit="tags", ge=0)
     min_terminal_punctuation: float | None = setting(
         -2.0,
-        "least score of the marks that end sentences: -log(1 + d + e), where one side has d more than the other, and e "
-        "are those beyond the first of each side",
+        "least score of the marks that end sentences: -log(1 + d), where one side has d more than the other",
         unit="score",
         le=0,
     )
@@ -251,12 +262,13 @@ class Cleaning(Section):
     )
     min_language: float | None = setting(
         0.99,
-        "least likeness of either side to its language, divided by that to the likeliest language",
+        "least likeness of either side to its language, divided by that to the likeliest language, where it says "
+        "enough to tell",
         unit="share",
         ge=0,
         le=1,
     )
-    blocked_words: str | None = setting(None, "path of a file of words or phrases to block, one a line")
+    blocked_words: str | None = setting(None, "path of a file of words or phrases to block, one a line, in UTF-8")
     max_blocked_words: int | None = setting(0, "most blocked words and phrases in a pair", unit="words", ge=0)
     blocked_patterns: tuple[str, ...] = setting((), "regular expressions to block")
     max_blocked_patterns: int | None = setting(
@@ -278,7 +290,9 @@ class Cleaning(Section):
         le=1,
     )
     remove_overlap: bool = setting(
-        True, "drops training pairs that have a sentence of dev or test on either side, by its letters and digits"
+        True,
+        "drops training pairs that have a sentence of dev or test on either side, in whatever normal form, case and "
+        "punctuation",
     )
 
     @field_validator("remove_patterns", "blocked_patterns")

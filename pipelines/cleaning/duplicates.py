@@ -3,8 +3,7 @@
 Pairs with the same source sentence meet in one partition, where copies and further translations are found
 (``without_copies``, ``beyond_translations``). Pairs with the same target sentence, and near duplicates, are spread
 over all partitions: only short keys of them meet (``KEYS``), from which ``target_drops`` and ``near_duplicate_drops``
-find the pairs that each partition must leave out. Sentences are the same here if their letters and digits are,
-whatever their case.
+find the pairs that each partition must leave out. Sentences are the same here if their ``letter_keys`` are.
 """
 
 from __future__ import annotations

@@ -5,11 +5,9 @@ Measures of one side take its ``Sentences``; those of a pair take both, and the 
 
 from __future__ import annotations
 
-import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +15,10 @@ import regex
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from pipelines.cleaning.sentences import DIGIT, LETTER, MARKUP, TERMINAL, Column, Sentences
+from pipelines.cleaning import numbers
+from pipelines.cleaning.blocked_words import pattern_of_words
+from pipelines.cleaning.links import LINK
+from pipelines.cleaning.sentences import DIGIT, LETTER, MARKUP, Column, Sentences
 from recipes.data_schema import Cleaning
 
 
@@ -63,44 +64,33 @@ def identical(source: Sentences, target: Sentences, _: Cleaning) -> Column:
     return np.where(equal, source.lengths, 0).astype(float)
 
 
+_MOST_COMPARED = 10_000
+
+
 def similarity(source: Sentences, target: Sentences, _: Cleaning) -> Column:
-    """1 - d / n: d is the number of edits that make one side the other (Levenshtein), n the longer one's characters."""
-    return process.cpdist(source.texts, target.texts, scorer=Levenshtein.normalized_similarity, dtype=np.float64)
+    """1 - d / n: d is the number of edits that make one side the other (Levenshtein), n the longer one's characters.
 
-
-_NOT_DIGITS = re.compile(r"\D")
-_NUMBER = re.compile(r"\d{1,3}(?:[.,' \u00a0\u202f]\d{3})+(?!\d)|\d+")
+    Of longer sides than ``_MOST_COMPARED`` characters so many are compared, for the time it takes is their product.
+    """
+    left, right = source.texts, target.texts
+    if max(source.lengths.max(initial=0), target.lengths.max(initial=0)) > _MOST_COMPARED:
+        left, right = ([text[:_MOST_COMPARED] for text in side] for side in (left, right))
+    return process.cpdist(left, right, scorer=Levenshtein.normalized_similarity, dtype=np.float64)
 
 
 def shared_numbers(source: Sentences, target: Sentences, _: Cleaning) -> Column:
-    """Share of the numbers of both sides that the other side has too (Dice coefficient); 1 where there are none."""
+    """Share of the numbers of both sides that the other side has too: see ``pipelines.cleaning.numbers``."""
     shares = np.ones(len(source))
-    for place, (left, right) in _compared(source, target, DIGIT, _numbers):
-        shares[place] = 2 * (left & right).total() / (left.total() + right.total())
+    for place in np.flatnonzero(source.count(DIGIT) + target.count(DIGIT)).tolist():
+        shares[place] = numbers.shared_numbers(source.texts[place], target.texts[place])
     return shares
-
-
-def _numbers(text: str) -> Counter[str]:
-    """The numbers above twelve in a sentence: smaller ones are often words on one side.
-
-    Separators of thousands and leading zeros are left out; a decimal point makes two numbers.
-    """
-    found = (_NOT_DIGITS.sub("", number).lstrip("0") for number in _NUMBER.findall(text))
-    return Counter(number for number in found if len(number) > 2 or int(number or 0) > 12)
-
-
-_LINK = re.compile(
-    r"(?:\bhttps?://|\bwww\.)[^\s<>\"»”]*[\w/]"  # URL
-    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # e-mail address
-    r"|(?<![\d%])%(?:\d+\$)?[-+#0]*\d*(?:\.\d+)?[sdifuxX@](?!\w)"  # %s, %1$d
-    r"|\$?\{\{?[\w.:-]*\}?\}"  # {0}, {{name}}, ${name}
-)
 
 
 def unmatched_links(source: Sentences, target: Sentences, _: Cleaning) -> Column:
     """URLs, e-mail addresses and placeholders that only one side has."""
     unmatched = np.zeros(len(source))
-    for place, (left, right) in _compared(source, target, MARKUP, lambda text: Counter(_LINK.findall(text))):
+    for place in np.flatnonzero(source.count(MARKUP) + target.count(MARKUP)).tolist():
+        left, right = (Counter(LINK.findall(side.texts[place])) for side in (source, target))
         unmatched[place] = ((left - right) + (right - left)).total()
     return unmatched
 
@@ -116,12 +106,12 @@ def html_tags(side: Sentences) -> Column:
     return tags
 
 
-def terminal_punctuation(source: Sentences, target: Sentences, _: Cleaning) -> Column:
-    """-log(1 + d + e): d is how many more full stops, question and exclamation marks one side has, and e how many
-    either side has beyond its first (Vázquez et al. 2019, The University of Helsinki submission to WMT19)."""
-    left, right = source.count(TERMINAL), target.count(TERMINAL)
-    beyond_first = np.maximum(left - 1, 0) + np.maximum(right - 1, 0)
-    return -np.log1p(np.abs(left - right) + beyond_first)
+def terminal_punctuation(source: Sentences, target: Sentences, settings: Cleaning) -> Column:
+    """-log(1 + d): d is how many sentences more one side has.
+
+    After Vázquez et al. 2019, The University of Helsinki submission to WMT19, but for marks that both sides have.
+    """
+    return -np.log1p(sentence_difference(source, target, settings))
 
 
 def repetition(side: Sentences) -> Column:
@@ -130,8 +120,9 @@ def repetition(side: Sentences) -> Column:
 
 
 def sentence_difference(source: Sentences, target: Sentences, _: Cleaning) -> Column:
-    """How many sentences more one side has than the other, by the punctuation that ends them."""
-    return np.abs(source.sentence_ends() - target.sentence_ends()).astype(float)
+    """How many sentences more one side has than the other, by the punctuation that ends them; 0 where that is none."""
+    difference = np.abs(source.sentence_ends - target.sentence_ends).astype(float)
+    return np.where(source.marks_sentences & target.marks_sentences, difference, 0.0)
 
 
 def language(source: Sentences, target: Sentences, _: Cleaning) -> Column:
@@ -144,7 +135,9 @@ def language(source: Sentences, target: Sentences, _: Cleaning) -> Column:
 
 def blocked_words(source: Sentences, target: Sentences, settings: Cleaning) -> Column:
     """Words and phrases of the user's list on both sides."""
-    pattern = _pattern_of_words(str(settings.blocked_words))
+    pattern = pattern_of_words(str(settings.blocked_words))
+    if pattern is None:
+        return np.zeros(len(source))
     return _summed(source, target, lambda text: len(pattern.findall(text)))
 
 
@@ -154,25 +147,8 @@ def blocked_patterns(source: Sentences, target: Sentences, settings: Cleaning) -
     return _summed(source, target, lambda text: sum(pattern.search(text) is not None for pattern in patterns))
 
 
-@functools.lru_cache(maxsize=16)
-def _pattern_of_words(path: str) -> regex.Pattern[str]:
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    blocked = [" ".join(line.split()) for line in lines if line.strip()]
-    return regex.compile(r"\b\L<blocked>\b", regex.IGNORECASE, blocked=blocked)
-
-
 def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> Column:
     return np.divide(part, whole, out=np.ones(len(part)), where=whole > 0)
-
-
-def _compared(
-    source: Sentences, target: Sentences, kind: int, found_in: Callable[[str], Counter[str]]
-) -> Iterator[tuple[int, tuple[Counter[str], Counter[str]]]]:
-    """(place, what is found in both sides) of the pairs with a character of the class ``kind``, where anything is."""
-    for place in np.flatnonzero(source.count(kind) + target.count(kind)).tolist():
-        found = found_in(source.texts[place]), found_in(target.texts[place])
-        if found[0] or found[1]:
-            yield place, found
 
 
 def _summed(source: Sentences, target: Sentences, count: Callable[[str], int]) -> Column:

@@ -12,15 +12,35 @@ from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
-import regex
 
-from pipelines.cleaning.languages import is_known, likeness
+from pipelines.cleaning.characters import TABLE_SIZE, table_of
+from pipelines.cleaning.languages import Likeness, is_known, likeness
+from pipelines.cleaning.letter_keys import COMPLEX, character_keys, letter_key
 
-LETTER, DIGIT, TERMINAL, MARKUP = 1, 2, 4, 8
-# What may begin a link, a placeholder or a tag, or be in the middle of one.
-_MARKUP_CHARACTERS = "@<{%$/"
-# Full stop, question mark, exclamation mark and ellipsis; those of Chinese and Japanese, Arabic, Devanagari.
-_TERMINAL_CHARACTERS = ".?!\u2026\u3002\uff1f\uff01\uff61\u061f\u0964"
+LETTER, DIGIT, TERMINAL, MARKUP, LOWER, IDEOGRAPH, SYLLABIC = 1, 2, 4, 8, 16, 32, 64
+# Letters of scripts that put no spaces between words: a character is a syllable or a word, or only a letter of one.
+UNSPACED = IDEOGRAPH | SYLLABIC
+_IDEOGRAPHS = r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{Yi}]&&\p{Alphabetic}--[\0-\u0dff]]"
+_SYLLABICS = r"[[\p{lb=SA}\p{Tibetan}\p{Balinese}\p{Javanese}]&&[\p{Alphabetic}\p{M}]]"
+UNSPACED_LETTERS = f"[{_IDEOGRAPHS}{_SYLLABICS}]"
+_PATTERNS = {
+    LETTER: r"\p{Alphabetic}",
+    DIGIT: r"\p{Nd}",
+    TERMINAL: r"[\p{Sentence_Terminal}\u2026]",  # and the ellipsis
+    # What may begin a link, a placeholder or a tag, or be in the middle of one.
+    MARKUP: r"[@<{%$/]",
+    LOWER: r"\p{Lowercase}",
+    IDEOGRAPH: _IDEOGRAPHS,
+    SYLLABIC: _SYLLABICS,
+}
+_FIRST_UNSPACED = 0x0E00
+# A character's share of a word, in twelfths, by its class.
+_TWELFTHS_OF_WORD = np.zeros(UNSPACED + 1, np.uint8)
+_TWELFTHS_OF_WORD[[IDEOGRAPH, SYLLABIC]] = 8, 3
+# The scripts of these that have no mark for the end of a sentence.
+_UNMARKED = r"[\p{Thai}\p{Lao}\p{Tibetan}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Viet}]"
+# Marks that also stand within words, numbers and addresses.
+_WITHIN_WORDS = ".?!\u2026\uff0e"
 
 Column = npt.NDArray[np.float64]
 
@@ -48,14 +68,28 @@ class Sentences:
 
     @cached_property
     def words(self) -> npt.NDArray[np.int64]:
-        """Words of every sentence: what single spaces separate."""
-        return self.spaces + (self.lengths > 0)
+        """Words of every sentence: what single spaces separate.
+
+        Letters of scripts without spaces are 1.5 a word in Chinese and Japanese, and 4 in the others: see
+        docs/cleaning.md.
+        """
+        if not self._has(UNSPACED):
+            return self.spaces + (self.lengths > 0)
+        twelfths = _TWELFTHS_OF_WORD[self._classes & UNSPACED]
+        words = np.maximum(np.add.reduceat(twelfths, self._word_starts, dtype=np.int64), 12)
+        return np.where(self.lengths > 0, np.add.reduceat(words, self._first_words) // 12, 0)
 
     @cached_property
     def longest_word(self) -> npt.NDArray[np.int64]:
-        """Characters of every sentence's longest word."""
-        lengths = np.diff(self._word_ends, prepend=-1) - 1
-        return np.maximum.reduceat(lengths, self._first_words) if len(lengths) else lengths
+        """Characters of every sentence's longest word. Letters of scripts without spaces are a word each."""
+        if not self._has(UNSPACED):
+            lengths = np.diff(self._word_ends, prepend=-1) - 1
+            return np.maximum.reduceat(lengths, self._first_words) if len(lengths) else lengths
+        unspaced = self._classes & UNSPACED != 0
+        breaks = np.flatnonzero(unspaced | (self._codes == ord(" ")) | (self._codes == _NEWLINE))
+        lengths = np.diff(breaks, prepend=-1) - 1
+        longest = np.maximum.reduceat(lengths, np.searchsorted(breaks, self._starts))
+        return np.maximum(longest, self._sum(unspaced) > 0)
 
     @property
     def has_known_language(self) -> bool:
@@ -63,7 +97,7 @@ class Sentences:
         return is_known(self.language)
 
     @cached_property
-    def likeness(self) -> list[tuple[str, float]]:
+    def likeness(self) -> list[Likeness]:
         """Every sentence's likest language and likeness to its own: see ``pipelines.cleaning.languages``."""
         return likeness(self.texts, self.language)
 
@@ -75,13 +109,39 @@ class Sentences:
 
     def letters_of(self, script: str) -> npt.NDArray[np.int64]:
         """How many letters of a Unicode script every sentence has. Raises ValueError for an unknown script."""
-        return self._sum(_table_of(rf"[\p{{Script={script}}}&&\p{{Alphabetic}}]", version1=True)[self._codes])
+        return self._sum(table_of(rf"[\p{{Script={script}}}&&\p{{Alphabetic}}]")[self._codes])
 
+    @cached_property
     def sentence_ends(self) -> npt.NDArray[np.int64]:
-        """How often punctuation ends a sentence: a full stop and its like, with no letter or digit behind it."""
-        terminal = self._classes & TERMINAL != 0
-        goes_on = self._classes & (TERMINAL | LETTER | DIGIT) != 0
-        return self._sum(terminal & ~np.append(goes_on[1:], False))
+        """How often punctuation ends a sentence.
+
+        Several marks in a row are one. Full stops, question and exclamation marks with a letter or digit behind them
+        end nothing, nor do full stops and ellipses before a lower-case word, and full stops behind initials.
+        """
+        codes, classes = self._codes, self._classes
+        marks = np.flatnonzero(classes & TERMINAL != 0)
+        semicolons = np.flatnonzero(codes == ord(";"))
+        if len(semicolons):
+            # Behind a Greek letter it is a question mark.
+            marks = np.union1d(marks, semicolons[table_of(r"\p{Greek}")[codes[semicolons - 1]]])
+        # The last character of all is a line feed.
+        behind = classes[marks + 1]
+        within = np.isin(codes[marks], list(map(ord, _WITHIN_WORDS)))
+        goes_on = (behind & TERMINAL != 0) | (within & (behind & (LETTER | DIGIT) != 0) & (behind & UNSPACED == 0))
+        spaced = marks[codes[marks + 1] == ord(" ")]
+        beyond = classes[spaced + 2]
+        stops = np.isin(codes[spaced], (ord("."), ord("\u2026")))
+        initials = (codes[spaced] == ord(".")) & self._is_initial(spaced - 1)
+        goes_on[codes[marks + 1] == ord(" ")] |= (beyond & TERMINAL != 0) | (stops & (beyond & LOWER != 0)) | initials
+        lines = np.searchsorted(self._starts, marks[~goes_on], side="right") - 1
+        return np.bincount(lines, minlength=len(self)).astype(np.int64)
+
+    @cached_property
+    def marks_sentences(self) -> npt.NDArray[np.bool_]:
+        """Whether the ends of sentences can be told by punctuation: Thai, Lao and some others have none for them."""
+        if not self._has(SYLLABIC):
+            return np.ones(len(self), bool)
+        return self._sum(table_of(_UNMARKED)[self._codes]) == 0
 
     def repetitions(self, most_words: int = 8) -> npt.NDArray[np.int64]:
         """The most times in a row that a sequence of up to ``most_words`` words is followed by itself."""
@@ -95,15 +155,38 @@ class Sentences:
         return found
 
     def letter_keys(self) -> list[str]:
-        """Every sentence's letters and digits in lower case, or all of it where it has none."""
-        kept = self._classes & (LETTER | DIGIT) != 0
-        letters = _lower_table()[self._codes[kept]].astype("<u4").tobytes().decode("utf-32-le")
+        """What sentences have in common that are the same: see ``pipelines.cleaning.letter_keys``."""
+        characters = character_keys()[self._codes]
+        of_sentence = self._sum(characters == COMPLEX)
+        kept = (characters != 0) & (characters != COMPLEX)
+        letters = characters[kept].astype("<u4").tobytes().decode("utf-32-le")
         counts = self._sum(kept)
         ends = np.cumsum(counts).tolist()
         return [
-            letters[end - count : end] if count else text
-            for text, end, count in zip(self.texts, ends, counts.tolist(), strict=True)
+            letter_key(text) if is_complex else letters[end - count : end] if count else text
+            for text, end, count, is_complex in zip(
+                self.texts, ends, counts.tolist(), of_sentence.tolist(), strict=True
+            )
         ]
+
+    def _has(self, kind: int) -> bool:
+        """Whether there is any character of a class."""
+        # Most text has no character that far on, and needs no look at the table.
+        return self._last_character >= _FIRST_UNSPACED and bool(self._kinds & kind)
+
+    @cached_property
+    def _last_character(self) -> int:
+        return int(self._characters.max(initial=0))
+
+    @cached_property
+    def _kinds(self) -> int:
+        """All classes that any character is of."""
+        return int(np.bitwise_or.reduce(self._classes, initial=0))
+
+    def _is_initial(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Where there are single capital letters, with no other letter before them."""
+        one, before = self._classes[places], self._classes[places - 1]
+        return (one & LETTER != 0) & (one & (LOWER | UNSPACED) == 0) & (before & LETTER == 0)
 
     def _sum(self, per_character: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         if not len(self):
@@ -118,7 +201,7 @@ class Sentences:
     @cached_property
     def _codes(self) -> npt.NDArray[np.uint32]:
         """The characters as places in the tables."""
-        return np.minimum(self._characters, _TABLE_SIZE - 1)
+        return np.minimum(self._characters, TABLE_SIZE - 1)
 
     @cached_property
     def _classes(self) -> npt.NDArray[np.uint8]:
@@ -128,6 +211,10 @@ class Sentences:
     def _word_ends(self) -> npt.NDArray[np.int64]:
         """The place behind every word among all characters."""
         return np.flatnonzero((self._codes == ord(" ")) | (self._codes == _NEWLINE))
+
+    @cached_property
+    def _word_starts(self) -> npt.NDArray[np.int64]:
+        return np.concatenate(([0], self._word_ends[:-1] + 1)) if len(self._word_ends) else self._word_ends
 
     @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
@@ -146,8 +233,7 @@ class Sentences:
     @cached_property
     def _word_hashes(self) -> npt.NDArray[np.uint64]:
         """A hash of every word, the same wherever it stands: a polynomial in its characters, modulo 2**64."""
-        ends = self._word_ends
-        starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+        starts, ends = self._word_starts, self._word_ends
         powers = _powers(len(self._codes) + 1)
         sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(self._characters * powers[:-1], dtype=np.uint64)))
         # Words further on have higher powers: all are brought to the same one.
@@ -155,46 +241,15 @@ class Sentences:
 
 
 _NEWLINE = ord("\n")
-# Beyond the first four planes there are no letters; the last entry stands for all that lies there.
-_TABLE_SIZE = 0x40001
 _POLYNOMIAL = 0x9E3779B97F4A7C15
 
 
 @cache
 def _class_table() -> npt.NDArray[np.uint8]:
-    table = _table_of(r"\p{Alphabetic}") * np.uint8(LETTER) | _table_of(r"\p{Nd}") * np.uint8(DIGIT)
-    for kind, characters in ((TERMINAL, _TERMINAL_CHARACTERS), (MARKUP, _MARKUP_CHARACTERS)):
-        table[[ord(character) for character in characters]] |= kind
+    table = np.zeros(TABLE_SIZE, np.uint8)
+    for kind, pattern in _PATTERNS.items():
+        table |= table_of(pattern) * np.uint8(kind)
     return table
-
-
-@cache
-def _table_of(pattern: str, version1: bool = False) -> npt.NDArray[np.bool_]:
-    """For every character whether the pattern matches it."""
-    try:
-        matches = regex.findall(pattern, _every_character(), flags=regex.V1 if version1 else 0)
-    except regex.error as error:
-        raise ValueError(str(error)) from error
-    table = np.zeros(_TABLE_SIZE, bool)
-    table[np.frombuffer("".join(matches).encode("utf-32-le"), "<u4")] = True
-    return table
-
-
-@cache
-def _lower_table() -> npt.NDArray[np.uint32]:
-    """Every character's lower case, where that is one character."""
-    table = np.arange(_TABLE_SIZE, dtype=np.uint32)
-    for character in regex.findall(r"\p{Changes_When_Lowercased}", _every_character()):
-        lower = character.lower()
-        if len(lower) == 1:
-            table[ord(character)] = ord(lower)
-    return table
-
-
-def _every_character() -> str:
-    """All that the tables are about; halves of surrogate pairs are no characters."""
-    codes = np.concatenate((np.arange(0xD800), np.arange(0xE000, _TABLE_SIZE - 1))).astype("<u4")
-    return codes.tobytes().decode("utf-32-le")
 
 
 _powers_cache = np.ones(1, np.uint64)

@@ -90,6 +90,17 @@ def test_empty_dev_files_are_named(tmp_path: Path, numbers: FilePair) -> None:
         run(work)
 
 
+def test_a_list_of_blocked_words_must_be_utf8(tmp_path: Path, numbers: FilePair) -> None:
+    words = tmp_path / "words.txt"
+    words.write_bytes("garçon".encode("cp1252"))
+    work = new_work(tmp_path / "work", numbers, cleaning={"blocked_words": str(words)})
+    with pytest.raises(UserError, match=r"cleaning\.blocked_words .*words\.txt is not UTF-8 \(byte 4\); convert it"):
+        run(work)
+    words.unlink()
+    with pytest.raises(UserError, match=r"cleaning\.blocked_words .*words\.txt cannot be read: No such file"):
+        run(work)
+
+
 def command(work: WorkDirectory, *flags: str) -> list[str]:
     return [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root), *flags]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -302,3 +304,22 @@ def test_a_light_corpus_takes_nothing_from_a_heavy_one(tmp_path: Path) -> None:
         manifest = run(work)
         assert manifest["corpora"]["b"]["kept"]["train"] == manifest["records"]["train"] > 180
         assert manifest["corpora"]["a"]["rejected"] == {"duplicate": 200}
+
+
+def test_dev_sentences_in_another_form_are_taken_out_of_the_training_pairs(tmp_path: Path) -> None:
+    """The training corpus is repaired before, given files are not."""
+    sources = [f"{text} — déjà vu à l'été" for text in SOURCES]
+    files = write_pair(tmp_path / "train", sources, TARGETS)
+    forms = [
+        unicodedata.normalize("NFD", sources[120]),
+        sources[121].upper(),
+        html.escape(sources[122]).replace("é", "&eacute;"),
+        sources[123].replace("'", "\u2019").replace(" — ", " ... "),
+    ]
+    dev = write_pair(tmp_path / "dev", forms, ["quelque chose"] * 4)
+    work = new_work(tmp_path / "work", files, corpus={"dev": as_settings(dev)})
+    run(work)
+    overlapping = [pair["source"] for pair in rejected_pairs(work) if pair["reason"] == "overlap"]
+    in_test = [source for source, _ in texts(work, "test")]
+    assert sorted(overlapping) == sorted(set(sources[120:124]) - set(in_test))
+    assert len(overlapping) > 1

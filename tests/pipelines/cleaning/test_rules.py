@@ -1,8 +1,12 @@
 """The rules, each at its limit, and the properties that hold for any text."""
 
+# Text of many scripts, in which letters that look alike are meant.
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.cleaning.records import Rejection
+from pipelines.cleaning.repairs import repaired
 from pipelines.cleaning.rules import RULES, SETTING_OF_REASON, described_rules, rejections
 from pipelines.cleaning.sentences import Sentences
 from recipes.data_schema import Cleaning
@@ -47,10 +52,26 @@ def judged(source: str, target: str, **settings: Any) -> Rejection | None:
         ("links_differ", {"max_unmatched_links": 0}, (LINK, LINK), (LINK, LINK.replace("/a", "/b")), 2),
         ("links_differ", {"max_unmatched_links": 1}, ("a@b.com", "x"), ("a@b.com www.x.org", "x"), 2),
         ("links_differ", {"max_unmatched_links": 0}, ("50% of {0}", "{0} x"), ("%s of {name}", "{nom}"), 3),
+        (
+            "links_differ",
+            {"max_unmatched_links": 0},
+            ("%d of http://x.org/a now", "现在http://x.org/a的%d個"),
+            ("%s", "个"),
+            1,
+        ),
+        ("links_differ", {"max_unmatched_links": 0}, ("ask a@x.org", "a@x.orgへ"), ("%dx", "5 %s x"), 1),
+        ("too_long", {"max_words": 4}, ("ไปโรงเรียนวันนี้", "a"), ("今天我们一起去学校", "b"), 6),
+        ("long_word", {"max_word_length": 9}, ("今天我们一起去学校了", "ไปโรงเรียนวันนี้"), ("今天abcdefghij", "b"), 10),
         ("html_tags", {"max_html_tags": 0}, ("a < b > c", "<3"), ("a", "<b>a</b>"), 2),
-        ("terminal_punctuation", {"min_terminal_punctuation": -1.5}, ("a.", "b"), ("a. b. c.", "d"), -1.7918),
+        (
+            "terminal_punctuation",
+            {"min_terminal_punctuation": -1.5},
+            ("Ah. Bo. Di.", "e"),
+            ("Ah. Bo. Di. Go.", "e"),
+            -1.6094,
+        ),
         ("repetition", {"max_repetition": 2}, ("a b a b a b", "x"), ("x", "ha ha ha ha"), 3),
-        ("sentences_differ", {"max_sentence_difference": 1}, ("A. B.", "C."), ("A. B? C!", "3.5"), 3),
+        ("sentences_differ", {"max_sentence_difference": 1}, ("Ah. Bo.", "Co."), ("Ah. Bo? Co!", "3.5"), 3),
     ],
 )
 def test_a_rule_at_its_limit(
@@ -75,15 +96,66 @@ def test_sentences_in_another_language() -> None:
         return rejections(*sides, settings)[0]
 
     assert found(english, french) is None
-    # Short ones are not judged, nor languages that are not known.
-    assert found("Que la lumière soit!", french) is None
+    # What says too little is not judged, nor languages that are not known.
+    assert found("Amen.", french) is None
     assert found(french, english, ("source", "tlh")) is None
-    for source, target in ((french, french), (english, english)):
+    for source, target in ((french, french), (english, english), (french[:27], french)):
         rejection = found(source, target)
         assert rejection is not None
         assert (rejection.reason, rejection.limit) == ("other_language", 0.99)
         assert rejection.value is not None
         assert rejection.value < 0.95
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (
+            "I ran. You sat. We ate. He left. She slept. They woke.",
+            "میں دوڑا۔ تم بیٹھے۔ ہم نے کھایا۔ وہ گیا۔ وہ سوئی۔ وہ جاگے۔",
+        ),
+        ("Who? What? When? Where? Why? How? Which?", "Ποιος; Τι; Πότε; Πού; Γιατί; Πώς; Ποιο;"),
+        ("Go. Stop. Wait. Run. Sit. Stand. Sleep.", "去。停。等。跑。坐。站。睡。"),
+        ("Go. Stop. Wait. Run. Sit. Stand. Sleep.", "သွား။ ရပ်။ စောင့်။ ပြေး။ ထိုင်။ မတ်တပ်။ အိပ်။"),
+        ("Go. Stop. Wait. Run. Sit. Stand. Sleep.", "Գնա։ Կանգնիր։ Սպասիր։ Վազիր։ Նստիր։ Կանգնիր։ Քնիր։"),
+        ("Go. Stop. Wait. Run. Sit. Stand. Sleep. Eat.", "ไป หยุด รอ วิ่ง นั่ง ยืน นอน กิน"),
+        (
+            "I ran, you sat, we ate, he left and she slept.",
+            "J'ai couru. Tu t'es assis. On a mangé. Il est parti. Elle dort.",
+        ),
+        ("So... you... never... came... back...", "Alors tu n'es jamais revenu"),
+        ("The U.S. and the U.K. signed e.g. No. 4 of J. R. R. Roe.", "美国和英国签署了"),
+    ],
+)
+def test_sentences_end_alike(source: str, target: str) -> None:
+    assert judged(source, target, min_terminal_punctuation=-2.0) is None
+
+
+def test_a_long_line_takes_time_in_proportion() -> None:
+    """Time that grew with the square of so many characters would be minutes."""
+    settings = Cleaning(max_words=None, max_word_length=None, min_letters=None)
+    for part in (
+        "a",
+        "word ",
+        "a@",
+        "%0",
+        "%",
+        "{",
+        "<a ",
+        "http://",
+        "1,234,",
+        "1 ",
+        "&amp",
+        ".",
+        "的",
+        "ส",
+        "\u00c3",
+    ):
+        sources, targets = ([part * (150_000 // len(part)) + end] for end in ("/x", "/y"))
+        source, target = (Sentences(repaired(side, settings, "en"), "en") for side in (sources, targets))
+        start = time.process_time()
+        rejections(source, target, settings)
+        assert time.process_time() - start < 3, part
 
 
 def test_words_that_are_blocked(tmp_path: Path) -> None:
