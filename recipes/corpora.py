@@ -53,11 +53,8 @@ def corpora(recipe: Recipe, work: WorkDirectory) -> list[Corpus]:
 
     Raises UserError if the recipe names no corpus to train on, a file does not exist, or a list of words is not UTF-8.
     """
+    check_named(recipe)
     corpus = recipe.corpus
-    if not corpus.train:
-        raise UserError(
-            f"recipe {recipe.name} names no corpus; give one with SRC=… TGT=…, or as corpus.train in the recipe"
-        )
     languages = corpus.source_language, corpus.target_language
     found = []
     for number, train in enumerate(corpus.train):
@@ -69,10 +66,25 @@ def corpora(recipe: Recipe, work: WorkDirectory) -> list[Corpus]:
             found.append(Corpus(len(found), split, split, fetched_files(given, split, recipe, work), *languages))
     for each in found:
         for path in each.paths:
-            _check(path, each)
+            _check(path, each.split)
         if each.cleaning and each.cleaning.blocked_words:
             _check_words(each.cleaning.blocked_words)
     return found
+
+
+def check_named(recipe: Recipe) -> None:
+    """Raises UserError where the recipe names no corpus to train on, or a file that does not exist; a corpus that is
+    fetched need not be there."""
+    corpus = recipe.corpus
+    if not corpus.train:
+        raise UserError(
+            f"recipe {recipe.name} names no corpus; give one with SRC=… TGT=…, or as corpus.train in the recipe"
+        )
+    named = [*(("train", train) for train in corpus.train), ("dev", corpus.dev), ("test", corpus.test)]
+    for split, files in named:
+        if files and not is_fetched(files):
+            for path in paths_of(files):
+                _check(path, split)
 
 
 def to_fetch(recipe: Recipe) -> dict[str, PairFiles]:
@@ -186,10 +198,11 @@ def _state(path: Path) -> tuple[int, int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _check(path: str, corpus: Corpus) -> None:
+def _check(path: str, split: str) -> None:
     if not is_remote(path) and not Path(path).is_file():
-        reason = "is a directory; name a file" if Path(path).is_dir() else "no such file"
-        raise UserError(f"{corpus.split} corpus {path}: {reason}")
+        where = "" if Path(path).is_absolute() else f" in {Path.cwd()}, where the command was started"
+        reason = "is a directory; name a file" if Path(path).is_dir() else f"no such file{where}"
+        raise UserError(f"{split} corpus {path}: {reason}")
 
 
 def _check_words(path: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from recipes.corpora import is_remote, paths_of, to_fetch
+from recipes.corpora import check_named, is_remote, paths_of, to_fetch
 from recipes.figures import print_summary
 from recipes.loading import check_recipe, laid_over, load_recipe, read_settings, save_recipe
 from recipes.schema import Recipe
@@ -47,6 +47,8 @@ def go(work: WorkDirectory, asked: Asked, until: str, flags: Mapping[str, list[s
     ``flags``: by the name of a stage, what its command gets beside the work directory. No result depends on them.
     """
     recipe = resolve(work, asked)
+    # Or a recipe that is of no use would take the place of one that is.
+    check_named(recipe)
     work.root.mkdir(parents=True, exist_ok=True)
     with sole_use(work, "recipes.run"):
         keep(recipe, work)

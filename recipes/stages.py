@@ -53,9 +53,10 @@ class Stage:
             return "made by another version of the project"
         if mark is None:
             return "not made yet"
-        if missing := [path for path in self.files(mark, recipe, work) if not path.is_file()]:
-            return f"{missing[0]} is missing"
-        return _difference(mark.made_from, self.made_from(recipe, work))
+        if difference := _difference(mark.made_from, self.made_from(recipe, work)):
+            return difference
+        missing = (path for path in self.files(mark, recipe, work) if not path.is_file())
+        return next((f"{path} is missing" for path in missing), None)
 
 
 def resolved_recipe(work: WorkDirectory) -> Recipe:

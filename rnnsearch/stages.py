@@ -27,13 +27,14 @@ def prepare(work: str | Path, recipe: str | None = None, beam: Sequence[str] = (
     with user_errors():
         from pipelines.fetch import run as fetch  # noqa: PLC0415
         from pipelines.prepare import run  # noqa: PLC0415
-        from recipes.corpora import to_fetch  # noqa: PLC0415
+        from recipes.corpora import check_named, to_fetch  # noqa: PLC0415
         from recipes.road import Asked, keep, resolve  # noqa: PLC0415
         from recipes.stages import FETCH, resolved_recipe  # noqa: PLC0415
         from workspace.lock import sole_use  # noqa: PLC0415
 
         found = None if recipe is None else resolve(directory, Asked(recipe, is_forced=force))
         if found is not None:
+            check_named(found)
             directory.root.mkdir(parents=True, exist_ok=True)
         with sole_use(directory, "rnnsearch.prepare"):
             if found is not None:

@@ -306,6 +306,17 @@ def test_a_work_directory_that_tensorflow_could_not_read(name: str) -> None:
     assert not Path(name).exists()
 
 
+def test_a_recipe_of_no_use_takes_no_other_ones_place(work: WorkDirectory, two: dict[str, Files]) -> None:
+    taken(work, Asked("tiny", two["one"]))
+    before = work.recipe.read_bytes()
+    with pytest.raises(UserError, match="recipe tiny names no corpus"):
+        main(["--work", str(work.root), "--recipe", "tiny", "--force"])
+    gone = ["--train-source", "gone.en", "--train-target", "gone.fr"]
+    with pytest.raises(UserError, match=r"train corpus gone\.en: no such file in /.*, where the command was started"):
+        main(["--work", str(work.root), "--recipe", "tiny", "--force", *gone])
+    assert work.recipe.read_bytes() == before
+
+
 @pytest.mark.slow
 def test_a_work_directory_that_cannot_be_written(tmp_path: Path) -> None:
     """A file where the directory should be: refused to every user, root as well."""
