@@ -340,9 +340,29 @@ class Subwords(Section):
         500_000, "most training pairs the model is learnt from, chosen by hash", unit="pairs", ge=1
     )
     max_length: int = setting(100, "most subwords on either side of a training pair", unit="subwords", ge=1)
-    byte_fallback: bool = setting(False, "a character outside the vocabulary becomes its bytes, not UNK")
+    normalization: Literal["nfc", "identity", "nfkc", "nmt_nfkc"] = setting(
+        "nfc",
+        "form that all text is brought into, requests too, by the model itself: `nfc`, as `cleaning.normalize_unicode` "
+        "does it; `identity`, only white space becomes single spaces; or SentencePiece's `nfkc` and `nmt_nfkc`, which "
+        "replace characters by others (full-width ones, fractions, ligatures)",
+    )
+    character_coverage: float | None = setting(
+        None,
+        "share of the text whose characters are in the vocabulary; rarer characters become UNK, or bytes",
+        unit="share",
+        unset="1; where more than 1,000 characters would take more than half of the vocabulary, 0.9995",
+        gt=0,
+        le=1,
+    )
+    byte_fallback: bool = setting(
+        False,
+        "a character outside the vocabulary becomes its bytes, not UNK; the characters take at most three quarters of "
+        "the vocabulary, so that any of some 300 and more will do",
+    )
     from_work: str | None = setting(
-        None, "work directory of another run, to take its model or models instead of learning any"
+        None,
+        "work directory of another run, to take its model or models, with their vocabulary and normalization, instead "
+        "of learning any",
     )
     symbols: tuple[str, ...] = setting((), "strings that are always one subword, besides the tags of corpora")
 
@@ -354,3 +374,10 @@ class Subwords(Section):
             if symbol in symbols[:place]:
                 raise ValueError(f"{symbol} is there twice; keep one of them")
         return symbols
+
+    @model_validator(mode="after")
+    def _spells_subwords(self) -> Subwords:
+        """``byte_fallback`` needs ``type`` unigram or bpe: the vocabulary of words has no characters."""
+        if self.byte_fallback and self.type == "word":
+            raise ValueError("byte_fallback needs type unigram or bpe, for the vocabulary of words has no characters")
+        return self

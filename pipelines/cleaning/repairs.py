@@ -23,7 +23,7 @@ from recipes.data_schema import Cleaning
 
 # Characters that nobody writes: controls, soft hyphen, marks of direction, byte order marks, non-characters.
 # Not among them: controls that Python takes for white space, and the joiners that Persian and Indic words need.
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\u200b]"
 )
 _CHARACTER = re.compile(r"\S")
@@ -105,7 +105,7 @@ def _repairs(settings: Cleaning, language: str) -> list[tuple[Pattern, Callable[
     if settings.unescape_html:
         repairs.append((_ENTITY, unescaped))
     if settings.normalize_unicode:
-        repairs.append((_INVISIBLE, _without_invisible))
+        repairs.append((INVISIBLE, _without_invisible))
     if settings.normalize_punctuation:
         repairs.append((_CHARACTER, _punctuation_normalizer(language)))
     for pattern in settings.remove_patterns:
@@ -126,8 +126,8 @@ def _places(sign: Pattern, texts: Sequence[str]) -> list[int]:
 
 
 def _without_invisible(text: str) -> str:
-    # SentencePiece takes a space of no width for a space as well.
-    return _INVISIBLE.sub("", text.replace("\u200b", " "))
+    # A space of no width ends a word in scripts without spaces.
+    return INVISIBLE.sub("", text.replace("\u200b", " "))
 
 
 @functools.cache

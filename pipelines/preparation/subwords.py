@@ -1,8 +1,8 @@
 """Learns the SentencePiece model(s) of a corpus, or takes those of another run.
 
 The ids every vocabulary begins with are those of ``workspace.layout``; there is no beginning-of-sentence
-id. SentencePiece's default normaliser (NFKC and white space) is the only text normalisation the model
-depends on, and the same file is embedded in the exported SavedModel.
+id. SentencePiece's normaliser, by the rules of ``pipelines.preparation.normalization``, is the only text normalisation
+the model depends on, and the same file is embedded in the exported SavedModel.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pathlib import Path
 import sentencepiece
 
 from pipelines.cleaning.records import Pair
+from pipelines.preparation.coverage import with_covered_characters
+from pipelines.preparation.normalization import named, trainer_options
 from pipelines.preparation.partitions import Partitions
 from recipes.data_schema import Subwords
 from workspace.errors import UserError
@@ -68,26 +70,31 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
             read += 1
             yield sentence
 
+    symbols = [*settings.symbols, *tags]
+
     def learn() -> None:
         try:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=counted(),
-                model_writer=model,
-                model_type=settings.type,
-                vocab_size=settings.vocabulary,
-                hard_vocab_limit=not settings.shrink,
-                character_coverage=1.0,
-                pad_id=PADDING_ID,
-                eos_id=END_ID,
-                unk_id=UNKNOWN_ID,
-                bos_id=-1,
-                byte_fallback=settings.byte_fallback,
-                user_defined_symbols=[*settings.symbols, *tags],
-                max_sentence_length=_MAX_SENTENCE_BYTES,
-                # More threads change the result from run to run.
-                num_threads=1,
-                minloglevel=2,
-            )
+            covered = with_covered_characters(counted(), settings, len(symbols))
+            with trainer_options(settings.normalization) as normalization:
+                sentencepiece.SentencePieceTrainer.train(
+                    sentence_iterator=iter(covered),
+                    model_writer=model,
+                    model_type=settings.type,
+                    vocab_size=settings.vocabulary,
+                    hard_vocab_limit=not settings.shrink,
+                    character_coverage=1.0,
+                    pad_id=PADDING_ID,
+                    eos_id=END_ID,
+                    unk_id=UNKNOWN_ID,
+                    bos_id=-1,
+                    byte_fallback=settings.byte_fallback,
+                    user_defined_symbols=symbols,
+                    max_sentence_length=_MAX_SENTENCE_BYTES,
+                    # More threads change the result from run to run.
+                    num_threads=1,
+                    minloglevel=2,
+                    **normalization,
+                )
         except BaseException as error:
             failures.append(error)
 
@@ -102,7 +109,7 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
     if failures:
         raise _explained(failures[0], settings) from failures[0]
     with replacing(path) as temporary:
-        temporary.write_bytes(model.getvalue())
+        temporary.write_bytes(named(model.getvalue(), settings.normalization))
 
 
 def load_subwords(path: Path) -> sentencepiece.SentencePieceProcessor:
@@ -140,5 +147,8 @@ def _explained(error: BaseException, settings: Subwords) -> BaseException:
     if too_high := re.search(r"Vocabulary size too high.*<= (\d+)", str(error)):
         return UserError(f"{setting} allows {too_high[1]} at most; set it to that or less")
     if too_low := re.search(r"smaller than required_chars\. \d+ vs (\d+)", str(error)):
-        return UserError(f"{setting} needs {too_low[1]} at least, for its single characters; set it to that or more")
+        ways = "set it to that or more"
+        if not settings.byte_fallback:
+            ways += ", or set subwords.byte_fallback to true, so that rare characters are spelt in bytes"
+        return UserError(f"{setting} needs {too_low[1]} at least, for its single characters; {ways}")
     return error

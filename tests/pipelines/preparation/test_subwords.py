@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from pipelines.cleaning.repairs import repaired
+from pipelines.preparation.normalization import rules_of
 from pipelines.preparation.subwords import load_subwords, train_subwords
-from recipes.data_schema import Subwords
+from recipes.data_schema import Cleaning, Subwords
 from tests.numbers_corpus import english, french
+from tests.texts import TEXTS_OF_MANY_SCRIPTS
 from workspace.errors import UserError
 from workspace.layout import END_ID, PADDING_ID, UNKNOWN_ID
 
@@ -96,3 +102,142 @@ def test_symbols_and_tags_are_one_subword_always(tmp_path: Path) -> None:
         symbol_id = subwords.piece_to_id(symbol)
         assert symbol_id != UNKNOWN_ID
         assert subwords.encode(f"{symbol} one{symbol}").count(symbol_id) == 2
+
+
+@pytest.fixture(scope="module", params=["unigram", "bpe"])
+def of_many_scripts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    path, texts = tmp_path_factory.mktemp("subwords") / "m", list(TEXTS_OF_MANY_SCRIPTS.values())
+    return trained(path, texts * 3, type=request.param, vocabulary=350)
+
+
+@pytest.mark.parametrize("text", TEXTS_OF_MANY_SCRIPTS.values(), ids=list(TEXTS_OF_MANY_SCRIPTS))
+def test_no_character_of_any_script_becomes_another(of_many_scripts, text: str) -> None:  # type: ignore[no-untyped-def]
+    assert of_many_scripts.decode(of_many_scripts.encode(text)) == text
+
+
+@pytest.mark.parametrize("text", TEXTS_OF_MANY_SCRIPTS.values(), ids=list(TEXTS_OF_MANY_SCRIPTS))
+def test_a_decomposed_text_is_read_as_the_cleaned_one(of_many_scripts, text: str) -> None:  # type: ignore[no-untyped-def]
+    decomposed = unicodedata.normalize("NFD", text)
+    assert of_many_scripts.decode(of_many_scripts.encode(decomposed)) == text
+
+
+@pytest.fixture(scope="module")
+def with_bytes(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    return {
+        form: trained(tmp_path_factory.mktemp("bytes") / form, vocabulary=320, byte_fallback=True, normalization=form)
+        for form in ("nfc", "identity")
+    }
+
+
+# SentencePiece's own sign for a space is one to it in any text.
+without_its_sign = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\u2581\0"))
+
+
+@given(without_its_sign)
+def test_every_cleaned_text_comes_back(with_bytes, text: str) -> None:  # type: ignore[no-untyped-def]
+    (cleaned,) = repaired([text], Cleaning(), "en")
+    assert with_bytes["nfc"].decode(with_bytes["nfc"].encode(cleaned)) == cleaned
+
+
+@given(without_its_sign)
+def test_identity_changes_nothing_but_white_space(with_bytes, text: str) -> None:  # type: ignore[no-untyped-def]
+    assert with_bytes["identity"].decode(with_bytes["identity"].encode(text)) == " ".join(text.split())
+
+
+@pytest.mark.parametrize("form", ["nfc", "identity"])
+def test_all_white_space_is_one_space(with_bytes, form: str) -> None:  # type: ignore[no-untyped-def]
+    """At the ends none: tab, no-break spaces, ideographic space, line ends."""
+    text = "\u3000one\u00a0\u202ftwo\tthree  four\u2009five\r\n"
+    assert with_bytes[form].decode(with_bytes[form].encode(text)) == "one two three four five"
+
+
+def test_invisible_characters_are_read_as_cleaning_leaves_them(with_bytes) -> None:  # type: ignore[no-untyped-def]
+    text = "\ufeffo\u00adne\u200btwo\u200e \u2066three\u2069"
+    cleaned = repaired([text], Cleaning(), "en")[0]
+    assert with_bytes["nfc"].encode(text) == with_bytes["nfc"].encode(cleaned)
+    assert with_bytes["identity"].decode(with_bytes["identity"].encode(text)) == text
+
+
+def test_the_form_is_stored_with_the_model(tmp_path: Path) -> None:
+    """The compatibility forms are SentencePiece's own, as in a model of before."""
+    found = {form: trained(tmp_path / form, normalization=form) for form in ("identity", "nfc", "nfkc", "nmt_nfkc")}
+    spaced = {form: subwords.normalize("e\u0301 ½\u200cﬁ").strip("▁") for form, subwords in found.items()}
+    assert spaced == {
+        "identity": "e\u0301▁½\u200cﬁ",
+        "nfc": "é▁½\u200cﬁ",
+        "nfkc": "é▁1\u20442\u200cfi",
+        "nmt_nfkc": "é▁1\u20442▁fi",
+    }
+    assert all(form.encode() in (tmp_path / form).read_bytes() for form in found)
+
+
+def test_no_rule_is_about_text_in_nfc() -> None:
+    """But those about white space and what nobody sees."""
+    rules = rules_of("nfc")
+    assert len(rules) > 20_000
+    for found, replacement in rules.items():
+        assert unicodedata.normalize("NFC", found) == replacement != found or replacement in ("", " ")
+
+
+def large_script(characters: int = 3000) -> list[str]:
+    """Sentences in a script with so many characters, some of which are rare, and others in English."""
+    choose, places = random.Random(4), range(characters)
+    weights = [1 / (place + 1) for place in places]
+    written = ["".join(chr(0x4E00 + place) for place in choose.choices(places, weights, k=25)) for _ in range(3000)]
+    return [*written, *(english(number) for number in range(0, 3000, 10))]
+
+
+@pytest.fixture(scope="module")
+def chinese() -> list[str]:
+    return large_script()
+
+
+def test_more_characters_than_vocabulary_names_both_ways_out(tmp_path: Path, chinese: list[str]) -> None:
+    with pytest.raises(UserError) as error:
+        trained(tmp_path / "m", chinese, vocabulary=1000)
+    smallest = int(str(error.value).partition("needs ")[2].split()[0])
+    assert str(error.value).endswith(
+        "set it to that or more, or set subwords.byte_fallback to true, so that rare characters are spelt in bytes"
+    )
+    trained(tmp_path / "m", chinese, type="bpe", vocabulary=smallest)
+    trained(tmp_path / "m", chinese, type="bpe", vocabulary=1000, byte_fallback=True)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+@pytest.mark.parametrize("vocabulary", [261, 280, 400, 1000])
+def test_with_bytes_any_vocabulary_is_possible(tmp_path: Path, chinese: list[str], kind: str, vocabulary: int) -> None:
+    subwords = trained(tmp_path / "m", chinese, type=kind, vocabulary=vocabulary, byte_fallback=True)
+    assert subwords.vocab_size() == vocabulary
+    assert [subwords.decode(subwords.encode(text)) for text in chinese[:20]] == chinese[:20]
+
+
+@pytest.mark.parametrize("symbols", [(), ("<a>", "<b>")])
+def test_bytes_need_room_for_themselves(tmp_path: Path, symbols: tuple[str, ...]) -> None:
+    with pytest.raises(UserError, match=r"is 260, but needs 26\d at least, for the 256 bytes") as error:
+        trained(tmp_path / "m", vocabulary=260, byte_fallback=True, symbols=symbols)
+    smallest = int(str(error.value).partition("needs ")[2].split()[0])
+    assert trained(tmp_path / "m", vocabulary=smallest, byte_fallback=True, symbols=symbols).vocab_size() == smallest
+
+
+def test_rare_characters_of_a_large_script_are_left_out(tmp_path: Path, chinese: list[str]) -> None:
+    """Where they would take more than half of the vocabulary, and nobody says otherwise."""
+    shares = {}
+    text = "".join(chinese).replace(" ", "")
+    for coverage in (None, 1.0, 0.5):
+        subwords = trained(tmp_path / "m", chinese, type="bpe", vocabulary=3050, character_coverage=coverage)
+        known = [subwords.piece_to_id(character) != UNKNOWN_ID for character in text]
+        shares[coverage] = sum(known) / len(known)
+    assert 0.9994 < shares[None] < 1
+    assert shares[1.0] == 1
+    assert 0.49 < shares[0.5] < 0.55
+
+
+def test_the_characters_of_small_scripts_are_all_there(tmp_path: Path) -> None:
+    """However rare they are."""
+    subwords = trained(tmp_path / "m", [*SENTENCES * 20, "ξ"])
+    assert UNKNOWN_ID not in subwords.encode("ξ")
+
+
+def test_words_are_not_spelt_in_bytes() -> None:
+    with pytest.raises(ValidationError, match="byte_fallback needs type unigram or bpe"):
+        Subwords(type="word", byte_fallback=True)
