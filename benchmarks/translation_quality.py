@@ -29,7 +29,7 @@ WORDS_BETWEEN_POINTS = 5
 def table_of(runs: Sequence[WorkDirectory]) -> Table:
     """A row a run."""
     table = Table(title="BLEU of the test sets", title_justify="left", caption_justify="left")
-    names = ("run", "parameters", "minutes", "updates", "greedy dev BLEU", "beam", "BLEU", "lower-cased, tokenised")
+    names = ("run", "parameters", "minutes", "updates", "dev", "beam", "BLEU", "lower-cased, tokenised")
     for name in names:
         table.add_column(name, justify="left" if name == "run" else "right")
     for work in runs:
@@ -41,7 +41,7 @@ def table_of(runs: Sequence[WorkDirectory]) -> Table:
             f"{training.parameters:,}",
             f"{training.seconds / 60:.1f}",
             f"{training.best_step:,} of {training.steps:,}",
-            f"{training.best_dev_bleu:.2f}",
+            f"{training.best_dev_score:.2f} ({training.best_by})",
             str(recipe.search.beam_size),
             f"{scores.bleu.score:.2f}",
             f"{lower_cased_tokenised_bleu(translations, test.targets, language):.2f}",

@@ -1,4 +1,4 @@
-"""Trains the network: shards in, the checkpoint with the best dev BLEU out.
+"""Trains the network: shards in, the checkpoint with the best dev score out.
 
     python -m model.train --work work/bible [--strategy mirrored | --workers 2]
 

@@ -13,6 +13,9 @@ from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.marks import Manifest, Sample, Scores, TrainingMark, find_mark
 
+# What the best weights are chosen by, and the decimals that tell evaluations apart.
+_MEASURES = {"bleu": ("BLEU", 1), "chrf": ("chrF", 1), "loss": ("loss", 3)}
+
 
 def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     """Prints the table of a finished run. Raises UserError where a stage is missing."""
@@ -42,7 +45,8 @@ def _rows(
 ) -> list[tuple[str, str]]:
     pairs, tokens = manifest.pairs, manifest.tokens["train"]
     too_long = scores.too_long
-    bleu_by_step = ", ".join(f"{line['dev_bleu']:.1f} at {line['step']:.0f}" for line in history)
+    measure, decimals = _MEASURES[training.best_by]
+    by_step = ", ".join(f"{line[f'dev_{training.best_by}']:.{decimals}f} at {line['step']:.0f}" for line in history)
     return [
         ("pairs read", f"{pairs.read:,}"),
         ("pairs kept", ", ".join(f"{count:,} {split}" for split, count in pairs.kept.items())),
@@ -53,7 +57,7 @@ def _rows(
         ("tokens", f"{tokens['source']:,} source, {tokens['target']:,} target subwords to train on"),
         ("parameters", f"{training.parameters:,}"),
         ("steps", f"{training.steps:,}, the best at {training.best_step:,}"),
-        ("dev BLEU", f"{bleu_by_step} (greedy)"),
+        (f"dev {measure}", by_step if training.best_by == "loss" else f"{by_step} (greedy)"),
         ("trained for", f"{training.seconds / 60:.1f} min"),
         ("test BLEU", f"{scores.bleu.score:.2f}  {scores.bleu.signature}"),
         ("chrF", f"{scores.chrf.score:.2f}  {scores.chrf.signature}"),

@@ -8,12 +8,15 @@ what docstrings say of sections and their checks, are written for who writes rec
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
 from recipes.data_schema import Cleaning, Corpora, Split, Subwords, TrainingCorpus
 from recipes.sections import Section, setting
+
+Tokenizer: TypeAlias = Literal["13a", "intl", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "char", "none"]
+BestBy: TypeAlias = Literal["bleu", "chrf", "loss"]
 
 
 class Model(Section):
@@ -108,14 +111,15 @@ class Training(Section):
     schedule: Literal["constant", "cosine", "inverse_sqrt", "plateau"] = setting(
         "constant",
         "what becomes of the learning rate after the warm-up: it stays (`constant`), falls to 0 at the last update "
-        "(`cosine`), falls with 1/√updates (`inverse_sqrt`), or is lowered when dev BLEU gets no better (`plateau`)",
+        "(`cosine`), falls with 1/√updates (`inverse_sqrt`), or is lowered when the dev score gets no better "
+        "(`plateau`)",
     )
     warmup_steps: int = setting(0, "updates over which the learning rate rises from 0", unit="updates", ge=0)
     plateau_factor: float = setting(
         0.5, "with `plateau`: what the learning rate is multiplied by to lower it", unit="factor", gt=0, lt=1
     )
     plateau_patience: int = setting(
-        2, "with `plateau`: dev evaluations without a better BLEU before it is lowered", unit="dev evaluations", ge=1
+        2, "with `plateau`: dev evaluations without a better score before it is lowered", unit="dev evaluations", ge=1
     )
     clip_norm: float = setting(
         1.0, "largest norm of the gradient of all weights together; a larger one is scaled down", unit="L2 norm", gt=0
@@ -167,8 +171,14 @@ class Training(Section):
     checkpoint_seconds: float = setting(
         60.0, "time from one checkpoint to the next; there is one after every dev evaluation, too", unit="seconds", ge=0
     )
+    best_by: BestBy | None = setting(
+        None,
+        "dev score by which the best weights are chosen, of greedy translations: BLEU, chrF, or the loss of the "
+        "references; of equal ones the later",
+        unset="`bleu`; `chrf` where the tokenizer of BLEU is not here (`evaluation.tokenize`)",
+    )
     patience: int = setting(
-        5, "dev evaluations without a better BLEU before training stops", unit="dev evaluations", ge=1
+        5, "dev evaluations without a better score before training stops", unit="dev evaluations", ge=1
     )
     precision: Literal["float32", "bfloat16", "float16"] = setting(
         "float32", "format of the matrix products in training; softmax, loss and weights are float32 in any case"
@@ -246,6 +256,17 @@ class Search(Section):
     )
 
 
+class Evaluation(Section):
+    """How translations are scored by sacreBLEU."""
+
+    tokenize: Tokenizer | None = setting(
+        None,
+        "tokenizer of BLEU, as sacreBLEU names it; `flores101` and `flores200` are downloaded by sacreBLEU",
+        unset="by `corpus.target_language`: `zh`, `ja-mecab`, `ko-mecab`, `flores200` (Thai, Lao, Khmer, Burmese, "
+        "Tibetan), or `13a`; `char` where that one is not here",
+    )
+
+
 class Recipe(Section):
     """A whole run, most of it in sections."""
 
@@ -261,6 +282,7 @@ class Recipe(Section):
     model: Model = Model()
     training: Training = Training(batch_tokens=4000)
     search: Search = Search()
+    evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
     def _ties_one_vocabulary(self) -> Recipe:

@@ -15,6 +15,7 @@ from typing import Any
 from recipes.corpora import corpora, fetched_files, fingerprint, paths_of, to_fetch
 from recipes.loading import check_recipe, read_settings
 from recipes.schema import Recipe
+from recipes.tokenizers import tokenizer_of
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.marks import (
@@ -99,6 +100,7 @@ def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     # How often checkpoints are written, or the host is asked, does not change the result.
     for setting in ("checkpoint_seconds", "updates_per_call"):
         del settings["training"][setting]
+    settings["bleu"] = tokenizer_of(recipe)
     other = settings["training"].pop("init_from")
     if other is not None:
         settings["initial_weights"] = _weights(WorkDirectory(Path(other))) or "none yet"
@@ -109,6 +111,10 @@ def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
 
 
 def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
+    return {"bleu": tokenizer_of(recipe), **_export_made_from(recipe, work)}
+
+
+def _export_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"search"})
     return {**settings, "weights": _weights(work)}
 
@@ -163,5 +169,5 @@ FETCH = Stage("fetch", "pipelines.fetch", _fetch_made_from, CorpusMark, _fetched
 PREPARE = Stage("prepare", "pipelines.prepare", _prepare_made_from, Manifest, _prepared)
 TRAIN = Stage("train", "model.train", _train_made_from, TrainingMark, _trained)
 EVALUATE = Stage("evaluate", "model.evaluate", _evaluate_made_from, Scores, _evaluated)
-EXPORT = Stage("export", "model.export", _evaluate_made_from, Provenance, _exported)
+EXPORT = Stage("export", "model.export", _export_made_from, Provenance, _exported)
 STAGES = (FETCH, PREPARE, TRAIN, EVALUATE, EXPORT)

@@ -41,7 +41,15 @@ def manifest(
 
 def training_mark(weights: str, made_from: dict[str, Any]) -> TrainingMark:
     return TrainingMark(
-        made_from=made_from, weights=weights, parameters=1, steps=2, best_step=1, best_dev_bleu=3.0, seconds=4.0
+        made_from=made_from,
+        weights=weights,
+        parameters=1,
+        steps=2,
+        best_step=1,
+        best_by="bleu",
+        best_dev_score=3.0,
+        tokenize="13a",
+        seconds=4.0,
     )
 
 

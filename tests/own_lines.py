@@ -6,7 +6,7 @@ import re
 
 OWN = re.compile(
     r"[a-z]+( [a-z0-9.,()]+)*: [\d.,]+[kMG]?B?(/[\d.,]+[kMG]?B?)?( \w+)?( \d+%)? \[.*\]"  # progress
-    r"|step \d+: loss [\d.]+, dev BLEU [\d.]+ \(greedy\)"
+    r"|step \d+: loss [\d.]+, dev (BLEU|chrF|loss) [\d.]+( \(greedy\))?"
     r"|serving .+ with .+|serving \w+ version \d+: gRPC at .*|(un)?loaded version \d+ of model \w+.*"
     r"|(warning|error): .*"
 )

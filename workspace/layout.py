@@ -8,7 +8,7 @@ one another and meet only in the files named here:
     intermediate/    what the steps of the preparation leave to one another; may be deleted at any time
     data/            {train,dev,test}-NNNNN-of-NNNNN.tfrecord.gz, the subword model(s),
                      rejected/NNNNN-of-NNNNN.jsonl.gz, report.html, and last manifest.json
-    training/        checkpoints/<step>/ (the newest, and that of the best dev BLEU), tensorboard/,
+    training/        checkpoints/<step>/ (the newest, and that of the best dev score), tensorboard/,
                      history.jsonl, and last training.json
     evaluation/      test.hypotheses.txt, and last scores.json
     export/N/        SavedModel versions; TensorFlow Serving's model_base_path is export/
@@ -162,7 +162,7 @@ class WorkDirectory:
 
     @property
     def history(self) -> Path:
-        """JSON Lines, one evaluation a line: step, epoch, loss, dev_bleu, seconds."""
+        """JSON Lines, one evaluation a line: step, epoch, loss, dev_bleu, dev_chrf, seconds."""
         return self.training / "history.jsonl"
 
     @property

@@ -13,7 +13,7 @@ digests of the files that its stage read (``recipes.stages``).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -101,8 +101,9 @@ class Manifest(Mark):
 class TrainingMark(Mark):
     """States that a training is finished.
 
-    weights: SHA-256 of the best; steps: updates made; best_step: updates up to the best dev BLEU; best_dev_bleu: 0 to
-    100; seconds: of all sessions.
+    weights: SHA-256 of the best; steps: updates made; best_by: "bleu", "chrf" or "loss", by which the best dev
+    evaluation was chosen; best_step: updates up to it; best_dev_score: what it was, 0 to 100 or nats a target word;
+    tokenize: the tokenizer of dev BLEU; seconds: of all sessions.
     """
 
     stage = "train"
@@ -111,7 +112,9 @@ class TrainingMark(Mark):
     parameters: int
     steps: int
     best_step: int
-    best_dev_bleu: float
+    best_by: Literal["bleu", "chrf", "loss"]
+    best_dev_score: float
+    tokenize: str
     seconds: float
 
     @staticmethod

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import tensorflow as tf
 import tensorflow_text
 
 from workspace.errors import UserError
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
+from workspace.protobuf import message_classes
 from workspace.storage import sha256_of
+
+NormalForm: TypeAlias = Literal["NFC", "NFKC"]
+
+# The part of SentencePiece's model format that says which normal form a model has.
+_Model = message_classes(
+    "sentencepiece",
+    {"NormalizerSpec": {"name": (1, "string")}, "Model": {"normalizer_spec": (3, "NormalizerSpec")}},
+)["Model"]
 
 
 class Sentences(NamedTuple):
@@ -26,7 +35,11 @@ class Sentences(NamedTuple):
 
 
 class Subwords(tf.Module):
-    """One SentencePiece model; its bytes become part of a SavedModel that uses it."""
+    """One SentencePiece model; its bytes become part of a SavedModel that uses it.
+
+    normal_form: the one of Unicode's that its texts are in, and others are to be compared in: "NFKC" of a model that
+    replaces characters by others of their kind, else "NFC".
+    """
 
     def __init__(self, path: Path):
         super().__init__()
@@ -35,7 +48,9 @@ class Subwords(tf.Module):
         # TensorFlow shares the tokenizers of one name among all SavedModels that a process loads, and the
         # default name is the same for all: the second would silently be the first.
         name = f"subwords_{sha256_of(path)}"
-        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=path.read_bytes(), name=name)
+        model = path.read_bytes()
+        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=model, name=name)
+        self.normal_form: NormalForm = "NFKC" if "nfkc" in _Model.FromString(model).normalizer_spec.name else "NFC"
 
     @property
     def vocabulary(self) -> int:

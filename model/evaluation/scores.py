@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import TypeAlias
 
 import sacrebleu
 
 from model.data.references import read_references
 from model.data.subwords import load_subwords
+from model.evaluation.measures import bleu_with, measure_of, score
 from model.network.checkpoint import load_best
 from model.search.scores import IMPOSSIBLE
 from model.search.translator import TextTranslator, translate_all
 from recipes import schema
 from recipes.stages import EVALUATE
 from workspace.layout import WorkDirectory
-from workspace.marks import Sample, Score, Scores, read_manifest, write_mark
+from workspace.marks import Sample, Scores, read_manifest, write_mark
 from workspace.progress import progress_bar
 from workspace.storage import replacing
-
-Metric: TypeAlias = sacrebleu.metrics.BLEU | sacrebleu.metrics.CHRF
 
 SAMPLES = 3
 
@@ -29,18 +28,23 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> Scores:
     manifest = read_manifest(work)
     subwords = load_subwords(work, recipe.subwords.joint)
     network = load_best(work, recipe, subwords)
+    measure, note = measure_of(recipe)
+    if note:
+        print(f"warning: {note}", file=sys.stderr)
+    bleu, form = bleu_with(measure.tokenize), subwords[1].normal_form
     test = read_references(work, manifest, "test")
     began = time.monotonic()
     with progress_bar(len(test.sources), "translating test", "sentence") as bar:
         translated = translate_all(TextTranslator(network, subwords, recipe.search), test.sources, bar)
-    translations = [text for text, _ in translated]
+    # A subword may be the byte of a line feed, and a translation is one line.
+    translations = [text.replace("\n", " ") for text, _ in translated]
     seconds = time.monotonic() - began
     with replacing(work.hypotheses) as temporary:
         temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")
     scores = Scores(
         made_from=EVALUATE.made_from(recipe, work),
-        bleu=score(sacrebleu.metrics.BLEU(), translations, test.targets),
-        chrf=score(sacrebleu.metrics.CHRF(), translations, test.targets),
+        bleu=score(bleu, translations, test.targets, form),
+        chrf=score(sacrebleu.metrics.CHRF(), translations, test.targets, form),
         sentences=len(translations),
         too_long=sum(found == IMPOSSIBLE for _, found in translated),
         seconds=round(seconds, 1),
@@ -48,12 +52,6 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> Scores:
     )
     write_mark(work.scores, scores)
     return scores
-
-
-def score(metric: Metric, translations: list[str], references: list[str]) -> Score:
-    """The score of detokenised text by one of sacreBLEU's metrics, with its signature."""
-    found = metric.corpus_score(translations, [references])
-    return Score(score=found.score, signature=str(metric.get_signature()), text=str(found))
 
 
 def samples(sources: list[str], references: list[str], translations: list[str]) -> list[Sample]:

@@ -25,14 +25,14 @@ STATE, MARK = "state", "checkpoint.json"
 
 
 class CheckpointMark(NamedTuple):
-    """What checkpoint.json says: the step of the best dev BLEU up to here, and the SHA-256 of every other file."""
+    """What checkpoint.json says: the step of the best dev score up to here, and the SHA-256 of every other file."""
 
     best_step: int
     files: dict[str, str]
 
 
 def load_best(work: WorkDirectory, recipe: schema.Recipe, subwords: tuple[Subwords, Subwords]) -> Network:
-    """The network with the weights of the best dev BLEU.
+    """The network with the weights of the best dev score.
 
     Raises UserError where nothing has been trained, or the checkpoint is damaged.
     """

@@ -89,6 +89,14 @@ class TextTranslator(tf.Module):
         score = log_p / length_power(target.lengths + 1, self.search.length_normalization)
         return tf.where(source.too_long | target.too_long, IMPOSSIBLE, score)
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
+    def log_probability(self, texts: tf.Tensor, translations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """log p of a translation of each text, float32 [batch], however long, and how many words it has, int32 [batch]:
+        its subwords and the end of sentence."""
+        target = self.target_subwords.ids(translations)
+        forced = forced_decoding(self.network, self.source_subwords.ids(texts).ids, target.ids)
+        return forced.log_probability, target.lengths + 1
+
     def _source(self, texts: tf.Tensor) -> Sentences:
         return self.source_subwords.ids(texts, self.search.max_source_length)
 

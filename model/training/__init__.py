@@ -1,1 +1,1 @@
-"""From shards to the weights of the best dev BLEU."""
+"""From shards to the weights of the best dev score."""

@@ -3,7 +3,8 @@
 To a callback an epoch is the stretch between two dev evaluations, and its logs are those of ``model.train``:
 loss (nats a target word) and target_words_per_second since the last dev evaluation; gradient_norm (before
 clipping), padding (share of positions), target_words and learning_rate of the last update; step, epoch; and at the
-end of an epoch dev_bleu, evaluation_seconds (of this dev evaluation) and seconds (of the training so far).
+end of an epoch dev_bleu and dev_chrf, dev_loss where the best is chosen by it, evaluation_seconds (of this dev
+evaluation) and seconds (of the training so far).
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import collections
 import json
 import math
+import sys
 import time
 from typing import Any
 
 import keras
 
+from model.evaluation.measures import NAMES, Measure
 from model.training.plan import Plan
 from workspace.layout import WorkDirectory
 from workspace.progress import progress_bar
@@ -27,19 +30,25 @@ SECONDS_OF_SPEED = 30.0
 # A few updates of a small network are made in less, for their batches lay ready.
 LEAST_SECONDS_OF_SPEED = 0.5
 SECONDS_WITHIN_A_CALL = 0.001
+# What even a poor translation has more of, and how many dev evaluations it may take to get there.
+NEAR_ZERO: dict[str, float] = {"bleu": 0.5, "chrf": 5.0}
+EVALUATIONS_TO_LEARN = 3
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """A bar over the updates, with loss, speed and time left; a line for every dev evaluation.
+    """A bar over the updates, with loss, speed and time left; a line for every dev evaluation, and a warning where the
+    first few are all next to nothing.
 
     Speed is that of the last half minute of updates: neither dev evaluations nor the first update of a session, which
     compiles the others, count. The time left has the dev evaluations to come in it, each as long as the last one.
     """
 
-    def __init__(self, done: int, plan: Plan, history: list[Logs]):
+    def __init__(self, done: int, plan: Plan, history: list[Logs], measure: Measure):
         """done: updates made before this session, in which ``history`` was written."""
         super().__init__()
-        self._plan = plan
+        self._plan, self._measure = plan, measure
+        self._key = f"dev_{measure.best_by}"
+        self._scores = [line[self._key] for line in history if self._key in line]
         self._evaluation_seconds = history[-1].get("evaluation_seconds", 0.0) if history else 0.0
         self._clock = time.monotonic()
         # Seconds of updates, target words and updates of this session, at the end of recent calls.
@@ -66,7 +75,18 @@ class ProgressBar(keras.callbacks.Callback):
         logs = logs or {}
         self._clock = time.monotonic()
         self._evaluation_seconds = logs["evaluation_seconds"]
-        self._bar.write(f"step {logs['step']:.0f}: loss {logs['loss']:.3f}, dev BLEU {logs['dev_bleu']:.2f} (greedy)")
+        score = f"dev {NAMES[self._measure.best_by]} {logs[self._key]:.2f}"
+        of = "" if self._measure.best_by == "loss" else " (greedy)"
+        self._bar.write(f"step {logs['step']:.0f}: loss {logs['loss']:.3f}, {score}{of}")
+        self._scores.append(logs[self._key])
+        least = NEAR_ZERO.get(self._measure.best_by, 0.0)
+        if len(self._scores) == EVALUATIONS_TO_LEARN and max(self._scores) < least:
+            self._bar.write(
+                f"warning: {score} after {EVALUATIONS_TO_LEARN} dev evaluations is next to nothing; look at whether "
+                "the loss falls, whether line n of one dev file is the translation of line n of the other, and whether "
+                f"BLEU's tokenizer ({self._measure.tokenize}; evaluation.tokenize) is that of the target language",
+                file=sys.stderr,
+            )
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self._bar.close()

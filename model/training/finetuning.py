@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model.evaluation.measures import NAMES
 from model.network.checkpoint import read_weights
 from model.network.network import Network
 from recipes import schema
@@ -61,7 +62,8 @@ def start_from(other: WorkDirectory, *networks: Network) -> None:
     finished = read_training_mark(other)
     for network in networks:
         read_weights(network, other, finished.best_step)
-    print(f"training starts from the best weights of {other.root}, with dev BLEU {finished.best_dev_bleu:.2f} there")
+    best = f"a dev {NAMES[finished.best_by]} of {finished.best_dev_score:.2f}"
+    print(f"training starts from the best weights of {other.root}, with {best} there")
 
 
 def _subwords(work: WorkDirectory, recipe: schema.Recipe) -> list[str]:

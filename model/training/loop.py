@@ -1,4 +1,4 @@
-"""The training: shards in, the checkpoint with the best dev BLEU out.
+"""The training: shards in, the checkpoint with the best dev score out.
 
 The loop is ours, under tf.distribute, because Keras 3's ``fit`` fails under MultiWorkerMirroredStrategy; its callbacks
 are Keras's. Interrupted and started again, a training goes on from the newest checkpoint.
@@ -13,14 +13,12 @@ from __future__ import annotations
 import time
 
 import keras
-import sacrebleu
 import tensorflow as tf
 
-from model.data.references import References
 from model.devices.strategies import is_chief, naming_lost_workers, sum_over_workers, wait_for_all
+from model.evaluation.measures import dev_scores
 from model.network.checkpoint import digest_of
 from model.network.network import Network
-from model.search.translator import TextTranslator, translate_all
 from model.training.callbacks import History, Logs, ProgressBar
 from model.training.divergence import DivergenceError, check_state, check_update, diverged
 from model.training.finetuning import checked_initial_work
@@ -136,31 +134,32 @@ def counted(training: Training, numbers: list[float]) -> Logs:
 
 def evaluate(training: Training) -> dict[str, float]:
     """The dev evaluation after the last update; keeps its weights where they are the best, and lowers the learning rate
-    where it is time to. Gives dev_bleu and evaluation_seconds of the logs."""
-    asked = time.monotonic()
-    ours = dev_bleu(training.greedy, training.dev) if training.chief else 0.0
-    (bleu,) = sum_over_workers(training.strategy, [ours])
+    where it is time to. Gives those of the logs whose names begin with dev_, and evaluation_seconds."""
+    asked, state = time.monotonic(), training.state
+    ours: dict[str, float] = {}
+    if training.measure:
+        ours = dev_scores(training.greedy, training.dev, training.measure)
+        ours["score"] = training.measure.score_of(ours)
+    # What the others do not know, they bring as 0.
+    names = ["dev_bleu", "dev_chrf", *(["dev_loss"] if training.settings.best_by == "loss" else []), "score"]
+    values = sum_over_workers(training.strategy, [ours.get(name, 0.0) for name in names])
+    found = dict(zip(names, values, strict=True))
     seconds = time.monotonic() - asked
-    training.state.keep_best(bleu)
+    state.keep_best(found.pop("score"))
     patience = training.settings.plateau_patience * training.plan.evaluate_every
-    training.optimizer.reduce_on_plateau(int(training.state.best_step), patience)
-    return {"dev_bleu": bleu, "evaluation_seconds": seconds}
-
-
-def dev_bleu(translator: TextTranslator, dev: References) -> float:
-    """sacreBLEU's BLEU of the dev set, 0 to 100."""
-    translations = [text for text, _ in translate_all(translator, dev.sources)]
-    return sacrebleu.corpus_bleu(translations, [dev.targets]).score
+    training.optimizer.reduce_on_plateau(int(state.better_step), patience)
+    return {**found, "evaluation_seconds": seconds}
 
 
 def own_callbacks(training: Training) -> list[keras.callbacks.Callback]:
-    """Bar, history and curves: on the chief only."""
-    if not training.chief:
+    """Bar, history and curves: on the chief only, who has the measure."""
+    if training.measure is None:
         return []
     step = int(training.state.step)
     history = History(training.work, step)
     tensorboard = TensorBoard(training.work, training.greedy, training.dev.sources)
-    return [ProgressBar(step, training.plan, history.lines), history, tensorboard]
+    bar = ProgressBar(step, training.plan, history.lines, training.measure)
+    return [bar, history, tensorboard]
 
 
 def divergence_error(training: Training, what: DivergenceError) -> UserError:
@@ -175,14 +174,18 @@ def divergence_error(training: Training, what: DivergenceError) -> UserError:
 
 def leave_mark(training: Training) -> None:
     """Writes training.json: the training is complete, and its best weights are those of ``averaged``."""
-    state = training.state
+    state, measure = training.state, training.measure
+    if measure is None:
+        raise ValueError("only the chief leaves a mark")
     mark = TrainingMark(
         made_from=TRAIN.made_from(training.recipe, training.work),
         weights=digest_of(training.averaged),
         parameters=training.averaged.count_params(),
         steps=int(state.step),
         best_step=int(state.best_step),
-        best_dev_bleu=float(state.best_bleu),
+        best_by=measure.best_by,
+        best_dev_score=abs(float(state.best_score)),
+        tokenize=measure.tokenize,
         seconds=round(float(state.seconds), 1),
     )
     write_mark(training.work.training_mark, mark)

@@ -70,7 +70,7 @@ class Optimizer(tf.Module):
     def reduce_on_plateau(self, best: int, patience: int) -> None:
         """With the schedule plateau, multiplies the rate by plateau_factor where it is time to.
 
-        best: after how many updates the best dev evaluation was. It is time ``patience`` updates after that, or
+        best: after how many updates the dev evaluations last got better. It is time ``patience`` updates after that, or
         after the last time.
         """
         if self._settings.schedule != "plateau":

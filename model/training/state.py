@@ -1,4 +1,4 @@
-"""What is kept of a training: the newest states to go on from, and the one of the best dev BLEU.
+"""What is kept of a training: the newest states to go on from, and the one of the best dev score.
 
     training/checkpoints/<step>/    state.index, state.data-*, and checkpoint.json with the SHA-256 of both
 
@@ -13,6 +13,7 @@ one of the checkpoints: what the newest says is the best, and what is kept as th
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -35,9 +36,10 @@ class TrainingState:
     network: whose weights are evaluated and kept; trained: the one that is trained, where that is another because
     those of ``network`` are a moving average of its weights.
 
-    step: updates made; best_bleu, best_step: the best dev evaluation so far (-1 and 0 before the first); meter:
-    sums since the last one; seconds: time spent training, over all sessions; numbers: by their names all that must
-    stay finite, weights and optimizer. Every worker of a training has them in memory; the ``chief`` alone writes.
+    step: updates made; best_score, best_step: the best dev evaluation so far, the larger the better, and of equal ones
+    the last (minus infinity and 0 before the first); better_step: the first of these; meter: sums since the last one;
+    seconds: time spent training, over all sessions; numbers: by their names all that must stay finite, weights and
+    optimizer. Every worker of a training has them in memory; the ``chief`` alone writes.
     """
 
     def __init__(
@@ -50,8 +52,9 @@ class TrainingState:
     ):
         trained = trained or network
         self.step = tf.Variable(0, dtype=tf.int64)
-        self.best_bleu = tf.Variable(-1.0, dtype=tf.float64)
+        self.best_score = tf.Variable(-math.inf, dtype=tf.float64)
         self.best_step = tf.Variable(0, dtype=tf.int64)
+        self.better_step = tf.Variable(0, dtype=tf.int64)
         self.seconds = tf.Variable(0.0, dtype=tf.float64)
         self.meter = Meter()
         self._work = work
@@ -65,8 +68,9 @@ class TrainingState:
             random=[variable.value for variable in trained.non_trainable_variables],
             optimizer=optimizer,
             step=self.step,
-            best_bleu=self.best_bleu,
+            best_score=self.best_score,
             best_step=self.best_step,
+            better_step=self.better_step,
             meter=self.meter,
             seconds=self.seconds,
         )
@@ -103,18 +107,22 @@ class TrainingState:
             write_json(temporary / MARK, CheckpointMark(int(self.best_step), files)._asdict())
         self._remove_all_but_needed(step)
 
-    def keep_best(self, bleu: float) -> None:
-        """Takes the present weights for the best so far if ``bleu``, their dev BLEU, is better; save() keeps them."""
-        if bleu > float(self.best_bleu):
-            self.best_bleu.assign(bleu)
+    def keep_best(self, score: float) -> None:
+        """Takes the present weights for the best so far unless ``score``, of their dev evaluation, is worse; save()
+        keeps them. Of equal scores, such as a BLEU of 0, the weights that are trained longer are likelier the better.
+        """
+        if score > float(self.best_score):
+            self.better_step.assign(self.step)
+        if score >= float(self.best_score):
+            self.best_score.assign(score)
             self.best_step.assign(self.step)
 
     def out_of_patience(self, steps: int) -> bool:
-        """Whether the last ``steps`` updates brought no better dev BLEU."""
-        return int(self.best_step) > 0 and int(self.step) - int(self.best_step) >= steps
+        """Whether the last ``steps`` updates brought no better dev score."""
+        return int(self.better_step) > 0 and int(self.step) - int(self.better_step) >= steps
 
     def restore_best(self) -> None:
-        """Gives the network the weights of the best dev BLEU. Raises UserError where they are damaged."""
+        """Gives the network the weights of the best dev score. Raises UserError where they are damaged."""
         read_weights(self._network, self._work, int(self.best_step))
 
     def _remove_all_but_needed(self, step: int) -> None:

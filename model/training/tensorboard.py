@@ -20,7 +20,7 @@ _OF_UPDATES = ("loss", "learning_rate", "gradient_norm", "target_words_per_secon
 
 
 class TensorBoard(keras.callbacks.Callback):
-    """Curves by update: of every tenth one loss, rate, gradient and speed; of every dev evaluation BLEU and pictures.
+    """Curves by update: of every tenth one loss, rate, gradient and speed; of every dev evaluation scores and pictures.
 
     The pictures are of the same sentences every time: a short, a middling and a long one of ``dev``, translated
     by ``greedy``. An architecture without alignment has none.
@@ -45,7 +45,7 @@ class TensorBoard(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs:
             step = int(logs["step"])
-            self._write(step, {"dev_bleu": logs["dev_bleu"]})
+            self._write(step, {name: value for name, value in logs.items() if name.startswith("dev_")})
             self._write_pictures(step)
             self._writer.flush()
 

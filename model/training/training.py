@@ -15,6 +15,7 @@ from model.devices.strategies import is_chief, sum_over_workers
 from model.network.network import Network
 from model.search.translator import TextTranslator
 from model.training.finetuning import start_from
+from model.training.measure import kept_measure
 from model.training.optimizer import Optimizer
 from model.training.plan import endless_calls, endless_epochs, plan_of
 from model.training.state import TrainingState
@@ -31,10 +32,11 @@ class Training:
     strategy: over which devices and workers it is spread; chief: whether this worker is the one that evaluates and
     writes. plan: the updates to make, and of which batches. network: what is trained; averaged: what is evaluated and
     kept, a moving average of the network's weights, or the network itself where the recipe wants no average. optimizer,
-    functions: what changes the weights, and makes updates by it. state: what checkpoints hold of all this. greedy, dev:
-    the translator and the sentences of dev evaluations.
+    functions: what changes the weights, and makes updates by it. state: what checkpoints hold of all this. greedy, dev,
+    measure: the translator and the sentences of dev evaluations, and what those are measured by, which only the chief
+    does.
 
-    Raises UserError where a subword model is missing.
+    Raises UserError where a subword model is missing, or what the measure needs.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Training:
         )
         self.greedy = TextTranslator(self.averaged, subwords, recipe.search.model_copy(update={"beam_size": 1}))
         self.dev = read_references(work, manifest, "dev")
+        self.measure = kept_measure(work, recipe) if self.chief else None
 
     def go_on_or_begin(self, initial: WorkDirectory | None) -> None:
         """Goes back to the newest checkpoint, or begins: with the best weights of ``initial``, where there is one.

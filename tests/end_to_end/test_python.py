@@ -91,7 +91,7 @@ def test_the_page_is_true(work: WorkDirectory, server: str, tmp_path: Path, monk
     assert copy.versions() == [1, 2]
     lines = said.getvalue().splitlines()
     assert "work/bible/export/2" in lines
-    assert any(re.fullmatch(r"dev BLEU \d+\.\d\d after \d+ of \d+ updates", line) for line in lines)
+    assert any(re.fullmatch(r"dev bleu \d+\.\d\d after \d+ of \d+ updates", line) for line in lines)
     assert any(" nrefs:1|case:mixed|" in line for line in lines)
     assert lines[-1] == "no server answers at localhost:1: start one with make serve"
     assert "# no server answers at localhost:1: start one with make serve" in PAGE

@@ -1,6 +1,10 @@
+# ruff: noqa: RUF001
 """Evaluation by the plain text of the test set."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +13,13 @@ import tensorflow as tf
 
 from model.data.references import read_references
 from model.data.subwords import load_subwords
+from model.evaluation import measures
+from model.evaluation.measures import Measure, bleu_with, measure_of, missing_for, score
 from model.evaluation.scores import evaluate
+from recipes import schema
+from recipes.loading import load_recipe
 from tests.model.support import TINY
+from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.marks import read_manifest, read_scores
 
@@ -41,3 +50,74 @@ def test_evaluation_counts_what_is_too_long(trained: WorkDirectory) -> None:
     translations = np.array(trained.hypotheses.read_text(encoding="utf-8").split("\n")[:-1])
     assert np.all(translations[lengths > longest] == "")
     assert evaluate(trained, TINY).too_long == 0
+
+
+def recipe_into(language: str, **sections: Any) -> schema.Recipe:
+    return load_recipe("tiny", {"corpus": {"target_language": language}, **sections})
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenize"),
+    [("fr", "13a"), ("target", "13a"), ("zh_TW", "zh"), ("zh-Hans", "zh"), ("cmn", "zh"), ("pt_BR", "13a")],
+)
+def test_the_tokenizer_of_bleu_is_that_of_the_language(language: str, tokenize: str) -> None:
+    measure, sentence = measure_of(recipe_into(language))
+    assert (measure, sentence) == (Measure(tokenize, "bleu"), None)  # type: ignore[arg-type]
+    signature = str(score(bleu_with(measure.tokenize), ["你好，世界。"], ["你好，世界。"], "NFC").signature)
+    assert f"|tok:{tokenize}|" in signature
+
+
+@pytest.mark.parametrize(
+    ("language", "missing"),
+    [("th", "flores200"), ("km-KH", "flores200"), ("ja", "ja-mecab"), ("JPN", "ja-mecab"), ("ko-KR", "ko-mecab")],
+)
+def test_where_the_tokenizer_is_not_here_characters_and_chrf_count(
+    language: str, missing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(measures, "SACREBLEU_DIR", str(tmp_path))
+    monkeypatch.setattr(measures, "_MODULES", {"ja-mecab": ("nonesuch",), "ko-mecab": ("nonesuch",)})
+    measure, sentence = measure_of(recipe_into(language))
+    assert measure == Measure("char", "chrf")
+    assert sentence is not None
+    assert sentence.startswith("BLEU counts characters (tok:char), and chrF chooses the best weights")
+    assert f"for {language}, {missing}, is not here" in sentence
+    assert ("evaluation.tokenize" if missing == "flores200" else "pip install 'sacrebleu[") in sentence
+    assert measure_of(recipe_into(language, training={"best_by": "loss"}))[0] == Measure("char", "loss")
+    assert measure_of(recipe_into(language, evaluation={"tokenize": "zh"})) == (Measure("zh", "bleu"), None)
+
+
+def test_a_tokenizer_that_the_recipe_names_must_be_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "_MODULES", {"ja-mecab": ("nonesuch",)})
+    with pytest.raises(UserError, match=r"evaluation.tokenize is ja-mecab, but its packages .* 'sacrebleu\[ja\]'"):
+        measure_of(recipe_into("fr", evaluation={"tokenize": "ja-mecab"}))
+
+
+def test_what_sacrebleu_cannot_download_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.SACREBLEU_DIR", str(tmp_path))
+    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.download_file", refuse)
+    with pytest.raises(UserError, match=r"sacreBLEU's tokenizer flores200 cannot be had \(no route to host\)"):
+        bleu_with("flores200")
+
+
+@pytest.mark.parametrize(("tokenize", "text"), [("ja-mecab", "昨日は雨が降った。"), ("ko-mecab", "어제는 비가 왔다.")])
+def test_words_are_counted_where_the_packages_are(tokenize: str, text: str) -> None:
+    if missing := missing_for(tokenize):
+        pytest.skip(missing)
+    found = score(bleu_with(tokenize), [text], [text], "NFC")
+    assert found.score == pytest.approx(100)
+    assert f"|tok:{tokenize}-" in found.signature
+
+
+def test_both_sides_are_compared_in_one_form() -> None:
+    composed, decomposed = (
+        "Éternité, où es-tu donc à présent ?",
+        "E\u0301ternite\u0301, ou\u0300 es-tu donc a\u0300 présent ?",
+    )
+    assert score(sacrebleu.metrics.BLEU(), [composed], [decomposed], "NFC").score == pytest.approx(100)
+    full_width = "１２ ： une ﬁn ， deux ﬁns ！"
+    compatible = "12 : une fin , deux fins !"
+    assert score(sacrebleu.metrics.CHRF(), [compatible], [full_width], "NFKC").score == pytest.approx(100)
+    assert score(sacrebleu.metrics.CHRF(), [compatible], [full_width], "NFC").score < 60

@@ -83,6 +83,9 @@ def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, An
         ({"training": {"checkpoint_seconds": 5}}, set()),
         ({"cleaning": {"max_words": 9}}, {"prepare"}),
         ({"subwords": {"vocabulary": 50}}, {"prepare"}),
+        ({"subwords": {"normalization": "nfkc"}}, {"prepare"}),
+        ({"training": {"best_by": "chrf"}}, {"train"}),
+        ({"evaluation": {"tokenize": "char"}}, {"train", "evaluate"}),
     ],
 )
 def test_a_changed_setting_makes_its_own_stage_stale(

@@ -33,7 +33,7 @@ import rnnsearch
 with rnnsearch.load("work/bible", version=1) as translator:
     reveal_type(translator.translate(["one"]))
     reveal_type(translator.align(["one"])[0].links())
-reveal_type(rnnsearch.train("work/bible").best_dev_bleu)
+reveal_type(rnnsearch.train("work/bible").best_dev_score)
 rnnsearch.connect("localhost:8500").translate("one", 2)
 """
 

@@ -9,9 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from model.evaluation.measures import Measure
 from model.training import callbacks
 from model.training.callbacks import ProgressBar
 from model.training.plan import Plan
+from recipes.schema import BestBy
 
 PLAN = Plan(epoch_batches=100, accumulate=1, last_step=400, evaluate_every=100)
 
@@ -19,11 +21,17 @@ PLAN = Plan(epoch_batches=100, accumulate=1, last_step=400, evaluate_every=100)
 class Training:
     """A training that takes as long as it is told, seen through its bar."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, done: int = 0, history: list[callbacks.Logs] | None = None):
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        done: int = 0,
+        history: list[callbacks.Logs] | None = None,
+        best_by: BestBy = "bleu",
+    ):
         self._now = time.monotonic()
         monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: self._now))
         self._step = done
-        self._callback = ProgressBar(done, PLAN, history or [])
+        self._callback = ProgressBar(done, PLAN, history or [], Measure("13a", best_by))
         self.bar = self._callback._bar
 
     def update(self, *, seconds: float, count: int = 1, words: float = 500.0, per_call: int = 1) -> None:
@@ -32,9 +40,10 @@ class Training:
             self._now += seconds * per_call if index % per_call == 0 else 0.0
             self._callback.on_train_batch_end(self._step, {"loss": 2.5, "target_words": words})
 
-    def evaluate(self, seconds: float) -> None:
+    def evaluate(self, seconds: float, bleu: float = 30.0, chrf: float = 40.0, loss: float = 2.0) -> None:
         self._now += seconds
-        logs = {"step": self._step, "loss": 2.5, "dev_bleu": 30.0, "evaluation_seconds": seconds}
+        scores = {"dev_bleu": bleu, "dev_chrf": chrf, "dev_loss": loss}
+        logs = {"step": self._step, "loss": 2.5, **scores, "evaluation_seconds": seconds}
         self._callback.on_epoch_end(self._step // PLAN.evaluate_every, logs)
 
 
@@ -98,3 +107,53 @@ def test_speed_is_that_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
     training.update(seconds=2.0, count=50)
     training.update(seconds=0.5, count=80)
     assert training.bar.postfix == "loss 2.500, 1,000 words/s"
+
+
+@pytest.mark.parametrize(
+    ("best_by", "line"),
+    [("bleu", "dev BLEU 30.00 (greedy)"), ("chrf", "dev chrF 40.00 (greedy)"), ("loss", "dev loss 2.00")],
+)
+def test_an_evaluation_is_a_line_with_what_the_best_is_chosen_by(
+    best_by: BestBy, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Training(monkeypatch, done=7, best_by=best_by).evaluate(seconds=1.0)
+    assert capsys.readouterr().out == f"step 7: loss 2.500, {line}\n"
+
+
+@pytest.mark.parametrize(
+    ("best_by", "scores", "warned"),
+    [
+        ("bleu", [{"bleu": 0.0}] * 3, True),
+        ("bleu", [{"bleu": 0.0}] * 2, False),
+        ("bleu", [{"bleu": 0.0}, {"bleu": 0.1}, {"bleu": 2.0}], False),
+        ("bleu", [{"bleu": 2.0}, {"bleu": 0.0}, {"bleu": 0.0}], False),
+        ("chrf", [{"bleu": 0.0, "chrf": 20.0}] * 3, False),
+        ("chrf", [{"bleu": 0.0, "chrf": 1.0}] * 3, True),
+        ("loss", [{"bleu": 0.0, "chrf": 1.0, "loss": 0.01}] * 3, False),
+    ],
+)
+def test_scores_next_to_nothing_are_a_warning(
+    best_by: BestBy,
+    scores: list[dict[str, float]],
+    warned: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Once, and that in whichever session the third of them is."""
+    training = Training(monkeypatch, best_by=best_by)
+    for each in scores:
+        training.evaluate(seconds=1.0, **each)
+    said = capsys.readouterr().err
+    assert said.count("warning: dev ") == warned
+    if warned:
+        for words in (
+            "after 3 dev evaluations is next to nothing",
+            "line n of one dev file",
+            "(13a; evaluation.tokenize)",
+        ):
+            assert words in said
+        training.evaluate(seconds=1.0, **scores[0])
+        assert "warning" not in capsys.readouterr().err
+        history = [{"dev_bleu": 0.0, "dev_chrf": 0.0, "evaluation_seconds": 1.0}] * 2
+        Training(monkeypatch, history=history, best_by=best_by).evaluate(seconds=1.0, **scores[0])
+        assert "warning: dev " in capsys.readouterr().err

@@ -215,6 +215,21 @@ def test_the_best_is_kept_as_long_as_it_is_the_best(work: WorkDirectory) -> None
     assert all((np.asarray(variable) == 2).all() for variable in training.network.trainable_variables)
 
 
+@pytest.mark.parametrize("score", [0.0, 7.5, -2.0])
+def test_of_equal_scores_the_later_is_kept_but_patience_ends(work: WorkDirectory, score: float) -> None:
+    """As all are 0 where BLEU finds no words: what is trained longer is likelier the better."""
+    training = checkpoints_after(work, {1: score - 1, 2: score, 3: score, 4: score})
+    assert int(training.state.best_step) == 4
+    assert not training.state.out_of_patience(3)
+    assert training.state.out_of_patience(2)
+    again = Training(work)
+    assert again.state.restore()
+    assert (int(again.state.best_step), int(again.state.better_step)) == (4, 2)
+    again.update(5)
+    again.state.keep_best(score - 0.5)
+    assert int(again.state.best_step) == 4
+
+
 def test_a_better_evaluation_counts_only_with_its_checkpoint(work: WorkDirectory) -> None:
     """Killed after the best was found and before it was written: the one before is the best, and is there."""
     training = checkpoints_after(work, {50: 3.0, 90: None})
@@ -222,7 +237,7 @@ def test_a_better_evaluation_counts_only_with_its_checkpoint(work: WorkDirectory
     training.state.keep_best(8.0)
     again = Training(work)
     assert again.state.restore()
-    assert (int(again.state.step), int(again.state.best_step), float(again.state.best_bleu)) == (90, 50, 3.0)
+    assert (int(again.state.step), int(again.state.best_step), float(again.state.best_score)) == (90, 50, 3.0)
     again.state.restore_best()
     assert all((np.asarray(variable) == 50).all() for variable in again.network.trainable_variables)
 

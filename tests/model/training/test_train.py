@@ -9,20 +9,24 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.data.references import References
+from model.data.references import References, read_references
 from model.data.subwords import load_subwords
 from model.devices.strategies import choose_strategy
+from model.evaluation.measures import Measure, dev_scores, loss
 from model.network.checkpoint import digest_of, load_best
 from model.network.network import Network
 from model.search.translator import TextTranslator
 from model.training.callbacks import read_history
-from model.training.loop import dev_bleu, make_room, train
+from model.training.loop import make_room, train
+from model.training.measure import kept_measure
 from model.training.plan import plan_of
 from model.training.state import newest_step
 from recipes import schema
+from recipes.schema import BestBy
 from recipes.stages import TRAIN
 from tests import marks
 from tests.model.shards import recipe_for, write_data
@@ -33,6 +37,11 @@ from workspace.marks import read_manifest
 from workspace.storage import read_json
 
 pytestmark = pytest.mark.slow
+
+
+def bleu(score: float) -> dict[str, float]:
+    """What a dev evaluation finds where nothing else matters."""
+    return {"dev_bleu": score, "dev_chrf": 0.0, "dev_loss": 0.0}
 
 
 def values_of(network: Network) -> list[np.ndarray]:
@@ -48,7 +57,8 @@ def test_training_learns_and_leaves_its_results(tmp_path: Path) -> None:
     assert history[-1]["loss"] < 0.9 * history[0]["loss"]
     mark = read_json(work.training_mark)
     assert mark["made_from"] == TRAIN.made_from(recipe, work)
-    assert mark["best_dev_bleu"] == max(line["dev_bleu"] for line in history)
+    assert mark["best_dev_score"] == max(line["dev_bleu"] for line in history)
+    assert (mark["best_by"], mark["tokenize"]) == ("bleu", "13a")
     assert list(work.tensorboard.glob("events.*"))
     loaded = load_best(work, recipe, load_subwords(work, joint=True))
     for ours, theirs in zip(values_of(loaded), values_of(network), strict=True):
@@ -68,11 +78,11 @@ class WeightsAfterUpdates(keras.callbacks.Callback):
 def test_the_average_of_the_weights_is_evaluated_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluated = []
 
-    def seen(translator: TextTranslator, dev: References) -> float:
+    def seen(translator: TextTranslator, dev: References, measure: Measure) -> dict[str, float]:
         evaluated.append(digest_of(translator.network))
-        return dev_bleu(translator, dev)
+        return dev_scores(translator, dev, measure)
 
-    monkeypatch.setattr("model.training.loop.dev_bleu", seen)
+    monkeypatch.setattr("model.training.loop.dev_scores", seen)
     recipe = recipe_for(max_steps=3, ema_decay=0.2)
     work = write_data(tmp_path / "run", recipe)
     weights = WeightsAfterUpdates()
@@ -89,12 +99,52 @@ def test_the_average_of_the_weights_is_evaluated_and_kept(tmp_path: Path, monkey
 
 def test_training_stops_when_patience_is_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([1.0, 5.0, 4.0, 3.0])
-    monkeypatch.setattr("model.training.loop.dev_bleu", lambda *_: next(scores))
+    monkeypatch.setattr("model.training.loop.dev_scores", lambda *_: bleu(next(scores)))
     recipe = recipe_for(epochs=50, evaluate_every=2, patience=2)
     work = write_data(tmp_path / "run", recipe)
     train(work, recipe)
     mark = read_json(work.training_mark)
-    assert (mark["steps"], mark["best_step"], mark["best_dev_bleu"]) == (8, 4, 5.0)
+    assert (mark["steps"], mark["best_step"], mark["best_dev_score"]) == (8, 4, 5.0)
+
+
+def test_dev_loss_is_that_of_the_references(tmp_path: Path) -> None:
+    """In nats a subword, the end of sentence counted: what forced decoding gives, and lower at the end than before."""
+    recipe = recipe_for(epochs=2, best_by="loss")
+    work = write_data(tmp_path / "run", recipe)
+    network = train(work, recipe)
+    history = read_history(work)
+    assert history[1]["dev_loss"] < history[0]["dev_loss"] < np.log(90)
+    assert read_json(work.training_mark)["best_dev_score"] == history[1]["dev_loss"]
+    subwords = load_subwords(work, joint=True)
+    translator = TextTranslator(network, subwords, recipe.search.model_copy(update={"length_normalization": 1.0}))
+    dev = read_references(work, read_manifest(work), "dev")
+    means = translator.score(tf.constant(dev.sources), tf.constant(dev.targets)).numpy()
+    words = subwords[1].ids(tf.constant(dev.targets)).lengths.numpy() + 1
+    assert history[1]["dev_loss"] == pytest.approx(-(means * words).sum() / words.sum(), rel=1e-5)
+    assert loss(translator, dev) == pytest.approx(history[1]["dev_loss"], rel=1e-6)
+
+
+def test_a_training_goes_on_with_the_measure_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though the tokenizer of the language has come to be there in between."""
+    recipe = recipe_for().model_copy(update={"corpus": schema.Corpora(target_language="ja_JP")})
+    work = WorkDirectory(tmp_path)
+    monkeypatch.setattr("model.evaluation.measures.missing_for", lambda _: "its packages are not installed")
+    assert kept_measure(work, recipe) == Measure("char", "chrf")
+    assert "warning: BLEU counts characters (tok:char), and chrF chooses the best" in capsys.readouterr().err
+    monkeypatch.setattr("model.evaluation.measures.missing_for", lambda _: None)
+    assert kept_measure(work, recipe) == Measure("char", "chrf")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("best_by", "best"), [("bleu", 1), ("chrf", 0), ("loss", 2)])
+def test_the_best_is_chosen_by_what_the_recipe_says(best_by: BestBy, best: int) -> None:
+    """Of a loss the lowest."""
+    found = [(1.0, 9.0, 3.0), (5.0, 2.0, 2.8), (4.0, 7.0, 2.5)]
+    evaluations = [dict(zip(("dev_bleu", "dev_chrf", "dev_loss"), values, strict=True)) for values in found]
+    scores = [Measure("13a", best_by).score_of(evaluation) for evaluation in evaluations]
+    assert scores.index(max(scores)) == best
 
 
 class RatesOfUpdates(keras.callbacks.Callback):
@@ -111,7 +161,7 @@ class RatesOfUpdates(keras.callbacks.Callback):
 def test_on_a_plateau_the_rate_is_lowered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two evaluations after the best and two after that, though stopped between them; a better one begins anew."""
     scores = iter([1.0, 5.0, 4.0, 5.0, 3.0, 3.0, 6.0, 1.0])
-    monkeypatch.setattr("model.training.loop.dev_bleu", lambda *_: next(scores))
+    monkeypatch.setattr("model.training.loop.dev_scores", lambda *_: bleu(next(scores)))
     recipe = recipe_for(
         schedule="plateau",
         learning_rate=0.01,
@@ -148,7 +198,7 @@ def test_of_several_batches_newly_segmented_it_goes_on_as_if_never_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In an epoch, and between the two; their last updates have fewer batches."""
-    monkeypatch.setattr("model.training.loop.dev_bleu", lambda *_: 1.0)
+    monkeypatch.setattr("model.training.loop.dev_scores", lambda *_: bleu(1.0))
     recipe = recipe_for(accumulate=4, subword_sampling=0.2, evaluate_every=100, checkpoint_seconds=3600)
     works = [write_data(tmp_path / name, recipe) for name in ("whole", "stopped")]
     plan = plan_of(read_manifest(works[0]), recipe.training, choose_strategy("one"))
@@ -189,7 +239,7 @@ def test_several_updates_a_call_are_the_same_training(tmp_path: Path) -> None:
 
 
 def test_other_settings_put_the_training_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.training.loop.dev_bleu", lambda *_: 1.0)
+    monkeypatch.setattr("model.training.loop.dev_scores", lambda *_: bleu(1.0))
     recipe = recipe_for(max_steps=2)
     work = write_data(tmp_path / "run", recipe)
     train(work, recipe)

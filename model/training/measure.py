@@ -1,0 +1,34 @@
+"""What the dev evaluations of a training are measured by, from its first one to its last.
+
+It may depend on the packages of the machine; so it is kept in the training's directory, and a training that is gone on
+with elsewhere compares like with like.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from model.evaluation.measures import Measure, bleu_with, measure_of
+from recipes.schema import Recipe
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json, write_json
+
+MEASURE = "measure.json"
+
+
+def kept_measure(work: WorkDirectory, recipe: Recipe) -> Measure:
+    """The measure of the training in ``work``; chosen, and said where there is something to say, when it begins.
+
+    Raises UserError where a tokenizer is not here that the recipe names, or that the training began with.
+    """
+    path = work.training / MEASURE
+    kept = read_json(path)
+    if kept is not None:
+        measure = Measure(**kept)
+    else:
+        measure, note = measure_of(recipe)
+        if note:
+            print(f"warning: {note}", file=sys.stderr)
+    bleu_with(measure.tokenize)
+    write_json(path, measure._asdict())
+    return measure
