@@ -31,7 +31,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--port", type=int, default=6006, help="of the page, on this machine (default: 6006)")
     options = parser.parse_args(arguments)
     work = WorkDirectory(options.work)
-    if not work.tensorboard.is_dir():
+    directory = work.tensorboard.parent
+    if not directory.is_dir():
         raise UserError(f"{work.training} holds no training; make one with {work.command('train')}")
     with starting_up():
         # By its presence TensorBoard does without TensorFlow, which has more to say than these pages need.
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> None:
         from tensorboard.util import tb_logging
     tb_logging.get_logger().setLevel("ERROR")
     board = program.TensorBoard(default.get_plugins())
-    board.configure(logdir=str(work.training), host=LOOPBACK, port=options.port)
+    board.configure(logdir=str(directory), host=LOOPBACK, port=options.port)
     try:
         # It has a note there on how it loads.
         with contextlib.redirect_stderr(io.StringIO()):

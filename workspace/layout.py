@@ -158,7 +158,8 @@ class WorkDirectory:
 
     @property
     def tensorboard(self) -> Path:
-        return self.training / "tensorboard"
+        """The events: to TensorBoard a run is called as its directory is, and this one as the work directory."""
+        return self.training / "tensorboard" / self.root.resolve().name
 
     @property
     def history(self) -> Path:

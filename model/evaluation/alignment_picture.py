@@ -2,35 +2,83 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import warnings
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
 
-_INCHES_A_WORD, _DOTS_AN_INCH = 0.22, 100
+_INCHES_A_WORD, _INCHES_A_LETTER, _DOTS_AN_INCH, _POINTS = 0.25, 0.1, 100, 10
+# Comes with matplotlib, and has most letters of the scripts that have few.
+_FIRST_FONT = "DejaVu Sans"
+_REGULAR = ("Regular", "Book", "Roman")
 
 
 def draw_alignment(source: Sequence[str], target: Sequence[str], alignment: np.ndarray) -> bytes:
     """A PNG: a column for each word of ``source``, a row for each of ``target``, black for no weight to white for all.
 
-    alignment: [target length, source length], 0 to 1.
+    alignment: [target length, source length], 0 to 1. Letters that no font of this machine has are boxes.
     """
-    size = (_INCHES_A_WORD * len(source) + 1.2, _INCHES_A_WORD * len(target) + 1.2)
-    figure = Figure(figsize=size, dpi=_DOTS_AN_INCH, layout="constrained")
+    labels = _INCHES_A_LETTER * max(map(len, [*source, *target])) + 0.5
+    size = [_INCHES_A_WORD * len(words) + labels for words in (source, target)]
+    figure = Figure(figsize=(size[0], size[1]), dpi=_DOTS_AN_INCH, layout="constrained")
     axes = figure.subplots()
     axes.imshow(alignment, cmap="gray", vmin=0, vmax=1)
     axes.xaxis.tick_top()
-    axes.set_xticks(range(len(source)), map(_plain, source), rotation=90, fontsize=8)
-    axes.set_yticks(range(len(target)), map(_plain, target), fontsize=8)
+    style: dict[str, Any] = {"fontsize": _POINTS, "fontfamily": fonts_with("".join([*source, *target]))}
+    axes.set_xticks(range(len(source)), map(_plain, source), rotation=90, **style)
+    axes.set_yticks(range(len(target)), map(_plain, target), **style)
     axes.tick_params(length=0)
     stream = io.BytesIO()
     with warnings.catch_warnings():
-        # Two lines in every picture for each character that the font lacks: a box stands for it.
+        # Two lines in every picture for each character that the fonts lack.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(stream, format="png")
     return stream.getvalue()
+
+
+def fonts_with(text: str) -> list[str]:
+    """Families of fonts on this machine that together have the characters of a text, as far as there are any."""
+    chosen = [_FIRST_FONT]
+    lacking = set(map(ord, text)) - _face(font_manager.findfont(_FIRST_FONT)).characters
+    while lacking and _faces():
+        path, best = max(_faces(), key=lambda face: (len(lacking & face[1].characters), "Sans" in face[1].family))
+        if not lacking & best.characters:
+            break
+        if best.family not in font_manager.fontManager.get_font_names():
+            font_manager.fontManager.addfont(path)
+        lacking -= best.characters
+        chosen.append(best.family)
+    return chosen
+
+
+class _Face(NamedTuple):
+    family: str
+    characters: frozenset[int]
+
+
+@functools.cache
+def _faces() -> list[tuple[str, _Face]]:
+    """Every regular face of the machine, with its file; matplotlib's own list may be older than they are."""
+    faces = ((path, _face(path)) for path in sorted(font_manager.findSystemFonts()))
+    return [(path, face) for path, face in faces if face.characters]
+
+
+@functools.cache
+def _face(path: str) -> _Face:
+    """Without characters where it is not to be written with."""
+    try:
+        font = FT2Font(path)
+        if font.style_name in _REGULAR:
+            return _Face(font.family_name, frozenset(font.get_charmap()))
+    except (OSError, RuntimeError):  # A file that is damaged, or gone since it was listed.
+        pass
+    return _Face("", frozenset())
 
 
 def _plain(word: str) -> str:

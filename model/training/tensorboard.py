@@ -16,14 +16,16 @@ from model.training.callbacks import Logs
 from workspace.layout import WorkDirectory
 
 PICTURES = 3
+# Of a sentence, so that its picture can be read at the width that TensorBoard shows it in.
+_MOST_CHARACTERS = 80
 _OF_UPDATES = ("loss", "learning_rate", "gradient_norm", "target_words_per_second", "padding")
 
 
 class TensorBoard(keras.callbacks.Callback):
     """Curves by update: of every tenth one loss, rate, gradient and speed; of every dev evaluation scores and pictures.
 
-    The pictures are of the same sentences every time: a short, a middling and a long one of ``dev``, translated
-    by ``greedy``. An architecture without alignment has none.
+    The pictures are of the same sentences every time: a short, a middling and a long one of those of ``dev`` whose
+    pictures can be read, translated by ``greedy``. An architecture without alignment has none.
     """
 
     def __init__(self, work: WorkDirectory, greedy: TextTranslator, dev: Sequence[str]):
@@ -31,7 +33,8 @@ class TensorBoard(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(work.tensorboard), filename_suffix=f".{int(time.time())}")
         self._recipe = work.recipe.read_text(encoding="utf-8") if work.recipe.is_file() else ""
         self._greedy = greedy
-        self._sentences = spread_by_length(dev, PICTURES) if greedy.network.attends else []
+        readable = [sentence for sentence in dev if len(sentence) <= _MOST_CHARACTERS] or dev
+        self._sentences = spread_by_length(readable, PICTURES) if greedy.network.attends else []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         with self._writer.as_default():

@@ -11,9 +11,11 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
@@ -25,6 +27,10 @@ from serving.client.translator import Translator
 from workspace.errors import UserError
 
 REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
+
+# Of the heat map: characters of a cell, and at least of the label before its row.
+_CELL, _LEAST_OF_A_WORD = 3, 8
+_DENSITIES = " ░▒▓█"
 
 Answer = Translation | list[Translation] | Alignment
 
@@ -114,7 +120,9 @@ def _print(number: int, line: str, answer: Answer, as_json: bool) -> None:
         for translation in answer:
             print(f"{number} ||| {_in_a_line(translation.text)} ||| {translation.score:.6f}", flush=True)
     elif sys.stdout.isatty():
-        Console().print(answer.translation.text, heat_map(answer), _numbered(answer.source), "", sep="\n")
+        # A text may have square brackets, which rich would take for markup.
+        console = Console(markup=False, highlight=False)
+        console.print(answer.translation.text, heat_map(answer), _numbered(answer.source), "", sep="\n")
     else:
         links = " ".join(f"{source}-{target}" for source, target in answer.links())
         print(f"{_in_a_line(answer.translation.text)} ||| {links}", flush=True)
@@ -133,16 +141,45 @@ def _in_a_line(text: str) -> str:
     return text.replace("\n", " ")
 
 
-def heat_map(alignment: Alignment) -> Table:
-    """A row for each word of the translation, a numbered column for each of the source; lighter for more weight."""
-    table = Table(box=None, padding=0)
-    table.add_column(justify="right")
-    for number in range(len(alignment.source)):
-        table.add_column(f"{number % 100:>2}", width=2)
-    for word, weights in zip(alignment.target, alignment.weights, strict=True):
-        shades = [round(255 * min(1.0, weight)) for weight in weights]
-        table.add_row(f"{word} ", *(Text("  ", style=f"on rgb({shade},{shade},{shade})") for shade in shades))
-    return table
+def heat_map(alignment: Alignment) -> HeatMap:
+    """For a rich console: a row for each word of the translation, a numbered column for each of the source."""
+    return HeatMap(alignment)
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Lighter for more weight; in a terminal of few colours or none, denser.
+
+    Where the source has more words than the console has room for, the columns go on below the last row.
+    """
+
+    alignment: Alignment
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        source, target = self.alignment.source, self.alignment.target
+        longest = max((cell_len(word) for word in target), default=0)
+        label = max(1, min(longest, max(_LEAST_OF_A_WORD, options.max_width // 3)))
+        at_once = max(1, (options.max_width - label - 1) // _CELL)
+        cell = _lighter if console.color_system in ("truecolor", "256") else _denser
+        for start in range(0, len(source), at_once):
+            columns = range(start, min(start + at_once, len(source)))
+            table = Table(box=None, padding=0)
+            table.add_column(justify="right", width=label, no_wrap=True, overflow="ellipsis")
+            table.add_column(width=1)
+            for number in columns:
+                table.add_column(f"{number % 100:>{_CELL}}", width=_CELL)
+            for word, weights in zip(target, self.alignment.weights, strict=True):
+                table.add_row(Text(word), "", *(cell(min(1.0, weights[number])) for number in columns))
+            yield table
+
+
+def _lighter(weight: float) -> Text:
+    shade = round(255 * weight)
+    return Text(" " * _CELL, style=f"on rgb({shade},{shade},{shade})")
+
+
+def _denser(weight: float) -> Text:
+    return Text(_DENSITIES[round(weight * (len(_DENSITIES) - 1))] * _CELL)
 
 
 def _numbered(words: list[str]) -> str:

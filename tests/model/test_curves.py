@@ -11,6 +11,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from model import curves
 from workspace.errors import UserError
@@ -26,7 +28,9 @@ def test_a_work_directory_without_a_training(tmp_path: Path) -> None:
 
 def test_the_page_is_there_until_ctrl_c_and_its_port_is_taken(tmp_path: Path) -> None:
     work = WorkDirectory(tmp_path)
-    work.tensorboard.mkdir(parents=True)
+    writer = EventFileWriter(str(work.tensorboard))
+    writer.add_event(event_pb2.Event(step=1, summary=summary_pb2.Summary()))
+    writer.close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     command = [sys.executable, "-m", "model.curves", "--work", str(tmp_path), "--port", str(port)]
@@ -36,7 +40,7 @@ def test_the_page_is_there_until_ctrl_c_and_its_port_is_taken(tmp_path: Path) ->
             address = f"http://127.0.0.1:{port}/"
             assert process.stdout.readline() == f"{work.training} in TensorBoard: {address} (Ctrl-C ends it)\n"
             with urllib.request.urlopen(f"{address}data/runs") as answer:
-                assert json.load(answer) == []
+                assert json.load(answer) == [tmp_path.name]
             with urllib.request.urlopen(f"{address}data/plugins_listing") as answer:  # as a browser asks at first
                 assert {"scalars", "images", "text"} <= json.load(answer).keys()
             second = subprocess.run(command, capture_output=True, text=True, check=False)

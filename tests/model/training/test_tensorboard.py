@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from matplotlib.ft2font import FT2Font
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model.data.references import spread_by_length
 from model.data.subwords import load_subwords
-from model.evaluation.alignment_picture import draw_alignment
+from model.evaluation.alignment_picture import _faces, draw_alignment, fonts_with
 from model.network.network import Network
 from model.search.translator import TextTranslator
 from model.training import tensorboard
@@ -26,7 +28,7 @@ from workspace.layout import WorkDirectory
 
 pytestmark = pytest.mark.slow
 
-CURVES = {"loss", "learning_rate", "gradient_norm", "target_words_per_second", "padding", "dev_bleu"}
+CURVES = {"loss", "learning_rate", "gradient_norm", "target_words_per_second", "padding", "dev_bleu", "dev_chrf"}
 PICTURES = {"alignment/1", "alignment/2", "alignment/3"}
 
 
@@ -102,6 +104,32 @@ def test_characters_that_the_font_lacks_are_no_warnings(recwarn: pytest.Warnings
     assert [str(warning.message) for warning in recwarn] == []
 
 
+def test_letters_are_drawn_in_a_font_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those on the machine, though they came after matplotlib made its list; here one of its own stands for them."""
+    own = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    mathematical = str(own / "STIXGeneral.ttf")
+    known = FT2Font(str(own / "DejaVuSans.ttf")).get_charmap()
+    letter = chr(min(point for point in FT2Font(mathematical).get_charmap() if point not in known and point > 0x2000))
+    drawn = {}
+    for fonts in ([], [mathematical]):
+        monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda fonts=fonts: fonts)
+        _faces.cache_clear()
+        drawn[len(fonts)] = (fonts_with(f"a{letter}"), draw_alignment(["a", letter], ["b"], np.eye(1, 2)))
+    _faces.cache_clear()
+    assert drawn[0][0] == ["DejaVu Sans"]
+    assert drawn[1][0] == ["DejaVu Sans", "STIXGeneral"]
+    assert drawn[0][1] != drawn[1][1]
+
+
+def test_a_picture_has_room_for_long_words() -> None:
+    """And so for the alignment beside them."""
+    shown = tf.io.decode_png(draw_alignment(["a" * 30, "b"], ["c" * 30, "d"], np.ones((2, 2))), channels=1).numpy()
+    across = shown[-20]
+    assert (across == 0).sum() >= 2  # the frame
+    inside = np.flatnonzero(across == 0)
+    assert inside[-1] - inside[0] > 40
+
+
 def test_an_architecture_without_alignment_has_no_pictures(tmp_path: Path) -> None:
     recipe = load_recipe("tiny", {"model": {"architecture": "rnnencdec"}})
     work = write_data(tmp_path / "run", recipe)
@@ -115,6 +143,22 @@ def test_an_architecture_without_alignment_has_no_pictures(tmp_path: Path) -> No
     events = events_of(work)
     assert set(events.Tags()["tensors"]) == {"dev_bleu", "recipe"}
     assert scalars(events, "dev_bleu") == {3: 1.5}
+
+
+def test_pictures_are_of_sentences_that_can_be_read(work: WorkDirectory) -> None:
+    recipe = load_recipe("tiny")
+    subwords = load_subwords(work, joint=True)
+    network = Network(recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
+    greedy = TextTranslator(network, subwords, recipe.search)
+    dev = ["a" * length for length in (300, 20, 200, 30, 40, 50, 90)]
+    assert TensorBoard(work, greedy, dev)._sentences == ["a" * 30, "a" * 40, "a" * 50]
+    assert len(TensorBoard(work, greedy, ["a" * 300])._sentences) == 3
+
+
+def test_the_run_is_named_after_the_work_directory(work: WorkDirectory) -> None:
+    (run,) = (work.training / "tensorboard").iterdir()
+    assert run.name == work.root.name
+    assert list(run.glob("events.*"))
 
 
 def test_sentences_are_spread_by_length() -> None:

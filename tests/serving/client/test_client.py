@@ -15,11 +15,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 import tensorflow as tf
 import trustme
+from rich.cells import cell_len
 from rich.console import Console
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
@@ -277,6 +279,36 @@ def test_alignment_of_words_from_that_of_subwords() -> None:
     assert [line.split() for line in shown] == [["0", "1"], ["z"], ["xé"]]
     shades = re.findall(r"48;2;(\d+);", console.export_text(styles=True))
     assert shades == ["64", "128", "159", "64"]  # of 255
+
+
+def shown(alignment: Alignment, width: int, colors: Any) -> str:
+    console = Console(width=width, file=io.StringIO(), color_system=colors, force_terminal=True)
+    console.print(heat_map(alignment))
+    assert isinstance(console.file, io.StringIO)
+    return re.sub("\x1b\\[[0-9;]*m", "", console.file.getvalue())
+
+
+@pytest.mark.parametrize("colors", ["standard", None])
+def test_the_heat_map_can_be_seen_in_few_colours(colors: Any) -> None:
+    alignment = Alignment(Translation("x", 0.0), ["a", "b", "c"], ["[x]", "六"], [[0.0, 0.5, 1.0], [0.25, 0.75, 0.02]])
+    lines = shown(alignment, 60, colors).splitlines()
+    assert lines[0].split() == ["0", "1", "2"]
+    assert [line.rstrip() for line in lines[1:]] == ["[x]    ▒▒▒███", " 六 ░░░▓▓▓"]
+
+
+def test_the_heat_map_of_a_long_sentence_goes_on_below() -> None:
+    """In 60 columns, with every word's number and weight, and long words cut."""
+    source = [f"w{number}" for number in range(40)]
+    weights = [[float(number == place) for number in range(40)] for place in (0, 17, 39)]
+    alignment = Alignment(Translation("x", 0.0), source, ["a", "internationalisation-programme", "字" * 20], weights)
+    lines = shown(alignment, 60, "standard").splitlines()
+    assert max(cell_len(line) for line in lines) <= 60
+    headings = [line for line in lines if re.fullmatch(r"[\d ]+", line)]
+    assert [int(number) for line in headings for number in line.split()] == list(range(40))
+    assert len(lines) == 4 * len(headings)
+    assert sum(line.count("███") for line in lines) == 3
+    assert "…" in lines[2]
+    assert "…" in lines[3]
 
 
 def test_a_model_without_these_outputs() -> None:
