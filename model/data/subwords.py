@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -56,6 +57,17 @@ class Subwords(tf.Module):
     def vocabulary(self) -> int:
         """How many subwords there are."""
         return int(self._tokenizer.vocab_size())
+
+    @functools.cached_property
+    def silent(self) -> list[int]:
+        """The ids of the subwords that show nothing where they stand alone: control symbols, white space."""
+        with tf.init_scope():
+            texts = self._tokenizer.detokenize(tf.range(self.vocabulary)[:, None]).numpy()
+        return [
+            number
+            for number, text in enumerate(texts)
+            if not any(character.isprintable() for character in text.decode("utf-8", errors="replace").strip())
+        ]
 
     def ids(self, texts: tf.Tensor, longest: int | None = None) -> Sentences:
         """The subwords of string [batch]; none of a text that has more than ``longest``."""

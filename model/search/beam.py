@@ -3,13 +3,17 @@
 It is the search of the paper's authors: of a beam of k hypotheses, those that end are set aside and the
 beam narrows by as many, until k have ended. A hypothesis' score is log p / length^a, where the length counts
 the end of sentence: a = 0 is the plain probability, a = 1 the mean over the words. At a
-sentence's longest length only the end of sentence may follow, so every hypothesis is a whole sentence.
+sentence's longest length only the end of sentence may follow, so every hypothesis is a whole sentence. Before that
+none ends that has said nothing yet: a network that learnt from sentences finds the end likely after a lone word, and
+its mean over a single position is hard to beat.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from model.search.model import Read, TranslationModel
@@ -29,11 +33,18 @@ class Hypotheses(NamedTuple):
 
 
 def beam_search(
-    model: TranslationModel, source: tf.Tensor, longest: tf.Tensor, beam_size: int, length_normalization: float = 1.0
+    model: TranslationModel,
+    source: tf.Tensor,
+    longest: tf.Tensor,
+    beam_size: int,
+    length_normalization: float = 1.0,
+    silent: Sequence[int] = (),
 ) -> Hypotheses:
     """The ``beam_size`` best hypotheses; with one it is greedy search, the likeliest word at every step.
 
-    source: int32 [batch, source length]; longest: int32 [batch], ≥ 1.
+    source: int32 [batch, source length]; longest: int32 [batch], ≥ 1; silent: words that say nothing by themselves, as
+    the end of sentence does not. A hypothesis of nothing else is found only where ``longest`` is 1, which leaves no
+    place for a word.
     """
     k = beam_size
     batch = tf.shape(source)[0]
@@ -45,8 +56,10 @@ def beam_search(
 
     def advance(step: tf.Tensor, read: Read, beam: Beam, ended: Ended, history: History) -> tuple[Any, ...]:
         following = model.step(read, _side_by_side(beam.state), _side_by_side(beam.words), output_kernel)
-        log_p = _allowed(tf.nn.log_softmax(following.logits), step, tf.repeat(beam.longest, k))
-        vocabulary = log_p.shape[1]
+        vocabulary = following.logits.shape[1]
+        is_silent = np.isin(np.arange(vocabulary), [PADDING_ID, END_ID, *silent])
+        bars = _bars(vocabulary, is_silent)
+        log_p = tf.nn.log_softmax(following.logits) + tf.gather(bars, _side_by_side(_which_bar(step, beam)))
         totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [-1, k, vocabulary])
         best, index = top_k(tf.reshape(totals, [-1, k * vocabulary]), k)
         parents, words = index // vocabulary, index % vocabulary
@@ -56,7 +69,12 @@ def beam_search(
         ends = (words == END_ID) & (best > IMPOSSIBLE)
         scores = tf.where(ends, best / length_power(step + 1, length_normalization), IMPOSSIBLE)
         state = tf.gather(tf.reshape(following.state, tf.shape(beam.state)), parents, batch_dims=1)
-        grown = beam._replace(words=words, log_probability=tf.where(ends, IMPOSSIBLE, best), state=state)
+        grown = beam._replace(
+            words=words,
+            has_spoken=tf.gather(beam.has_spoken, parents, batch_dims=1) | tf.gather(~is_silent, words),
+            log_probability=tf.where(ends, IMPOSSIBLE, best),
+            state=state,
+        )
         return (
             step + 1,
             *_of_unfinished_sentences(read, grown),
@@ -73,7 +91,7 @@ def beam_search(
         (
             0,
             read,
-            Beam(tf.range(batch), longest, tf.fill([batch, k], PADDING_ID), first, state),
+            Beam(tf.range(batch), longest, tf.fill([batch, k], PADDING_ID), tf.fill([batch, k], False), first, state),
             Ended(nothing, tf.zeros([batch, k], tf.int32), tf.zeros([batch, k], tf.int32)),
             History(_history(limit, [None, k]), _history(limit, [None, k])),
         ),
@@ -85,13 +103,14 @@ class Beam(NamedTuple):
     """The hypotheses still growing, of the sentences that have any.
 
     sentences: which of the batch they are, [sentences]; longest: of each, [sentences]; words: the last of each
-    hypothesis, [sentences, k]; log_probability: [sentences, k], minus infinity where there is none; state: [sentences,
-    k, units of all layers].
+    hypothesis, [sentences, k]; has_spoken: whether any of its words said something, [sentences, k]; log_probability:
+    [sentences, k], minus infinity where there is none; state: [sentences, k, units of all layers].
     """
 
     sentences: tf.Tensor
     longest: tf.Tensor
     words: tf.Tensor
+    has_spoken: tf.Tensor
     log_probability: tf.Tensor
     state: tf.Tensor
 
@@ -176,11 +195,24 @@ def _traced_back(ended: Ended, history: History) -> Hypotheses:
     return Hypotheses(tf.transpose(words.stack(), [1, 2, 0]), ended.scores)
 
 
-def _allowed(log_p: tf.Tensor, step: tf.Tensor, longest: tf.Tensor) -> tf.Tensor:
-    """``log_p`` [batch, vocabulary]; padding is made impossible, and at the longest length all but the end."""
-    vocabulary = tf.range(tf.shape(log_p)[1])
-    last = (step + 1 >= longest)[:, None]
-    return tf.where((vocabulary == PADDING_ID) | (last & (vocabulary != END_ID)), IMPOSSIBLE, log_p)
+_ANY_WORD, _THE_END, _NO_END, _A_WORD_THAT_SPEAKS = range(4)
+
+
+def _bars(vocabulary: int, silent: np.ndarray) -> np.ndarray:
+    """What is added to the log-probabilities of the next word so that only some can follow: float32 [4, vocabulary]."""
+    word = np.arange(vocabulary)
+    barred = np.stack([word == PADDING_ID] * 4)
+    barred[_THE_END] = word != END_ID
+    barred[_NO_END] |= word == END_ID
+    barred[_A_WORD_THAT_SPEAKS] |= silent
+    return np.where(barred, np.float32(IMPOSSIBLE), np.float32(0))
+
+
+def _which_bar(step: tf.Tensor, beam: Beam) -> tf.Tensor:
+    """Of ``_bars``, for the next word of each hypothesis: [sentences, k]."""
+    left = (beam.longest - step)[:, None]  # places, that of the end among them
+    unspoken = tf.where(left == 2, _A_WORD_THAT_SPEAKS, _NO_END)
+    return tf.where(left <= 1, _THE_END, tf.where(beam.has_spoken, _ANY_WORD, unspoken))
 
 
 def _at_least_one(lengths: tf.Tensor) -> tf.Tensor:

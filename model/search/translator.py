@@ -20,8 +20,9 @@ from workspace.machine import cores_of_worker
 class Translated(NamedTuple):
     """The best translation of every text: text, string [batch], and score, float32 [batch] (model.search.beam).
 
-    A blank text has an empty translation, with score 0. A text of more than ``search.max_source_length`` subwords has
-    one with minus infinity: an error would be one for all texts that a server put in the same batch.
+    A blank text has an empty translation, with score 0; one of more than ``search.max_source_length`` subwords has one
+    with minus infinity: an error would be one for all texts that a server put in the same batch. No other text has an
+    empty translation.
     """
 
     text: tf.Tensor
@@ -103,8 +104,10 @@ class TextTranslator(tf.Module):
     def hypotheses(self, sentences: Sentences) -> Hypotheses:
         longest = tf.cast(tf.cast(sentences.lengths, tf.float32) * self.search.max_length_ratio, tf.int32)
         longest += self.search.max_length_extra + 1
+        # Of a word and the end at least; of the end alone where there is nothing to translate.
+        longest = tf.where(sentences.lengths > 0, tf.maximum(2, longest), 1)
         beam_size, exponent = self.search.beam_size, self.search.length_normalization
-        return beam_search(self.network, sentences.ids, longest, beam_size, exponent)
+        return beam_search(self.network, sentences.ids, longest, beam_size, exponent, self.target_subwords.silent)
 
     def _best(self, hypotheses: Hypotheses, sentences: Sentences) -> Translated:
         best = Hypotheses(*(tensor[:, :1] for tensor in hypotheses))

@@ -60,25 +60,40 @@ class Toy:
         return log_p
 
 
-def every_sentence(toy: Toy, sentence: int, longest: int, exponent: float) -> list[tuple[float, tuple[int, ...]]]:
-    """(score, words) of all whole sentences of at most ``longest`` words, best first."""
+def every_sentence(
+    toy: Toy, sentence: int, longest: int, exponent: float, silent: tuple[int, ...] = ()
+) -> list[tuple[float, tuple[int, ...]]]:
+    """(score, words) of all whole sentences of at most ``longest`` words that say something, best first."""
     scored = []
     for length in range(1, longest + 1):
         for words in itertools.product(WORDS, repeat=length - 1):
+            if longest > 1 and set(words) <= set(silent):
+                continue
             whole = (*words, END_ID)
             log_p = sum(toy.log_p(sentence, whole[:i])[word] for i, word in enumerate(whole))
             scored.append((log_p / length**exponent, whole))
     return sorted(scored, reverse=True)
 
 
-def plain_beam(toy: Toy, sentence: int, longest: int, k: int, exponent: float) -> list[tuple[float, tuple[int, ...]]]:
+def plain_beam(
+    toy: Toy, sentence: int, longest: int, k: int, exponent: float, silent: tuple[int, ...] = ()
+) -> list[tuple[float, tuple[int, ...]]]:
     """The search that model.search.beam documents, hypothesis by hypothesis."""
     alive: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
     ended: list[tuple[float, tuple[int, ...]]] = []
+
+    def can_follow(words: tuple[int, ...], step: int) -> tuple[int, ...]:
+        if step == longest:
+            return (END_ID,)
+        if not set(words) <= set(silent):
+            return (END_ID, *WORDS)
+        return tuple(word for word in WORDS if step < longest - 1 or word not in silent)
+
     for step in range(1, longest + 1):
-        allowed = (END_ID,) if step == longest else (END_ID, *WORDS)
         grown = [
-            (log_p + toy.log_p(sentence, words)[word], (*words, word)) for log_p, words in alive for word in allowed
+            (log_p + toy.log_p(sentence, words)[word], (*words, word))
+            for log_p, words in alive
+            for word in can_follow(words, step)
         ]
         best = sorted(grown, reverse=True)[: k - len(ended)]
         ended += [(log_p / step**exponent, words) for log_p, words in best if words[-1] == END_ID]
@@ -99,22 +114,42 @@ def assert_same(ours: list[Any], theirs: list[Any]) -> None:
     np.testing.assert_allclose([score for score, _ in ours], [score for score, _ in theirs], rtol=1e-4)
 
 
+@pytest.mark.parametrize("silent", [(), (4,), (2, 4)])
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0])
-def test_wide_beam_finds_what_enumeration_finds(seed: int, exponent: float) -> None:
-    toy, longest = Toy(seed, sentences=3), tf.constant([3, 1, 3])
-    hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, 40, exponent)
+def test_wide_beam_finds_what_enumeration_finds(seed: int, exponent: float, silent: tuple[int, ...]) -> None:
+    toy, longest = Toy(seed, sentences=3), tf.constant([3, 1, 2])
+    hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, 40, exponent, silent)
     for sentence in range(3):
-        assert_same(found(hypotheses, sentence), every_sentence(toy, sentence, int(longest[sentence]), exponent))
+        expected = every_sentence(toy, sentence, int(longest[sentence]), exponent, silent)
+        assert_same(found(hypotheses, sentence), expected)
 
 
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_something_is_said_however_likely_the_end_is(k: int) -> None:
+    """Also where a word that says nothing is likelier than all that do; scores stay those of the network."""
+    toy, silent = Toy(0, sentences=3), (4,)
+    toy.table[:, :, END_ID] += 30
+    toy.table[:, :, silent] += 15
+    longest = tf.constant([4, 3, 2])
+    hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, k, 1.0, silent)
+    for sentence in range(3):
+        ours = found(hypotheses, sentence)
+        assert ours
+        for score, words in ours:
+            assert not set(words) <= {END_ID, *silent}
+            log_p = [float(toy.log_p(sentence, words[:place])[word]) for place, word in enumerate(words)]
+            assert score == pytest.approx(sum(log_p) / len(words), rel=1e-4)
+
+
+@pytest.mark.parametrize("silent", [(), (3,)])
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
-def test_narrow_beam_is_the_plain_one(seed: int, k: int) -> None:
+def test_narrow_beam_is_the_plain_one(seed: int, k: int, silent: tuple[int, ...]) -> None:
     toy, longest = Toy(seed, sentences=4), tf.constant([4, 2, 3, 4])
-    hypotheses = beam_search(toy, tf.fill([4, 2], END_ID), longest, k, 0.7)
+    hypotheses = beam_search(toy, tf.fill([4, 2], END_ID), longest, k, 0.7, silent)
     for sentence in range(4):
-        assert_same(found(hypotheses, sentence), plain_beam(toy, sentence, int(longest[sentence]), k, 0.7))
+        assert_same(found(hypotheses, sentence), plain_beam(toy, sentence, int(longest[sentence]), k, 0.7, silent))
 
 
 def test_following_given_translations() -> None:
@@ -195,12 +230,12 @@ def test_a_beam_of_one_takes_the_likeliest_word(network: Network) -> None:
     sources = [source for source, _ in random_pairs(20)]
     hypotheses = searcher(network, 1)(sources)
     log_p_of = teacher(network)
-    lengths = set()
+    translations = set()
     for index, source in enumerate(sources):
         words = [int(word) for word in hypotheses.words[index, 0] if word != PADDING_ID]
         # A word's probability is one after the words before it, so those of all can be had at once.
         log_p = log_p_of(source, words)
-        log_p[:, PADDING_ID] = -math.inf
+        log_p[:, PADDING_ID] = log_p[0, END_ID] = -math.inf  # nothing ends before it has begun
         likeliest = list(np.argmax(log_p, axis=1))
         if len(words) == 2 * len(source) + 3:
             likeliest[-1] = END_ID
@@ -209,8 +244,8 @@ def test_a_beam_of_one_takes_the_likeliest_word(network: Network) -> None:
         assert float(hypotheses.scores[index, 0]) == pytest.approx(
             log_p[range(len(words)), words].sum() / len(words), rel=1e-4
         )
-        lengths.add(len(words))
-    assert len(lengths) > 1
+        translations.add(tuple(words))
+    assert len(translations) > 1
 
 
 @pytest.mark.parametrize("k", [1, 4])

@@ -12,7 +12,7 @@ from model.network.network import Network
 from model.search.translator import TextTranslator, Translated, translate_all
 from tests.model.support import TEXTS, TINY, best
 from tests.numbers_corpus import english
-from workspace.layout import PADDING_ID, WorkDirectory
+from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +44,23 @@ def test_blank_text_has_an_empty_translation(translators: dict[int, TextTranslat
     translated = translator.translate(tf.constant(["", TEXTS[0], " \t "]))
     assert [text == b"" for text in translated.text.numpy()] == [True, False, True]
     assert [score == 0 for score in translated.score.numpy()] == [True, False, True]
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_no_other_text_has_an_empty_translation(trained: WorkDirectory, beam_size: int) -> None:
+    """Though the network finds its end, and a mere space, likelier than any word, and there is place for one only."""
+    translator = untrained(trained, beam_size)
+    subwords, bias = translator.target_subwords, translator.network.readout.vocabulary_bias
+    pieces = subwords.pieces(tf.range(subwords.vocabulary)).numpy().tolist()
+    favoured = np.zeros(subwords.vocabulary, np.float32)
+    favoured[END_ID], favoured[pieces.index("\u2581".encode())] = 30.0, 15.0
+    bias.assign(bias + favoured)
+    shortest = translator.search.model_copy(update={"max_length_ratio": 0.01, "max_length_extra": 0})
+    for made in (translator, TextTranslator(translator.network, (subwords, subwords), shortest)):
+        translated = made.n_best(tf.constant([*TEXTS, "one", ".", "?", "zzz"]))
+        found = translated.score.numpy() > -np.inf
+        assert found[:, 0].all()
+        assert all(text.decode().strip() for text in translated.text.numpy()[found])
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
