@@ -22,6 +22,9 @@ _Model = message_classes(
     {"NormalizerSpec": {"name": (1, "string")}, "Model": {"normalizer_spec": (3, "NormalizerSpec")}},
 )["Model"]
 
+# No subword has more: SentencePiece learns those of up to 16 characters, of 4 bytes each at most.
+LARGEST_SUBWORD_BYTES = 64
+
 
 class Sentences(NamedTuple):
     """A batch of texts as the network reads it.
@@ -70,10 +73,20 @@ class Subwords(tf.Module):
         ]
 
     def ids(self, texts: tf.Tensor, longest: int | None = None) -> Sentences:
-        """The subwords of string [batch]; none of a text that has more than ``longest``."""
-        subwords = self._tokenizer.tokenize(texts)
-        lengths = tf.cast(subwords.row_lengths(), tf.int32)
-        too_long = tf.zeros_like(lengths, tf.bool) if longest is None else lengths > longest
+        """The subwords of string [batch]; none of a text that has more than ``longest``.
+
+        One of more bytes than so many subwords can have is not even looked at: SentencePiece takes a hundred times the
+        memory of what it cuts, and cannot be interrupted.
+        """
+        if longest is None:
+            subwords = self._tokenizer.tokenize(texts)
+            lengths = tf.cast(subwords.row_lengths(), tf.int32)
+            too_long = tf.zeros_like(lengths, tf.bool)
+        else:
+            too_large = tf.strings.length(tf.strings.strip(texts)) > longest * LARGEST_SUBWORD_BYTES
+            subwords = self._tokenizer.tokenize(tf.where(too_large, "", texts))
+            lengths = tf.cast(subwords.row_lengths(), tf.int32)
+            too_long = too_large | (lengths > longest)
         kept = tf.boolean_mask(subwords.values, tf.repeat(~too_long, lengths))
         lengths = tf.where(too_long, 0, lengths)
         ends = tf.fill([tf.size(lengths), 1], END_ID)

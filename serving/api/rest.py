@@ -17,7 +17,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,8 +97,11 @@ class RestOptions:
 def application(models: ModelManager, metrics: Metrics, options: RestOptions) -> Callable[..., Any]:
     """The WSGI application."""
 
-    @Request.application
-    def answer(request: Request) -> Response:
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        # A request that its own environment refers to would stay in memory, with its body, for a long while.
+        return response_to(Request(environ, populate_request=False))(environ, start_response)
+
+    def response_to(request: Request) -> Response:
         if request.path == options.metrics_path:
             return Response(metrics.page(), content_type="text/plain")
         if not request.path.lower().startswith("/v1/"):
@@ -233,7 +236,7 @@ def _answer(models: ModelManager, metrics: Metrics, request: Request, options: R
         spec.version_label = parts["label"]
     if request.method == "POST":
         if parts["method"] == "predict":
-            return _in_json(_predict(models, metrics, spec, request.get_data(), options.timeout))
+            return _in_json(_predict(models, metrics, spec, request.get_data(cache=False), options.timeout))
         raise not_implemented(parts["method"].capitalize())
     if parts["subresource"]:
         return _in_json(_metadata(models, spec))

@@ -13,6 +13,7 @@ from pathlib import Path
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.api.grpc_api import GrpcOptions, GrpcServer
+from serving.api.memory import MemoryKeeper
 from serving.api.metrics import Metrics
 from serving.api.rest import RestOptions, RestServer
 from serving.api.warmup import warm_up
@@ -60,6 +61,7 @@ class Server:
             flags.file_system_poll_wait_seconds,
             flags.allow_version_labels_for_unavailable_models,
         )
+        self._memory = MemoryKeeper()
         self._grpc: GrpcServer | None = None
         self._rest: RestServer | None = None
 
@@ -98,6 +100,7 @@ class Server:
             )
             self._rest.start()
         self._grpc.start()
+        self._memory.start()
         return True
 
     def stop(self, grace_seconds: float) -> None:
@@ -107,6 +110,7 @@ class Server:
             if api is not None:
                 api.stop(max(0.0, stop_by - time.monotonic()))
         self._models.stop()
+        self._memory.stop()
 
     def describe(self) -> str:
         """One line: models, versions, addresses."""

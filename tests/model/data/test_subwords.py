@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,7 @@ import pytest
 import sentencepiece
 import tensorflow as tf
 
-from model.data.subwords import Subwords
+from model.data.subwords import LARGEST_SUBWORD_BYTES, Subwords
 from pipelines.preparation.subwords import train_subwords
 from recipes.data_schema import Subwords as SubwordSettings
 from tests.model.support import TEXTS
@@ -79,3 +80,24 @@ def test_what_is_unknown_shows(tmp_path: Path) -> None:
     one = reference.encode("one")
     texts = subwords.texts(tf.constant([[*one, UNKNOWN_ID], [*one, first]])).numpy()
     assert [text.decode() for text in texts] == ["one \u2047 ", "one\ufffd"]
+
+
+def test_a_text_of_too_many_bytes_is_too_long_before_it_is_cut(trained: WorkDirectory) -> None:
+    """White space around it does not count, and one of as many bytes as fit is cut."""
+    subwords = Subwords(trained.subword_model("source", joint=True))
+    most = 3 * LARGEST_SUBWORD_BYTES
+    texts = [
+        "one",
+        "one" * 10_000_000,
+        "\u6f22" * (most // 3 + 1),
+        "\u6f22" * (most // 3),
+        " " * most + "one ",
+        " " * most,
+    ]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ids, lengths, too_long = subwords.ids(tf.constant(texts), longest=3)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # cutting took 4 GB
+    assert list(too_long.numpy()) == [False, True, True, False, False, False]
+    whole = subwords.ids(tf.constant(["one", "", "", texts[3], "one", ""]))
+    assert list(lengths.numpy()) == list(whole.lengths.numpy())
+    assert ids.numpy().tolist() == whole.ids.numpy().tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from serving.api.memory import resident_bytes
 from serving.api.rest import MOST_BODY_BYTES, MOST_HEADER_BYTES
-from tests.serving.support import DEADLINE, Running, running
+from tests.serving.support import DEADLINE, Running, eventually, running
 
 pytestmark = pytest.mark.slow
 
@@ -92,3 +94,12 @@ def test_too_large_a_body_is_refused_before_it_is_sent(server: Running) -> None:
         connection.sendall(REQUEST.replace(b"Length: %d" % len(BODY), b"Length: %d" % (MOST_BODY_BYTES + 1)))
         assert connection.recv(12).split()[1] == b"413"
     assert is_answered(server)
+
+
+def test_large_requests_leave_no_memory_behind(server: Running) -> None:
+    body = json.dumps({"instances": ["x" * 30_000_000]})
+    assert server.rest("POST", "/v1/models/none:predict", body)[0] == 404
+    before = resident_bytes()
+    for _ in range(6):
+        assert server.rest("POST", "/v1/models/none:predict", body)[0] == 404
+    eventually(lambda: resident_bytes() < before + 60_000_000)
