@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 
@@ -16,6 +17,7 @@ import grpc
 from serving.client.alignment import Alignment
 from serving.client.answers import Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
+from serving.client.failures import is_busy, pauses
 from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Answer, Question, batches
 
 
@@ -24,7 +26,7 @@ class AsyncTranslator(Connection):
 
     Use it in the event loop that it is made in, as an asynchronous context manager, or ``close`` it. A call that finds
     no server is repeated a few times and fails within seconds. Once the server has answered, one that goes away is
-    waited for until the deadline.
+    waited for until the deadline, as is one that has too much to do.
     """
 
     _library = grpc.aio
@@ -87,21 +89,29 @@ class AsyncTranslator(Connection):
         for left in seconds_left(timeout):
             try:
                 response = await self._methods.get_model_status(question.request, timeout=left, wait_for_ready=True)
+                if question.read(response):
+                    return
             except grpc.RpcError as error:
-                raise self._questions.not_ready(error, timeout) from error
-            if question.read(response):
-                return
+                if not is_busy(error):
+                    raise self._questions.not_ready(error, timeout) from error
             await asyncio.sleep(min(SECONDS_BETWEEN_POLLS, left))
 
     async def _ask(self, question: Question[Answer]) -> Answer:
         if question.request is None:
             return question.read(None)
-        try:
-            response = await self._methods.predict(
-                question.request, timeout=self._timeout, wait_for_ready=self._has_answered
-            )
-        except grpc.RpcError as error:
-            raise self._questions.unanswered(error, self._timeout) from error
+        deadline = time.monotonic() + self._timeout
+        waits = pauses(deadline)
+        while True:
+            try:
+                response = await self._methods.predict(
+                    question.request, timeout=deadline - time.monotonic(), wait_for_ready=self._has_answered
+                )
+                break
+            except grpc.RpcError as error:
+                pause = next(waits, None) if is_busy(error) else None
+                if pause is None:
+                    raise self._questions.unanswered(error, self._timeout) from error
+            await asyncio.sleep(pause)
         self._has_answered = True
         return question.read(response)
 

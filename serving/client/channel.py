@@ -13,15 +13,17 @@ from typing import Any, ClassVar, NamedTuple
 import grpc
 
 from serving.client import messages
+from serving.client.failures import is_on_this_machine
 from serving.client.questions import Questions
 from workspace.errors import UserError
 from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME
 
 SECONDS_BETWEEN_POLLS = 0.2
 
-# A translation changes nothing on the server, so a call that finds it unreachable, gone or overloaded is safe to repeat
-# (gRFC A6: after a random wait, longer each time); any other error would only come again. The last two lines find a
-# restarted server within seconds, where gRPC's defaults take minutes.
+# A translation changes nothing on the server, so a call that finds it unreachable or gone is safe to repeat (gRFC A6:
+# after a random wait, longer each time), five times at most; a busy one is asked again until the deadline, by the
+# clients themselves. Any other error would only come again. The last two lines find a restarted server within seconds,
+# where gRPC's defaults take minutes.
 _RETRIES = {
     "methodConfig": [
         {
@@ -90,15 +92,19 @@ class Connection:
         at most BATCH_SENTENCES sentences; version, label: which version of the model to ask, the newest if neither is
         given; tls: speak TLS, not plain text.
 
-        Raises UserError where version and label are both given, or a file of ``tls`` cannot be read.
+        Raises UserError where the address is none, version and label are both given, or a file of ``tls`` cannot be
+        read. A proxy that the environment names is not used for a server on this machine.
         """
-        self._questions = Questions(address, model, version, label)
+        self._questions = Questions(address, model, version, label, tls is not None)
         self._timeout = timeout
         self._has_answered = False  # since then a server that goes away is waited for
+        options = [*CHANNEL_OPTIONS]
+        if is_on_this_machine(address):
+            options.append(("grpc.enable_http_proxy", 0))
         if tls:
-            self._channel = self._library.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
+            self._channel = self._library.secure_channel(address, tls.credentials(), options)
         else:
-            self._channel = self._library.insecure_channel(address, CHANNEL_OPTIONS)
+            self._channel = self._library.insecure_channel(address, options)
         self._methods = methods(self._channel)
 
 

@@ -13,6 +13,7 @@ import grpc
 from serving.client import messages
 from serving.client.alignment import Alignment, align_words
 from serving.client.answers import BLANK, TextTooLongError, Translation, TranslationError
+from serving.client.failures import check_address, is_busy, unavailable
 from workspace.errors import UserError
 from workspace.layout import (
     ALIGN_SIGNATURE,
@@ -58,8 +59,10 @@ class Questions:
     model: str = MODEL_NAME
     version: int | None = None
     label: str | None = None
+    tls: bool = False
 
     def __post_init__(self) -> None:
+        check_address(self.address)
         if self.version is not None and self.label is not None:
             raise UserError(f"version {self.version} and label {self.label!r} are both asked for; give one of them")
 
@@ -161,17 +164,28 @@ class Questions:
 
     def unanswered(self, error: grpc.RpcError, timeout: float) -> TranslationError:
         """Why a call, of ``timeout`` seconds at most, ended without a response."""
-        code, details = error.code(), error.details()
-        if code is grpc.StatusCode.UNAVAILABLE:
-            message = f"no server answers at {self.address}: start one with make serve"
+        code, details = error.code(), error.details() or ""
+        server, model = f"the server at {self.address}", f"model {self.model!r}"
+        if is_busy(error):
+            message = (
+                f"{server} has too much to do ({details}); ask less at a time, or give it more time than {timeout:g} s"
+            )
+        elif code is grpc.StatusCode.UNAVAILABLE:
+            message = unavailable(self.address, details, self.tls)
+        elif code is grpc.StatusCode.NOT_FOUND and self.version is not None:
+            message = f"{server} has no version {self.version} of {model}: {details}"
         elif code is grpc.StatusCode.NOT_FOUND:
-            message = f"the server at {self.address} has no model {self.model!r}: {details}"
+            message = f"{server} has no {model}: {details}"
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
             message = f"deadline exceeded: no answer from {self.address} within {timeout:g} s"
+        elif code is grpc.StatusCode.INVALID_ARGUMENT and self.label is not None and "version label" in details:
+            message = f"{server} has no version with the label {self.label!r} of {model}: {details}"
         elif code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
-            message = f"invalid argument: the model {self.model!r} at {self.address} refused the request: {details}"
+            message = f"invalid argument: the {model} at {self.address} refused the request: {details}"
+        elif code is grpc.StatusCode.UNIMPLEMENTED:
+            message = f"what answers at {self.address} serves no models ({details}); give the address of make serve"
         else:
-            message = f"the server at {self.address} failed with {code.name}: {details}"
+            message = f"{server} failed with {code.name}: {details}"
         return TranslationError(message, code)
 
     def _request(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> Any:

@@ -12,13 +12,14 @@ import collections
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, NamedTuple
 
 import grpc
 
 from serving.client.alignment import Alignment
 from serving.client.answers import Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
+from serving.client.failures import is_busy, pauses
 from serving.client.questions import BATCHES_IN_FLIGHT, Answer, Question, batches
 
 
@@ -26,7 +27,7 @@ class Translator(Connection):
     """A connection to the server at ``address``; use it as a context manager, or ``close`` it.
 
     Safe to share between threads. A call that finds no server is repeated a few times and fails within seconds. Once
-    the server has answered, one that goes away is waited for until the deadline.
+    the server has answered, one that goes away is waited for until the deadline, as is one that has too much to do.
     """
 
     _library = grpc
@@ -54,19 +55,18 @@ class Translator(Connection):
         score 0; one that is too long is answered by an empty one with a score of minus infinity. Raises
         TranslationError.
         """
-        asked: collections.deque[tuple[Question[list[Translation]], Any]] = collections.deque()
+        asked: collections.deque[_Asked[list[Translation]]] = collections.deque()
         try:
             for batch in batches(texts):
-                question = self._questions.translations(batch)
-                asked.append((question, self._begin(question)))
+                asked.append(self._begin(self._questions.translations(batch)))
                 if len(asked) == BATCHES_IN_FLIGHT:
-                    yield from self._end(*asked.popleft())
+                    yield from self._end(asked.popleft())
             while asked:
-                yield from self._end(*asked.popleft())
+                yield from self._end(asked.popleft())
         finally:
-            for _, call in asked:
-                if call is not None:
-                    call.cancel()
+            for left in asked:
+                if left.call is not None:
+                    left.call.cancel()
 
     def nbest(self, text: str, count: int) -> list[Translation]:
         """At most ``count`` translations of a sentence, the best first. Raises TranslationError, and UserError where
@@ -88,27 +88,47 @@ class Translator(Connection):
         for left in seconds_left(timeout):
             try:
                 response = self._methods.get_model_status(question.request, timeout=left, wait_for_ready=True)
+                if question.read(response):
+                    return
             except grpc.RpcError as error:
-                raise self._questions.not_ready(error, timeout) from error
-            if question.read(response):
-                return
+                if not is_busy(error):
+                    raise self._questions.not_ready(error, timeout) from error
             time.sleep(min(SECONDS_BETWEEN_POLLS, left))
 
     def _ask(self, question: Question[Answer]) -> Answer:
-        return self._end(question, self._begin(question))
+        return self._end(self._begin(question))
 
-    def _begin(self, question: Question[Answer]) -> Any:
+    def _begin(self, question: Question[Answer]) -> _Asked[Answer]:
+        return _Asked(question, self._call(question, self._timeout), time.monotonic() + self._timeout)
+
+    def _call(self, question: Question[Any], timeout: float) -> Any:
         """A call under way, or None where there is nothing to ask."""
         if question.request is None:
             return None
-        return self._methods.predict.future(question.request, timeout=self._timeout, wait_for_ready=self._has_answered)
+        return self._methods.predict.future(question.request, timeout=timeout, wait_for_ready=self._has_answered)
 
-    def _end(self, question: Question[Answer], call: Any) -> Answer:
+    def _end(self, asked: _Asked[Answer]) -> Answer:
+        question, call, deadline = asked
         if call is None:
             return question.read(None)
-        try:
-            response = call.result()
-        except grpc.RpcError as error:
-            raise self._questions.unanswered(error, self._timeout) from error
+        waits = pauses(deadline)
+        while True:
+            try:
+                response = call.result()
+                break
+            except grpc.RpcError as error:
+                pause = next(waits, None) if is_busy(error) else None
+                if pause is None:
+                    raise self._questions.unanswered(error, self._timeout) from error
+            time.sleep(pause)
+            call = self._call(question, deadline - time.monotonic())
         self._has_answered = True
         return question.read(response)
+
+
+class _Asked(NamedTuple, Generic[Answer]):
+    """A question, the call that asks it, and when its answer must be there, by ``time.monotonic``."""
+
+    question: Question[Answer]
+    call: Any
+    deadline: float

@@ -1,0 +1,191 @@
+"""What clients say where no answer comes, each for what it is, and whom they ask again."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import datetime
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+import trustme
+
+from serving.api import grpc_api
+from serving.client.answers import TranslationError
+from serving.client.async_translator import AsyncTranslator
+from serving.client.channel import Tls
+from serving.client.translator import Translator
+from tests.serving.support import Certificates, Running, running
+from workspace.errors import UserError
+from workspace.machine import free_port
+
+pytestmark = pytest.mark.slow
+
+
+def said(address: str, tls: Tls | None = None) -> str:
+    with Translator(address, tls=tls, timeout=20) as translator, pytest.raises(TranslationError) as caught:
+        translator.translate("t")
+    return str(caught.value)
+
+
+@pytest.fixture
+def hangs_up() -> Iterator[str]:
+    """The address of one that takes connections and closes them."""
+
+    def close_each() -> None:
+        while True:
+            try:
+                listening.accept()[0].close()
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=close_each, daemon=True).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def test_what_listens_is_no_server(text_server: Running, hangs_up: str) -> None:
+    for host in ("127.0.0.1", "localhost"):  # which has an address more, where nobody listens
+        sentence = said(f"{host}:{text_server.rest_port}")
+        assert "HTTP is spoken there, not gRPC; give the port of its gRPC" in sentence
+    assert "somebody listens there, but hangs up; it may speak TLS (--tls)" in said(hangs_up)
+    assert "no host of this name is known" in said("nowhere.invalid:8500")
+    nothing = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    port = nothing.add_insecure_port("127.0.0.1:0")
+    nothing.start()
+    sentence = said(f"127.0.0.1:{port}")
+    assert sentence.startswith(f"what answers at 127.0.0.1:{port} serves no models")
+
+    async def ask() -> None:
+        async with AsyncTranslator(f"127.0.0.1:{port}") as translator:
+            with pytest.raises(TranslationError, match=re.escape(sentence)):
+                await translator.translate("t")
+
+    asyncio.run(ask())
+    nothing.stop(0).wait()
+
+
+@pytest.mark.parametrize(
+    ("address", "advice"),
+    [
+        ("http://localhost:8500", "gRPC takes no http://; give host:port, such as localhost:8500$"),
+        ("https://translate:8500/v1", r"such as translate:8500, and speak TLS \(--tls\)$"),
+        ("localhost", "'localhost' is no address of a server; give host:port"),
+        ("localhost:80000", "there is no port 80000"),
+        ("", "'' is no address of a server"),
+    ],
+)
+def test_what_is_no_address_is_refused(address: str, advice: str) -> None:
+    with pytest.raises(UserError, match=advice):
+        Translator(address)
+
+
+def test_a_proxy_is_not_asked_for_this_machine_and_named_for_others(
+    text_server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("http_proxy", proxy)
+    with Translator(text_server.address) as translator:
+        assert translator.translate("t").text == "one:t"
+    assert f"no server answers at example.invalid:8500: the proxy of http_proxy={proxy} " in said(
+        "example.invalid:8500"
+    )
+    monkeypatch.setenv("no_proxy", "localhost,.invalid")
+    assert "no host of this name is known" in said("example.invalid:8500")
+
+
+def test_tls_that_fails_is_said_for_what_it_is(text_model: Path, text_server: Running, tmp_path: Path) -> None:
+    certificates = Certificates()
+    authority, stranger = tmp_path / "ca.pem", tmp_path / "other.pem"
+    certificates.ca.cert_pem.write_to_path(authority)
+    trustme.CA().cert_pem.write_to_path(stranger)
+    assert "it speaks no TLS; leave out --tls" in said(text_server.address, Tls(authority))
+    mine = certificates.ca.issue_cert("127.0.0.1")
+    yesterday = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    cases = (
+        (mine, False, None, "it may speak TLS (--tls)"),
+        (mine, False, Tls(stranger), "its certificate does not pass (unable to get local issuer certificate)"),
+        (mine, True, Tls(authority), "it may want a client's certificate"),
+        (certificates.server, False, Tls(authority), "its certificate is for a host of another name"),
+        (
+            certificates.ca.issue_cert("127.0.0.1", not_after=yesterday),
+            False,
+            Tls(authority),
+            "(certificate has expired)",
+        ),
+    )
+    with contextlib.ExitStack() as servers:
+        addresses = []
+        for number, (certificate, asks, _, _) in enumerate(cases):
+            config = certificates.config(tmp_path / f"{number}.config", certificate, client_verify=asks)
+            server = servers.enter_context(running(text_model, "rnnsearch", ssl_config_file=config))
+            addresses.append(server.address)
+        with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:  # each takes seconds, of trying again
+            answers = list(pool.map(said, addresses, [tls for _, _, tls, _ in cases]))
+    for answer, (_, _, _, sentence) in zip(answers, cases, strict=True):
+        assert sentence in answer
+
+
+def test_no_such_version(text_server: Running) -> None:
+    for which, sentence in (
+        ({"version": 5}, "has no version 5 of model 'rnnsearch'"),
+        ({"label": "canary"}, "has no version with the label 'canary' of model 'rnnsearch'"),
+    ):
+        with (
+            Translator(text_server.address, **which) as translator,
+            pytest.raises(TranslationError, match=sentence),
+        ):
+            translator.translate("t")
+
+
+@pytest.mark.parametrize("full", ["threads", "queue"])
+def test_a_server_with_too_much_to_do_is_asked_again(
+    text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
+    """All are answered, in the end; who cannot wait that long is told why."""
+    monkeypatch.setattr(grpc_api, "MOST_WAITING", 0)
+    parameters = tmp_path / "batching.config"
+    parameters.write_text(
+        "max_batch_size { value: 1 } max_enqueued_batches { value: 1 } num_batch_threads { value: 1 }"
+        if full == "queue"
+        else "max_batch_size { value: 100 } batch_timeout_micros { value: 50000 }"
+    )
+    flags = {"enable_batching": True, "batching_parameters_file": parameters}
+    with running(text_model, "rnnsearch", grpc_max_threads=2 if full == "threads" else 50, **flags) as server:
+        with Translator(server.address) as translator, concurrent.futures.ThreadPoolExecutor(15) as pool:
+            answers = list(pool.map(translator.translate, [f"sentence {n}" for n in range(15)]))
+        assert [answer.text for answer in answers] == [f"one:sentence {n}" for n in range(15)]
+
+        async def ask() -> list[str]:
+            async with AsyncTranslator(server.address) as translator:
+                asked = (translator.translate(f"sentence {n}") for n in range(15))
+                return [answer.text for answer in await asyncio.gather(*asked)]
+
+        assert asyncio.run(ask()) == [answer.text for answer in answers]
+
+
+def test_a_server_that_stays_busy(text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call holds its only thread for seconds."""
+    monkeypatch.setattr(grpc_api, "MOST_WAITING", 0)
+    parameters = tmp_path / "batching.config"
+    parameters.write_text("max_batch_size { value: 100 } batch_timeout_micros { value: 3000000 }")
+    flags = {"enable_batching": True, "batching_parameters_file": parameters}
+    with (
+        running(text_model, "rnnsearch", grpc_max_threads=1, **flags) as server,
+        Translator(server.address) as patient,
+        Translator(server.address, timeout=0.5) as hurried,
+        concurrent.futures.ThreadPoolExecutor(1) as pool,
+    ):
+        first = pool.submit(patient.translate, "first")
+        time.sleep(0.5)
+        with pytest.raises(TranslationError, match=r"has too much to do \(Concurrent RPC limit exceeded!\)"):
+            hurried.translate("t")
+        assert first.result().text == "one:first"
