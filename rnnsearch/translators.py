@@ -15,6 +15,7 @@ from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
 from serving.client.answers import TextTooLongError, Translation
 from serving.client.channel import Tls
+from serving.client.questions import check_count
 from workspace.errors import UserError, user_errors
 from workspace.foreign_lines import foreign_lines_left_out
 from workspace.layout import (
@@ -52,13 +53,15 @@ class Translator(Protocol):
         """The best translation of each, with its score: log p / length^a (model.search)."""
 
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
-        """At most ``count`` translations of each, the best first. Raises UserError where the model's beam has fewer."""
+        """At most ``count`` translations of each, the best first. Raises UserError where the model's beam has fewer,
+        and ValueError for less than one."""
 
     def align(self, texts: Sequence[str]) -> list[Alignment]:
         """The best translation of each, and which words of the sentence each of its words attended to."""
 
     def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
-        """The score that the model gives to a translation of each."""
+        """The score that the model gives to a translation of each: to those of ``translate`` and ``nbest``, that which
+        came with them."""
 
     def close(self) -> None:
         """Lets go of the model, or of the connection."""
@@ -136,7 +139,7 @@ class LoadedTranslator:
         return self._answers(SIGNATURE, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
 
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
-        _check_count(count)
+        check_count(count)
 
         def read(found: Sequence[bytes], scores: Sequence[float]) -> list[Translation]:
             if count > len(found):
@@ -221,7 +224,7 @@ class ConnectedTranslator:
         return list(self._client.translate_many(text for (text,) in _rows(texts)))
 
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
-        _check_count(count)
+        check_count(count)
         return self._each(lambda text: self._client.nbest(text, count), [], texts)
 
     def align(self, texts: Sequence[str]) -> list[Alignment]:
@@ -262,11 +265,6 @@ def _warnings_left_out() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _check_count(count: int) -> None:
-    if count < 1:
-        raise UserError(f"{count} translations of each are asked for; ask for one or more")
 
 
 def _rows(*given: Iterable[str]) -> list[tuple[str, ...]]:

@@ -61,7 +61,7 @@ class TextTranslator(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def n_best(self, texts: tf.Tensor) -> Translated:
         """All of the beam, best first: text and score are [batch, k]. A beam that found fewer ends in empty texts with
-        a score of minus infinity."""
+        a score of minus infinity; of a blank text, and of one that is too long, there is one."""
         sentences = self._source(texts)
         return self._translated(self.hypotheses(sentences), sentences)
 
@@ -82,13 +82,22 @@ class TextTranslator(tf.Module):
     def score(self, texts: tf.Tensor, translations: tf.Tensor) -> tf.Tensor:
         """log p / length^a of a translation of each text, as the search has it: string [batch] to float32 [batch].
 
-        Minus infinity where either has more than ``search.max_source_length`` subwords.
+        A text can be written in several ways with subwords. One that the search finds is scored as it was written
+        there, so that a translation has the score that came with it; any other as SentencePiece writes it.
+
+        Minus infinity where the source has more than ``search.max_source_length`` subwords, or the translation twice as
+        many as the search gives at most.
         """
         source = self._source(texts)
-        target = self.target_subwords.ids(translations, self.search.max_source_length)
+        target = self.target_subwords.ids(translations, 2 * self._longest(self.search.max_source_length))
         log_p = forced_decoding(self.network, source.ids, target.ids).log_probability
         score = log_p / length_power(target.lengths + 1, self.search.length_normalization)
-        return tf.where(source.too_long | target.too_long, IMPOSSIBLE, score)
+        found = self._translated(self.hypotheses(source), source)
+        is_found = (found.text == translations[:, None]) & (found.score > IMPOSSIBLE)
+        score_of_found = tf.reduce_max(tf.where(is_found, found.score, IMPOSSIBLE), axis=1)
+        score = tf.where(target.too_long, IMPOSSIBLE, score)
+        score = tf.where(tf.reduce_any(is_found, axis=1), score_of_found, score)
+        return tf.where(source.too_long, IMPOSSIBLE, score)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
     def log_probability(self, texts: tf.Tensor, translations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -109,6 +118,10 @@ class TextTranslator(tf.Module):
         beam_size, exponent = self.search.beam_size, self.search.length_normalization
         return beam_search(self.network, sentences.ids, longest, beam_size, exponent, self.target_subwords.silent)
 
+    def _longest(self, source_length: int) -> int:
+        """The most subwords, without the end, of a translation of so many."""
+        return max(1, int(source_length * self.search.max_length_ratio) + self.search.max_length_extra)
+
     def _best(self, hypotheses: Hypotheses, sentences: Sentences) -> Translated:
         best = Hypotheses(*(tensor[:, :1] for tensor in hypotheses))
         return Translated(*(tensor[:, 0] for tensor in self._translated(best, sentences)))
@@ -117,10 +130,10 @@ class TextTranslator(tf.Module):
         """text and score: [batch, k]."""
         words, nothing = hypotheses.words, (sentences.lengths == 0)[:, None]
         texts = self.target_subwords.texts(tf.reshape(words, [-1, tf.shape(words)[2]]))
-        score_of_nothing = tf.where(sentences.too_long, IMPOSSIBLE, 0.0)[:, None]
+        is_blank = nothing & ~sentences.too_long[:, None] & (tf.range(words.shape[1]) == 0)
         return Translated(
             tf.where(nothing, "", tf.reshape(texts, tf.shape(words)[:2])),
-            tf.where(nothing, score_of_nothing, hypotheses.scores),
+            tf.where(nothing, tf.where(is_blank, 0.0, IMPOSSIBLE), hypotheses.scores),
         )
 
 

@@ -131,6 +131,8 @@ class _PredictionService(PredictionServiceServicer):
 
         def answer() -> PredictResponse:
             with self._metrics.request(model, "Predict", "GRPC"):
+                if not context.is_active():  # while it waited for a thread
+                    raise StatusError(grpc.StatusCode.CANCELLED, "the client has gone")
                 prediction = predict(self._models, request, timeout)
                 self._metrics.add_runtime_latency(model, "Predict", prediction.seconds)
                 return prediction.response()

@@ -70,8 +70,8 @@ class AsyncTranslator(Connection):
             await asyncio.gather(*asked, return_exceptions=True)
 
     async def nbest(self, text: str, count: int) -> list[Translation]:
-        """At most ``count`` translations of a sentence, the best first. Raises TranslationError, and UserError where
-        the model's beam has fewer."""
+        """At most ``count`` translations of a sentence, the best first. Raises TranslationError, UserError where the
+        model's beam has fewer, and ValueError for less than one."""
         return await self._ask(self._questions.nbest(text, count))
 
     async def align(self, text: str) -> Alignment:
@@ -79,7 +79,8 @@ class AsyncTranslator(Connection):
         return await self._ask(self._questions.alignment(text))
 
     async def score(self, text: str, translation: str) -> float:
-        """The length-normalised log-probability of any translation of a sentence. Raises TranslationError."""
+        """The length-normalised log-probability of any translation of a sentence; of the one that ``translate`` gives,
+        the score that came with it. Raises TranslationError."""
         return await self._ask(self._questions.score(text, translation))
 
     async def wait_until_ready(self, timeout: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import collections
 import concurrent.futures
 import contextlib
@@ -47,11 +48,17 @@ def translate_lines(options: argparse.Namespace) -> None:
         tls if options.tls or tls != Tls() else None,
     )
     hidden = not sys.stderr.isatty() or sys.stdout.isatty() or bool(options.text)
+    if isinstance(sys.stdout, io.TextIOWrapper) and codecs.lookup(sys.stdout.encoding).name == "ascii":
+        sys.stdout.reconfigure(encoding="utf-8")  # nobody's choice, but what there is where no language is set
     too_long = []
     with translator, _lines(options) as lines:
         answers = tqdm(_answers(translator, lines, options), "translating", unit=" lines", disable=hidden)
         for number, (line, answer) in enumerate(answers):
-            _print(number, line, answer, options.json)
+            try:
+                _print(number, line, answer, options.json)
+            except UnicodeEncodeError as error:
+                lacking = f"{error.encoding} has no {error.object[error.start : error.end]!r}, of line {number + 1:,}"
+                raise UserError(f"{lacking}; set PYTHONIOENCODING=utf-8, which has every character") from error
             if answer in (TOO_LONG, [], UNALIGNED):
                 too_long.append(number + 1)
     check_all_translated(too_long)

@@ -96,7 +96,11 @@ class Questions:
         return Question(self._request(SIGNATURE, {TEXT_INPUT: sent}), read)
 
     def nbest(self, text: str, count: int) -> Question[list[Translation]]:
-        """At most ``count``, the best first; ``read`` raises UserError where the model's beam has fewer."""
+        """At most ``count``, the best first; of a blank text the empty one, without a server. Raises ValueError for
+        less than one; ``read`` raises UserError where the model's beam has fewer."""
+        check_count(count)
+        if not text.strip():
+            return Question(None, lambda _: [BLANK])
 
         def read(response: Any) -> list[Translation]:
             outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
@@ -223,6 +227,12 @@ class Questions:
             f"model {self.model!r} at {self.address} gave {gave}; serve a model made with make train",
             grpc.StatusCode.INTERNAL,
         )
+
+
+def check_count(count: int) -> None:
+    """Raises ValueError where nobody can be given so many translations."""
+    if count < 1:
+        raise ValueError(f"{count} translations are asked for; ask for 1 or more")
 
 
 def batches(texts: Iterable[str]) -> Iterator[list[str]]:

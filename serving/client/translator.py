@@ -69,8 +69,8 @@ class Translator(Connection):
                     left.call.cancel()
 
     def nbest(self, text: str, count: int) -> list[Translation]:
-        """At most ``count`` translations of a sentence, the best first. Raises TranslationError, and UserError where
-        the model's beam has fewer."""
+        """At most ``count`` translations of a sentence, the best first. Raises TranslationError, UserError where the
+        model's beam has fewer, and ValueError for less than one."""
         return self._ask(self._questions.nbest(text, count))
 
     def align(self, text: str) -> Alignment:
@@ -78,7 +78,8 @@ class Translator(Connection):
         return self._ask(self._questions.alignment(text))
 
     def score(self, text: str, translation: str) -> float:
-        """The length-normalised log-probability of any translation of a sentence. Raises TranslationError."""
+        """The length-normalised log-probability of any translation of a sentence; of the one that ``translate`` gives,
+        the score that came with it. Raises TranslationError."""
         return self._ask(self._questions.score(text, translation))
 
     def wait_until_ready(self, timeout: float) -> None:

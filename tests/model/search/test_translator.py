@@ -85,7 +85,8 @@ def test_a_text_that_is_too_long_is_not_translated(
         np.testing.assert_array_equal(found.text[fits], expected.text[fits])
         np.testing.assert_allclose(found.score[fits], expected.score[fits], rtol=1e-5)
     np.testing.assert_array_equal(np.isneginf(translator.score(texts, tf.fill([len(TEXTS)], "one"))), ~fits)
-    assert np.all(np.isneginf(translator.score(tf.fill([2], "one"), tf.fill([2], " ".join(TEXTS)))))
+    far_too_long = " ".join(TEXTS * 10)
+    assert np.all(np.isneginf(translator.score(tf.fill([2], "one"), tf.fill([2], far_too_long))))
 
 
 def test_no_texts_at_all(translators: dict[int, TextTranslator]) -> None:
@@ -104,9 +105,9 @@ def test_the_best_of_the_n_best_is_the_translation(translators: dict[int, TextTr
     assert all_of_them.text.shape == all_of_them.score.shape == [len(TEXTS) + 1, beam_size]
     np.testing.assert_array_equal(all_of_them.text[:, 0], best.text)
     np.testing.assert_array_equal(all_of_them.score[:, 0], best.score)
-    assert np.all(np.diff(all_of_them.score, axis=1) <= 0)
+    assert np.all(all_of_them.score[:, 1:] <= all_of_them.score[:, :-1])
     np.testing.assert_array_equal(all_of_them.text[-1], [b""] * beam_size)
-    np.testing.assert_array_equal(all_of_them.score[-1], [0.0] * beam_size)
+    np.testing.assert_array_equal(all_of_them.score[-1], [0.0] + [-np.inf] * (beam_size - 1))
 
 
 def test_alignment_is_a_distribution_over_the_source_for_every_subword(trained: WorkDirectory) -> None:
@@ -131,23 +132,37 @@ def test_alignment_is_a_distribution_over_the_source_for_every_subword(trained: 
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0])
 def test_score_of_a_translation_is_what_the_search_gave_it(trained: WorkDirectory, exponent: float) -> None:
-    """And that of another is lower: the search found the best."""
-    search = TINY.search.model_copy(update={"length_normalization": exponent})
+    """However the search wrote it: a text may be written in several ways with subwords, and the best of them counts."""
+    search = TINY.search.model_copy(update={"length_normalization": exponent, "max_source_length": 30})
     translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
-    found = translator.n_best(tf.constant(TEXTS))
-    subwords = translator.target_subwords
-    compared = 0
-    hypotheses = translator.hypotheses(translator.source_subwords.ids(tf.constant(TEXTS)))
+    texts = tf.constant([*TEXTS, "", "zzz"])
+    found = translator.n_best(texts)
+    hypotheses = translator.hypotheses(translator.source_subwords.ids(texts))
+    written_otherwise = 0
     for slot in range(found.text.shape[1]):
-        scores = translator.score(tf.constant(TEXTS), found.text[:, slot])
-        again = subwords.ids(found.text[:, slot]).ids
-        for row in range(len(TEXTS)):
-            ours = [word for word in hypotheses.words[row, slot].numpy() if word != PADDING_ID]
-            # A text may be cut into subwords in another way than the search wrote it.
-            if ours == [word for word in again[row].numpy() if word != PADDING_ID]:
-                assert float(scores[row]) == pytest.approx(float(found.score[row, slot]), rel=1e-4)
-                compared += 1
-    assert compared >= len(TEXTS)
+        scores = translator.score(texts, found.text[:, slot])
+        again = translator.target_subwords.ids(found.text[:, slot]).ids
+        for row in range(len(texts)):
+            if found.score[row, slot] > -np.inf:
+                of_this_text = found.score[row].numpy()[found.text[row].numpy() == found.text[row, slot].numpy()]
+                assert float(scores[row]) == pytest.approx(float(of_this_text.max()), rel=1e-5)
+                ours, theirs = (
+                    [w for w in words.numpy() if w != PADDING_ID] for words in (hypotheses.words[row, slot], again[row])
+                )
+                written_otherwise += ours != theirs
+    assert written_otherwise > 0
+
+
+def test_the_longest_of_translations_is_scored(translators: dict[int, TextTranslator]) -> None:
+    """One of an untrained network, which never ends: more subwords than a source may have."""
+    longest = translators[3].search.model_copy(update={"max_source_length": 12, "max_length_ratio": 3.0})
+    translator = TextTranslator(translators[3].network, (translators[3].source_subwords,) * 2, longest)
+    texts = tf.constant(["one two three"])
+    best = translator.translate(texts)
+    assert int(translator.target_subwords.ids(best.text).lengths[0]) > 12
+    np.testing.assert_allclose(translator.score(texts, best.text), best.score, rtol=1e-5)
+    other = tf.strings.join([best.text, " one"])
+    assert np.isfinite(translator.score(texts, other)).all()
 
 
 def test_translate_all_keeps_the_order(translators: dict[int, TextTranslator]) -> None:

@@ -8,6 +8,7 @@ import inspect
 import io
 import itertools
 import json
+import os
 import re
 import shutil
 import socket
@@ -74,6 +75,7 @@ def test_blank_texts_need_no_server() -> None:
     blank = [" "] * (BATCHES_IN_FLIGHT * BATCH_SENTENCES + 1)
     with Translator(address) as translator:
         assert translator.translate("\n") == Translation("", 0.0)
+        assert translator.nbest(" \u3000", 5) == [Translation("", 0.0)]
         assert list(translator.translate_many(blank)) == [Translation("", 0.0)] * len(blank)
 
     async def talk() -> None:
@@ -82,6 +84,12 @@ def test_blank_texts_need_no_server() -> None:
             assert [answer async for answer in translator.translate_many(blank)] == [Translation("", 0.0)] * len(blank)
 
     asyncio.run(talk())
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_less_than_one_translation_is_nothing_to_ask_for(count: int) -> None:
+    with Translator() as translator, pytest.raises(ValueError, match=f"{count} translations are asked for; ask for 1"):
+        translator.nbest("t", count)
 
 
 def test_both_clients_have_the_same_calls() -> None:
@@ -372,6 +380,23 @@ def test_command_gives_json(text_server: Running, capsys: pytest.CaptureFixture)
         {"text": "été", "translation": "one:été", "score": 5.0},
         {"text": "", "translation": "", "score": 0.0},
     ]
+
+
+def test_command_writes_what_standard_output_can_hold(text_server: Running) -> None:
+    """UTF-8 where nobody has chosen anything; another encoding as long as it has the characters."""
+
+    def said(encoding: str, *texts: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "serving.translate", "--server", text_server.address, *texts]
+        environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+        ran = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+        return ran.returncode, ran.stdout.decode("latin-1" if encoding == "latin-1" else "utf-8"), ran.stderr.decode()
+
+    assert said("ascii", "été", "漢字") == (0, "one:été\none:漢字\n", "")
+    assert said("latin-1", "été") == (0, "one:été\n", "")
+    code, out, error = said("latin-1", "été", "漢字")
+    assert (code, out) == (1, "one:été\n")
+    assert error.startswith("error: latin-1 has no")
+    assert "of line 2; set PYTHONIOENCODING=utf-8" in error
 
 
 def test_command_translates_its_arguments(text_server: Running, capsys: pytest.CaptureFixture) -> None:
