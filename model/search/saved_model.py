@@ -65,15 +65,15 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
 
 
 def _write_warm_up(path: Path, sentences: list[str]) -> None:
-    """One record for each request: each of the sentences by itself, then all together."""
+    """One record for each request, of one sentence: more would not fit into a server's batches of any size."""
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as records:
-        for batch in (*([sentence] for sentence in sentences), sentences):
+        for sentence in sentences:
             log = PredictionLog()
             request = log.predict_log.request
             request.model_spec.name = MODEL_NAME
             request.model_spec.signature_name = SIGNATURE
-            request.inputs[TEXT_INPUT].CopyFrom(tf.make_tensor_proto(batch))
+            request.inputs[TEXT_INPUT].CopyFrom(tf.make_tensor_proto([sentence]))
             records.write(log.SerializeToString())
 
 

@@ -45,4 +45,8 @@ def warm_up(model: SavedModel, version: Path, iterations: int = 1) -> None:
             raise StatusError(StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {field}")
         if kind == "predict_log":
             for _ in range(iterations):
-                compute(model, log.predict_log.request, timeout=None)
+                try:
+                    compute(model, log.predict_log.request, timeout=None)
+                except StatusError as error:
+                    which = f"warm-up request {number} of {path} is not answered"
+                    raise StatusError(error.code, f"{which}: {error.message}") from error

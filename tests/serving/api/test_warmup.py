@@ -84,6 +84,20 @@ def test_a_version_that_cannot_answer_leaves_the_one_before(tmp_path: Path, text
         assert translation(server) == b"one:t"
 
 
+def test_a_request_that_no_batch_has_room_for_is_named(text_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(text_model / "1", tmp_path / "1")
+    write(tmp_path / "1", [log(request(text=["a"])), log(request(text=["a"] * 5))])
+    parameters = tmp_path / "batching.config"
+    parameters.write_text("max_batch_size { value: 4 }")
+    flags = {"enable_batching": True, "batching_parameters_file": parameters}
+    sentence = (
+        rf"warm-up request 2 of {tmp_path / '1' / REQUESTS} is not answered: Task size 5 is larger than maximum input "
+        "batch size 4"
+    )
+    with pytest.raises(UserError, match=sentence), running(tmp_path, "m", **flags):
+        pass
+
+
 def session_run() -> bytes:
     record = PredictionLog()
     record.session_run_log.SetInParent()
