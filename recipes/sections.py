@@ -18,6 +18,8 @@ Value = TypeVar("Value")
 
 # What a signed number of 32 bits holds, which is what TensorFlow and SentencePiece count in.
 MOST = 2**31 - 1
+# More would be infinite to the network.
+MOST_OF_FLOATS = 3e38
 # What people write for null.
 _NOTHING = ("off", "no", "none", "false", "never", "n", "-")
 
@@ -38,8 +40,9 @@ class Section(BaseModel):
             raise ValueError(f"null turns it off (it is {_as_yaml(value)})")
         if isinstance(value, bool) and {int, float} & kinds:
             raise ValueError(f"it takes a number (it is {_as_yaml(value)})")
-        if isinstance(value, (int, float)) and math.isfinite(value) and abs(value) > MOST:
-            raise ValueError(f"it takes no number above {MOST:,} (it is {value:,})")
+        most = MOST if int in kinds else MOST_OF_FLOATS
+        if isinstance(value, (int, float)) and math.isfinite(value) and abs(value) > most:
+            raise ValueError(f"it takes no number above {most:,} (it is {value:,})")
         return value
 
 
