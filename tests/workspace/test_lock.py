@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import signal
@@ -75,20 +76,28 @@ def test_a_place_that_is_not_there_is_left_alone(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["pipelines.prepare", "model.train", "model.evaluate", "model.export"])
+@pytest.mark.parametrize(
+    "command", ["pipelines.fetch", "pipelines.prepare", "model.train", "model.evaluate", "model.export"]
+)
 def test_commands_that_write_are_refused(command: str, tmp_path: Path) -> None:
-    (tmp_path / "recipe.yaml").write_text("name: tiny\n", encoding="utf-8")
+    corpus = "\n".join(f"    {side}: {write(tmp_path / side)}" for side in ("source", "target"))
+    (tmp_path / "recipe.yaml").write_text(f"name: tiny\ncorpus:\n  train:\n{corpus}\n", encoding="utf-8")
+    if command == "pipelines.fetch":
+        (tmp_path / "recipe.yaml").write_text("name: tiny\ncorpus: {train: {bible: {}}}\n", encoding="utf-8")
     before = sorted(tmp_path.iterdir())
     with holder(tmp_path) as first:
         try:
-            ran = subprocess.run(
-                [sys.executable, "-m", command, "--work", str(tmp_path)], capture_output=True, text=True, check=False
-            )
+            with pytest.raises(UserError) as refused:
+                importlib.import_module(command).main(["--work", str(tmp_path)])
         finally:
             first.kill()
-    assert ran.returncode == 1
-    assert ran.stderr.startswith(f"error: {tmp_path} is in use by first, process {first.pid} on ")
+    assert str(refused.value).startswith(f"{tmp_path} is in use by first, process {first.pid} on ")
     assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / ".lock"])
+
+
+def write(path: Path) -> Path:
+    path.write_text("one\n", encoding="utf-8")
+    return path
 
 
 def test_another_thread_is_refused_as_another_process_is(tmp_path: Path) -> None:
