@@ -25,7 +25,7 @@ class PartitionCounts:
     more or less than the pairs kept where corpora have weights.
 
     ``sha256`` and ``rejected_sha256`` are of the shard and of the file of its rejected pairs.
-    ``subwords``, ``words`` (separated by white space) and ``unknown`` (subwords) are sums over the records by
+    ``subwords``, ``words`` (as ``max_words`` counts them) and ``unknown`` (subwords) are sums over the records by
     side, ``lengths`` are records by the subwords of their longer side. ``not_utf8`` is corpus, line and file of
     the first pair that is not UTF-8.
     """
