@@ -80,7 +80,7 @@ def first_undecodable(counts: Sequence[PartitionCounts]) -> str | None:
     _, line, file = min(found)
     return (
         f"{file} line {line} is not UTF-8, as the first of {_rejected(counts, None)[NOT_UTF8]:,} such pairs; they are "
-        "rejected (convert the file with iconv -t UTF-8 to keep them)"
+        "rejected (to keep them, convert the file with iconv -f ITS_ENCODING -t UTF-8)"
     )
 
 
