@@ -55,6 +55,11 @@ def free_ports(count: int) -> list[int]:
         return found
 
 
+def host_and_port(host: str, port: int) -> str:
+    """As an address has them: an address of IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def check_port_is_free(host: str, port: int, flag: str) -> None:
     """Raises UserError where nobody can listen there; ``flag`` is the flag to choose another port with.
 

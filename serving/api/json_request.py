@@ -7,9 +7,8 @@ tensors. Follows TensorFlow Serving's util/json_tensor.cc, its error messages in
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+from serving.api.json_text import JsonObject, parse_json, quoted_json
 from serving.protocol.status import StatusError, invalid_argument
 from serving.protocol.tensors import dtype_name
 
@@ -27,7 +27,7 @@ Inputs = Mapping[str, TensorInfo]
 _BASE64 = "b64"
 _DEBUG_LIMIT = 256  # characters of a JSON value that a message quotes
 
-_JSON_TYPES = {type(None): "Null", dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
+_JSON_TYPES = {type(None): "Null", JsonObject: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
 
 # For every dtype that JSON can carry, its field in a TensorProto; for whole numbers their range as well.
 _INT32 = (-(2**31), 2**31 - 1)
@@ -52,13 +52,14 @@ def fill_predict_request(body: bytes, request: PredictRequest, find_inputs: Call
     ``find_inputs`` gives the inputs of a signature by its name. Raises StatusError INVALID_ARGUMENT where the body is
     not JSON, or not a request with those inputs.
     """
+    document = _parse(body)
     try:
-        return _fill_from(_parse(body), request, find_inputs)
+        return _fill_from(document, request, find_inputs)
     except RecursionError as error:
         raise invalid_argument("JSON Parse error: the lists are nested too deep") from error
 
 
-def _fill_from(document: dict[str, Any], request: PredictRequest, find_inputs: Callable[[str], Inputs]) -> bool:
+def _fill_from(document: JsonObject, request: PredictRequest, find_inputs: Callable[[str], Inputs]) -> bool:
     if "signature_name" in document:
         if not isinstance(document["signature_name"], str):
             message = (
@@ -88,20 +89,9 @@ def _fill_from(document: dict[str, Any], request: PredictRequest, find_inputs: C
     raise invalid_argument("Missing 'inputs' or 'instances' key")
 
 
-def _parse(body: bytes) -> dict[str, Any]:
-    if not body:
-        raise invalid_argument("JSON Parse error: The document is empty")
-    # Bytes that are not UTF-8 pass through as they are; what follows the first value is ignored.
-    text = body.decode("utf-8", errors="surrogateescape")
-    try:
-        document, _ = json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))
-    except json.JSONDecodeError as error:
-        reason = "Invalid value." if error.msg == "Expecting value" else error.msg
-        offset = len(text[: error.pos].encode("utf-8", errors="surrogateescape"))
-        raise invalid_argument(f"JSON Parse error: {reason} at offset: {offset}") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise invalid_argument(f"JSON Parse error: {error}") from error
-    if not isinstance(document, dict):
+def _parse(body: bytes) -> JsonObject:
+    document = parse_json(body)
+    if not isinstance(document, JsonObject):
         raise invalid_argument(f"JSON Value: {_debug(document)} Is not object")
     return document
 
@@ -121,7 +111,7 @@ def _fill_rows(instances: list[Any], inputs: Inputs, request: PredictRequest) ->
             raise invalid_argument(f"Expecting object but got list at item {number} of input list")
         if not named and _is_object(instance):
             raise invalid_argument(f"Expecting value/list but got object at item {number} of input list")
-        for name, value in instance.items() if named else [(sole, instance)]:
+        for name, value in instance.members if named else [(sole, instance)]:
             try:
                 _add_instance(name, value, inputs, shapes, request)
             except StatusError as error:
@@ -197,7 +187,7 @@ def _append(tensor: TensorProto, value: Any) -> None:
         message = f"Conversion of JSON Value: {_debug(value)} to type: {dtype_name(dtype)}"
         raise StatusError(StatusCode.UNIMPLEMENTED, message)
     field, whole = _FIELDS[dtype]
-    if dtype == types_pb2.DT_STRING and isinstance(value, dict):
+    if dtype == types_pb2.DT_STRING and isinstance(value, JsonObject):
         tensor.string_val.append(_decoded(value))
     elif dtype == types_pb2.DT_STRING and isinstance(value, str):
         tensor.string_val.append(_bytes_of(value))
@@ -216,13 +206,18 @@ def _append(tensor: TensorProto, value: Any) -> None:
         )
 
 
-def _decoded(value: dict[str, Any]) -> bytes:
+def _decoded(value: JsonObject) -> bytes:
     if not _is_base64(value):
         raise invalid_argument(f"JSON Value: {_debug(value)} not formatted correctly for base64 data")
+    # As absl::Base64Unescape: white space anywhere, and the padding whole, in one of two characters, or not at all.
+    encoded = re.sub(r"[ \t\n\v\f\r]", "", value[_BASE64])
+    digits = encoded.rstrip("=.")
+    padding = -len(digits) % 4
     try:
-        encoded = value[_BASE64]
-        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
+        if len(encoded) - len(digits) not in (0, padding):
+            raise ValueError("the padding is not whole")
+        return base64.b64decode(digits + "=" * padding, validate=True)
+    except ValueError as error:
         raise invalid_argument("Unable to base64 decode") from error
 
 
@@ -250,11 +245,15 @@ def _set_shape(tensor: TensorProto, shape: list[int]) -> None:
 
 
 def _is_base64(value: Any) -> bool:
-    return isinstance(value, dict) and list(value) == [_BASE64] and isinstance(value[_BASE64], str)
+    return (
+        isinstance(value, JsonObject)
+        and [name for name, _ in value.members] == [_BASE64]
+        and isinstance(value[_BASE64], str)
+    )
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, dict) and not _is_base64(value)
+    return isinstance(value, JsonObject) and not _is_base64(value)
 
 
 def _type_name(value: Any) -> str:
@@ -267,4 +266,4 @@ def _listed(shape: list[int]) -> str:
 
 def _debug(value: Any) -> str:
     """A JSON value as a message quotes it."""
-    return json.dumps(value, ensure_ascii=False)[:_DEBUG_LIMIT]
+    return quoted_json(value, _DEBUG_LIMIT)

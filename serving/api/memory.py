@@ -13,6 +13,7 @@ from pathlib import Path
 
 SECONDS_BETWEEN_LOOKS = 0.5
 MOST_BYTES_KEPT = 16 << 20
+LOOKS_AFTER_GROWTH = 10  # at which memory is given back too: the request may have been under way at the first
 
 _PAGES = Path("/proc/self/statm")
 
@@ -35,12 +36,14 @@ class MemoryKeeper:
         self._stopped.set()
 
     def _keep(self) -> None:
-        least = resident_bytes()
+        least, looks = resident_bytes(), 0
         while not self._stopped.wait(SECONDS_BETWEEN_LOOKS):
-            if resident_bytes() > least + MOST_BYTES_KEPT:
-                ctypes.CDLL(None).malloc_trim(0)
-                least = resident_bytes()
             least = min(least, resident_bytes())
+            if resident_bytes() > least + MOST_BYTES_KEPT:
+                looks = LOOKS_AFTER_GROWTH
+            if looks:
+                ctypes.CDLL(None).malloc_trim(0)
+                least, looks = resident_bytes(), looks - 1
 
 
 def resident_bytes() -> int:

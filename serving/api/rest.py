@@ -17,9 +17,11 @@ import logging
 import re
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -44,10 +46,13 @@ from serving.api.predict import DEFAULT_SIGNATURE, predict
 from serving.models.manager import ModelManager
 from serving.protocol.status import StatusError, invalid_argument, not_implemented
 from workspace.errors import UserError
+from workspace.machine import host_and_port
 
-_MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_POST = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE | re.ASCII)
-_GET = re.compile(_MODEL + r"(?:/(?P<subresource>metadata))?", re.IGNORECASE | re.ASCII)
+_WHICH = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_POST = re.compile(
+    rf"/v1/models/(?P<name>[^/:]+){_WHICH}:(?P<method>classify|regress|predict)", re.IGNORECASE | re.ASCII
+)
+_GET = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_WHICH}(?:/(?P<subresource>metadata))?", re.IGNORECASE | re.ASCII)
 
 _HTTP_STATUS = {
     StatusCode.INVALID_ARGUMENT: 400,
@@ -78,6 +83,7 @@ _SECONDS_BETWEEN_CHECKS = 1.0  # for requests that are overdue
 MOST_BODY_BYTES = 64 << 20
 MOST_HEADER_BYTES = 64 << 10
 MOST_CONNECTIONS = 1000
+ROOM_FOR_CONNECTIONS = 100  # kept free for those that come: the quiet ones give way
 
 
 @dataclass(frozen=True)
@@ -102,9 +108,12 @@ def application(models: ModelManager, metrics: Metrics, options: RestOptions) ->
         return response_to(Request(environ, populate_request=False))(environ, start_response)
 
     def response_to(request: Request) -> Response:
-        if request.path == options.metrics_path:
+        path = _path(request)
+        if path.partition("?")[0] == options.metrics_path:
+            if path != options.metrics_path:
+                return Response(f"Unexpected path: {path}. Should be {options.metrics_path}", 400)
             return Response(metrics.page(), content_type="text/plain")
-        if not request.path.lower().startswith("/v1/"):
+        if not path.lower().startswith("/v1/"):
             return NotFound().get_response(request)
         parts = _parts(request)
         try:
@@ -123,7 +132,8 @@ class RestServer:
     """The REST API on one port, in a thread of its own.
 
     A request that is too large is answered by 413 or 431, and its connection closed. Threads are given complete
-    requests only, so a client that sends slowly holds up nobody; it loses its connection after ``timeout``.
+    requests only, so a client that sends slowly holds up nobody; it loses its connection after ``timeout``. Where there
+    are many connections, those that are idle are closed, the longest quiet first.
 
     The loop over the sockets is run here: waitress's own neither limits the time of a whole request, nor ends in order
     while connections are open (Pylons/waitress, issue 198).
@@ -139,8 +149,8 @@ class RestServer:
             self._server = create_server(
                 application(models, metrics, options),
                 map=self._sockets,
-                host=host,
-                port=port,
+                # waitress opens the address of all of IPv6 for IPv6 only, gRPC for both.
+                listen=f"0.0.0.0:{port} [::]:{port}" if host == "::" else host_and_port(host, port),
                 threads=threads,
                 ident="",
                 connection_limit=MOST_CONNECTIONS,
@@ -170,6 +180,7 @@ class RestServer:
     def _serve(self) -> None:
         while self._stop_by is None:
             self._poll()
+            self._make_room()
             self._drop_the_late()
         for listener in [entry for entry in self._sockets.values() if isinstance(entry, BaseWSGIServer)]:
             wasyncore.dispatcher.close(listener)  # its own close would also close what wakes this loop
@@ -180,6 +191,16 @@ class RestServer:
 
     def _poll(self) -> None:
         wasyncore.loop(timeout=_LOOP_SECONDS, use_poll=True, map=self._sockets, count=1)
+
+    def _make_room(self) -> None:
+        surplus = len(self._sockets) - (MOST_CONNECTIONS - ROOM_FOR_CONNECTIONS)
+        if surplus <= 0:
+            return
+        quiet = [channel for channel in self._channels() if not channel.requests and not channel.total_outbufs_len]
+        # Those that are in the middle of a request go last.
+        quiet.sort(key=lambda channel: (channel.request is not None, channel.last_activity))
+        for channel in quiet[:surplus]:
+            channel.handle_close()
 
     def _drop_the_late(self) -> None:
         """Closes the connections of requests that are incomplete after the timeout."""
@@ -205,11 +226,36 @@ class RestServer:
         return [entry for entry in self._sockets.values() if isinstance(entry, HTTPChannel)]
 
 
-def _parts(request: Request) -> dict[str, Any]:
+def _path(request: Request) -> str:
+    """As it was sent, with what follows a question mark: TensorFlow Serving matches all of it, and decodes parts."""
+    sent = str(request.environ["REQUEST_URI"])
+    return re.sub("^[a-z]+://[^/?#]*", "", sent, flags=re.IGNORECASE) or "/"
+
+
+def _parts(request: Request) -> dict[str, str | None]:
     """The model, version, label, method and sub-resource in a request's path; nothing for a path the API lacks."""
     pattern = {"POST": _POST, "GET": _GET}.get(request.method)
-    matched = pattern.fullmatch(request.path) if pattern else None
-    return matched.groupdict() if matched else {}
+    matched = pattern.fullmatch(_path(request)) if pattern else None
+    parts = matched.groupdict() if matched else {}
+    return {name: value and unquote(value) for name, value in parts.items()}
+
+
+def _body(request: Request) -> bytes:
+    """Uncompressed. Of what is no gzip nothing is left, as in TensorFlow Serving.
+
+    Raises StatusError OUT_OF_RANGE where it is larger than MOST_BODY_BYTES.
+    """
+    sent = request.get_data(cache=False)
+    if "gzip" not in request.headers.get("Content-Encoding", ""):
+        return sent
+    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        body = stream.decompress(sent, MOST_BODY_BYTES + 1)
+    except zlib.error:
+        return b""
+    if len(body) > MOST_BODY_BYTES:
+        raise StatusError(StatusCode.OUT_OF_RANGE, f"the body is larger than {MOST_BODY_BYTES} bytes when uncompressed")
+    return body if stream.eof else b""
 
 
 def _preflight(request: Request) -> Response | None:
@@ -225,8 +271,11 @@ def _preflight(request: Request) -> Response | None:
 
 def _answer(models: ModelManager, metrics: Metrics, request: Request, options: RestOptions) -> Response:
     parts = _parts(request)
+    malformed = invalid_argument(f"Malformed request: {request.method} {_path(request)}")
     if not parts:
-        raise invalid_argument(f"Malformed request: {request.method} {request.path}")
+        raise malformed
+    if not parts["name"]:
+        raise invalid_argument("Missing model name in request.")
     spec = ModelSpec(name=parts["name"])
     if parts["version"]:
         if int(parts["version"]) >= 2**63:
@@ -235,10 +284,11 @@ def _answer(models: ModelManager, metrics: Metrics, request: Request, options: R
     if parts["label"]:
         spec.version_label = parts["label"]
     if request.method == "POST":
-        if parts["method"] == "predict":
-            return _in_json(_predict(models, metrics, spec, request.get_data(cache=False), options.timeout))
-        raise not_implemented(parts["method"].capitalize())
-    if parts["subresource"]:
+        method = parts["method"] or ""
+        if method == "predict":
+            return _in_json(_predict(models, metrics, spec, _body(request), options.timeout))
+        raise not_implemented(method.capitalize()) if method in ("classify", "regress") else malformed
+    if parts["subresource"] == "metadata":
         return _in_json(_metadata(models, spec))
     return _in_json(_json(get_model_status(models, GetModelStatusRequest(model_spec=spec))).encode())
 

@@ -26,7 +26,7 @@ from serving.protocol.flags import Flags
 from serving.protocol.model_config import read_model_config, single_model
 from serving.protocol.status import StatusError
 from workspace.errors import UserError
-from workspace.machine import check_port_is_free
+from workspace.machine import check_port_is_free, host_and_port
 
 
 class Server:
@@ -115,8 +115,9 @@ class Server:
     def describe(self) -> str:
         """One line: models, versions, addresses."""
         models = ", ".join(f"{name} version {version}" for name, version in self._models.available()) or "no model"
-        rest = f", REST at http://{self._flags.host}:{self._flags.rest_api_port}" if self._rest else ""
-        return f"serving {models}: gRPC at {self._flags.host}:{self.port}{rest}"
+        flags = self._flags
+        rest = f", REST at http://{host_and_port(flags.host, flags.rest_api_port)}" if self._rest else ""
+        return f"serving {models}: gRPC at {host_and_port(flags.host, self.port)}{rest}"
 
 
 def _model_config(flags: Flags) -> ModelServerConfig:

@@ -132,10 +132,8 @@ def save_text_model(path: Path, prefix: str) -> None:
 def running(base_path: Path, name: str, **flags: Any) -> Iterator[Running]:
     """A server of the SavedModels under ``base_path``, stopped at the end."""
     rest_port = free_port()
-    given = {"file_system_poll_wait_seconds": 1, "max_num_load_retries": 0, **flags}
-    server = Server(
-        Flags(model_base_path=base_path, model_name=name, host="127.0.0.1", port=0, rest_api_port=rest_port, **given)
-    )
+    given = {"file_system_poll_wait_seconds": 1, "max_num_load_retries": 0, "host": "127.0.0.1", **flags}
+    server = Server(Flags(model_base_path=base_path, model_name=name, port=0, rest_api_port=rest_port, **given))
     try:
         assert server.start(threading.Event())
         with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:

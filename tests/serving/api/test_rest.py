@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+import re
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
 
+from serving.api.rest import MOST_BODY_BYTES
 from tests.serving.support import Running
 
 pytestmark = pytest.mark.slow
@@ -79,6 +84,51 @@ def test_nan_and_infinity_are_bare_tokens(numbers_server: Running) -> None:
     assert "[[Infinity, -Infinity]]" in text
 
 
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ('{"signature_name": "reciprocal", "inputs": [Inf, -Inf, -NaN, 2]}', "[NaN, NaN, NaN, 0.5]"),
+        ('{"signature_name": "blob", "inputs": ["Inf", "-NaN", "\\"Inf"], "n": Inf}', "SW5m, LU5hTg==, Iklu"),
+        ('\ufeff {"signature_name": "reciprocal", "inputs": [2]} and more', "[0.5]"),
+        (
+            '{"signature_name": "reciprocal", "n": ' + '[{"a": ' * 9999 + "7" + "}]" * 9999 + ', "inputs": [2]}',
+            "[0.5]",
+        ),
+        ('{"signature_name": "reciprocal", "signature_name": "x", "inputs": [2], "inputs": "x"}', "[0.5]"),
+        ('{"signature_name": "reciprocal", "instances": [{"x": 2, "x": 4}]}', "[0.5]"),
+        (
+            '{"signature_name": "blob", "inputs": [{"b64": "AP\\n 8="}, {"b64": "AP8"}, {"b64": "AP8."}]}',
+            "AP8=, AP8=, AP8=",
+        ),
+    ],
+    ids=["Inf", "Inf in text", "BOM", "deep", "twice", "twice in an instance", "base64"],
+)
+def test_json_is_read_as_rapidjson_does(numbers_server: Running, body: str, answer: str) -> None:
+    status, text = numbers_server.rest("POST", f"{NUMBERS}:predict", body)
+    assert status == 200, text
+    assert answer in re.sub(r'\{\s*"b64": "([^"]*)"\s*\}', r"\1", re.sub(r"\s+", " ", text))
+
+
+def test_bodies_may_be_compressed(text_server: Running) -> None:
+    def answered(body: bytes, encoding: str) -> tuple[int, str]:
+        url = f"http://127.0.0.1:{text_server.rest_port}/v1/models/rnnsearch:predict"
+        request = urllib.request.Request(url, body, {"Content-Encoding": encoding})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    packed = gzip.compress(b'{"instances": ["packed"]}')
+    for encoding in ("gzip", "x-gzip"):
+        status, text = answered(packed, encoding)
+        assert (status, "one:packed" in text) == (200, True)
+    for damaged in (b"no gzip", packed[:-4]):
+        assert answered(damaged, "gzip") == (400, '{\n    "error": "JSON Parse error: The document is empty"\n}')
+    status, text = answered(gzip.compress(bytes(MOST_BODY_BYTES + 1)), "gzip")
+    assert (status, "is larger than" in text) == (400, True)
+
+
 def test_binary_values_are_base64_both_ways(numbers_server: Running) -> None:
     body = {"signature_name": "blob", "instances": [{"b64": "AP8="}, "text"]}
     assert predict(numbers_server, body) == (200, {"predictions": [{"b64": "AP8="}, {"b64": "dGV4dA=="}]})
@@ -113,6 +163,13 @@ def test_metadata(text_server: Running) -> None:
         ("POST", NUMBERS, 400, f"Malformed request: POST {NUMBERS}"),
         ("GET", "/v1/elsewhere", 400, "Malformed request: GET /v1/elsewhere"),
         ("PUT", NUMBERS, 400, f"Malformed request: PUT {NUMBERS}"),
+        ("GET", "/v1/models", 400, "Missing model name in request."),
+        ("POST", "/v1/models", 400, "Malformed request: POST /v1/models"),
+        ("POST", f"{NUMBERS}:PREDICT", 400, f"Malformed request: POST {NUMBERS}:PREDICT"),
+        ("POST", f"{NUMBERS}:predict?x=1", 400, f"Malformed request: POST {NUMBERS}:predict?x=1"),
+        ("GET", f"{NUMBERS}?x=1", 404, "Could not find any versions of model numbers?x=1"),
+        ("GET", "/v1/models/a%2Fb%3A%C3%A9%25", 404, "Could not find any versions of model a/b:é%"),
+        ("POST", f"{NUMBERS}/labels/a%3Ab%2Fc:predict", 400, "Unrecognized servable version label: a:b/c"),
         ("GET", "/v1/models/x", 404, "Could not find any versions of model x"),
         ("GET", f"{NUMBERS}/versions/9", 404, "Could not find version 9 of model numbers"),
         ("GET", "/v1/models/x/metadata", 404, "Servable not found for request: Latest(x)"),
@@ -146,7 +203,12 @@ def test_methods_that_are_not_implemented_say_so(numbers_server: Running) -> Non
         ("", "JSON Parse error: The document is empty"),
         ("{", "JSON Parse error: "),
         ("nonsense", "JSON Parse error: Invalid value. at offset: 0"),
-        ("[" * 100_000, "JSON Parse error: the lists are nested too deep"),
+        ("[" * 100_000, "JSON Parse error: Invalid value. at offset: 100000"),
+        ("[" * 1_000_001, "JSON Parse error: the lists are nested too deep"),
+        ('{"signature_name": ' + "[" * 200_000 + "]" * 200_000 + "}", "'signature_name' key must be a string value."),
+        ('{"a": ' + "[" * 200_000 + "]" * 199_999 + ', "b"', "JSON Parse error: Missing a comma or ] after an array"),
+        ('{"a": 1e999, "signature_name": "reciprocal", "inputs": [1]}', "Number too big to be stored in double."),
+        ('{"signature_name": "reciprocal", "inputs": [Info]}', "JSON Parse error: Invalid value."),
         ('{"signature_name": "reciprocal", "inputs": ' + "[" * 300 + "]" * 300 + "}", "tensor parsing error: x"),
         ('{"signature_name": "\\ud800", "inputs": 1}', 'Serving signature name: "?" not found in signature def'),
         ('{"signature_name": "blob", "inputs": ["\\ud800"]}', "The surrogate pair in string is invalid."),
@@ -195,6 +257,8 @@ def test_methods_that_are_not_implemented_say_so(numbers_server: Running) -> Non
             "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected at level: 2",
         ),
         ({"signature_name": "blob", "inputs": {"data": [{"b64": "@"}]}}, "Unable to base64 decode"),
+        ({"signature_name": "blob", "inputs": {"data": [{"b64": "AA="}]}}, "Unable to base64 decode"),
+        ('{"signature_name": "blob", "instances": [{"b64": "AA", "b64": "AA"}]}', "does not have named input: b64"),
         ({"signature_name": "blob", "inputs": {"data": [{"c": 1}]}}, "not formatted correctly for base64 data"),
     ],
 )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from serving.api import rest
 from serving.api.memory import resident_bytes
-from serving.api.rest import MOST_BODY_BYTES, MOST_HEADER_BYTES
+from serving.api.rest import MOST_BODY_BYTES, MOST_CONNECTIONS, MOST_HEADER_BYTES
+from serving.client.translator import Translator
 from tests.serving.support import DEADLINE, Running, eventually, running
 
 pytestmark = pytest.mark.slow
@@ -102,4 +106,35 @@ def test_large_requests_leave_no_memory_behind(server: Running) -> None:
     before = resident_bytes()
     for _ in range(6):
         assert server.rest("POST", "/v1/models/none:predict", body)[0] == 404
-    eventually(lambda: resident_bytes() < before + 60_000_000)
+    eventually(lambda: resident_bytes() < before + 100_000_000)
+
+
+def test_idle_connections_give_way(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were quiet for longest; not one that is in the middle of a request."""
+    monkeypatch.setattr(rest, "ROOM_FOR_CONNECTIONS", MOST_CONNECTIONS - 60)
+    with connect(server) as first, connect(server) as busy, contextlib.ExitStack() as idle:
+        first.sendall(REQUEST)
+        assert first.recv(12) == b"HTTP/1.1 200"
+        busy.sendall(REQUEST[:-1])
+        for _ in range(200):
+            idle.enter_context(connect(server))
+        assert is_answered(server)
+        first.settimeout(DEADLINE)
+        while first.recv(1000):
+            pass
+        busy.sendall(REQUEST[-1:])
+        assert busy.recv(12) == b"HTTP/1.1 200"
+
+
+def test_every_address_is_that_of_both_families(text_model: Path) -> None:
+    with running(text_model, "rnnsearch", host="::") as server:
+        for host in ("127.0.0.1", "[::1]"):
+            with urllib.request.urlopen(
+                f"http://{host}:{server.rest_port}/v1/models/rnnsearch", timeout=DEADLINE
+            ) as answer:
+                assert "AVAILABLE" in answer.read().decode()
+            with Translator(f"{host}:{server.server.port}") as translator:
+                assert translator.translate("t").text == "one:t"
+        assert server.server.describe().endswith(
+            f"gRPC at [::]:{server.server.port}, REST at http://[::]:{server.rest_port}"
+        )
