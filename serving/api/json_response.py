@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
 from serving.api.predict import Prediction
@@ -72,7 +73,7 @@ def _check_batch_sizes(prediction: Prediction) -> None:
 
 
 def _rendered(name: str, array: np.ndarray, prediction: Prediction) -> _Node:
-    dtype = prediction.signature.outputs[name].dtype
+    dtype = tf.as_dtype(prediction.signature.outputs[name].dtype).base_dtype.as_datatype_enum
     leaf: Callable[[Any], _Node]
     if dtype == types_pb2.DT_STRING:
         leaf = _base64 if name.endswith(_BYTES_SUFFIX) else _string

@@ -91,9 +91,9 @@ class ModelManager:
     def reload(self, config: ModelServerConfig, is_waited_for: Callable[[], bool]) -> None:
         """Serves ``config`` in place of the current configuration; models that it leaves out are unloaded.
 
-        Returns once every added model is available or given up, or nobody waits any more. Raises StatusError:
-        INVALID_ARGUMENT or FAILED_PRECONDITION where the configuration is refused, and then nothing has changed;
-        UNKNOWN where an added model does not become available.
+        Returns once every added model is available, given up or left out by a later configuration, or nobody waits any
+        more. Raises StatusError: INVALID_ARGUMENT or FAILED_PRECONDITION where the configuration is refused, and then
+        nothing has changed; UNKNOWN where an added model does not become available.
         """
         if config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
@@ -102,17 +102,13 @@ class ModelManager:
             )
         added = self._apply(config)
         for model in added:
-            while not model.wait_until_settled(_SECONDS_BETWEEN_LOOKS):
+            while model.base_path and not model.wait_until_settled(_SECONDS_BETWEEN_LOOKS):
                 if not is_waited_for() or self._stopping:
                     return
-        failed = [(model.name, state) for model in added if (state := model.failure())]
-        if failed:
-            each = "".join(
-                f"{{{{name: {name} version: {state.version}}} due to error: {CODES[state.status.error_code].name}: "
-                f"{state.status.error_message}}}, "
-                for name, state in failed
+        if failed := [why for model in added if (why := _why_unavailable(model))]:
+            raise StatusError(
+                StatusCode.UNKNOWN, f"{len(failed)} model(s) did not become available: {{{''.join(failed)}}}"
             )
-            raise StatusError(StatusCode.UNKNOWN, f"{len(failed)} model(s) did not become available: {{{each}}}")
 
     @contextlib.contextmanager
     def lease(self, spec: ModelSpec) -> Iterator[tuple[int, SavedModel]]:
@@ -214,3 +210,13 @@ class ModelManager:
             self._complaint = complaint
         else:
             self._complaint = ""
+
+
+def _why_unavailable(model: ServedModel) -> str | None:
+    """In TensorFlow Serving's words; None where it is available, or was."""
+    if state := model.failure():
+        code, message = CODES[state.status.error_code].name, state.status.error_message
+        return f"{{{{name: {model.name} version: {state.version}}} due to error: {code}: {message}}}, "
+    if not model.base_path and not model.states():
+        return f"{{{{name: {model.name}}} due to error: ABORTED: it was left out by a later configuration}}, "
+    return None

@@ -142,6 +142,8 @@ class ServedModel:
         """Loads the wanted versions that are due, and unloads the others as soon as they can be spared."""
         for version in [version for version in self._attempts if version not in self._wanted]:
             del self._attempts[version]
+            failed = self._states[version].status
+            self._set_state(version, ModelVersionStatus.END, failed.error_code, failed.error_message)
         self._unload_the_replaced()
         for version in sorted(self._wanted, reverse=True):
             if version not in self._loaded and self._is_due(version):
@@ -218,8 +220,10 @@ class ServedModel:
             self._changed.notify_all()
 
     def _failed(self) -> ModelVersionStatus | None:
+        """The state of the newest version, where its attempts are used up; not of one that has been taken away."""
         newest = self._states[max(self._states)] if self._states else None
-        return newest if newest and newest.state == ModelVersionStatus.END and newest.status.error_code else None
+        is_failed = newest and newest.state == ModelVersionStatus.END and newest.version in self._attempts
+        return newest if is_failed else None
 
     def _complain(self, complaint: str) -> None:
         """Says what is wrong with the base path once, not at every poll."""

@@ -12,7 +12,12 @@ from pathlib import Path
 from google.protobuf import text_format
 from grpc import StatusCode
 from tensorflow_serving.config.file_system_storage_path_source_pb2 import FileSystemStoragePathSourceConfig
-from tensorflow_serving.config.model_server_config_pb2 import TENSORFLOW, ModelConfig, ModelServerConfig
+from tensorflow_serving.config.model_server_config_pb2 import (
+    MODEL_TYPE_UNSPECIFIED,
+    TENSORFLOW,
+    ModelConfig,
+    ModelServerConfig,
+)
 
 from serving.protocol.status import StatusError, invalid_argument
 from workspace.errors import UserError
@@ -82,6 +87,13 @@ def chosen_versions(
 
 
 def _platform(model: ModelConfig) -> str:
+    if model.model_type and model.model_platform:
+        raise invalid_argument(
+            "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform, "
+            f"model name is {model.name}"
+        )
+    if model.model_type not in (MODEL_TYPE_UNSPECIFIED, TENSORFLOW):
+        raise invalid_argument(f"ModelServerConfig::model_type choice {model.model_type} not supported.")
     platform = str(model.model_platform or (PLATFORM if model.model_type == TENSORFLOW else ""))
     if not platform:
         raise invalid_argument(

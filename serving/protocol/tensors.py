@@ -45,20 +45,35 @@ def dtype_name(dtype: int) -> str:
 
 def array_of(tensor: TensorProto) -> np.ndarray:
     """The value of ``tensor``. Raises ValueError where fields and shape do not describe one, or one too large."""
+    if tensor.tensor_shape.unknown_rank:
+        raise ValueError("a tensor of unknown rank")
     elements = math.prod(dim.size for dim in tensor.tensor_shape.dim)
     if elements > MOST_ELEMENTS_LEFT_OUT and elements > tensor.ByteSize():
         raise ValueError(f"{tensor.ByteSize()} bytes ask for {elements} elements")
     try:
-        return tf.make_ndarray(tensor)
+        return tf.make_ndarray(_without_surplus(tensor, elements))
     except (TypeError, OverflowError) as error:
         raise ValueError(str(error)) from error
 
 
+def _without_surplus(tensor: TensorProto, elements: int) -> TensorProto:
+    """Of values that the shape has no place for TensorFlow takes the first."""
+    field = _FIELDS.get(tf.as_dtype(tensor.dtype))
+    most = 2 * elements if field in ("scomplex_val", "dcomplex_val") else elements
+    if field is None or len(getattr(tensor, field)) <= most:
+        return tensor
+    fitting = TensorProto()
+    fitting.CopyFrom(tensor)
+    del getattr(fitting, field)[most:]
+    return fitting
+
+
 def tensor_of(array: np.ndarray, dtype: int) -> TensorProto:
     """``array`` as a TensorProto with the typed field of ``dtype`` filled, never ``tensor_content``."""
-    tensor = TensorProto(dtype=dtype)
+    known = tf.as_dtype(dtype).base_dtype  # of a reference to a variable, the variable's
+    tensor = TensorProto(dtype=known.as_datatype_enum)
     tensor.tensor_shape.dim.extend(type(tensor.tensor_shape).Dim(size=size) for size in array.shape)
-    field = _FIELDS[tf.as_dtype(dtype)]
+    field = _FIELDS[known]
     getattr(tensor, field).extend(_values(array.ravel(), field))
     return tensor
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
-from tests.serving.support import Running, request
+from tests.serving.support import Running, request, running
 
 pytestmark = pytest.mark.slow
 
@@ -216,3 +219,36 @@ def _empty_request(method: str) -> Any:
         "Regress": regression_pb2.RegressionRequest,
         "MultiInference": inference_pb2.MultiInferenceRequest,
     }[method]()
+
+
+def test_outputs_that_are_references_to_variables(tmp_path: Path) -> None:
+    """As TensorFlow Serving's saved_model_counter gives them: a variable of TensorFlow 1 after it is changed."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        counter = tf.compat.v1.Variable(0.0, use_resource=False)
+        by = tf.compat.v1.placeholder(tf.float32, [])
+        outputs = {"count": tf.compat.v1.assign_add(counter, by)}
+        session.run(tf.compat.v1.global_variables_initializer())
+        signature = tf.compat.v1.saved_model.predict_signature_def({"by": by}, outputs)
+        builder = tf.compat.v1.saved_model.Builder(str(tmp_path / "1"))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()
+    assert signature.outputs["count"].dtype == types_pb2.DT_FLOAT_REF
+    with running(tmp_path, "counter") as server:
+        count = server.prediction.Predict(request("counter", by=2.0), timeout=20).outputs["count"]
+        assert (count.dtype, list(count.float_val)) == (types_pb2.DT_FLOAT, [2.0])
+        assert server.rest("POST", "/v1/models/counter:predict", {"inputs": 3}) == (200, '{\n    "outputs": 5.0\n}')
+
+
+def test_a_tensor_of_unknown_rank_is_none(numbers_server: Running) -> None:
+    wrong = request(signature="reciprocal", x=[1.0])
+    wrong.inputs["x"].tensor_shape.unknown_rank = True
+    assert refusal(numbers_server, wrong) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
+    del wrong.inputs["x"].tensor_shape.dim[:]
+    assert refusal(numbers_server, wrong) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
+
+
+def test_values_that_the_shape_has_no_place_for_are_left(numbers_server: Running) -> None:
+    more = request(signature="reciprocal", x=[1.0, 2.0])
+    more.inputs["x"].ClearField("tensor_content")
+    more.inputs["x"].float_val[:] = [1.0, 2.0, 4.0]
+    assert list(numbers_server.prediction.Predict(more, timeout=20).outputs["y"].float_val) == [1.0, 0.5]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -200,6 +202,22 @@ def test_a_model_that_does_not_load(server: Running, versions: Path, tmp_path: P
     assert states(server, "broken") == {1: "END"}
 
 
+def test_a_reload_ends_when_a_later_one_leaves_its_model_out(server: Running, versions: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    others = (model("a", versions / "a"), model("b", versions / "b"))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(reload, server, config_of(*others, model("c", tmp_path / "empty")))
+        eventually(lambda: "c" in server.server._models._models)
+        time.sleep(0.3)
+        assert not waiting.done()
+        reload(server, config_of(*others))
+        with pytest.raises(
+            grpc.RpcError, match=r"1 model\(s\) did not become available: .*name: c.* left out"
+        ) as caught:
+            waiting.result(timeout=DEADLINE / 2)
+    assert caught.value.code() is grpc.StatusCode.UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("config", "code", "message"),
     [
@@ -208,6 +226,12 @@ def test_a_model_that_does_not_load(server: Running, versions: Path, tmp_path: P
         (config_of(model("x", Path("/x")), model("x", Path("/y"))), "INVALID_ARGUMENT", "Illegal to list model x mul"),
         (config_of(model("x", Path("x"))), "INVALID_ARGUMENT", "Expected model x to have an absolute path or URI; got"),
         (config_of(model("x", Path("/x"), platform="")), "INVALID_ARGUMENT", "Illegal setting neither ModelServerConf"),
+        (config_of(model("x", Path("/x"), "model_type: TENSORFLOW")), "INVALID_ARGUMENT", "Illegal setting both Model"),
+        (
+            config_of(model("x", Path("/x"), "model_type: OTHER", "")),
+            "INVALID_ARGUMENT",
+            "ModelServerConfig::model_type choice 2",
+        ),
         (
             config_of(model("x", Path("/x"), platform="o")),
             "INVALID_ARGUMENT",

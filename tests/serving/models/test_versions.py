@@ -125,6 +125,21 @@ def test_a_failing_version_is_tried_again(tmp_path: Path, text_model: Path, caps
         server.stop(grace_seconds=5)
 
 
+def test_a_failing_version_that_is_taken_away_ends_and_is_forgotten(tmp_path: Path, text_model: Path) -> None:
+    """What comes in its place, by the same number too, begins anew."""
+    shutil.copytree(text_model / "1", tmp_path / "1")
+    with running(tmp_path, "m", max_num_load_retries=5, load_retry_interval_micros=3_600_000_000) as server:
+        (tmp_path / "2").mkdir()
+        eventually(lambda: 2 in states(server.model) and states(server.model)[2].status.error_code != 0)
+        assert states(server.model)[2].state == ModelVersionStatus.LOADING
+        (tmp_path / "2").rmdir()
+        eventually(lambda: states(server.model)[2].state == ModelVersionStatus.END)
+        assert translation(server) == b"one:t"
+        save_text_model(tmp_path / "2", "two:")
+        eventually(lambda: translation(server) == b"two:t")
+        assert states(server.model)[2].status.error_code == 0
+
+
 def test_a_first_version_that_does_not_load_ends_the_start(tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
     with pytest.raises(UserError, match=r"version 1 of model m in .* does not load"), running(tmp_path, "m"):
