@@ -96,6 +96,7 @@ class Exported(tf.Module):
         most = translator.search.max_request_texts
 
         def limited(text: tf.Tensor) -> tf.Tensor:
+            text = _list(text)
             refusal = f"a request has more than {most} texts; ask for fewer at a time"
             with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(text), most, message=refusal)]):
                 return tf.identity(text)
@@ -120,11 +121,21 @@ class Exported(tf.Module):
 
         @tf.function(input_signature=[text, translation], autograph=False)
         def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {SCORE_OUTPUT: translator.score(limited(text), translation)}
+            text, translation = limited(text), _list(translation)
+            pairs = tf.debugging.assert_equal(
+                tf.size(text), tf.size(translation), message="texts and translations are not as many"
+            )
+            with tf.control_dependencies([pairs]):
+                return {SCORE_OUTPUT: translator.score(tf.identity(text), translation)}
 
         self.by_signature = {SIGNATURE: serve, NBEST_SIGNATURE: nbest, SCORE_SIGNATURE: score}
         if translator.network.attends:
             self.by_signature[ALIGN_SIGNATURE] = align
+
+
+def _list(texts: tf.Tensor) -> tf.Tensor:
+    """As it is. A server feeds whatever shape it is given: a list of lists fails here, and not one text for another."""
+    return tf.ensure_shape(texts, [None])
 
 
 def _named(translated: Translated) -> dict[str, tf.Tensor]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckResponse
@@ -37,6 +38,7 @@ from serving.api.predict import predict
 from serving.models.manager import ModelManager
 from serving.protocol.status import StatusError, not_implemented
 from workspace.errors import UserError
+from workspace.machine import host_and_port
 
 _Response = TypeVar("_Response")
 
@@ -92,12 +94,13 @@ class GrpcServer:
             for service in ("PredictionService", "ModelService"):
                 self._health.set(service, HealthCheckResponse.SERVING)
             names.append(HEALTH_SERVICE)
-        enable_server_reflection([*names, REFLECTION_SERVICE], self._server)
+        enable_server_reflection([*names, REFLECTION_SERVICE], self._server, _Described())
         self.port = 0
         if options.port or not options.socket_path:
-            host = f"[{options.host}]" if ":" in options.host else options.host
             where = f"the gRPC port {options.port} on {options.host}"
-            self.port = self._listen(f"{host}:{options.port}", options, f"{where} cannot be opened", "--port")
+            self.port = self._listen(
+                host_and_port(options.host, options.port), options, f"{where} cannot be opened", "--port"
+            )
         if options.socket_path:
             where = f"the socket {options.socket_path}"
             self._listen(f"unix:{options.socket_path}", options, f"{where} cannot be opened", "--grpc_socket_path")
@@ -118,6 +121,21 @@ class GrpcServer:
             return int(self._server.add_secure_port(address, options.credentials))
         except RuntimeError as error:
             raise UserError(f"{failure}: {error}; choose another {flag}") from error
+
+
+class _Described:
+    """What reflection tells: all that protobuf knows, and by the name of a method, as ghz and grpcurl ask, its file."""
+
+    _pool = descriptor_pool.Default()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> Any:  # noqa: N802
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return self._pool.FindMethodByName(symbol).containing_service.file
 
 
 class _PredictionService(PredictionServiceServicer):

@@ -15,6 +15,7 @@ import grpc
 from serving.client import messages
 from serving.client.failures import is_on_this_machine
 from serving.client.questions import Questions
+from workspace.certificates import check_authority, check_certificate
 from workspace.errors import UserError
 from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME
 
@@ -59,10 +60,16 @@ class Tls:
     key: str | Path | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Raises UserError where a file cannot be read, or only one of certificate and key is given."""
+        """Raises UserError where a file cannot be read or is not what it should be, or only one of certificate and key
+        is given."""
         if (self.certificate is None) != (self.key is None):
             raise UserError("a client's certificate needs its key, and a key its certificate; give both or neither")
-        return grpc.ssl_channel_credentials(_read(self.authority), _read(self.key), _read(self.certificate))
+        authority, key, certificate = _read(self.authority), _read(self.key), _read(self.certificate)
+        if authority is not None:
+            check_authority(authority, str(self.authority))
+        if certificate is not None and key is not None:
+            check_certificate(certificate, key, str(self.certificate), str(self.key))
+        return grpc.ssl_channel_credentials(authority, key, certificate)
 
 
 class Methods(NamedTuple):

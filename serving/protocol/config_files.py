@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 from google.protobuf import text_format
 
+from workspace.certificates import check_authority, check_certificate
 from workspace.errors import UserError
 from workspace.protobuf import message_classes
 
@@ -44,6 +45,14 @@ def server_credentials(ssl_config_file: Path) -> grpc.ServerCredentials:
     for name in ("server_key", "server_cert", *(["custom_ca"] if config.client_verify else [])):
         if not getattr(config, name):
             raise UserError(f"{ssl_config_file} has no {name}; give it in PEM form")
+    check_certificate(
+        config.server_cert.encode(),
+        config.server_key.encode(),
+        f"server_cert of {ssl_config_file}",
+        f"server_key of {ssl_config_file}",
+    )
+    if config.custom_ca:
+        check_authority(config.custom_ca.encode(), f"custom_ca of {ssl_config_file}")
     return grpc.ssl_server_credentials(
         [(config.server_key.encode(), config.server_cert.encode())],
         root_certificates=config.custom_ca.encode() or None,

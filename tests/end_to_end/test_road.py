@@ -10,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grpc
 import pytest
 import sacrebleu
 import tensorflow as tf
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from model.data.subwords import load_subwords
 from model.network.checkpoint import load_best
@@ -26,8 +28,9 @@ from serving.client.translator import Translator
 from tests.end_to_end.support import ENVIRONMENT, TOO_LONG, run_road
 from tests.numbers_corpus import english, french
 from tests.own_lines import foreign_lines
+from tests.serving.support import request
 from workspace.errors import UserError
-from workspace.layout import WorkDirectory
+from workspace.layout import MODEL_NAME, WorkDirectory
 from workspace.storage import read_json
 
 pytestmark = pytest.mark.slow
@@ -164,6 +167,22 @@ def test_batch_job_names_the_lines_that_are_too_long(
     translated = output.read_text(encoding="utf-8").splitlines()
     assert [number for number, line in enumerate(translated, 1) if not line] == [3, 502]
     assert len(translated) == 503
+
+
+def test_what_is_no_list_of_texts_is_refused(server: str) -> None:
+    """One of a list in a list would get two answers, the first of them its own."""
+    with grpc.insecure_channel(server) as channel:
+        for wrong, message in (
+            (request(MODEL_NAME, text=[["one", "two"]]), r"\[1,2\] is not compatible with expected shape"),
+            (request(MODEL_NAME, text="one"), r"\[\] is not compatible with expected shape"),
+            (
+                request(MODEL_NAME, "score", text=["one", "two"], translation=["un"]),
+                "texts and translations are not as many",
+            ),
+        ):
+            with pytest.raises(grpc.RpcError, match=message) as caught:
+                PredictionServiceStub(channel).Predict(wrong, timeout=60)
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_text_that_is_too_long(server: str) -> None:

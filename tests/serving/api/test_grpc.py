@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from serving.api.grpc_api import MOST_WAITING
+from serving.client.channel import Tls
 from serving.protocol.config_files import server_credentials
 from serving.protocol.flags import parse_flags
 from tests.requirements import EXHAUSTIVE
@@ -89,6 +91,41 @@ def test_wrong_configuration(
         server_credentials(config)
 
 
+def test_keys_and_certificates_that_do_not_belong_together_are_named(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    """On either side: gRPC would say that the port cannot be opened, or that nobody answers."""
+    key, certificate, other = tmp_path / "my.key", tmp_path / "my.pem", tmp_path / "other.key"
+    certificates.client.private_key_pem.write_to_path(key)
+    certificates.client.cert_chain_pems[0].write_to_path(certificate)
+    certificates.server.private_key_pem.write_to_path(other)
+    config = certificates.config(tmp_path / "ssl.config")
+    mixed = {
+        "server_key": other.read_bytes(),
+        "server_cert": certificate.read_bytes(),
+        "custom_ca": certificate.read_bytes(),
+    }
+    for changed, message in (
+        ({}, "server_key of .* is not the key of server_cert of .*ssl.config"),
+        ({"server_key": b"no key"}, "server_cert of .* or server_key of .* is not in PEM form"),
+        (
+            {"server_cert": certificates.server.cert_chain_pems[0].bytes(), "custom_ca": b"none"},
+            "custom_ca of .* holds no",
+        ),
+    ):
+        fields = {**mixed, **changed}
+        config.write_text("\n".join(f"{name}: {json.dumps(value.decode())}" for name, value in fields.items()))
+        with pytest.raises(UserError, match=message):
+            server_credentials(config)
+    for tls, message in (
+        (Tls(None, certificate, other), f"{other} is not the key of {certificate}"),
+        (Tls(key), f"{key} holds no certificate in PEM form"),
+    ):
+        with pytest.raises(UserError, match=message):
+            tls.credentials()
+    assert Tls(certificate, certificate, key).credentials()
+
+
 def test_health(text_model: Path) -> None:
     with (
         running(text_model, "rnnsearch", enable_grpc_healthcheck_service=True) as server,
@@ -116,6 +153,12 @@ def test_reflection(text_server: Running) -> None:
             "tensorflow.serving.ModelService",
             "tensorflow.serving.PredictionService",
         }
+        # As grpcurl's describe and ghz ask: for the file of a method.
+        for symbol in ("tensorflow.serving.PredictionService.Predict", "tensorflow.serving.PredictRequest.inputs"):
+            assert database.FindFileContainingSymbol(symbol).package == "tensorflow.serving"
+        for unknown in ("tensorflow.serving.Guesses.Guess", "Guess"):
+            with pytest.raises(KeyError):
+                database.FindFileContainingSymbol(unknown)
         service = DescriptorPool(database).FindServiceByName("tensorflow.serving.PredictionService")
         assert service.methods_by_name["Predict"].input_type.fields_by_name["inputs"].number == 2
 
