@@ -70,8 +70,8 @@ class Manifest(Mark):
 
     records: those written, more or fewer than the pairs kept where corpora have weights; corpora: the pairs of each;
     inputs: the files read, each with its path on this machine and what identified it; shards: SHA-256 by name;
-    tokens: subwords; words: as cleaning.max_words counts them; unknown: subwords that are not in the vocabulary; lengths:
-    records by the subwords of their longer side, end of sentence not counted; seconds: of each step.
+    tokens: subwords; words: as cleaning.max_words counts them; unknown: subwords that are not in the vocabulary;
+    lengths: records by the subwords of their longer side, end of sentence not counted; seconds: of each step.
     """
 
     stage = "prepare"
