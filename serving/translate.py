@@ -33,6 +33,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         conflict_handler="resolve",  # --version is also of the model
     )
     parser.add_argument("--server", default=DEFAULT_ADDRESS, help=f"host:port of its gRPC (default: {DEFAULT_ADDRESS})")
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", help="end where the server has another model than this work directory"
+    )
     parser.add_argument("--model", default=MODEL_NAME, help=f"name of the model (default: {MODEL_NAME})")
     which = parser.add_mutually_exclusive_group()
     which.add_argument(

@@ -52,12 +52,14 @@ SIGNATURE = "serving_default"  # text -> translation, score
 NBEST_SIGNATURE = "nbest"  # text -> translation, score, both [batch, k], the best first
 ALIGN_SIGNATURE = "align"  # text -> translation, score, source_subwords, target_subwords, alignment
 SCORE_SIGNATURE = "score"  # text, translation -> score
+IDENTITY_SIGNATURE = "identity"  # text -> weights: which model it is, whatever the text
 TEXT_INPUT = "text"  # string [batch]: source sentences
 TRANSLATION_INPUT = "translation"  # string [batch]: translations of them
 TRANSLATION_OUTPUT = "translation"  # string [batch]
 SCORE_OUTPUT = "score"  # float32 [batch]: length-normalised log-probability
 SOURCE_SUBWORDS_OUTPUT = "source_subwords"  # string [batch, source length], "" where there is none
 TARGET_SUBWORDS_OUTPUT = "target_subwords"  # string [batch, target length], likewise
+WEIGHTS_OUTPUT = "weights"  # string [batch]: the SHA-256 of the weights, as in the mark of the version
 ALIGNMENT_OUTPUT = "alignment"  # float32 [batch, target length, source length]
 
 

@@ -1,7 +1,8 @@
 """The best checkpoint as a SavedModel that takes and gives text.
 
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
-    nbest(text), score(text, translation) and, with attention, align(text): workspace.layout says what they give
+    nbest(text), score(text, translation), identity(text) and, with attention, align(text): workspace.layout says
+    what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
 recipe lies in the version's assets. Beside them are requests that a server answers before it takes any
@@ -25,6 +26,7 @@ from recipes.stages import EXPORT
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    IDENTITY_SIGNATURE,
     MODEL_NAME,
     NBEST_SIGNATURE,
     SCORE_OUTPUT,
@@ -35,6 +37,7 @@ from workspace.layout import (
     TEXT_INPUT,
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
+    WEIGHTS_OUTPUT,
     WorkDirectory,
 )
 from workspace.marks import Provenance, read_manifest, write_mark
@@ -49,7 +52,9 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
     """Writes the next version and returns its directory. Raises UserError where nothing is prepared or trained."""
     manifest = read_manifest(work)
     subwords = load_subwords(work, recipe.subwords.joint)
-    exported = Exported(TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search), work.recipe)
+    made_from = EXPORT.made_from(recipe, work)
+    translator = TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
+    exported = Exported(translator, work.recipe, made_from["weights"])
     number = max(work.versions(), default=0) + 1
     with replacing(work.version(number)) as temporary:
         # Nobody trains an exported model, so it goes without gradients, some of which cannot be saved.
@@ -58,9 +63,7 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
         dev = read_references(work, manifest, "dev").sources
         _write_warm_up(temporary / WARM_UP, spread_by_length(dev, WARM_UP_SENTENCES))
         relative = work.provenance(number).relative_to(work.version(number))
-        write_mark(
-            temporary / relative, Provenance(made_from=EXPORT.made_from(recipe, work), tensorflow=tf.__version__)
-        )
+        write_mark(temporary / relative, Provenance(made_from=made_from, tensorflow=tf.__version__))
     return work.version(number)
 
 
@@ -84,7 +87,8 @@ class Exported(tf.Module):
     would fill the copies and leave the weights that the graph reads without a value.
     """
 
-    def __init__(self, translator: TextTranslator, recipe: Path):
+    def __init__(self, translator: TextTranslator, recipe: Path, digest: str):
+        """``digest`` is the SHA-256 of the weights."""
         super().__init__()
         self.weights = [weight.value for weight in translator.network.trainable_variables]
         self.subwords = [translator.source_subwords, translator.target_subwords]
@@ -128,7 +132,16 @@ class Exported(tf.Module):
             with tf.control_dependencies([pairs]):
                 return {SCORE_OUTPUT: translator.score(tf.identity(text), translation)}
 
-        self.by_signature = {SIGNATURE: serve, NBEST_SIGNATURE: nbest, SCORE_SIGNATURE: score}
+        @tf.function(input_signature=[text], autograph=False)
+        def identity(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {WEIGHTS_OUTPUT: tf.fill(tf.shape(limited(text)), digest)}
+
+        self.by_signature = {
+            SIGNATURE: serve,
+            NBEST_SIGNATURE: nbest,
+            SCORE_SIGNATURE: score,
+            IDENTITY_SIGNATURE: identity,
+        }
         if translator.network.attends:
             self.by_signature[ALIGN_SIGNATURE] = align
 

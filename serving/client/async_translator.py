@@ -83,6 +83,11 @@ class AsyncTranslator(Connection):
         the score that came with it. Raises TranslationError."""
         return await self._ask(self._questions.score(text, translation))
 
+    async def weights(self) -> str:
+        """The SHA-256 of the weights of the model that is served, as in the mark of its version. Raises
+        TranslationError, with FAILED_PRECONDITION where the model does not tell."""
+        return await self._ask(self._questions.weights())
+
     async def wait_until_ready(self, timeout: float) -> None:
         """Returns once a version of the model is available. Raises TranslationError after ``timeout`` seconds,
         and at once where a server answers that it has no such model."""

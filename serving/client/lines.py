@@ -10,11 +10,13 @@ import contextlib
 import io
 import itertools
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
@@ -22,10 +24,12 @@ from rich.text import Text
 from tqdm import tqdm
 
 from serving.client.alignment import UNALIGNED, Alignment
-from serving.client.answers import TOO_LONG, TextTooLongError, Translation, check_all_translated
+from serving.client.answers import TOO_LONG, TextTooLongError, Translation, TranslationError, check_all_translated
 from serving.client.channel import Tls
 from serving.client.translator import Translator
 from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.storage import read_json
 
 REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
 
@@ -52,6 +56,8 @@ def translate_lines(options: argparse.Namespace) -> None:
         sys.stdout.reconfigure(encoding="utf-8")  # nobody's choice, but what there is where no language is set
     too_long = []
     with translator, _lines(options) as lines:
+        if options.work:
+            _check_model(translator, WorkDirectory(options.work), options.server)
         answers = tqdm(_answers(translator, lines, options), "translating", unit=" lines", disable=hidden)
         for number, (line, answer) in enumerate(answers):
             try:
@@ -62,6 +68,32 @@ def translate_lines(options: argparse.Namespace) -> None:
             if answer in (TOO_LONG, [], UNALIGNED):
                 too_long.append(number + 1)
     check_all_translated(too_long)
+
+
+def _check_model(translator: Translator, work: WorkDirectory, server: str) -> None:
+    """Raises UserError where the server has another model than the ones that ``work`` has exported."""
+    provenances = [read_json(work.provenance(number)) for number in work.versions()]
+    exported = {provenance["made_from"]["weights"] for provenance in provenances if provenance}
+    if not exported:
+        raise UserError(f"{work.export} holds no exported model; make one with make train {_given(work)}")
+    try:
+        served = translator.weights()
+    except TranslationError as error:
+        if error.code is not grpc.StatusCode.FAILED_PRECONDITION:
+            raise
+        raise UserError(
+            f"the model at {server} does not say which it is, as those exported by an earlier version of the project; "
+            f"leave {_given(work)} out to ask it all the same"
+        ) from error
+    if served not in exported:
+        raise UserError(
+            f"the server at {server} has another model than {work.root}; start one of this with make serve "
+            f"{_given(work)}, or give the address of one"
+        )
+
+
+def _given(work: WorkDirectory) -> str:
+    return f"WORK={shlex.quote(str(work.root))}"
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
     DEFAULT_ADDRESS,
+    IDENTITY_SIGNATURE,
     MODEL_NAME,
     NBEST_SIGNATURE,
     SCORE_OUTPUT,
@@ -29,6 +30,7 @@ from workspace.layout import (
     TEXT_INPUT,
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
+    WEIGHTS_OUTPUT,
 )
 
 BATCH_SENTENCES = 32
@@ -147,6 +149,14 @@ class Questions:
             return score
 
         return Question(self._request(SCORE_SIGNATURE, {TEXT_INPUT: [text], TRANSLATION_INPUT: [translation]}), read)
+
+    def weights(self) -> Question[str]:
+        """The SHA-256 of the weights of the model that is served."""
+
+        def read(response: Any) -> str:
+            return str(self._outputs(response, WEIGHTS_OUTPUT)[WEIGHTS_OUTPUT].string_val[0].decode())
+
+        return Question(self._request(IDENTITY_SIGNATURE, {TEXT_INPUT: [""]}), read)
 
     def is_available(self) -> Question[bool]:
         """Whether a version can be asked: a question of GetModelStatus, the others are of Predict."""

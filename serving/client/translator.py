@@ -82,6 +82,11 @@ class Translator(Connection):
         the score that came with it. Raises TranslationError."""
         return self._ask(self._questions.score(text, translation))
 
+    def weights(self) -> str:
+        """The SHA-256 of the weights of the model that is served, as in the mark of its version. Raises
+        TranslationError, with FAILED_PRECONDITION where the model does not tell."""
+        return self._ask(self._questions.weights())
+
     def wait_until_ready(self, timeout: float) -> None:
         """Returns once a version of the model is available. Raises TranslationError after ``timeout`` seconds,
         and at once where a server answers that it has no such model."""

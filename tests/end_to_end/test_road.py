@@ -31,7 +31,7 @@ from tests.own_lines import foreign_lines
 from tests.serving.support import request
 from workspace.errors import UserError
 from workspace.layout import MODEL_NAME, WorkDirectory
-from workspace.storage import read_json
+from workspace.storage import read_json, write_json
 
 pytestmark = pytest.mark.slow
 
@@ -167,6 +167,27 @@ def test_batch_job_names_the_lines_that_are_too_long(
     translated = output.read_text(encoding="utf-8").splitlines()
     assert [number for number, line in enumerate(translated, 1) if not line] == [3, 502]
     assert len(translated) == 503
+
+
+def test_command_line_asks_the_model_of_a_work_directory(work: WorkDirectory, server: str, tmp_path: Path) -> None:
+    def said(directory: Path) -> tuple[int, str]:
+        command = [sys.executable, "-m", "serving.translate", "--server", server, "--work", str(directory), english(7)]
+        ran = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+        return ran.returncode, ran.stdout if ran.returncode == 0 else ran.stderr
+
+    code, translation = said(work.root)
+    assert (code, translation.count("\n")) == (0, 1)
+    other = WorkDirectory(tmp_path / "an other")
+    assert said(other.root) == (
+        1,
+        f"error: {other.export} holds no exported model; make one with make train WORK='{other.root}'\n",
+    )
+    provenance = read_json(work.provenance(1))
+    provenance["made_from"]["weights"] = "another"
+    write_json(other.provenance(1), provenance)
+    code, sentence = said(other.root)
+    assert (code, sentence.count("\n")) == (1, 1)
+    assert sentence.startswith(f"error: the server at {server} has another model than {other.root}; start one of this ")
 
 
 def test_what_is_no_list_of_texts_is_refused(server: str) -> None:

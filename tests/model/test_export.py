@@ -34,7 +34,7 @@ from tests.numbers_corpus import write_corpus
 from tests.pipelines.support import new_work
 from workspace.errors import UserError
 from workspace.layout import UNKNOWN_ID, WorkDirectory
-from workspace.marks import read_manifest
+from workspace.marks import read_manifest, read_training_mark
 
 pytestmark = pytest.mark.slow
 
@@ -73,8 +73,10 @@ def test_exported_model_translates_as_the_checkpoint(signatures: Any, translator
     np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
 
 
-def test_other_signatures_answer_as_the_checkpoint(signatures: Any, translator: TextTranslator) -> None:
-    assert set(signatures) == {"serving_default", "nbest", "align", "score"}
+def test_other_signatures_answer_as_the_checkpoint(
+    trained: WorkDirectory, signatures: Any, translator: TextTranslator
+) -> None:
+    assert set(signatures) == {"serving_default", "nbest", "align", "score", "identity"}
     texts = tf.constant([*TEXTS, ""])
     translated, scored = translator.n_best(texts)
     given = signatures["nbest"](text=texts)
@@ -84,6 +86,8 @@ def test_other_signatures_answer_as_the_checkpoint(signatures: Any, translator: 
     np.testing.assert_array_equal(given["source_subwords"], aligned.source_subwords)
     np.testing.assert_array_equal(given["target_subwords"], aligned.target_subwords)
     np.testing.assert_allclose(given["alignment"], aligned.alignment, atol=1e-6)
+    weights = read_training_mark(trained).weights
+    assert set(signatures["identity"](text=texts)["weights"].numpy()) == {weights.encode()}
     given = signatures["score"](text=texts, translation=translated[:, 0])
     np.testing.assert_allclose(given["score"], translator.score(texts, translated[:, 0]), rtol=1e-6)
 
@@ -91,20 +95,21 @@ def test_other_signatures_answer_as_the_checkpoint(signatures: Any, translator: 
 def test_a_request_of_too_many_texts_is_refused(trained: WorkDirectory) -> None:
     search = TINY.search.model_copy(update={"max_request_texts": 4})
     translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
-    signatures = Exported(translator, trained.recipe).by_signature
+    signatures = Exported(translator, trained.recipe, "digest").by_signature
     for name, signature in signatures.items():
         inputs = {"text": tf.constant(TEXTS), **({"translation": tf.constant(TEXTS)} if name == "score" else {})}
         with pytest.raises(tf.errors.InvalidArgumentError, match="a request has more than 4 texts; ask for fewer"):
             signature(**inputs)
-        assert signature(**{key: texts[:4] for key, texts in inputs.items()})["score"].shape[0] == 4
+        (output, *_) = signature(**{key: texts[:4] for key, texts in inputs.items()}).values()
+        assert output.shape[0] == 4
 
 
 def test_a_network_without_attention_has_no_alignment_to_give(trained: WorkDirectory) -> None:
     subwords = load_subwords(trained, joint=True)
     settings = TINY.model.model_copy(update={"architecture": "rnnencdec"})
     network = Network(settings, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
-    exported = Exported(TextTranslator(network, subwords, TINY.search), trained.recipe)
-    assert set(exported.by_signature) == {"serving_default", "nbest", "score"}
+    exported = Exported(TextTranslator(network, subwords, TINY.search), trained.recipe, "digest")
+    assert set(exported.by_signature) == {"serving_default", "nbest", "score", "identity"}
 
 
 def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path: Path) -> None:

@@ -227,6 +227,7 @@ def test_only_the_later_steps_are_done_again(tmp_path: Path, three: list[dict[st
     assert {record[FILE] for record in records(work, "train")} == {b"text.en"}
 
 
+@pytest.mark.slow
 def test_corpora_in_another_order_are_another_run(tmp_path: Path, three: list[dict[str, Any]]) -> None:
     """With what an earlier run left of them as if there were nothing."""
     three[0]["tag"], three[1]["weight"] = "<first>", 2.0
@@ -241,6 +242,7 @@ def test_corpora_in_another_order_are_another_run(tmp_path: Path, three: list[di
         assert read_manifest(again).corpora == read_manifest(fresh).corpora
 
 
+@pytest.mark.slow
 def test_whatever_is_missing_or_damaged_of_intermediate_is_made_again(
     tmp_path: Path, three: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -267,6 +269,7 @@ def test_whatever_is_missing_or_damaged_of_intermediate_is_made_again(
         assert path.name == "step.json" or f"{path} is missing or damaged" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_interrupted_encoding_goes_on_from_whole_shards_only(
     tmp_path: Path, three: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +298,7 @@ def test_an_interrupted_encoding_goes_on_from_whole_shards_only(
     assert [(work.data / path.name).stat().st_mtime_ns for path in untouched] == [*untouched.values()]
 
 
+@pytest.mark.slow
 def test_a_light_corpus_takes_nothing_from_a_heavy_one(tmp_path: Path) -> None:
     """Of the copies that both have, those of the heavier stay, whichever comes first."""
     files = write_pair(tmp_path, SOURCES[:200], TARGETS[:200])

@@ -161,6 +161,10 @@ def test_values_come_to_commands_as_they_are(clone: Path) -> None:
     text = """it's "$5" for $HOME & `this` #1"""
     said = make(clone, "translate", f"TEXT={text}", "SERVER=unix:a b").stdout.splitlines()
     assert said == ["-m", "serving.translate", "--server", "unix:a b", "--", text]
+    for which in (["WORK=my 'work'"], ["RECIPE=tiny"], ["SRC=b", "TGT=b"]):
+        said = make(clone, "translate", "TEXT=x", *which).stdout.splitlines()
+        work = "my 'work'" if "WORK" in which[0] else "work/tiny" if "RECIPE" in which[0] else "work/b"
+        assert said == ["-m", "serving.translate", "--server", "localhost:8500", "--work", work, "--", "x"]
     said = make(clone, "translate", "IN=in $1", "OUT=it's out", "WORK=my 'work'", "RUNNER=direct").stdout.splitlines()
     files = ["--work", "my 'work'", "--input", "in $1", "--output", "it's out", "--runner=direct"]
     assert said == ["-m", "pipelines.translate", *files]

@@ -38,7 +38,9 @@ from serving.client.translator import Translator
 from tests.requirements import EXHAUSTIVE
 from tests.serving.support import Certificates, Running, config_of, eventually, labels, model, running, save_text_model
 from workspace.errors import UserError
+from workspace.layout import WorkDirectory
 from workspace.machine import free_port
+from workspace.storage import write_json
 
 pytestmark = pytest.mark.slow
 
@@ -397,6 +399,14 @@ def test_command_writes_what_standard_output_can_hold(text_server: Running) -> N
     assert (code, out) == (1, "one:été\n")
     assert error.startswith("error: latin-1 has no")
     assert "of line 2; set PYTHONIOENCODING=utf-8" in error
+
+
+def test_command_does_not_ask_a_model_that_does_not_say_which_it_is(text_server: Running, tmp_path: Path) -> None:
+    """Where the model of a work directory is asked for."""
+    work = WorkDirectory(tmp_path / "work")
+    write_json(work.provenance(1), {"made_from": {"weights": "0"}})
+    with pytest.raises(UserError, match=f"the model at {text_server.address} does not say which it is"):
+        translate.main(["--server", text_server.address, "--work", str(work.root), "t"])
 
 
 def test_command_translates_its_arguments(text_server: Running, capsys: pytest.CaptureFixture) -> None:
