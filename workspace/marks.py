@@ -12,6 +12,7 @@ digests of the files that its stage read (``recipes.stages``).
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -187,6 +188,15 @@ def find_mark(work: WorkDirectory, kind: type[M]) -> M | None:
         raise AnotherVersionError(
             f"{path} comes from another version of the project; {work.command(kind.stage)} makes it anew"
         ) from error
+
+
+def exported_weights(work: WorkDirectory) -> set[str]:
+    """The SHA-256 of the weights of every exported version that has a mark of this version of the project."""
+    found = set()
+    for number in work.versions():
+        with contextlib.suppress(ValidationError):
+            found.add(Provenance.model_validate(read_json(work.provenance(number))).made_from["weights"])
+    return found
 
 
 def write_mark(path: Path, mark: Mark) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import io
 import itertools
 import json
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ from serving.client.channel import Tls
 from serving.client.translator import Translator
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.storage import read_json
 
 REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
 
@@ -72,10 +70,11 @@ def translate_lines(options: argparse.Namespace) -> None:
 
 def _check_model(translator: Translator, work: WorkDirectory, server: str) -> None:
     """Raises UserError where the server has another model than the ones that ``work`` has exported."""
-    provenances = [read_json(work.provenance(number)) for number in work.versions()]
-    exported = {provenance["made_from"]["weights"] for provenance in provenances if provenance}
+    from workspace.marks import exported_weights  # noqa: PLC0415  half of the time that a client takes to start
+
+    exported = exported_weights(work)
     if not exported:
-        raise UserError(f"{work.export} holds no exported model; make one with make train {_given(work)}")
+        raise UserError(f"{work.export} holds no exported model; make one with {work.command('train')}")
     try:
         served = translator.weights()
     except TranslationError as error:
@@ -83,17 +82,13 @@ def _check_model(translator: Translator, work: WorkDirectory, server: str) -> No
             raise
         raise UserError(
             f"the model at {server} does not say which it is, as those exported by an earlier version of the project; "
-            f"leave {_given(work)} out to ask it all the same"
+            "leave WORK out to ask it all the same"
         ) from error
     if served not in exported:
         raise UserError(
-            f"the server at {server} has another model than {work.root}; start one of this with make serve "
-            f"{_given(work)}, or give the address of one"
+            f"the server at {server} has another model than {work.root}; start one of this with "
+            f"{work.command('serve')}, or give the address of one"
         )
-
-
-def _given(work: WorkDirectory) -> str:
-    return f"WORK={shlex.quote(str(work.root))}"
 
 
 @contextlib.contextmanager
