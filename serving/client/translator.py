@@ -11,8 +11,9 @@ from __future__ import annotations
 import collections
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic
 
 import grpc
 
@@ -21,6 +22,15 @@ from serving.client.answers import Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
 from serving.client.failures import is_busy, pauses
 from serving.client.questions import BATCHES_IN_FLIGHT, Answer, Question, batches
+
+
+@dataclass(frozen=True)
+class _Asked(Generic[Answer]):
+    """A question, the call that asks it, and when its answer must be there, by ``time.monotonic``."""
+
+    question: Question[Answer]
+    call: Any
+    deadline: float
 
 
 class Translator(Connection):
@@ -114,7 +124,7 @@ class Translator(Connection):
         return self._methods.predict.future(question.request, timeout=timeout, wait_for_ready=self._has_answered)
 
     def _end(self, asked: _Asked[Answer]) -> Answer:
-        question, call, deadline = asked
+        question, call, deadline = asked.question, asked.call, asked.deadline
         if call is None:
             return question.read(None)
         waits = pauses(deadline)
@@ -130,11 +140,3 @@ class Translator(Connection):
             call = self._call(question, deadline - time.monotonic())
         self._has_answered = True
         return question.read(response)
-
-
-class _Asked(NamedTuple, Generic[Answer]):
-    """A question, the call that asks it, and when its answer must be there, by ``time.monotonic``."""
-
-    question: Question[Answer]
-    call: Any
-    deadline: float
