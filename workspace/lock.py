@@ -13,8 +13,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import portalocker
-
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 
@@ -34,6 +32,8 @@ def sole_use(work: WorkDirectory, command: str) -> Iterator[None]:
     may be asked for again, in the same thread. Where the file system has no locks, a warning is printed. Raises
     UserError that names who has the directory.
     """
+    import portalocker  # noqa: PLC0415  so that commands answer --help without it
+
     root = work.root.resolve()
     ours = root, threading.get_ident()
     if ours in _held or SHARED in os.environ or not root.is_dir():

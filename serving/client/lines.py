@@ -50,8 +50,10 @@ def translate_lines(options: argparse.Namespace) -> None:
         tls if options.tls or tls != Tls() else None,
     )
     hidden = not sys.stderr.isatty() or sys.stdout.isatty() or bool(options.text)
-    if isinstance(sys.stdout, io.TextIOWrapper) and codecs.lookup(sys.stdout.encoding).name == "ascii":
-        sys.stdout.reconfigure(encoding="utf-8")  # nobody's choice, but what there is where no language is set
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # ASCII is nobody's choice, but what there is where no language is set. No character becomes another in silence.
+        is_chosen = codecs.lookup(sys.stdout.encoding).name != "ascii"
+        sys.stdout.reconfigure(encoding=sys.stdout.encoding if is_chosen else "utf-8", errors="strict")
     too_long = []
     with translator, _lines(options) as lines:
         if options.work:

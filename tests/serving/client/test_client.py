@@ -35,12 +35,13 @@ from serving.client.channel import Tls
 from serving.client.lines import heat_map
 from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Questions
 from serving.client.translator import Translator
+from tests import marks
 from tests.requirements import EXHAUSTIVE
 from tests.serving.support import Certificates, Running, config_of, eventually, labels, model, running, save_text_model
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.machine import free_port
-from workspace.storage import write_json
+from workspace.marks import write_mark
 
 pytestmark = pytest.mark.slow
 
@@ -404,7 +405,7 @@ def test_command_writes_what_standard_output_can_hold(text_server: Running) -> N
 def test_command_does_not_ask_a_model_that_does_not_say_which_it_is(text_server: Running, tmp_path: Path) -> None:
     """Where the model of a work directory is asked for."""
     work = WorkDirectory(tmp_path / "work")
-    write_json(work.provenance(1), {"made_from": {"weights": "0"}})
+    write_mark(work.provenance(1), marks.provenance({"weights": "0"}))
     with pytest.raises(UserError, match=f"the model at {text_server.address} does not say which it is"):
         translate.main(["--server", text_server.address, "--work", str(work.root), "t"])
 
