@@ -83,7 +83,7 @@ def _run(module: str, arguments: list[str]) -> None:
         # A fault that all workers share is for the chief to report. What became of a lost worker the process that
         # started us knows better, and ends us meanwhile; unless that worker only hangs.
         if isinstance(error, WorkerError) or not is_first_worker():
-            time.sleep(SECONDS_TO_END)
+            time.sleep(2 * SECONDS_TO_END)  # longer than it takes them to end us
         raise
 
 
