@@ -145,7 +145,7 @@ def test_mtdata(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch)
     assert said["mtdata"] == "Here-numbers-1-fra-eng"
     assert "mtdata get -l eng-fra --train Here-numbers-1-fra-eng --merge -o <out-dir>" in said["made_by"]
     with pytest.raises(
-        UserError, match=r"could not fetch Here-letters-1-fra-eng \(.*Could not find.*\); see mtdata list --langs en-fr"
+        UserError, match=r"could not fetch Here-letters-1-fra-eng \(.*Could not find.*\); mtdata list --langs en-fr"
     ):
         fetch_mtdata("Here-letters-1-fra-eng", *paths, "en", "fr")
 
