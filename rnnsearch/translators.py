@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import concurrent.futures
 import contextlib
 import logging
@@ -9,11 +10,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
-from serving.client.answers import TextTooLongError, Translation
+from serving.client.answers import TextTooLongError, Translation, best_of_beam
 from serving.client.channel import Tls
 from serving.client.questions import check_count
 from workspace.errors import UserError, user_errors
@@ -40,8 +41,7 @@ CALLS_AT_ONCE = 8  # of a sentence each
 Answer = TypeVar("Answer")
 
 
-@runtime_checkable
-class Translator(Protocol):
+class Translator(abc.ABC):
     """Translates sentences; ``load`` and ``connect`` make one. Use it as a context manager, or ``close`` it.
 
     Each call takes any number of sentences, and gives an answer for each, in their order. For one of more subwords than
@@ -49,28 +49,35 @@ class Translator(Protocol):
     of no words, or a score of minus infinity. Safe to share between threads.
     """
 
+    @abc.abstractmethod
     def translate(self, texts: Sequence[str]) -> list[Translation]:
         """The best translation of each, with its score: log p / length^a (model.search)."""
 
+    @abc.abstractmethod
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
         """At most ``count`` translations of each, the best first. Raises UserError where the model's beam has fewer,
         and ValueError for less than one."""
 
+    @abc.abstractmethod
     def align(self, texts: Sequence[str]) -> list[Alignment]:
         """The best translation of each, and which words of the sentence each of its words attended to."""
 
+    @abc.abstractmethod
     def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
         """The score that the model gives to a translation of each: to those of ``translate`` and ``nbest``, that which
         came with them."""
 
+    @abc.abstractmethod
     def close(self) -> None:
         """Lets go of the model, or of the connection."""
 
-    def __enter__(self) -> Translator: ...
+    def __enter__(self) -> Translator:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 def load(work: str | Path, version: int | None = None) -> Translator:
@@ -106,8 +113,8 @@ def connect(
     return ConnectedTranslator(client.Translator(address, model, timeout, version, label, tls))
 
 
-class LoadedTranslator:
-    """A ``Translator`` by the SavedModel in ``path``; sentences of like lengths are translated together."""
+class LoadedTranslator(Translator):
+    """By the SavedModel in ``path``; sentences of like lengths are translated together."""
 
     def __init__(self, path: Path):
         with user_errors(), foreign_lines_left_out():
@@ -121,33 +128,17 @@ class LoadedTranslator:
         except (OSError, tf.errors.OpError) as error:
             raise UserError(f"{path} is no whole SavedModel; remove it, and export again") from error
 
-    def __enter__(self) -> LoadedTranslator:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         self._model = None
 
     def translate(self, texts: Sequence[str]) -> list[Translation]:
-        def read(text: bytes, score: float) -> Translation:
-            return Translation(text.decode(), float(score))
-
-        return self._answers(SIGNATURE, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
+        return self._answers(SIGNATURE, Translation.of, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
 
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
         check_count(count)
 
         def read(found: Sequence[bytes], scores: Sequence[float]) -> list[Translation]:
-            if count > len(found):
-                raise UserError(
-                    f"{count} translations are asked for, but the model has a beam of {len(found)}; ask for fewer"
-                )
-            best = zip(found[:count], scores[:count], strict=True)
-            return [Translation(text.decode(), float(score)) for text, score in best if score > -math.inf]
+            return best_of_beam(found, scores, count)
 
         return self._answers(NBEST_SIGNATURE, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
 
@@ -156,8 +147,7 @@ class LoadedTranslator:
             if score == -math.inf:
                 return UNALIGNED
             pieces = [[subword.decode() for subword in side] for side in (source, target)]
-            translation = Translation(text.decode(), float(score))
-            return align_words(translation, pieces[0], pieces[1], weights.ravel().tolist())
+            return align_words(Translation.of(text, score), pieces[0], pieces[1], weights.ravel().tolist())
 
         subwords = [SOURCE_SUBWORDS_OUTPUT, TARGET_SUBWORDS_OUTPUT]
         outputs = [TRANSLATION_OUTPUT, SCORE_OUTPUT, *subwords, ALIGNMENT_OUTPUT]
@@ -200,20 +190,12 @@ class LoadedTranslator:
         return self._model.signatures[signature]
 
 
-class ConnectedTranslator:
-    """A ``Translator`` by a server, whose ``client`` it closes."""
+class ConnectedTranslator(Translator):
+    """By a server, whose ``client`` it closes."""
 
     def __init__(self, client: client.Translator):
         self._client = client
         self._is_closed = False
-
-    def __enter__(self) -> ConnectedTranslator:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._is_closed = True

@@ -35,9 +35,23 @@ class Translation:
         """Whether the text was left untranslated because it has more subwords than the model takes."""
         return self.score == -math.inf
 
+    @classmethod
+    def of(cls, text: bytes, score: float) -> Translation:
+        """As a model gives it."""
+        return cls(text.decode("utf-8", errors="replace"), float(score))
+
 
 # Of a text that holds nothing to translate, and of one that is too long.
 BLANK, TOO_LONG = Translation("", 0.0), Translation("", -math.inf)
+
+
+def best_of_beam(texts: Sequence[bytes], scores: Sequence[float], count: int) -> list[Translation]:
+    """At most ``count`` translations of what a beam has found, the best first. Raises UserError where the beam has
+    fewer."""
+    if count > len(texts):
+        raise UserError(f"{count} translations are asked for, but the model has a beam of {len(texts)}; ask for fewer")
+    found = zip(texts[:count], scores[:count], strict=True)
+    return [Translation.of(text, score) for text, score in found if score > -math.inf]
 
 
 def check_all_translated(too_long: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ import grpc
 
 from serving.client import messages
 from serving.client.alignment import Alignment, align_words
-from serving.client.answers import BLANK, TextTooLongError, Translation, TranslationError
+from serving.client.answers import BLANK, TextTooLongError, Translation, TranslationError, best_of_beam
 from serving.client.failures import check_address, is_busy, unavailable
 from workspace.errors import UserError
 from workspace.layout import (
@@ -93,7 +93,7 @@ class Questions:
                     f"{len(answers)} translations and {len(scores)} scores for {len(sent)} sentences"
                 )
             answered = zip(answers, scores, strict=True)
-            return [_translation(*next(answered)) if text.strip() else BLANK for text in texts]
+            return [Translation.of(*next(answered)) if text.strip() else BLANK for text in texts]
 
         return Question(self._request(SIGNATURE, {TEXT_INPUT: sent}), read)
 
@@ -107,13 +107,9 @@ class Questions:
         def read(response: Any) -> list[Translation]:
             outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
             texts, scores = outputs[TRANSLATION_OUTPUT].string_val, outputs[SCORE_OUTPUT].float_val
-            if count > len(texts):
-                raise UserError(
-                    f"{count} translations are asked for, but the model has a beam of {len(texts)}; ask for fewer"
-                )
+            found = best_of_beam(texts, scores, count)
             self._check_length(text, scores[0])
-            found = zip(texts[:count], scores, strict=False)
-            return [_translation(text, score) for text, score in found if score > -math.inf]
+            return found
 
         return Question(self._request(NBEST_SIGNATURE, {TEXT_INPUT: [text]}), read)
 
@@ -135,7 +131,7 @@ class Questions:
                 [subword.decode("utf-8") for subword in outputs[name].string_val]
                 for name in (SOURCE_SUBWORDS_OUTPUT, TARGET_SUBWORDS_OUTPUT)
             )
-            translation = _translation(outputs[TRANSLATION_OUTPUT].string_val[0], score)
+            translation = Translation.of(outputs[TRANSLATION_OUTPUT].string_val[0], score)
             return align_words(translation, source, target, outputs[ALIGNMENT_OUTPUT].float_val)
 
         return Question(self._request(ALIGN_SIGNATURE, {TEXT_INPUT: [text]}), read)
@@ -249,7 +245,3 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
     texts = iter(texts)
     while batch := list(itertools.islice(texts, BATCH_SENTENCES)):
         yield batch
-
-
-def _translation(text: bytes, score: float) -> Translation:
-    return Translation(text.decode("utf-8", errors="replace"), score)
