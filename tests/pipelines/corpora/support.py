@@ -22,6 +22,8 @@ from recipes.data_schema import PairFiles
 
 Rows = Sequence[tuple[str, str]]
 
+ENDINGS = (".gz", ".zst", ".xz", ".bz2")
+
 
 def read(path: Path | str, **more: Any) -> list[tuple[bytes, bytes]]:
     return pairs_of(PairFiles(file=str(path), **more))

@@ -7,8 +7,6 @@ import concurrent.futures
 import inspect
 import io
 import itertools
-import json
-import os
 import re
 import shutil
 import socket
@@ -16,17 +14,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 import tensorflow as tf
 import trustme
-from rich.cells import cell_len
 from rich.console import Console
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-from serving import translate
 from serving.client import messages
 from serving.client.alignment import Alignment
 from serving.client.answers import Translation, TranslationError
@@ -35,13 +30,10 @@ from serving.client.channel import Tls
 from serving.client.lines import heat_map
 from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Questions
 from serving.client.translator import Translator
-from tests import marks
 from tests.requirements import EXHAUSTIVE
 from tests.serving.support import Certificates, Running, config_of, eventually, labels, model, running, save_text_model
 from workspace.errors import UserError
-from workspace.layout import WorkDirectory
 from workspace.machine import free_port
-from workspace.marks import write_mark
 
 pytestmark = pytest.mark.slow
 
@@ -292,36 +284,6 @@ def test_alignment_of_words_from_that_of_subwords() -> None:
     assert shades == ["64", "128", "159", "64"]  # of 255
 
 
-def shown(alignment: Alignment, width: int, colors: Any) -> str:
-    console = Console(width=width, file=io.StringIO(), color_system=colors, force_terminal=True)
-    console.print(heat_map(alignment))
-    assert isinstance(console.file, io.StringIO)
-    return re.sub("\x1b\\[[0-9;]*m", "", console.file.getvalue())
-
-
-@pytest.mark.parametrize("colors", ["standard", None])
-def test_the_heat_map_can_be_seen_in_few_colours(colors: Any) -> None:
-    alignment = Alignment(Translation("x", 0.0), ["a", "b", "c"], ["[x]", "六"], [[0.0, 0.5, 1.0], [0.25, 0.75, 0.02]])
-    lines = shown(alignment, 60, colors).splitlines()
-    assert lines[0].split() == ["0", "1", "2"]
-    assert [line.rstrip() for line in lines[1:]] == ["[x]    ▒▒▒███", " 六 ░░░▓▓▓"]
-
-
-def test_the_heat_map_of_a_long_sentence_goes_on_below() -> None:
-    """In 60 columns, with every word's number and weight, and long words cut."""
-    source = [f"w{number}" for number in range(40)]
-    weights = [[float(number == place) for number in range(40)] for place in (0, 17, 39)]
-    alignment = Alignment(Translation("x", 0.0), source, ["a", "internationalisation-programme", "字" * 20], weights)
-    lines = shown(alignment, 60, "standard").splitlines()
-    assert max(cell_len(line) for line in lines) <= 60
-    headings = [line for line in lines if re.fullmatch(r"[\d ]+", line)]
-    assert [int(number) for line in headings for number in line.split()] == list(range(40))
-    assert len(lines) == 4 * len(headings)
-    assert sum(line.count("███") for line in lines) == 3
-    assert "…" in lines[2]
-    assert "…" in lines[3]
-
-
 def test_a_model_without_these_outputs() -> None:
     response = messages.PredictResponse()
     response.outputs.add(key="translation")
@@ -367,75 +329,3 @@ def test_errors_in_asyncio(text_server: Running) -> None:
         asyncio.run(ask(text_server.address, "x"))
     with pytest.raises(TranslationError, match="no server answers at"):
         asyncio.run(ask(f"127.0.0.1:{free_port()}", "x"))
-
-
-def test_command_translates_a_file(text_server: Running, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    (tmp_path / "lines").write_text("first\n\nlast")
-    translate.main(["--server", text_server.address, "--input", str(tmp_path / "lines")])
-    assert capsys.readouterr() == ("one:first\n\none:last\n", "")
-    with pytest.raises(UserError, match="none cannot be read: No such file or directory; give a text file"):
-        translate.main(["--server", text_server.address, "--input", str(tmp_path / "none")])
-
-
-def test_command_gives_json(text_server: Running, capsys: pytest.CaptureFixture) -> None:
-    translate.main(["--server", text_server.address, "--json", "--version=1", "été", ""])
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
-        {"text": "été", "translation": "one:été", "score": 5.0},
-        {"text": "", "translation": "", "score": 0.0},
-    ]
-
-
-def test_command_writes_what_standard_output_can_hold(text_server: Running) -> None:
-    """UTF-8 where nobody has chosen anything; another encoding as long as it has the characters."""
-
-    def said(encoding: str, *texts: str) -> tuple[int, str, str]:
-        command = [sys.executable, "-m", "serving.translate", "--server", text_server.address, *texts]
-        environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
-        ran = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
-        return ran.returncode, ran.stdout.decode("latin-1" if encoding == "latin-1" else "utf-8"), ran.stderr.decode()
-
-    assert said("ascii", "été", "漢字") == (0, "one:été\none:漢字\n", "")
-    assert said("latin-1", "été") == (0, "one:été\n", "")
-    code, out, error = said("latin-1", "été", "漢字")
-    assert (code, out) == (1, "one:été\n")
-    assert error.startswith("error: latin-1 has no")
-    assert "of line 2; set PYTHONIOENCODING=utf-8" in error
-
-
-def test_command_does_not_ask_a_model_that_does_not_say_which_it_is(text_server: Running, tmp_path: Path) -> None:
-    """Where the model of a work directory is asked for."""
-    work = WorkDirectory(tmp_path / "work")
-    write_mark(work.provenance(1), marks.provenance({"weights": "0"}))
-    with pytest.raises(UserError, match=f"the model at {text_server.address} does not say which it is"):
-        translate.main(["--server", text_server.address, "--work", str(work.root), "t"])
-
-
-def test_command_translates_its_arguments(text_server: Running, capsys: pytest.CaptureFixture) -> None:
-    translate.main(["--server", text_server.address, "one sentence", "another"])
-    assert capsys.readouterr().out == "one:one sentence\none:another\n"
-
-
-def test_command_answers_every_line_of_standard_input(
-    text_server: Running, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = "first\n\nthird\u2028still third\r\n" + "more\n" * BATCH_SENTENCES + "last"
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
-    translate.main([f"--server={text_server.address}"])
-    answered = capsys.readouterr().out.split("\n")
-    assert answered == [
-        "one:first",
-        "",
-        "one:third\u2028still third",
-        *["one:more"] * BATCH_SENTENCES,
-        "one:last",
-        "",
-    ]
-
-
-def test_command_ends_in_one_sentence() -> None:
-    command = [sys.executable, "-m", "serving.translate", "--server", f"127.0.0.1:{free_port()}", "text"]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr.startswith("error: no server answers at 127.0.0.1:")
-    assert ended.stderr.count("\n") == 1

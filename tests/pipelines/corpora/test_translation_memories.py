@@ -1,0 +1,157 @@
+"""TMX, XLIFF and PO: the text without its codes, in the languages that are asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.corpora.formats import read_pairs
+from recipes.data_schema import PairFiles
+from tests.pipelines.corpora.support import XLIFF_1, read
+from workspace.errors import UserError
+
+TMX = """<?xml version="1.0"?><!DOCTYPE tmx SYSTEM "http://localhost:9/tmx14.dtd"><tmx version="1.4"><body>
+<tu><tuv xml:lang="en-GB"><seg>a <hi>b<hi>c</hi></hi><bpt i="1">&lt;i><sub>no</sub></bpt>d<ept i="1">&lt;/i></ept> e
+f<!-- no --></seg></tuv><tuv lang="FR_ca"><prop>no</prop><seg>é<ph/></seg></tuv></tu>
+<tu><tuv xml:lang="enm"><seg>Middle English</seg></tuv><tuv xml:lang="fr"><seg>x</seg></tuv></tu>
+<tu><tuv xml:lang="en-US"><seg>us</seg></tuv><tuv xml:lang="en"><seg>any</seg></tuv>
+<tuv xml:lang="fr"><seg>y</seg></tuv></tu></body></tmx>"""
+
+
+def test_translation_memories_give_the_text_without_its_codes(tmp_path: Path) -> None:
+    path = tmp_path / "memory.tmx"
+    path.write_text(TMX)
+    said: list[str] = []
+    pairs = list(read_pairs(PairFiles(file=str(path)), "en", "fr", warn=said.append))
+    assert pairs == [(b"a bcd e f", "é".encode(), 2), (b"any", b"y", 5)]
+    assert said == [f"{path}: 1 of 3 units have no translation and are left out, the first in line 4"]
+    assert read(path, source_field="en-us", target_field="en") == [(b"us", b"any")]
+    with pytest.raises(UserError, match=r"no unit in both en and de, but in FR_ca, en, en-GB, en-US, enm, fr; set"):
+        read(path, target_field="de")
+
+
+XLIFF_2 = """<xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0" srcLang="en" trgLang="fr"><file id="f">
+<unit id="1"><segment><source>Press <pc id="1">here</pc><ph id="2"/>.</source><target>Ici.</target></segment>
+<ignorable><source> </source></ignorable><segment state="initial"><source>no</source><target>non</target></segment>
+</unit></file></xliff>"""
+
+
+def segments(path: Path, *texts: str, prolog: str = "") -> list[bytes]:
+    """The source sides of units of TMX with these texts, each with the same target."""
+    units = (
+        f'<tu><tuv xml:lang="en"><seg>{text}</seg></tuv><tuv xml:lang="fr"><seg>x</seg></tuv></tu>' for text in texts
+    )
+    path.write_text(f"<?xml version='1.0'?>{prolog}<tmx><body>{''.join(units)}</body></tmx>", encoding="utf-8")
+    return [source for source, _ in read(path)]
+
+
+@pytest.mark.parametrize(
+    ("segment", "text"),
+    [
+        ('one<ph x="1">&lt;br/&gt;</ph>two', "one two"),
+        ("one.<ph>{1}</ph>Two", "one. Two"),
+        ("one<ph/>two", "one two"),
+        ('one <ph type="lb"/>two', "one two"),
+        ("(<ph>&lt;br&gt;</ph>one<ph>&lt;br&gt;</ph>)<ph>&lt;br&gt;</ph>!", "(one)!"),
+        ('one<it pos="begin">&lt;p&gt;</it>two', "one two"),
+        ("one<ut>\\par </ut>two", "one two"),
+        ('one<bpt i="1">&lt;/li&gt;&lt;li&gt;</bpt>two<ept i="1"/>', "one two"),
+        ('wor<bpt i="1">&lt;b&gt;</bpt>d<ept i="1">&lt;/b&gt;</ept>s', "words"),
+        ('wor<ph>&lt;i&gt;</ph>d<it pos="end">&lt;/i&gt;</it>s', "words"),
+        ("soft<ph>&amp;shy;</ph>ly", "softly"),
+        ("<hi>wor</hi>ds<!-- no --><?no no?>!", "words!"),
+    ],
+)
+def test_codes_between_words_part_them_and_codes_in_words_do_not(tmp_path: Path, segment: str, text: str) -> None:
+    assert segments(tmp_path / "a.tmx", segment) == [text.encode()]
+
+
+def test_line_breaks_of_xliff_part_words(tmp_path: Path) -> None:
+    for code in ('<x id="1" ctype="lb"/>', '<ph id="1" subType="xlf:lb"/>', '<x id="1" equiv-text="&lt;br/&gt;"/>'):
+        path = tmp_path / "a.xlf"
+        path.write_text(XLIFF_2.replace('<pc id="1">here</pc>', f"here{code}there"))
+        assert read(path)[0][0] == b"Press here there."
+
+
+def test_entities_of_a_dtd_are_those_of_html(tmp_path: Path) -> None:
+    """Or of the file itself; a unit with any others is left out, and the DTD is not looked for."""
+    path = tmp_path / "a.tmx"
+    html = '<!DOCTYPE tmx SYSTEM "http://localhost:9/tmx14.dtd">'
+    assert segments(path, "caf&eacute;&nbsp;&amp; t&#233;", "at &acme;", prolog=html) == ["café\xa0& té".encode()]
+    own = '<!DOCTYPE tmx [<!ENTITY acme "Acme &amp; S&#246;hne"><!ENTITY eacute "E"><!ELEMENT tmx ANY>]>'
+    assert segments(path, "at &acme;", "&eacute;", prolog=own) == ["at Acme & Söhne".encode(), b"E"]
+
+
+def test_every_variant_of_a_language_makes_a_pair(tmp_path: Path) -> None:
+    path = tmp_path / "a.tmx"
+    texts = [("en", "a"), ("fr", "b"), ("fr-CA", "c"), ("fr", "d"), ("de", "e")], [("en-GB", "f"), ("fr-CA", "g")]
+    units = (
+        "".join(f'<tuv xml:lang="{language}"><seg>{text}</seg></tuv>' for language, text in unit) for unit in texts
+    )
+    path.write_text(f"<tmx><body>\n{''.join(f'<tu>{unit}</tu>' for unit in units)}</body></tmx>")
+    said: list[str] = []
+    pairs = list(read_pairs(PairFiles(file=str(path)), "en", "fr", said.append))
+    assert pairs == [(b"a", b"b", 2), (b"a", b"d", 2), (b"f", b"g", 2)]
+    assert said == [
+        f"{path}: 1 of 2 units have several variants in en or fr, the first in line 2; each of them makes a pair"
+    ]
+    assert read(path, target_field="fr-ca") == [(b"a", b"c"), (b"f", b"g")]
+
+
+XLIFF_LANGUAGES = """<xliff version="1.2">{}</xliff>"""
+
+XLIFF_FILE = "<file {}><body><trans-unit id='1'><source>{}</source><target {}>{}</target></trans-unit></body></file>\n"
+
+
+def test_xliff_of_other_languages_is_left_out_and_turned_round(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlf"
+    files = [
+        ('source-language="en-GB" target-language="FR"', "a", "", "b"),
+        ('source-language="en" target-language="de"', "c", "", "d"),
+        ('source-language="fr" target-language="en_US"', "e", "", "f"),
+        ('source-language="en"', "g", "", "h"),
+        ('source-language="fr"', "i", "", "j"),
+        ('source-language="en" target-language="fr"', "k", 'xml:lang="de"', "l"),
+        ("", "m", "", "n"),
+    ]
+    path.write_text(XLIFF_LANGUAGES.format("".join(XLIFF_FILE.format(*file) for file in files)))
+    said: list[str] = []
+    pairs = list(read_pairs(PairFiles(file=str(path)), "en", "fr", said.append))
+    assert [pair[:2] for pair in pairs] == [(b"a", b"b"), (b"f", b"e"), (b"g", b"h"), (b"j", b"i"), (b"m", b"n")]
+    assert said == [f"{path}: 2 of 7 units are not in en and fr and are left out, the first in line 2"]
+    assert read(path, target_field="de") == [(b"c", b"d"), (b"g", b"h"), (b"k", b"l"), (b"m", b"n")]
+
+
+def test_xliff_2_may_be_in_the_other_order(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlf"
+    path.write_text(XLIFF_2.replace('srcLang="en" trgLang="fr"', 'srcLang="fr" trgLang="en"'))
+    assert read(path) == [(b"Ici.", b"Press here.")]
+
+
+def test_po_may_be_in_the_other_order(tmp_path: Path) -> None:
+    path = tmp_path / "a.po"
+    path.write_text('msgid ""\nmsgstr "Language: en_GB\\n"\n\nmsgid "un"\nmsgstr "one"\n')
+    assert read(path) == [(b"one", b"un")]
+
+
+@pytest.mark.parametrize("text", [XLIFF_1, XLIFF_2])
+def test_xliff_gives_what_is_translated(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "file.xlf"
+    path.write_text(text)
+    assert read(path) == [(b"Press here.", b"Ici.")]
+
+
+def test_po_gives_what_is_translated(tmp_path: Path) -> None:
+    path = tmp_path / "messages.po"
+    header = '\ufeffmsgid ""\nmsgstr ""\n"Content-Type: text/plain; charset={}\\n"\n\n'
+    messages = (
+        '#, fuzzy\nmsgid "no"\nmsgstr "non"\n\nmsgid "none"\nmsgstr ""\n\n#~ msgid "old"\n#~ msgstr "vieux"\n\n'
+        'msgid "one file"\nmsgid_plural "%d files"\nmsgstr[0] "un fichier"\nmsgstr[1] "%d fichiers"\n\n'
+        'msgid "a\\n"\n"b"\nmsgstr "é"\n'
+    )
+    path.write_text(header.format("UTF-8") + messages, encoding="utf-8")
+    expected = [(b"%d files", b"%d fichiers"), (b"a b", "é".encode())]
+    assert read(path) == expected
+    path.write_text(header.format("ISO-8859-1")[1:] + messages, encoding="latin-1")
+    assert read(path) == expected
