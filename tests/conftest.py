@@ -45,7 +45,7 @@ MOST_WORKERS = 4
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fast", action="store_true", help="only what starts no process, trains nothing, serves nothing")
+    parser.addoption("--fast", action="store_true", help="only what takes no seconds, and starts no process, trains nothing, serves nothing")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -85,7 +85,7 @@ class FileAtATime(LoadScopeScheduling):
 
 
 def is_slow(item: pytest.Item) -> bool:
-    """Whether it starts a process, trains, or serves: it is marked so, or has a fixture that does."""
+    """Whether it starts a process, trains, serves or takes seconds: it is marked so, or has a fixture that does."""
     return bool(item.get_closest_marker("slow")) or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 

@@ -131,6 +131,7 @@ def test_pairs_come_from_the_lines_of_their_file(tmp_path: Path) -> None:
     assert {found[SOURCES[number]][LINE] for number in range(5)} == {3, 6, 9, 12, 15}
 
 
+@pytest.mark.slow
 def test_sentences_of_given_sets_are_not_trained_on(tmp_path: Path) -> None:
     """On either side, whatever their case and punctuation."""
     source, target = [*SOURCES, "Seven!", "a heptad", "eight"], [*TARGETS, "autre", "Sept.", "huit"]
@@ -213,6 +214,7 @@ def test_nearly_the_same_pairs(tmp_path: Path) -> None:
     assert near == expected
 
 
+@pytest.mark.slow
 def test_only_the_later_steps_are_done_again(tmp_path: Path, three: list[dict[str, Any]]) -> None:
     """After a change of what only they read; the result is that of doing everything again."""
     work = new_work(tmp_path / "work", None, corpus={"train": three})

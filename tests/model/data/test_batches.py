@@ -23,7 +23,8 @@ from workspace.marks import read_manifest
 BY_TOKENS = schema.Training(batch_tokens=200)
 BY_PAIRS = schema.Training(batch_pairs=8, sorted_batches=5)
 UNSORTED = schema.Training(batch_pairs=8, sorted_batches=1)
-EITHER = pytest.mark.parametrize("training", [BY_TOKENS, BY_PAIRS], ids=["batch_tokens", "batch_pairs"])
+
+Batches = list[tuple[np.ndarray, np.ndarray]]
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,23 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     return write_data(tmp_path_factory.mktemp("run"), load_recipe("tiny"))
 
 
-def epoch_of(work: WorkDirectory, training: schema.Training, epoch: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+@pytest.fixture(scope="module", params=[BY_TOKENS, BY_PAIRS], ids=["batch_tokens", "batch_pairs"])
+def training(request: pytest.FixtureRequest) -> schema.Training:
+    """Each of the two ways to size batches."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def batches(work: WorkDirectory, training: schema.Training) -> Batches:
+    """Those of the first epoch."""
+    return epoch_of(work, training)
+
+
+def epoch_of(work: WorkDirectory, training: schema.Training, epoch: int = 0) -> Batches:
     return list(training_batches(work, read_manifest(work), training, epoch).as_numpy_iterator())
 
 
-def pairs_of(batches: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Any]:
+def pairs_of(batches: Batches) -> Iterator[Any]:
     for sources, targets in batches:
         for source, target in zip(sources, targets, strict=True):
             yield tuple(tuple(int(word) for word in side if word != PADDING_ID) for side in (source, target))
@@ -48,9 +61,9 @@ def stored_pairs(work: WorkDirectory) -> Iterator[Any]:
             yield tuple((*feature[side].int64_list.value, END_ID) for side in ("source", "target"))
 
 
-@EITHER
-def test_every_pair_once_and_as_many_batches_as_foretold(work: WorkDirectory, training: schema.Training) -> None:
-    batches = epoch_of(work, training)
+def test_every_pair_once_and_as_many_batches_as_foretold(
+    work: WorkDirectory, training: schema.Training, batches: Batches
+) -> None:
     assert Counter(pairs_of(batches)) == Counter(stored_pairs(work))
     assert len(batches) == batches_per_epoch(read_manifest(work).lengths["train"], training)
 
@@ -71,9 +84,8 @@ def test_shares_of_all_replicas_make_up_the_batch(replicas: int) -> None:
             assert (whole[7:] == PADDING_ID).all()
 
 
-@EITHER
-def test_no_batch_is_longer_than_its_longest_pair(work: WorkDirectory, training: schema.Training) -> None:
-    for sides in epoch_of(work, training):
+def test_no_batch_is_longer_than_its_longest_pair(batches: Batches) -> None:
+    for sides in batches:
         for side in sides:
             assert side.dtype == np.int32
             assert side.shape[1] == (side != PADDING_ID).sum(axis=1).max()
@@ -121,9 +133,10 @@ def test_lengths_of_batches_come_in_no_order(work: WorkDirectory) -> None:
         assert abs(np.corrcoef(lengths[1:], lengths[:-1])[0, 1]) < 0.3
 
 
-@EITHER
-def test_order_is_a_function_of_seed_and_epoch(work: WorkDirectory, training: schema.Training) -> None:
-    first = list(pairs_of(epoch_of(work, training)))
+def test_order_is_a_function_of_seed_and_epoch(
+    work: WorkDirectory, training: schema.Training, batches: Batches
+) -> None:
+    first = list(pairs_of(batches))
     assert first == list(pairs_of(epoch_of(work, training)))
     assert first != list(pairs_of(epoch_of(work, training, epoch=1)))
     other_seed = training.model_copy(update={"seed": 2})
@@ -145,8 +158,9 @@ def test_buckets_are_narrow_but_hold_some_batches(lengths: dict[int, int], token
         assert held[bucket] - batches[bucket] < BUCKET_BATCHES + 1e-6
 
 
-@EITHER
-def test_fixed_shapes_are_few_and_hold_the_same_batches(work: WorkDirectory, training: schema.Training) -> None:
+def test_fixed_shapes_are_few_and_hold_the_same_batches(
+    work: WorkDirectory, training: schema.Training, batches: Batches
+) -> None:
     manifest = read_manifest(work)
     shapes = fixed_shapes(manifest.lengths["train"], training)
     fixed = list(training_batches(work, manifest, training, epoch=0, fixed=True).as_numpy_iterator())
@@ -154,4 +168,4 @@ def test_fixed_shapes_are_few_and_hold_the_same_batches(work: WorkDirectory, tra
         assert source.shape == target.shape
         assert source.shape in shapes
     full = [pair for pair in pairs_of(fixed) if pair != ((), ())]
-    assert full == list(pairs_of(epoch_of(work, training)))
+    assert full == list(pairs_of(batches))

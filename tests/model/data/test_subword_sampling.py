@@ -103,6 +103,7 @@ def same(ours: list, theirs: list) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_a_batch_is_a_function_of_seed_epoch_and_number(work: WorkDirectory) -> None:
     """Also of a training that goes on in the middle of an epoch."""
     first = list(itertools.islice(endless(work), 6))

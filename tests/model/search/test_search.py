@@ -226,6 +226,7 @@ def teacher(network: Network) -> Callable[[list[int], list[int]], np.ndarray]:
     return lambda source, target: log_p(padded([source]), padded([target])).numpy()
 
 
+@pytest.mark.slow
 def test_a_beam_of_one_takes_the_likeliest_word(network: Network) -> None:
     sources = [source for source, _ in random_pairs(20)]
     hypotheses = searcher(network, 1)(sources)
@@ -248,6 +249,7 @@ def test_a_beam_of_one_takes_the_likeliest_word(network: Network) -> None:
     assert len(translations) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 4])
 def test_padding_never_changes_a_result(network: Network, k: int) -> None:
     sources = [source for source, _ in random_pairs(12, seed=9)]

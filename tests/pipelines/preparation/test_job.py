@@ -83,6 +83,7 @@ def test_a_corpus_is_read_in_blocks_that_hold_every_line_once(tmp_path: Path, nu
         assert_that(pipeline | ReadCorpora(every, indexes), check)
 
 
+@pytest.mark.slow
 def test_statistics_are_the_same_in_whatever_blocks_a_corpus_is_read(tmp_path: Path, numbers: FilePair) -> None:
     """With blocks of 7 pairs, they are summed in several steps."""
     work = new_work(tmp_path / "work", numbers)

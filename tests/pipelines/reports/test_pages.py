@@ -71,6 +71,7 @@ def test_records_are_shown_where_weights_make_them_others_than_pairs() -> None:
     assert "records written" not in pictures.waterfall(10, [("too_long", 4)], 6, 6)
 
 
+@pytest.mark.slow
 def test_the_clean_report_takes_nothing_and_says_what_would_be_taken(work: WorkDirectory) -> None:
     write_clean_report(resolved_recipe(work), work, pipeline_options([]))
     text = work.clean_report.read_text("utf-8")
