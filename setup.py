@@ -12,7 +12,7 @@ PACKAGES = ("rnnsearch", "workspace", "recipes", "pipelines", "model", "serving"
 REQUIREMENTS = "requirements.txt"
 
 # Of every stage: recipes are read and checked.
-RECIPES = ["portalocker", "regex", "ruamel.yaml"]
+RECIPES = ["langcodes", "portalocker", "regex", "ruamel.yaml"]
 TENSORFLOW = ["numpy", "tensorflow", "tensorflow-serving-api", "tensorflow-text"]
 
 EXTRAS = {

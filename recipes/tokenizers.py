@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
+from recipes.languages import language_of
 from recipes.schema import Recipe, Tokenizer
 
-# By primary subtag (BCP 47) and by ISO 639-2 and 639-3. Cantonese, Wu, Hakka, Min Nan, Gan and Literary Chinese are
-# written in Chinese characters; Dzongkha as Tibetan.
+# By the shortest code of ISO 639. Cantonese, Wu, Hakka, Min Nan, Gan and Literary Chinese are written in Chinese
+# characters; Dzongkha as Tibetan.
 _BY_LANGUAGE: dict[str, Tokenizer] = {
-    **dict.fromkeys(("zh", "zho", "chi", "cmn", "yue", "wuu", "hak", "nan", "gan", "lzh"), "zh"),
-    **dict.fromkeys(("ja", "jpn"), "ja-mecab"),
-    **dict.fromkeys(("ko", "kor"), "ko-mecab"),
+    **dict.fromkeys(("zh", "yue", "wuu", "hak", "nan", "gan", "lzh"), "zh"),
+    "ja": "ja-mecab",
+    "ko": "ko-mecab",
     # Without spaces between words, and without a tokenizer of their own.
-    **dict.fromkeys(("th", "tha", "km", "khm", "my", "mya", "bur", "lo", "lao"), "flores200"),
-    **dict.fromkeys(("bo", "bod", "tib", "dz", "dzo"), "flores200"),
+    **dict.fromkeys(("th", "km", "my", "lo", "bo", "dz"), "flores200"),
 }
 
 
@@ -25,4 +23,4 @@ def tokenizer_of(recipe: Recipe) -> Tokenizer:
 
 def tokenizer_of_language(language: str) -> Tokenizer:
     """The tokenizer for a language by its code, as people write it: ja, JA, zh_TW, zh-Hans, jpn, kor_Hang."""
-    return _BY_LANGUAGE.get(re.split(r"[-_.]", language.strip().lower())[0], "13a")
+    return _BY_LANGUAGE.get(language_of(language).code, "13a")

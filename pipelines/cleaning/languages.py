@@ -14,6 +14,7 @@ import eldc
 import regex
 
 from pipelines.cleaning.links import LINK
+from recipes.languages import language_of
 from recipes.schema import Recipe
 
 # A sentence is judged where all its n-grams together speak so much more for another language. Their evidence is the sum
@@ -26,40 +27,20 @@ _MOST_BYTES = 1000  # eldc reads no more
 _LETTER = regex.compile(r"\p{Alphabetic}")
 _WORD = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]|[\p{L}\p{M}]+(?:['`\u2019][\p{L}\p{M}]+)*")
 
-# Codes of languages by those of eldc: of ISO 639-2 and 639-3, older ones, and those of parts of a language.
-_OTHER_CODES = {
-    "ar": "arb arz apc ajp acm ary arq aeb afb ars",
-    "az": "azj azb",
-    "cs": "cze",
-    "de": "ger",
-    "el": "gre",
-    "et": "ekk",
-    "eu": "baq",
-    "fa": "per pes prs",
-    "fr": "fre",
-    "he": "iw",
-    "hr": "scr",
-    "hy": "arm",
-    "is": "ice",
-    "ka": "geo",
+# Languages by eldc's code of the one that they are a part of, or written like.
+_OTHER_LANGUAGES = {
+    "ar": "arb apc ajp acm ary arz arq aeb afb ars",
+    "az": "azb",
     "ku": "ckb kmr sdh",
-    "lv": "lvs",
-    "ms": "id in ind may zsm zlm",
-    "nl": "dut",
-    "no": "nb nn nob nno",
-    "or": "ory",
+    "ms": "id",
+    "no": "nb nn",
     "pa": "pnb",
-    "ro": "mo mol rum",
-    "sk": "slo",
-    "sq": "alb als",
-    "tl": "fil",
-    "zh": "chi cmn yue wuu lzh",
+    "zh": "yue wuu lzh",
 }
-_CODES = {code: {code} for code in eldc.LANGUAGES}
-_CODES |= {other: {code} for code, other in zip(eldc.LANGUAGES, eldc.LANGUAGES_ISO2T, strict=True)}
-_CODES |= {other: {code} for code, others in _OTHER_CODES.items() for other in others.split()}
+_CODES = {language_of(code).code: {code} for code in eldc.LANGUAGES}
+_CODES |= {language_of(each).code: {code} for code, others in _OTHER_LANGUAGES.items() for each in others.split()}
 # To eldc Serbian is in Cyrillic; what is in Latin, and Bosnian and Montenegrin, is Croatian.
-_CODES |= {code: {"sr", "hr"} for code in ("sr", "srp", "scc", "bs", "bos", "sh", "hbs", "cnr")}
+_CODES |= {code: {"sr", "hr"} for code in ("sr", "bs", "cnr")}
 # The languages that eldc knows in these scripts; it knows the others in one of their own.
 _IN_SCRIPTS = {
     "latn": "az ca cs da de en es et eu fi fr hr hu is it lt lv ms nl no pl pt ro sk sl sq sv tl tr vi yo",
@@ -75,7 +56,6 @@ _OTHER_SCRIPTS = {
     "ms": (r"\p{Arabic}", {"ar", "fa", "ku", "ur"}),
     "pa": (r"\p{Arabic}", {"ar", "fa", "ku", "ur"}),
 }
-_INDONESIAN = ("id", "in", "ind")
 
 
 class Likeness(NamedTuple):
@@ -161,14 +141,14 @@ def _ngrams(text: str) -> int:
 @lru_cache(maxsize=64)
 def _known(language: str) -> _Known | None:
     """What is known of a language by its code, alone or with a script, country or variant behind it."""
-    code, *subtags = language.replace("_", "-").lower().split("-")
-    in_script = [_IN_SCRIPTS[tag].split() for tag in subtags if tag in _IN_SCRIPTS]
-    codes = frozenset(_CODES.get(code, set())).intersection(*in_script)
+    code, script = language_of(language)[:2]
+    codes = frozenset(_CODES.get(code, ()))
+    if script in _IN_SCRIPTS:
+        codes &= frozenset(_IN_SCRIPTS[script].split())
     if not codes:
         return None
     pattern, taken_for = None, set[str]()
-    has_script = any(len(tag) == 4 and tag.isalpha() for tag in subtags)
-    if not has_script and code not in _INDONESIAN:
+    if not script and code != "id":
         pattern, taken_for = _OTHER_SCRIPTS.get(min(codes), (None, taken_for))
     return _Known(codes, regex.compile(pattern) if pattern else None, frozenset(taken_for))
 

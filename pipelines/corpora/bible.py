@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes.data_schema import BibleEditions
+from recipes.languages import language_of
 from workspace.errors import UserError
 from workspace.storage import sha256_of
 from workspace.terminal import columns
@@ -41,9 +42,10 @@ LICENCE = (
 
 
 def editions_of(language: str) -> list[str]:
-    """The editions in a language (ISO 639-1), the one that is meant by it first."""
-    found = [edition for edition, of in LANGUAGE_OF.items() if of == language]
-    return sorted(found, key=lambda edition: edition != _MEANT.get(language))
+    """The editions in a language by its code, the one that is meant by it first."""
+    code = language_of(language).code
+    found = [edition for edition, of in LANGUAGE_OF.items() if language_of(of).code == code]
+    return sorted(found, key=lambda edition: edition != _MEANT.get(code))
 
 
 def fetch_bible(editions: BibleEditions, source: Path, target: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pipelines.corpora.file_access import in_one_line, local_file, open_file, si
 from pipelines.corpora.inline_codes import UnknownEntityError, text_of
 from pipelines.corpora.raw_pairs import UNTRANSLATED, LeftOut, RawPair, Warn, encoded
 from recipes.data_schema import PairFiles
+from recipes.languages import nearness
 from workspace.errors import UserError
 
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -193,25 +194,16 @@ def _language_of_side(side: Any, of_file: str, of_document: str) -> str:
 
 def _may_be(said: tuple[str, str], asked: tuple[str, str]) -> bool:
     """Whether both sides are in the languages that are asked for, as far as the file says."""
-    return all(not each or _nearness(each, wanted) is not None for each, wanted in zip(said, asked, strict=True))
-
-
-def _nearness(language: str, asked: str) -> int | None:
-    """0 for the very language that is asked for, 1 for a regional kind of it, 2 where the file does not say the region
-    that is asked for, None for another language."""
-    said, wanted = (each.lower().replace("_", "-") for each in (language, asked))
-    if said == wanted:
-        return 0
-    return 1 if said.startswith(f"{wanted}-") else 2 if wanted.startswith(f"{said}-") else None
+    return all(not each or nearness(each, wanted) is not None for each, wanted in zip(said, asked, strict=True))
 
 
 def _segments_in(language: str, variants: list[Any]) -> list[Any]:
     """The segments in the language, as near to it as there are any."""
     by_nearness: dict[int, list[Any]] = {}
     for variant in variants:
-        nearness, segment = _nearness(_language(variant), language), variant.find("{*}seg")
-        if nearness is not None and segment is not None:
-            by_nearness.setdefault(nearness, []).append(segment)
+        near, segment = nearness(_language(variant), language), variant.find("{*}seg")
+        if near is not None and segment is not None:
+            by_nearness.setdefault(near, []).append(segment)
     return by_nearness[min(by_nearness)] if by_nearness else []
 
 

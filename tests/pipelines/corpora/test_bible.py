@@ -56,6 +56,8 @@ def test_a_language_means_its_edition(tmp_path: Path) -> None:
     assert bible.editions_of("fr")[0] == BibleEditions().target
     assert bible.editions_of("en")[0] == BibleEditions().source
     assert len(bible.LANGUAGES) == 22
+    assert bible.editions_of("ENG") == bible.editions_of("en")
+    assert bible.editions_of("fil") == bible.editions_of("tl") == ["f", "g"]
     assert bible.editions_of("xx") == []
 
 

@@ -135,6 +135,22 @@ def test_po_may_be_in_the_other_order(tmp_path: Path) -> None:
     assert read(path) == [(b"one", b"un")]
 
 
+def test_languages_are_read_as_people_write_them(tmp_path: Path) -> None:
+    """By their codes of three letters, of before and of locales; and Chinese in a region has the script of that."""
+    asked = {"source_field": "zh-Hans", "target_field": "he"}
+    memory = tmp_path / "a.tmx"
+    variants = (("zh-TW", "繁"), ("zh_CN", "简"), ("iw", "א"))
+    units = "".join(f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>' for code, text in variants)
+    memory.write_text(f"<tmx><body><tu>{units}</tu></body></tmx>", encoding="utf-8")
+    assert read(memory, **asked) == [("简".encode(), "א".encode())]
+    xliff = tmp_path / "a.xlf"
+    xliff.write_text(XLIFF_LANGUAGES.format(XLIFF_FILE.format('source-language="HEB"', "b", "", "a")))
+    assert read(xliff, **asked) == [(b"a", b"b")]
+    po = tmp_path / "a.po"
+    po.write_text('msgid ""\nmsgstr "Language: zho_CN.UTF-8\\n"\n\nmsgid "b"\nmsgstr "a"\n')
+    assert read(po, **asked) == [(b"a", b"b")]
+
+
 @pytest.mark.parametrize("text", [XLIFF_1, XLIFF_2])
 def test_xliff_gives_what_is_translated(tmp_path: Path, text: str) -> None:
     path = tmp_path / "file.xlf"
