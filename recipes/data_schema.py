@@ -259,7 +259,11 @@ class Cleaning(Section):
         le=0,
     )
     max_repetition: int | None = setting(
-        2, "most times in a row that the same one to eight words are repeated", unit="times", ge=0
+        2,
+        "most times in a row that the same one to eight words are repeated; of scripts without spaces, 2 to 16 "
+        "characters",
+        unit="times",
+        ge=0,
     )
     max_sentence_difference: int | None = setting(
         None, "most sentences that one side has more than the other", unit="sentences", ge=0

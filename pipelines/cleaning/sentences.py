@@ -143,8 +143,12 @@ class Sentences:
             return np.ones(len(self), bool)
         return self._sum(table_of(_UNMARKED)[self._codes]) == 0
 
-    def repetitions(self, most_words: int = 8) -> npt.NDArray[np.int64]:
-        """The most times in a row that a sequence of up to ``most_words`` words is followed by itself."""
+    def repetitions(self, most_words: int = 8, most_characters: int = 16) -> npt.NDArray[np.int64]:
+        """The most times in a row that a sequence of up to ``most_words`` words is followed by itself.
+
+        In scripts without spaces, a sequence of 2 to ``most_characters`` characters with letters of theirs; but not one
+        character drawn out.
+        """
         found = np.zeros(len(self), np.int64)
         hashes, line = self._word_hashes, self._line_of_word
         for period in range(1, most_words + 1):
@@ -152,6 +156,8 @@ class Sentences:
             ends, lengths = _runs(same)
             whole = lengths >= period
             np.maximum.at(found, line[ends[whole]], lengths[whole] // period)
+        if self._has(UNSPACED):
+            np.maximum(found, self._repetitions_of_characters(most_characters), out=found)
         return found
 
     def letter_keys(self) -> list[str]:
@@ -168,6 +174,23 @@ class Sentences:
                 self.texts, ends, counts.tolist(), of_sentence.tolist(), strict=True
             )
         ]
+
+    def _repetitions_of_characters(self, most: int) -> npt.NDArray[np.int64]:
+        found = np.zeros(len(self), np.int64)
+        characters = self._characters
+        letters = _sums(self._classes & UNSPACED != 0)
+        changes = _sums(np.diff(characters, prepend=_NEWLINE) != 0)
+        for period in range(2, most + 1):
+            same = (characters[period:] == characters[:-period]) & (characters[period:] != _NEWLINE)
+            ends, lengths = _runs(same)
+            ends, lengths = ends[lengths >= period] + 1, lengths[lengths >= period]
+            # Of the last sequence that is followed by itself, which ends there.
+            has_letters = letters[ends] > letters[ends - period]
+            is_drawn_out = changes[ends] == changes[ends - period + 1]
+            counts = has_letters & ~is_drawn_out
+            lines = np.searchsorted(self._starts, ends[counts], side="right") - 1
+            np.maximum.at(found, lines, lengths[counts] // period)
+        return found
 
     def _has(self, kind: int) -> bool:
         """Whether there is any character of a class."""
@@ -263,6 +286,11 @@ def _powers(count: int) -> npt.NDArray[np.uint64]:
         base[0] = 1
         _powers_cache = np.cumprod(base, dtype=np.uint64)
     return _powers_cache[:count]
+
+
+def _sums(counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """How many of the first n are counted, for n from 0 on."""
+    return np.concatenate(([0], np.cumsum(counted)))
 
 
 def _runs(same: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -115,22 +116,49 @@ def test_whether_a_script_marks_sentences(text: str, marks: bool) -> None:
     assert Sentences([text, "x"]).marks_sentences.tolist() == [marks, True]
 
 
+def times_in_a_row(units: Sequence[str], start: int, length: int) -> int:
+    """How often the ``length`` units from ``start`` on are followed by themselves."""
+    gram, times = units[start : start + length], 0
+    while len(gram) == length and units[start + (times + 1) * length :][:length] == gram:
+        times += 1
+    return times
+
+
 def repetitions_of(text: str) -> int:
-    """The largest k for which some n ≤ 8 words are followed k times by themselves."""
+    """The largest k for which some n ≤ 8 words are followed k times by themselves, or 2 to 16 characters, not all the
+    same, with a letter of a script without spaces."""
     words = text.split(" ")
-    most = 0
-    for length in range(1, 9):
-        for start in range(len(words)):
-            gram, times = words[start : start + length], 0
-            while len(gram) == length and words[start + (times + 1) * length :][:length] == gram:
-                times += 1
-            most = max(most, times)
-    return most
+    found = [times_in_a_row(words, start, length) for length in range(1, 9) for start in range(len(words))]
+    for length in range(2, 17):
+        for start in range(len(text)):
+            gram = text[start : start + length]
+            if len(set(gram)) > 1 and (IDEOGRAPH.search(gram) or SYLLABIC.search(gram)):
+                found.append(times_in_a_row(text, start, length))
+    return max(found, default=0)
 
 
-@given(TEXTS)
+@given(TEXTS | st.lists(st.text("日本ไทhé.ab ", max_size=30).map(lambda text: " ".join(text.split()))))
 def test_repetitions(texts: list[str]) -> None:
     assert Sentences(texts).repetitions().tolist() == [repetitions_of(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("你好你好你好你好。", 3),
+        ("我们去，我们去，我们去，家里。", 2),
+        ("そしてそしてそして", 2),
+        ("อย่าไปอย่าไปอย่าไปอย่าไป", 3),
+        ("ទៅផ្ទះទៅផ្ទះទៅផ្ទះ", 2),
+        ("哈哈哈哈哈哈哈哈", 0),
+        ("等等…………………………", 0),
+        ("好的——————", 0),
+        ("二〇二二年二月二十二日", 0),
+        ("รีบๆ มาเร็วๆ", 0),
+    ],
+)
+def test_repetitions_without_spaces(text: str, times: int) -> None:
+    assert Sentences(["a b", text, "c"]).repetitions().tolist() == [0, times, 0]
 
 
 def test_no_sentences_at_all() -> None:
