@@ -123,7 +123,7 @@ class ChoosePairs(beam.DoFn):
             held_out = {digest for digests in known[HELD_OUT] for digest in pickle.loads(digests)}
             of_partition = [*known.get(TARGETS, ()), *known.get(NEAR, ())]
             drops = [drop for found in of_partition for drop in pickle.loads(found)]
-            kept = self._deduplicated(kept, rejected, held_out if split == "train" else set(), drops)
+            kept = self._deduplicated(kept, rejected, held_out, drops)
         if split == "train":
             kept = self._weighted(kept, rejected)
         rejected.sort()

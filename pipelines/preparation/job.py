@@ -36,7 +36,7 @@ from pipelines.preparation.manifest import build_manifest, first_undecodable
 from pipelines.preparation.pairs_left import check_cleaned, check_encoded, check_size
 from pipelines.preparation.partitions import Partitions
 from pipelines.preparation.read import ReadCorpora
-from pipelines.preparation.steps import forget, made_once
+from pipelines.preparation.steps import forget, left_by, made_once
 from pipelines.preparation.subwords import learn_subwords
 from pipelines.preparation.write import WritePartitions, WriteStatistics
 from pipelines.runners.run import beam_pipeline
@@ -77,10 +77,13 @@ def prepare(
         made_once(partitions.directory, cleaned_from, lambda: clean_corpora(partitions, indexes, options))
     with _timed(seconds, "subwords"):
         models = WorkDirectory(work.intermediate / "subwords")
-        made_once(models.root, made_from, lambda: learn_subwords(partitions, models))
+        # Also from what is in the partitions' files now.
+        encoded_from = {**made_from, "cleaned": left_by(partitions.directory)}
+        made_once(models.root, encoded_from, lambda: learn_subwords(partitions, models))
     with _timed(seconds, "encode"):
         output = WorkDirectory(work.intermediate / "encode")
-        made_once(output.root, made_from, lambda: encode_partitions(partitions, models, output, options))
+        encoded_from["models"] = left_by(models.root)
+        made_once(output.root, encoded_from, lambda: encode_partitions(partitions, models, output, options))
         counts = read_counts(partitions, output)
     manifest = build_manifest(partitions, counts, output, made_from, seconds)
     if render_report:
@@ -117,6 +120,7 @@ def clean_corpora(partitions: Partitions, indexes: Indexes, options: PipelineOpt
         pairs, statistics = pipeline | ReadCorpora(partitions.corpora, indexes) | CleanPairs(partitions)
         pairs | Deduplicate(partitions) | WritePartitions(partitions, indexes)
         statistics | WriteStatistics(partitions)
+    partitions.complete()
     check_cleaned(partitions)
 
 

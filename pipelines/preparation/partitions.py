@@ -8,6 +8,8 @@ finish. Of the jobs of ``pipelines.preparation.job`` the second writes the parti
 
 from __future__ import annotations
 
+import contextlib
+import json
 import pickle
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,8 +29,9 @@ from pipelines.cleaning.statistics import Statistics
 from pipelines.runners.progress import Progress
 from recipes.corpora import Corpus
 from recipes.schema import Recipe
+from workspace.errors import UserError
 from workspace.layout import SPLITS
-from workspace.storage import read_json, replacing, write_json
+from workspace.storage import replacing, write_json
 
 _HASHES = 1 << 64
 _PAIRS_AT_A_TIME = 4096
@@ -91,9 +94,15 @@ class Partitions:
         reasons = Counter(pair.reason for pair in rejected)
         write_json(self._counts(partition), {"kept": len(kept), "rejected": reasons})
 
+    def complete(self) -> None:
+        """Writes the partitions that no pair went to, so that a file that is missing is one that was taken away."""
+        for partition in range(len(self)):
+            if not self._counts(partition).exists():
+                self.write(partition, [], [])
+
     def counts(self, partitions: range) -> tuple[int, Counter[str]]:
         """How many pairs of some partitions were kept, and how many rejected for each reason."""
-        counts = [count for partition in partitions if (count := read_json(self._counts(partition)))]
+        counts = [self._read_counts(partition) for partition in partitions]
         rejected = sum((Counter(count["rejected"]) for count in counts), Counter[str]())
         return sum(count["kept"] for count in counts), rejected
 
@@ -104,21 +113,28 @@ class Partitions:
 
     def read_statistics(self, corpus: int) -> Statistics:
         """The statistics of a corpus as it was read."""
-        statistics: Statistics = pickle.loads(self._statistics(corpus).read_bytes())
+        with _as_it_was_left(self._statistics(corpus)) as path:
+            statistics: Statistics = pickle.loads(path.read_bytes())
         return statistics
 
     def read_kept(self, partition: int) -> Iterator[list[Pair]]:
-        """The kept pairs of a partition in order, some thousands at a time; none where no pair went to it."""
-        if not self._kept(partition).exists():
-            return
-        with self._kept(partition).open("rb") as file:
-            while file.peek(1):
-                yield list(map(Pair._make, pickle.load(file)))
+        """The kept pairs of a partition in order, some thousands at a time."""
+        left = self._read_counts(partition)["kept"]
+        with _as_it_was_left(self._kept(partition)) as path, path.open("rb") as file:
+            while left:
+                pairs = list(map(Pair._make, pickle.load(file)))
+                left -= len(pairs)
+                yield pairs
 
     def read_rejected(self, partition: int) -> list[Rejected]:
         """The rejected pairs of a partition in order."""
-        path = self._rejected(partition)
-        return list(map(Rejected._make, pickle.loads(path.read_bytes()))) if path.exists() else []
+        with _as_it_was_left(self._rejected(partition)) as path:
+            return list(map(Rejected._make, pickle.loads(path.read_bytes())))
+
+    def _read_counts(self, partition: int) -> dict[str, Any]:
+        with _as_it_was_left(self._counts(partition)) as path:
+            counts: dict[str, Any] = json.loads(path.read_bytes())
+        return counts
 
     def _statistics(self, corpus: int) -> Path:
         return self.directory / f"{corpus:03d}.statistics"
@@ -131,6 +147,16 @@ class Partitions:
 
     def _rejected(self, partition: int) -> Path:
         return self.directory / f"{partition:05d}.rejected"
+
+
+@contextlib.contextmanager
+def _as_it_was_left(path: Path) -> Iterator[Path]:
+    """Around reading a file of an earlier step. Raises UserError where it is gone or damaged since that began."""
+    try:
+        yield path
+    # What pickle says of bytes that are not its own may be anything.
+    except Exception as error:
+        raise UserError(f"{path} was removed or damaged meanwhile; the same command makes it anew") from error
 
 
 class Assignment:

@@ -12,7 +12,7 @@ from workspace.storage import read_json, remove, sha256_of, write_json
 
 _MARK = "step.json"
 # Of what steps leave to one another; with another number, what an older version of the project left is made anew.
-_FORMAT = 3
+_FORMAT = 4
 # Written on while a step is done, and of no use afterwards.
 _PROGRESS = "progress"
 
@@ -30,7 +30,7 @@ def made_once(directory: Path, made_from: Any, make: Callable[[], Result]) -> Re
     made: dict[str, Any] = read_json(mark) or {}
     is_good = made.get("made_from") == made_from
     if is_good and "result" in made:
-        changed = _changed_file(directory, made["files"])
+        changed = _changed_file(directory, made.get("files", {}))
         if changed is None:
             earlier: Result = made["result"]
             return earlier
@@ -43,6 +43,11 @@ def made_once(directory: Path, made_from: Any, make: Callable[[], Result]) -> Re
     result = make()
     write_json(mark, {"made_from": made_from, "files": _files(directory), "result": result})
     return result
+
+
+def left_by(directory: Path) -> str:
+    """A digest of all that the finished step of a directory has left."""
+    return sha256_of(directory / _MARK)
 
 
 def forget(directory: Path) -> None:

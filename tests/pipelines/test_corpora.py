@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.preparation.job import prepare
-from pipelines.preparation.subwords import load_subwords
+from pipelines.preparation.subwords import learn_subwords, load_subwords
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
 from tests.pipelines.corpora.support import write_tmx
@@ -28,6 +28,7 @@ from tests.pipelines.support import (
     write_lines,
     write_pair,
 )
+from workspace.errors import UserError
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
 from workspace.marks import read_manifest
 from workspace.storage import remove
@@ -272,6 +273,39 @@ def test_whatever_is_missing_or_damaged_of_intermediate_is_made_again(
 
 
 @pytest.mark.slow
+def test_what_is_taken_from_intermediate_during_a_run_is_told_and_made_again(
+    tmp_path: Path, three: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not read as no pairs, by this run or the next."""
+    work = new_work(tmp_path / "work", None, corpus={"train": three[:1]}, shards=2)
+    run(work)
+    expected = hashes(work)
+    clean = work.intermediate / "clean"
+    for taken in ("00001.rejected", "emptied", "all"):
+
+        def learn_and_take(*arguments: Any, taken: str = taken) -> None:
+            learn_subwords(*arguments)
+            if taken == "all":
+                remove(clean)
+            elif taken == "emptied":
+                (clean / "00000.kept").write_bytes(b"")
+            else:
+                (clean / taken).unlink()
+
+        remove(work.data)
+        remove(work.intermediate / "subwords")
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(UserError, match=r"clean/.* was removed or damaged meanwhile"),
+        ):
+            patch.setattr("pipelines.preparation.job.learn_subwords", learn_and_take)
+            prepare(resolved_recipe(work), work, pipeline_options([]))
+        assert not work.data.exists()
+        prepare(resolved_recipe(work), work, pipeline_options([]))
+        assert hashes(work) == expected
+
+
+@pytest.mark.slow
 def test_an_interrupted_encoding_goes_on_from_whole_shards_only(
     tmp_path: Path, three: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +360,5 @@ def test_dev_sentences_in_another_form_are_taken_out_of_the_training_pairs(tmp_p
     work = new_work(tmp_path / "work", files, corpus={"dev": as_settings(dev)})
     run(work)
     overlapping = [pair["source"] for pair in rejected_pairs(work) if pair["reason"] == "overlap"]
-    in_test = [source for source, _ in texts(work, "test")]
-    assert sorted(overlapping) == sorted(set(sources[120:124]) - set(in_test))
-    assert len(overlapping) > 1
+    assert sorted(overlapping) == sorted(sources[120:124])
+    assert not set(overlapping) & {source for split in ("train", "test") for source, _ in texts(work, split)}
