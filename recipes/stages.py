@@ -7,12 +7,12 @@ after a change only the stages downstream of it run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipes.corpora import corpora, fetched_files, fingerprint, paths_of, to_fetch
+from recipes.corpora import corpora, fingerprint, to_fetch
 from recipes.loading import check_recipe, read_settings
 from recipes.schema import Recipe
 from recipes.tokenizers import tokenizer_of
@@ -26,6 +26,7 @@ from workspace.marks import (
     Provenance,
     Scores,
     TrainingMark,
+    changed_file,
     find_mark,
 )
 from workspace.storage import sha256_of
@@ -38,13 +39,12 @@ _ORIGIN = {"source", "target", "file", "sha256", "bible", "mtdata"}
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the road: the module that makes it, the kind of mark that it leaves, and the files beside that."""
+    """One step of the road: the module that makes it, and the kind of mark that it leaves."""
 
     name: str
     module: str
     made_from: Callable[[Recipe, WorkDirectory], MadeFrom]
     mark: type[Mark]
-    files: Callable[[Any, Recipe, WorkDirectory], Iterable[Path]]
 
     def stale_because(self, recipe: Recipe, work: WorkDirectory) -> str | None:
         """Why the stage must run, or None while its result is current."""
@@ -56,8 +56,7 @@ class Stage:
             return "not made yet"
         if difference := _difference(mark.made_from, self.made_from(recipe, work)):
             return difference
-        missing = (path for path in self.files(mark, recipe, work) if not path.is_file())
-        return next((f"{path} is missing" for path in missing), None)
+        return changed_file(work, mark)
 
 
 def resolved_recipe(work: WorkDirectory) -> Recipe:
@@ -144,30 +143,9 @@ def _difference(before: MadeFrom, now: MadeFrom) -> str | None:
     return None
 
 
-def _fetched(_: CorpusMark, recipe: Recipe, work: WorkDirectory) -> Iterable[Path]:
-    for name, files in to_fetch(recipe).items():
-        yield from map(Path, paths_of(fetched_files(files, name, recipe, work)))
-
-
-def _prepared(manifest: Manifest, _: Recipe, work: WorkDirectory) -> Iterable[Path]:
-    return (work.data / name for name in (*manifest.shards, *manifest.subwords.files))
-
-
-def _trained(mark: TrainingMark, _: Recipe, work: WorkDirectory) -> Iterable[Path]:
-    return (work.checkpoint(mark.best_step) / "state.index",)
-
-
-def _evaluated(_: Scores, __: Recipe, work: WorkDirectory) -> Iterable[Path]:
-    return (work.hypotheses,)
-
-
-def _exported(_: Provenance, __: Recipe, work: WorkDirectory) -> Iterable[Path]:
-    return (work.version(work.versions()[-1]) / "saved_model.pb",)
-
-
-FETCH = Stage("fetch", "pipelines.fetch", _fetch_made_from, CorpusMark, _fetched)
-PREPARE = Stage("prepare", "pipelines.prepare", _prepare_made_from, Manifest, _prepared)
-TRAIN = Stage("train", "model.train", _train_made_from, TrainingMark, _trained)
-EVALUATE = Stage("evaluate", "model.evaluate", _evaluate_made_from, Scores, _evaluated)
-EXPORT = Stage("export", "model.export", _export_made_from, Provenance, _exported)
+FETCH = Stage("fetch", "pipelines.fetch", _fetch_made_from, CorpusMark)
+PREPARE = Stage("prepare", "pipelines.prepare", _prepare_made_from, Manifest)
+TRAIN = Stage("train", "model.train", _train_made_from, TrainingMark)
+EVALUATE = Stage("evaluate", "model.evaluate", _evaluate_made_from, Scores)
+EXPORT = Stage("export", "model.export", _export_made_from, Provenance)
 STAGES = (FETCH, PREPARE, TRAIN, EVALUATE, EXPORT)

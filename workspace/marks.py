@@ -7,12 +7,15 @@
     corpus/corpus.json                              CorpusMark      of the fetched corpora
 
 A mark is written last: a directory without it is unfinished work. Every mark has ``made_from``, the settings and the
-digests of the files that its stage read (``recipes.stages``).
+digests of the files that its stage read (``recipes.stages``), and what its stage left.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -28,11 +31,15 @@ class _Frozen(BaseModel):
 
 
 class Mark(_Frozen):
-    """What all marks have; ``stage`` is the target of make that leaves it."""
+    """What all marks have; ``stage`` is the target of make that leaves it.
+
+    left: the size in bytes of every file that the stage left, by its path from the directory of the mark.
+    """
 
     stage: ClassVar[str]
 
     made_from: dict[str, Any]
+    left: dict[str, int] = {}
 
     @staticmethod
     def path(work: WorkDirectory) -> Path:
@@ -199,9 +206,25 @@ def exported_weights(work: WorkDirectory) -> set[str]:
     return found
 
 
-def write_mark(path: Path, mark: Mark) -> None:
-    """Writes a mark, atomically."""
-    write_json(path, mark.model_dump(mode="json"))
+def write_mark(path: Path, mark: Mark, left: Iterable[Path] = ()) -> None:
+    """Writes a mark, atomically, with the sizes of the files that its stage has ``left``."""
+    sizes = {os.path.relpath(file, path.parent): file.stat().st_size for file in sorted(left)}
+    write_json(path, mark.model_copy(update={"left": sizes}).model_dump(mode="json"))
+
+
+def changed_file(work: WorkDirectory, mark: Mark) -> str | None:
+    """What is the case with the first file that a stage left and that is not as it was left; None where all are.
+
+    By the sizes: to read all that a stage left may take minutes.
+    """
+    directory = mark.path(work).parent
+    for name, size in mark.left.items():
+        path = Path(os.path.normpath(directory / name))
+        if not path.is_file():
+            return f"{path} is missing"
+        if path.stat().st_size != size:
+            return f"{path} is damaged"
+    return None
 
 
 def read_manifest(work: WorkDirectory) -> Manifest:
@@ -219,7 +242,8 @@ def check_prepared(work: WorkDirectory, manifest: Manifest, split: Split) -> Non
         path = work.data / name
         if not path.is_file() or sha256_of(path) != sha256:
             raise UserError(
-                f"{path} is missing or damaged; remove it, and make prepare WORK={work.root} makes the data anew"
+                f"{path} is missing or damaged; make the data anew with rm -f {shlex.quote(str(path))} && "
+                f"{work.command('prepare')}"
             )
 
 

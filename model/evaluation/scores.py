@@ -50,7 +50,7 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> Scores:
         seconds=round(seconds, 1),
         samples=samples(test.sources, test.targets, translations),
     )
-    write_mark(work.scores, scores)
+    write_mark(work.scores, scores, [work.hypotheses])
     return scores
 
 

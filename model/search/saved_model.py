@@ -63,7 +63,8 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
         dev = read_references(work, manifest, "dev").sources
         _write_warm_up(temporary / WARM_UP, spread_by_length(dev, WARM_UP_SENTENCES))
         relative = work.provenance(number).relative_to(work.version(number))
-        write_mark(temporary / relative, Provenance(made_from=made_from, tensorflow=tf.__version__))
+        mark = Provenance(made_from=made_from, tensorflow=tf.__version__)
+        write_mark(temporary / relative, mark, (path for path in temporary.rglob("*") if path.is_file()))
     return work.version(number)
 
 

@@ -188,7 +188,7 @@ def leave_mark(training: Training) -> None:
         tokenize=measure.tokenize,
         seconds=round(float(state.seconds), 1),
     )
-    write_mark(training.work.training_mark, mark)
+    write_mark(training.work.training_mark, mark, training.work.checkpoint(mark.best_step).iterdir())
 
 
 def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:

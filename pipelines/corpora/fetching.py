@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.corpora.bible import fetch_bible
 from pipelines.corpora.downloads import download, fetch_mtdata
-from recipes.corpora import base_name, fetched_files, is_on_the_web, paths_of, to_fetch
+from recipes.corpora import base_name, is_on_the_web, paths_of, to_fetch
 from recipes.data_schema import PairFiles, TrainingCorpus
 from recipes.schema import Recipe
 from recipes.stages import FETCH
@@ -23,24 +23,32 @@ from workspace.marks import CorpusMark, write_mark
 from workspace.progress import BYTES, progress_bar
 from workspace.storage import read_json, remove, replacing, write_json
 
+_ORIGIN = "origin.json"
+
 
 def fetch(recipe: Recipe, work: WorkDirectory) -> None:
     """Makes ``work.corpus``, its mark last. Raises UserError if something cannot be had or is not what it should be."""
     made_from = FETCH.made_from(recipe, work)
     for name, files in to_fetch(recipe).items():
         origin = {"made_from": made_from[name], "languages": made_from["languages"]}
-        mark = work.corpus / name / "origin.json"
-        fetched = map(Path, paths_of(fetched_files(files, name, recipe, work)))
-        if (read_json(mark) or {}).get("origin") == origin and all(path.is_file() for path in fetched):
+        mark = work.corpus / name / _ORIGIN
+        before = read_json(mark) or {}
+        if before.get("origin") == origin and before.get("sizes") == _sizes(mark.parent):
             continue
         with replacing(mark.parent) as directory:
             directory.mkdir()
             said = _fetch_one(files, name, directory, recipe, work.corpus / ".downloads" / name)
-            write_json(directory / mark.name, {"origin": origin, **said})
+            write_json(directory / mark.name, {"origin": origin, "sizes": _sizes(directory), **said})
     for other in work.corpus.iterdir():
         if other.is_dir() and other.name not in made_from:
             remove(other)
-    write_mark(work.corpus_mark, CorpusMark(made_from=made_from))
+    fetched = (path for name in made_from for path in (work.corpus / name).glob("*") if path.is_file())
+    write_mark(work.corpus_mark, CorpusMark(made_from=made_from), fetched)
+
+
+def _sizes(directory: Path) -> dict[str, int]:
+    """The bytes of every fetched file, by its name."""
+    return {path.name: path.stat().st_size for path in sorted(directory.iterdir()) if path.name != _ORIGIN}
 
 
 def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe, waiting: Path) -> dict[str, Any]:

