@@ -18,6 +18,7 @@ WORK ?= work/$(call stem,$(or $(SRC),$(RECIPE)))
 export RECIPE WORK
 # Where somebody says which, a server with another model is not asked.
 same_model := $(if $(filter-out file,$(origin WORK) $(origin RECIPE))$(SRC),--work "$$WORK")
+server := $(if $(SERVER),"$$SERVER",$(if $(PORT),"localhost:$$PORT"))
 
 venv := .venv
 run := $(venv)/bin/python -m
@@ -111,12 +112,12 @@ tensorboard: current ## the curves of the training on a page, also while it trai
 serve: current ## gRPC on 8500, REST on 8501; PORT= and REST_PORT= choose others
 	@exec $(run) serving.serve --work "$$WORK" $(if $(PORT),--port "$$PORT") $(if $(REST_PORT),--rest_api_port "$$REST_PORT") $(debug)
 
-translate: current ## TEXT='…' asks the running server (WORK=: of that model); IN=file OUT=file is a batch job (SERVER=host:port: by one)
+translate: current ## TEXT='…' asks the running server (WORK=: of that model; PORT= or SERVER=host:port: there); IN=file OUT=file is a batch job (PORT= or SERVER=: by one)
 ifdef IN
-	@exec $(run) pipelines.translate --work "$$WORK" --input "$$IN" --output "$$OUT" \
-		$(if $(SERVER),--server "$$SERVER") $(debug) $(beam)
+	@exec $(run) pipelines.translate $(if $(server),--server $(server) $(same_model),--work "$$WORK") \
+		--input "$$IN" --output "$$OUT" $(debug) $(beam)
 else
-	@exec $(run) serving.translate --server "$${SERVER:-localhost:8500}" $(same_model) $(debug) -- "$$TEXT"
+	@exec $(run) serving.translate --server $(or $(server),localhost:8500) $(same_model) $(debug) -- "$$TEXT"
 endif
 
 quality: train ## train, and BLEU also as papers on Multi30k have it: RECIPE=multi30k SRC= … TEST_TGT=

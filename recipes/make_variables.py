@@ -45,6 +45,24 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
     "DEBUG": None,
     "PYTHON": None,
 }
+# What each target uses beside PYTHON and DEBUG. A run is named by its recipe, its work directory or its corpus.
+_RUN = {"RECIPE", "WORK", *FILES}
+_ROAD = {*_RUN, "SET", "FORCE"}
+_TRAINING = {*_ROAD, "STRATEGY", "WORKERS"}
+_BEAM = {"RUNNER", "FLINK_MASTER", "BEAM"}
+USED: dict[str, set[str]] = {
+    **dict.fromkeys(("train", "evaluate", "export", "quality"), _TRAINING),
+    "prepare": _ROAD | _BEAM,
+    "clean-report": _ROAD | {"BEAM"},
+    "summary": _RUN,
+    "tensorboard": _RUN | {"PORT"},
+    "serve": _RUN | {"PORT", "REST_PORT"},
+    "translate": _RUN | _BEAM | {"TEXT", "IN", "OUT", "SERVER", "PORT"},
+    "bench-train": {"SRC", "TGT"},
+    "bench-serve": _RUN,
+    **{target: {"TESTS"} for target in ("test", "test-fast")},
+    **{target: set() for target in ("environment", "current", "bible-editions", "settings", "lint", "format", "clean")},
+}
 
 
 def main(arguments: list[str]) -> None:
@@ -55,9 +73,11 @@ def main(arguments: list[str]) -> None:
         writes="nothing",
         epilog="Started by make, with what it was given.",
     ).parse_args(arguments)
-    check_names(os.environ.get("GIVEN", "").split())
+    given, targets = os.environ.get("GIVEN", "").split(), os.environ.get("TARGETS", "").split()
+    check_names(given)
     check_values(os.environ)
-    check_targets(os.environ.get("TARGETS", "").split(), os.environ)
+    check_targets(targets, os.environ)
+    check_used([name for name in given if os.environ.get(name)], targets)
 
 
 def check_names(given: Sequence[str]) -> None:
@@ -68,6 +88,22 @@ def check_names(given: Sequence[str]) -> None:
             raise UserError(
                 f"make has no variable {name}; " + (f"did you mean {close[0]}?" if close else "make help lists them")
             )
+
+
+def check_used(given: Sequence[str], targets: Sequence[str]) -> None:
+    """Raises UserError for the first variable that has no effect on any of the targets."""
+    if not USED.keys() >= set(targets) or not targets:  # help, or a file
+        return
+    used = {"PYTHON", "DEBUG"}.union(*(USED[target] for target in targets))
+    asked = " ".join(targets)
+    if asked == "translate" and "TEXT" in given:
+        asked, used = "translate TEXT=", used - _BEAM
+    if asked.startswith("translate") and {"SERVER", "PORT"} <= set(given):
+        raise UserError("translate: SERVER= and PORT= exclude one another; give one of them")
+    for name in given:
+        if name not in used:
+            others = ", ".join(target for target, variables in USED.items() if name in variables)
+            raise UserError(f"{name}= has no effect on make {asked}; leave it out (it is for {others})")
 
 
 def check_values(values: Mapping[str, str]) -> None:

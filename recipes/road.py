@@ -7,6 +7,8 @@ import functools
 import importlib
 import os
 import re
+import shlex
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,6 +56,8 @@ def go(work: WorkDirectory, asked: Asked, until: str, flags: Mapping[str, list[s
         keep(recipe, work)
         names = [stage.name for stage in STAGES]
         ran = make_stages(recipe, work, names[: names.index(until) + 1], flags)
+    if flags.get("prepare") and until != FETCH.name and "prepare" not in ran:
+        print(f"note: {work.data} is up to date, so that {shlex.join(flags['prepare'])} had no effect", file=sys.stderr)
     if not ran:
         figures = f" ({work.command('summary')} shows its figures)" if until == names[-1] else ""
         print(f"{work.root} is up to date: nothing to do{figures}")

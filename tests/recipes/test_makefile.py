@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.make_variables import VARIABLES, check_names, check_targets, check_values
+from recipes.make_variables import USED, VARIABLES, check_names, check_targets, check_used, check_values
 from tests.conftest import alone
 from workspace.errors import UserError
 
@@ -75,6 +75,11 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
             "translate: TEXT= and IN= exclude one another; give one of them",
         ),
         (["train", "STRATEGY=one", "WORKERS=2"], "WORKERS= and STRATEGY=one exclude one another; give one of them"),
+        (["evaluate", "TEXT=x"], "TEXT= has no effect on make evaluate; leave it out (it is for translate)"),
+        (
+            ["translate", "TEXT=x", "PORT=1", "SERVER=a:1"],
+            "translate: SERVER= and PORT= exclude one another; give one of them",
+        ),
     ],
     ids=[
         "name",
@@ -89,6 +94,8 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         "no runner",
         "both",
         "spread",
+        "no effect",
+        "server and port",
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(clone: Path, arguments: Sequence[str], sentence: str) -> None:
@@ -98,6 +105,48 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(clone: Path, arguments: S
     assert done.returncode != 0
     assert fnmatchcase(done.stderr.splitlines()[0], f"error: {sentence}")
     assert not list(clone.glob(".venv*"))
+
+
+@pytest.mark.parametrize(
+    ("targets", "given", "refused"),
+    [
+        (["serve"], ["WORK", "PORT", "STRATEGY"], "STRATEGY"),
+        (["summary"], ["SRC", "TGT", "FORCE"], "FORCE"),
+        (["prepare", "summary"], ["WORK", "BEAM", "SET", "IN"], "IN"),
+        (["translate"], ["TEXT", "BEAM"], "BEAM"),
+        (["translate"], ["IN", "OUT", "BEAM", "PORT"], None),
+        (["train", "translate"], ["TEXT", "SET", "PORT", "PYTHON", "DEBUG"], None),
+        ([], ["TEXT"], None),
+    ],
+)
+def test_what_no_target_uses_is_refused(targets: list[str], given: list[str], refused: str | None) -> None:
+    if refused is None:
+        check_used(given, targets)
+    else:
+        with pytest.raises(UserError, match=rf"^{refused}= has no effect on make {' '.join(targets)}.*; leave it out"):
+            check_used(given, targets)
+
+
+def test_what_a_target_uses_is_what_its_commands_have() -> None:
+    """And those of the targets before it; but the preparation hears nothing of how the training is spread."""
+    values = dict(re.findall(r"^(\w+) :?= ((?:.*\\\n)*.*)", MAKEFILE, re.MULTILINE))
+    rules = re.findall(r"^([a-z-]+): (.*?)(?: ##.*)?\n((?:\t.*\n|ifdef.*\n|else\n|endif\n)*)", MAKEFILE, re.MULTILINE)
+
+    def named(text: str) -> set[str]:
+        found = set(re.findall(r"\$\$?[({]?([A-Z][A-Z_]+)\b", text)) & set(VARIABLES)
+        return found.union(*(named(values.pop(name)) for name in re.findall(r"\$\((\w+)", text) if name in values))
+
+    everything = dict(values)
+    used: dict[str, set[str]] = {}
+    for target, before, commands in rules:
+        values = dict(everything)
+        used[target] = named(commands).union(*(used.get(name, set()) for name in before.split()))
+    files = {name for name in VARIABLES if name.endswith(("SRC", "TGT"))}
+    assert used.keys() >= USED.keys()
+    for target, variables in USED.items():
+        run = {"RECIPE", *files} if "WORK" in used[target] else set()
+        spread = {"STRATEGY", "WORKERS"} if target in ("prepare", "clean-report") else set()
+        assert variables == (used[target] | run) - spread - {"DEBUG", "PYTHON"}, target
 
 
 def test_names_are_refused_with_the_nearest_right_one() -> None:
@@ -165,6 +214,11 @@ def test_values_come_to_commands_as_they_are(clone: Path) -> None:
         said = make(clone, "translate", "TEXT=x", *which).stdout.splitlines()
         work = "my 'work'" if "WORK" in which[0] else "work/tiny" if "RECIPE" in which[0] else "work/b"
         assert said == ["-m", "serving.translate", "--server", "localhost:8500", "--work", work, "--", "x"]
+    said = make(clone, "translate", "TEXT=x", "PORT=18501").stdout.splitlines()
+    assert said == ["-m", "serving.translate", "--server", "localhost:18501", "--", "x"]
+    said = make(clone, "translate", "IN=in $1", "OUT=o", "SERVER=a:1", "WORK=w").stdout.splitlines()
+    files = ["--input", "in $1", "--output", "o"]
+    assert said == ["-m", "pipelines.translate", "--server", "a:1", "--work", "w", *files]
     said = make(clone, "translate", "IN=in $1", "OUT=it's out", "WORK=my 'work'", "RUNNER=direct").stdout.splitlines()
     files = ["--work", "my 'work'", "--input", "in $1", "--output", "it's out", "--runner=direct"]
     assert said == ["-m", "pipelines.translate", *files]

@@ -19,7 +19,7 @@ from recipes.schema import Recipe
 from recipes.stages import EVALUATE, EXPORT, FETCH, PREPARE, STAGES, TRAIN, resolved_recipe
 from tests import marks
 from workspace.errors import UserError, explain
-from workspace.layout import WorkDirectory
+from workspace.layout import SIDES, WorkDirectory
 from workspace.marks import CorpusMark, write_mark
 from workspace.storage import read_json, replacing, write_json
 
@@ -300,6 +300,23 @@ def test_settings_of_the_command_line_are_checked(given: str, sentence: str) -> 
     with pytest.raises(UserError) as error:
         load_recipe("bible", settings_given(given))
     assert sentence in str(error.value)
+
+
+def test_flags_that_had_no_effect_are_said(
+    corpus: dict[str, Any], work: WorkDirectory, capsys: pytest.CaptureFixture
+) -> None:
+    """They are for a stage that had nothing to do."""
+    sides = {side: ["--train-" + side, corpus["train"][side]] for side in ("source", "target")}
+    asked = ["--work", str(work.root), "--recipe", "tiny", *sides["source"], *sides["target"], "--until", "prepare"]
+    recipe = resolve(work, Asked("tiny", {("train", side): corpus["train"][side] for side in SIDES}))
+    keep(recipe, work)
+    finish_all(recipe, work)
+    main([*asked, "--", "--nonsense", "a b"])
+    out, err = capsys.readouterr()
+    assert f"{work.root} is up to date: nothing to do" in out
+    assert err == f"note: {work.data} is up to date, so that --nonsense 'a b' had no effect\n"
+    main(asked)
+    assert capsys.readouterr().err == ""
 
 
 def test_commands_can_be_pasted() -> None:
