@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from workspace.command import command_parser, run_command, starting_up
-from workspace.errors import UserError
+from workspace.errors import UserError, as_given
 from workspace.layout import WorkDirectory
 from workspace.machine import LOOPBACK
 from workspace.signals import asked_to_end
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
         with contextlib.redirect_stderr(io.StringIO()):
             address = board.launch()
     except program.TensorBoardServerException as error:
-        raise UserError(f"cannot listen on {LOOPBACK}:{options.port}; choose another --port") from error
+        raise UserError(f"cannot listen on {LOOPBACK}:{options.port}; choose another {as_given('--port')}") from error
     ended = asked_to_end()
     print(f"{work.training} in TensorBoard: {address} (Ctrl-C ends it)", flush=True)
     ended.wait()

@@ -17,6 +17,15 @@ class UserError(Exception):
     """Something the user can mend; its text is one sentence that says what and how."""
 
 
+# The flags of commands that make gives, and the variables that it has them from.
+_MAKE = {"--port": "PORT", "--rest_api_port": "REST_PORT", "--output": "OUT"}
+
+
+def as_given(flag: str) -> str:
+    """A flag as a sentence names it to whoever started the command: by make, too."""
+    return f"{flag} ({_MAKE[flag]}= of make)" if flag in _MAKE else flag
+
+
 _MAKE_ROOM = "; make room and run the same command again"
 _FULL_SOMEWHERE = f"the disk is full{_MAKE_ROOM}"
 

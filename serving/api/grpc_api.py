@@ -37,7 +37,7 @@ from serving.api.metrics import Metrics
 from serving.api.predict import predict
 from serving.models.manager import ModelManager
 from serving.protocol.status import StatusError, not_implemented
-from workspace.errors import UserError
+from workspace.errors import UserError, as_given
 from workspace.machine import host_and_port
 
 _Response = TypeVar("_Response")
@@ -120,7 +120,7 @@ class GrpcServer:
                 return int(self._server.add_insecure_port(address))
             return int(self._server.add_secure_port(address, options.credentials))
         except RuntimeError as error:
-            raise UserError(f"{failure}: {error}; choose another {flag}") from error
+            raise UserError(f"{failure}: {error}; choose another {as_given(flag)}") from error
 
 
 class _Described:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ import pytest
 
 from tests.recipes.support import NAMESPACE, can_mount
 from workspace.errors import UserError
-from workspace.machine import temporary_directory
+from workspace.machine import LOOPBACK, check_port_is_free, temporary_directory
 
 
 def test_it_is_gone_afterwards() -> None:
@@ -67,3 +68,12 @@ def test_a_full_disk_for_temporary_files_is_named(tmp_path: Path) -> None:
         f"error: the disk of {small} is full, which is for temporary files; make room there, or set TMPDIR to a "
         "directory on another disk\n"
     )
+
+
+def test_a_port_in_use_names_what_chooses_another() -> None:
+    """The flag, and what make calls it."""
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        for flag, named in ("--port", r"--port \(PORT= of make\)"), ("--other", "--other"):
+            with pytest.raises(UserError, match=rf"^cannot listen on {LOOPBACK}:{port}: .*; choose another {named}$"):
+                check_port_is_free(LOOPBACK, port, flag)
