@@ -45,7 +45,7 @@ from serving.api.metrics import Metrics
 from serving.api.predict import DEFAULT_SIGNATURE, predict
 from serving.models.manager import ModelManager
 from serving.protocol.status import StatusError, invalid_argument, not_implemented
-from workspace.errors import UserError
+from workspace.errors import UserError, as_given
 from workspace.machine import host_and_port
 
 _WHICH = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -160,7 +160,8 @@ class RestServer:
         except OSError as error:
             reason = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
             raise UserError(
-                f"the REST port {port} on {host} cannot be opened: {reason}; choose another --rest_api_port"
+                f"the REST port {port} on {host} cannot be opened: {reason}; choose another "
+                f"{as_given('--rest_api_port')}"
             ) from error
         self._timeout = options.timeout
         # The requests that are incomplete, and when the first bytes of each were seen.
@@ -197,8 +198,11 @@ class RestServer:
         if surplus <= 0:
             return
         quiet = [channel for channel in self._channels() if not channel.requests and not channel.total_outbufs_len]
-        # Those that are in the middle of a request go last.
-        quiet.sort(key=lambda channel: (channel.request is not None, channel.last_activity))
+        # Of the half that is quiet for longer, those that are in the middle of a request go last. The other half has
+        # who has just come, and not had the time to begin one.
+        quiet.sort(key=lambda channel: channel.last_activity)
+        quiet = quiet[: max(surplus, len(quiet) // 2)]
+        quiet.sort(key=lambda channel: channel.request is not None)
         for channel in quiet[:surplus]:
             channel.handle_close()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
 
 # The typed field of a TensorProto for each dtype; the dtypes absent here cannot be sent.
 _FIELDS = {
@@ -33,6 +33,8 @@ _FIELDS = {
 # that it has are a byte each at least.
 MOST_ELEMENTS_LEFT_OUT = 1 << 24
 
+_MOST_DIMENSIONS = 254
+
 # Where TensorFlow Serving's name of a dtype is not TensorFlow's.
 _NAMES = {tf.float32: "float", tf.float64: "double", tf.half: "half"}
 
@@ -45,15 +47,28 @@ def dtype_name(dtype: int) -> str:
 
 def array_of(tensor: TensorProto) -> np.ndarray:
     """The value of ``tensor``. Raises ValueError where fields and shape do not describe one, or one too large."""
-    if tensor.tensor_shape.unknown_rank:
-        raise ValueError("a tensor of unknown rank")
-    elements = math.prod(dim.size for dim in tensor.tensor_shape.dim)
+    elements = _elements(tensor.tensor_shape)
     if elements > MOST_ELEMENTS_LEFT_OUT and elements > tensor.ByteSize():
         raise ValueError(f"{tensor.ByteSize()} bytes ask for {elements} elements")
     try:
         return tf.make_ndarray(_without_surplus(tensor, elements))
     except (TypeError, OverflowError) as error:
         raise ValueError(str(error)) from error
+
+
+def _elements(shape: TensorShapeProto) -> int:
+    """The size of a tensor of this shape. Raises ValueError where TensorFlow takes no tensor to have it (IsValid of
+    tensor_shape.cc)."""
+    if shape.unknown_rank:
+        raise ValueError("a tensor of unknown rank")
+    if len(shape.dim) > _MOST_DIMENSIONS:
+        raise ValueError(f"a tensor of {len(shape.dim)} dimensions")
+    elements = 1
+    for dim in shape.dim:
+        elements *= dim.size
+        if dim.size < 0 or elements >= 2**63:  # also where a dimension of none comes after
+            raise ValueError(f"no tensor has the dimensions {[dim.size for dim in shape.dim]}")
+    return elements
 
 
 def _without_surplus(tensor: TensorProto, elements: int) -> TensorProto:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from tensorflow.core.framework import types_pb2
+from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
+from serving.protocol.tensors import array_of
 from tests.serving.support import Running, request, running
 
 pytestmark = pytest.mark.slow
@@ -245,6 +250,37 @@ def test_a_tensor_of_unknown_rank_is_none(numbers_server: Running) -> None:
     assert refusal(numbers_server, wrong) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
     del wrong.inputs["x"].tensor_shape.dim[:]
     assert refusal(numbers_server, wrong) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
+
+
+@pytest.mark.parametrize("dims", [[-1], [0, -1], [-1, -1], [2**62, 4, 0], [1] * 255])
+def test_a_tensor_of_a_shape_that_is_none(numbers_server: Running, dims: list[int]) -> None:
+    wrong = request(signature="blob", data=["x"])
+    del wrong.inputs["data"].tensor_shape.dim[:]
+    for size in dims:
+        wrong.inputs["data"].tensor_shape.dim.add(size=size)
+    assert refusal(numbers_server, wrong) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: data")
+
+
+@given(
+    st.lists(st.sampled_from([-(2**63), -1, 0, 1, 2, 3, 2**20, 2**31]), max_size=5),
+    st.sampled_from([(tf.string, "string_val", b"x"), (tf.float32, "float_val", 1.0), (tf.int64, "int64_val", 7)]),
+    st.integers(0, 3),
+)
+def test_what_is_a_tensor_is_one_to_tensorflow(dims: list[int], kind: tuple[tf.DType, str, Any], values: int) -> None:
+    """TensorFlow's operator reads them as its servers do; of what is larger than a request may ask for it reads all."""
+    sizes = [abs(size) for size in dims if size]
+    assume(math.prod(sizes) * 8 < 2**63 if 0 in dims else math.prod(sizes) <= 2**21 or math.prod(sizes) >= 2**63)
+    dtype, field, value = kind
+    tensor = TensorProto(dtype=dtype.as_datatype_enum)
+    tensor.tensor_shape.dim.extend(type(tensor.tensor_shape).Dim(size=size) for size in dims)
+    getattr(tensor, field).extend([value] * values)
+    try:
+        expected = tf.io.parse_tensor(tensor.SerializeToString(), dtype).numpy()
+    except tf.errors.InvalidArgumentError:
+        with pytest.raises(ValueError, match=r"\w"):
+            array_of(tensor)
+    else:
+        np.testing.assert_array_equal(tf.constant(array_of(tensor), dtype).numpy(), expected)
 
 
 def test_values_that_the_shape_has_no_place_for_are_left(numbers_server: Running) -> None:

@@ -126,6 +126,27 @@ def test_idle_connections_give_way(server: Running, monkeypatch: pytest.MonkeyPa
         assert busy.recv(12) == b"HTTP/1.1 200"
 
 
+@pytest.mark.parametrize("sent", [b"POST /v1/mod", REQUEST[:-1]], ids=["half a header", "half a body"])
+def test_whoever_comes_is_let_in_among_those_who_do_not_go_on(
+    text_model: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """Of whom the longest quiet gives way, though all are in the middle of a request."""
+    monkeypatch.setattr(rest, "ROOM_FOR_CONNECTIONS", MOST_CONNECTIONS - 60)
+    with running(text_model, "rnnsearch", rest_api_timeout_in_ms=60_000) as server, contextlib.ExitStack() as slow:
+        connections = []
+        for _ in range(100):
+            connections.append(slow.enter_context(connect(server)))
+            connections[-1].sendall(sent)
+        for _ in range(5):
+            with connect(server) as newcomer:
+                time.sleep(0.3)  # which is long for a client that has connected, and nothing to those who wait
+                newcomer.sendall(REQUEST)
+                assert newcomer.recv(12) == b"HTTP/1.1 200"
+        assert is_closed(connections[0])
+        connections[-1].sendall(REQUEST[len(sent) :])
+        assert connections[-1].recv(12) == b"HTTP/1.1 200"
+
+
 def test_every_address_is_that_of_both_families(text_model: Path) -> None:
     with running(text_model, "rnnsearch", host="::") as server:
         for host in ("127.0.0.1", "[::1]"):
