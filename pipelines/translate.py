@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workspace.command import command_parser, run_command, starting_up
-from workspace.errors import UserError, check_installed
+from workspace.errors import UserError, as_given, check_installed
 from workspace.layout import WorkDirectory
 
 
@@ -22,38 +22,50 @@ def main(arguments: list[str]) -> None:
         reads="the text, and the newest version in export/ of the work directory, unless a server translates",
         writes="the translation, which appears whole",
     )
-    parser.add_argument("--work", type=Path, required=True, help="work directory with an exported model")
+    parser.add_argument(
+        "--work", type=Path, help="work directory with an exported model; with --server, the one that it has to have"
+    )
     parser.add_argument("--input", type=Path, required=True, help="text to translate, plain or compressed, UTF-8")
     parser.add_argument("--output", type=Path, required=True, help="where the translation goes")
     parser.add_argument("--server", metavar="HOST:PORT", help="let this server translate, not the exported model")
     options, flags = parser.parse_known_args(arguments)
     _check_output(options.output, options.input)
-    work = WorkDirectory(options.work)
-    versions = work.versions()
-    if not options.server and not versions:
-        raise UserError(f"{work.export} holds no exported model; make one with {work.command('train')}")
-    if not options.server:
+    if not options.server and not options.work:
+        parser.error("neither --work nor --server is given; give one, to say what translates")
+    work = WorkDirectory(options.work) if options.work else None
+    model = _newest_version(work) if work and not options.server else None
+    if model:
         check_installed("tensorflow")
     with starting_up():
         from pipelines.runners.options import ready_runner
         from pipelines.translation.engines import ModelEngine, ServerEngine
         from pipelines.translation.job import translate_file
         from serving.client.answers import check_all_translated
-    engine = ServerEngine(options.server) if options.server else ModelEngine(work.version(versions[-1]))
+    engine = ModelEngine(model) if model else ServerEngine(options.server, work)
+    if isinstance(engine, ServerEngine):
+        engine.check()
     with ready_runner(flags) as beam_options:
         lines, too_long = translate_file(options.input, options.output.resolve(), engine, beam_options)
     print(f"translated {lines:,} lines into {options.output}")
     check_all_translated(too_long)
 
 
+def _newest_version(work: WorkDirectory) -> Path:
+    """Raises UserError where there is none."""
+    versions = work.versions()
+    if not versions:
+        raise UserError(f"{work.export} holds no exported model; make one with {work.command('train')}")
+    return work.version(versions[-1])
+
+
 def _check_output(output: Path, text: Path) -> None:
     """Raises UserError where the translation could not take its place there once it is made."""
     if output.exists() and not output.is_file():
-        raise UserError(f"{output} is no file; give another --output")
+        raise UserError(f"{output} is no file; give another {as_given('--output')}")
     if output.exists() and text.exists() and output.samefile(text):
-        raise UserError(f"{output} is the text that is to be translated; give another --output")
+        raise UserError(f"{output} is the text that is to be translated; give another {as_given('--output')}")
     if in_the_way := [parent for parent in output.resolve().parents if parent.exists() and not parent.is_dir()]:
-        raise UserError(f"{in_the_way[0]} is no directory; give another --output")
+        raise UserError(f"{in_the_way[0]} is no directory; give another {as_given('--output')}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pipelines.corpora.file_access import is_plain, open_decompressed
 from pipelines.corpora.line_files import FileIndex, index_file, read_lines
 from workspace.errors import UserError
 from workspace.storage import read_json, remove, replacing, write_json
+from workspace.text_lines import text_lines
 
 CHUNK_LINES = 500
 
@@ -25,11 +26,8 @@ class Document:
     directory: Path
 
     def lines(self, chunk: int) -> list[str]:
-        """The lines of a chunk, without white space around them.
-
-        Bytes that are not UTF-8 become U+FFFD: a line must go on to be a line.
-        """
-        return [line.decode(errors="replace").strip() for line in read_lines(self.index, chunk)]
+        """The lines of a chunk, without white space around them."""
+        return [line.decode("utf-8").strip() for line in read_lines(self.index, chunk)]
 
     def write(self, chunk: int, translations: Sequence[str | None]) -> None:
         """Writes the translation of a chunk, a line for each of its lines, empty where there is None: too long."""
@@ -61,7 +59,8 @@ class Document:
 def opened_document(source: Path, output: Path) -> Iterator[Document]:
     """The text ``source``, plain or compressed, to be translated into ``output``, beside which its parts are meanwhile.
 
-    Raises UserError where there is no such text, or it is damaged.
+    Raises UserError where there is no such text, or it is damaged, or a line is not UTF-8: of millions too, nothing is
+    translated before all are looked at.
     """
     if not source.is_file():
         raise UserError(f"{source}: no such file to translate")
@@ -69,7 +68,11 @@ def opened_document(source: Path, output: Path) -> Iterator[Document]:
     remove(directory)
     try:
         directory.mkdir(parents=True)
-        yield Document(index_file(_unpacked(source, directory), CHUNK_LINES), directory)
+        text = _unpacked(source, directory)
+        with text.open("rb") as lines:
+            for _ in text_lines(lines, str(source)):
+                pass
+        yield Document(index_file(text, CHUNK_LINES), directory)
     finally:
         remove(directory)
 

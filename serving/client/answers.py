@@ -23,6 +23,14 @@ class TextTooLongError(TranslationError):
     """The text has more subwords than the model takes; split it, and its parts can be translated."""
 
 
+class TooManyTextsError(TranslationError):
+    """A request has more texts than the model or the server takes, which is ``most``."""
+
+    def __init__(self, message: str, code: grpc.StatusCode, most: int):
+        super().__init__(message, code)
+        self.most = most
+
+
 @dataclass(frozen=True)
 class Translation:
     """A translation and its length-normalised log-probability."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import collections
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from types import TracebackType
 
 import grpc
 
 from serving.client.alignment import Alignment
-from serving.client.answers import Translation
+from serving.client.answers import TooManyTextsError, Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
 from serving.client.failures import is_busy, pauses
-from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Answer, Question, batches
+from serving.client.questions import BATCHES_IN_FLIGHT, Answer, Question, batches
 
 
 class AsyncTranslator(Connection):
@@ -56,8 +56,8 @@ class AsyncTranslator(Connection):
         """
         asked: collections.deque[asyncio.Task[list[Translation]]] = collections.deque()
         try:
-            async for batch in _batches(texts):
-                asked.append(asyncio.create_task(self._ask(self._questions.translations(batch))))
+            async for batch in _batches(texts, lambda: self._most_texts):
+                asked.append(asyncio.create_task(self._ask_batch(batch)))
                 if len(asked) == BATCHES_IN_FLIGHT:
                     for translation in await asked.popleft():
                         yield translation
@@ -102,6 +102,14 @@ class AsyncTranslator(Connection):
                     raise self._questions.not_ready(error, timeout) from error
             await asyncio.sleep(min(SECONDS_BETWEEN_POLLS, left))
 
+    async def _ask_batch(self, texts: list[str]) -> list[Translation]:
+        """The answers, asked for again in smaller batches where there were too many texts in one."""
+        try:
+            return await self._ask(self._questions.translations(texts))
+        except TooManyTextsError as error:
+            asked = [await self._ask(self._questions.translations(batch)) for batch in self._fewer(texts, error)]
+            return [translation for translations in asked for translation in translations]
+
     async def _ask(self, question: Question[Answer]) -> Answer:
         if question.request is None:
             return question.read(None)
@@ -110,27 +118,28 @@ class AsyncTranslator(Connection):
         while True:
             try:
                 response = await self._methods.predict(
-                    question.request, timeout=deadline - time.monotonic(), wait_for_ready=self._has_answered
+                    question.request, timeout=deadline - time.monotonic(), wait_for_ready=self._is_there
                 )
                 break
             except grpc.RpcError as error:
-                pause = next(waits, None) if is_busy(error) else None
+                pause = next(waits, None) if await asyncio.to_thread(self._questions.may_ask_again, error) else None
                 if pause is None:
                     raise self._questions.unanswered(error, self._timeout) from error
+                self._is_there = True
             await asyncio.sleep(pause)
-        self._has_answered = True
+        self._is_there = True
         return question.read(response)
 
 
-async def _batches(texts: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[list[str]]:
+async def _batches(texts: Iterable[str] | AsyncIterable[str], most: Callable[[], int]) -> AsyncIterator[list[str]]:
     if not isinstance(texts, AsyncIterable):
-        for batch in batches(texts):
+        for batch in batches(texts, most):
             yield batch
         return
     batch = []
     async for text in texts:
         batch.append(text)
-        if len(batch) == BATCH_SENTENCES:
+        if len(batch) >= most():
             yield batch
             batch = []
     if batch:

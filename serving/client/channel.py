@@ -13,11 +13,12 @@ from typing import Any, ClassVar, NamedTuple
 import grpc
 
 from serving.client import messages
+from serving.client.answers import TooManyTextsError
 from serving.client.failures import is_on_this_machine
-from serving.client.questions import Questions
+from serving.client.questions import BATCH_SENTENCES, Questions, batches
 from workspace.certificates import check_authority, check_certificate
 from workspace.errors import UserError
-from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME
+from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME, WorkDirectory
 
 SECONDS_BETWEEN_POLLS = 0.2
 
@@ -48,6 +49,8 @@ CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_reconnect_backoff_ms", 2000),
     ("grpc.max_receive_message_length", -1),
 )
+
+_LONGEST = 1e9  # seconds: gRPC takes larger deadlines for past ones
 
 
 @dataclass(frozen=True)
@@ -92,19 +95,25 @@ class Connection:
         version: int | None = None,
         label: str | None = None,
         tls: Tls | None = None,
+        work: WorkDirectory | None = None,
     ):
         """Returns at once; the first call connects.
 
         address: host:port of the server's gRPC; model: its name there; timeout: the seconds that one call may take, for
         at most BATCH_SENTENCES sentences; version, label: which version of the model to ask, the newest if neither is
-        given; tls: speak TLS, not plain text.
+        given; tls: speak TLS, not plain text; work: whose model it is, for the sentence that says how to start a
+        server.
 
-        Raises UserError where the address is none, version and label are both given, or a file of ``tls`` cannot be
-        read. A proxy that the environment names is not used for a server on this machine.
+        Raises UserError where the address is none, there is no time or no such version, version and label are both
+        given, or a file of ``tls`` cannot be read. A proxy that the environment names is not used for a server on this
+        machine.
         """
-        self._questions = Questions(address, model, version, label, tls is not None)
-        self._timeout = timeout
-        self._has_answered = False  # since then a server that goes away is waited for
+        self._questions = Questions(address, model, version, label, tls is not None, work)
+        if not timeout > 0:
+            raise UserError(f"a timeout of {timeout:g} s leaves no time for an answer; give seconds above 0")
+        self._timeout = min(timeout, _LONGEST)
+        self._most_texts = BATCH_SENTENCES  # of a request; fewer where the server has said so
+        self._is_there = False  # since then a server that goes away is waited for
         options = [*CHANNEL_OPTIONS]
         if is_on_this_machine(address):
             options.append(("grpc.enable_http_proxy", 0))
@@ -113,6 +122,14 @@ class Connection:
         else:
             self._channel = self._library.insecure_channel(address, options)
         self._methods = methods(self._channel)
+
+    def _fewer(self, texts: list[str], refusal: TooManyTextsError) -> Iterator[list[str]]:
+        """Batches of ``texts``, and from now on, of the size that the server takes. Raises ``refusal`` where they were
+        of that size."""
+        if not 0 < refusal.most < len(texts):
+            raise refusal
+        self._most_texts = min(self._most_texts, refusal.most)
+        return batches(texts, lambda: refusal.most)
 
 
 def seconds_left(timeout: float) -> Iterator[float]:

@@ -17,11 +17,14 @@ from collections.abc import Iterator
 import grpc
 
 from workspace.errors import UserError
+from workspace.layout import DEFAULT_ADDRESS, DEFAULT_WORK, WorkDirectory
 from workspace.machine import LAST_PORT
 
 # RESOURCE_EXHAUSTED for other reasons, which asking again does not mend; and UNAVAILABLE for want of room in a queue.
 _TOO_LARGE = re.compile(r"larger than max|OOM|allocat")
 _FULL = re.compile(r"scheduling queue .* is full")
+
+_MOST_TEXTS = re.compile(r"larger than maximum (?:input )?batch size (\d+)|a request has more than (\d+) texts")
 
 _HOST_AND_PORT = re.compile(r"(?:dns:(?:///)?)?(\[[^\]]+\]|[^][:/,\s]+):(\d{1,5})")
 _OTHER_FORM = re.compile(r"(?:unix|unix-abstract|ipv4|ipv6|vsock|xds|dns):.+")
@@ -31,7 +34,6 @@ _WEB = re.compile(r"([a-z0-9+]+)://([^/]*)", re.IGNORECASE)
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _NO_PROXY = ("no_grpc_proxy", "no_proxy")
 
-_START_ONE = "start one with make serve"
 _SPEAKS_HTTP = "HTTP is spoken there, not gRPC; give the port of its gRPC, not that of REST"
 _SPEAKS_NO_TLS = "it speaks no TLS; leave out --tls and the files of TLS"
 _HANGS_UP = {
@@ -39,6 +41,8 @@ _HANGS_UP = {
     True: "somebody listens there, but hangs up; it may want a client's certificate (--tls-certificate), or have one "
     "that --tls-authority has not signed",
 }
+_HAS_COME_UP = "it has just come up; ask again"
+_HTTP_2 = b"\0"  # of the length of the settings, which a server of HTTP/2 says first
 # Words of gRPC, and what is the case where it says them.
 _WORDS = (
     (
@@ -80,12 +84,26 @@ def is_on_this_machine(address: str) -> bool:
         return False
 
 
+def most_texts(details: str) -> int | None:
+    """How many texts a request may have, where one was refused for having more: by a batching server, or the model."""
+    found = _MOST_TEXTS.search(details)
+    return int(found[1] or found[2]) if found else None
+
+
 def is_busy(error: grpc.RpcError) -> bool:
     """Whether the server has refused the call for having too much to do, so that it may be asked again later."""
     details = error.details() or ""
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return not _TOO_LARGE.search(details)
     return error.code() is grpc.StatusCode.UNAVAILABLE and bool(_FULL.search(details))
+
+
+def has_come_up(error: grpc.RpcError, address: str, tls: bool) -> bool:
+    """Whether the call was refused, but by now there is a server, which may be waited for. Takes seconds at worst."""
+    is_refused = error.code() is grpc.StatusCode.UNAVAILABLE and "refused" in (error.details() or "")
+    if not is_refused or tls or _proxy(address):
+        return False
+    return (_words_of(address) or b"").startswith(_HTTP_2)
 
 
 def pauses(deadline: float) -> Iterator[float]:
@@ -97,7 +115,14 @@ def pauses(deadline: float) -> Iterator[float]:
         longest = min(2 * longest, 1.0)
 
 
-def unavailable(address: str, details: str, tls: bool) -> str:
+def how_to_start(address: str, work: WorkDirectory | None) -> str:
+    """What to do where no server is: the command, of the work directory where it is known, for that port."""
+    port, default = (_host_and_port(each)[1] for each in (address, DEFAULT_ADDRESS))
+    command = (work or WorkDirectory(DEFAULT_WORK)).command("serve")
+    return f"start one with {command}" + (f" PORT={port}" if port not in (0, default) else "")
+
+
+def unavailable(address: str, details: str, tls: bool, work: WorkDirectory | None) -> str:
     """The sentence for a call that ended UNAVAILABLE with these ``details``."""
     nobody = f"no server answers at {address}"
     for words, why in _WORDS:
@@ -109,26 +134,36 @@ def unavailable(address: str, details: str, tls: bool) -> str:
     elif "closed" in reason or "reset" in reason:
         why = _HANGS_UP[tls]
     elif "refused" in reason:
-        why = _of_what_listens(address, tls)
+        why = _of_what_listens(address, tls) or how_to_start(address, work)
     else:
-        why = f"{reason}; {_START_ONE}"
+        why = f"{reason}; {how_to_start(address, work)}"
     return f"{nobody}: {why}"
 
 
-def _of_what_listens(address: str, tls: bool) -> str:
-    """Of a refused connection: gRPC says that also where another of the addresses that the name has is not refused."""
+def _of_what_listens(address: str, tls: bool) -> str | None:
+    """Of a refused connection: gRPC says that also where another of the addresses that the name has is not refused, and
+    of a server that has come up since. None where nobody listens."""
+    said = _words_of(address)
+    if said is None:
+        return None
+    if said == b"HTTP/":
+        return _SPEAKS_HTTP
+    if said.startswith(_HTTP_2):
+        return _SPEAKS_NO_TLS if tls else _HAS_COME_UP
+    return f"{_HANGS_UP[tls]}; or it has just come up: then ask again"
+
+
+def _words_of(address: str) -> bytes | None:
+    """What is said first by whoever listens there, nothing where it hangs up; None where nobody listens."""
     host, port = _host_and_port(address)
     try:
         with socket.create_connection((host.strip("[]"), port), timeout=1) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            said = connection.recv(5)
+            return connection.recv(5)
     except ConnectionResetError:
-        return _HANGS_UP[tls]
+        return b""
     except OSError:
-        return _START_ONE
-    if said == b"HTTP/":
-        return _SPEAKS_HTTP
-    return _SPEAKS_NO_TLS if tls and said[:1] == b"\0" else _HANGS_UP[tls]  # of HTTP/2 that is the first byte
+        return None
 
 
 def _proxy(address: str) -> str | None:

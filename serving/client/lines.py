@@ -13,9 +13,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
-import grpc
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
@@ -23,11 +22,13 @@ from rich.text import Text
 from tqdm import tqdm
 
 from serving.client.alignment import UNALIGNED, Alignment
-from serving.client.answers import TOO_LONG, TextTooLongError, Translation, TranslationError, check_all_translated
+from serving.client.answers import TOO_LONG, TextTooLongError, Translation, check_all_translated
 from serving.client.channel import Tls
+from serving.client.same_model import check_model
 from serving.client.translator import Translator
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.text_lines import text_lines
 
 REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
 
@@ -41,6 +42,7 @@ Answer = Translation | list[Translation] | Alignment
 def translate_lines(options: argparse.Namespace) -> None:
     """Prints what the command's options ask for; raises UserError with the numbers of the lines that are too long."""
     tls = Tls(options.tls_authority, options.tls_certificate, options.tls_key)
+    work = WorkDirectory(options.work) if options.work else None
     translator = Translator(
         options.server,
         options.model,
@@ -48,6 +50,7 @@ def translate_lines(options: argparse.Namespace) -> None:
         options.version,
         options.label,
         tls if options.tls or tls != Tls() else None,
+        work,
     )
     hidden = not sys.stderr.isatty() or sys.stdout.isatty() or bool(options.text)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -56,8 +59,8 @@ def translate_lines(options: argparse.Namespace) -> None:
         sys.stdout.reconfigure(encoding=sys.stdout.encoding if is_chosen else "utf-8", errors="strict")
     too_long = []
     with translator, _lines(options) as lines:
-        if options.work:
-            _check_model(translator, WorkDirectory(options.work), options.server)
+        if work:
+            check_model(translator, options.server, work)
         answers = tqdm(_answers(translator, lines, options), "translating", unit=" lines", disable=hidden)
         for number, (line, answer) in enumerate(answers):
             try:
@@ -70,49 +73,42 @@ def translate_lines(options: argparse.Namespace) -> None:
     check_all_translated(too_long)
 
 
-def _check_model(translator: Translator, work: WorkDirectory, server: str) -> None:
-    """Raises UserError where the server has another model than the ones that ``work`` has exported."""
-    from workspace.marks import exported_weights  # noqa: PLC0415  half of the time that a client takes to start
-
-    exported = exported_weights(work)
-    if not exported:
-        raise UserError(f"{work.export} holds no exported model; make one with {work.command('train')}")
-    try:
-        served = translator.weights()
-    except TranslationError as error:
-        if error.code is not grpc.StatusCode.FAILED_PRECONDITION:
-            raise
-        raise UserError(
-            f"the model at {server} does not say which it is, as those exported by an earlier version of the project; "
-            "leave WORK out to ask it all the same"
-        ) from error
-    if served not in exported:
-        raise UserError(
-            f"the server at {server} has another model than {work.root}; start one of this with "
-            f"{work.command('serve')}, or give the address of one"
-        )
-
-
 @contextlib.contextmanager
 def _lines(options: argparse.Namespace) -> Iterator[Iterable[str]]:
     """The texts to translate. Lines end at a newline only, whatever other separators are in them."""
     if options.text:
-        yield options.text
+        yield [_in_utf_8(text) for text in options.text]
     elif options.input:
         try:
-            file = options.input.open(encoding="utf-8", errors="replace", newline="\n")
+            file = options.input.open("rb")
         except OSError as error:
             raise UserError(f"{options.input} cannot be read: {error.strerror}; give a text file") from error
         with file:
-            yield map(_without_end, file)
+            yield _checked(file, str(options.input))
     else:
-        if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="\n")
-        yield map(_without_end, sys.stdin)
+        yield _checked(sys.stdin.buffer, "standard input")
 
 
-def _without_end(line: str) -> str:
-    return line.removesuffix("\n").removesuffix("\r")
+def _checked(file: BinaryIO, name: str) -> Iterator[str]:
+    """The lines of a file; of one that can be read twice all are looked at before the first is translated.
+
+    Raises UserError where one is not UTF-8, and where the file is compressed.
+    """
+    if file.seekable():
+        start = file.tell()
+        for _ in text_lines(file, name):
+            pass
+        file.seek(start)
+    return text_lines(file, name)
+
+
+def _in_utf_8(text: str) -> str:
+    """Raises UserError for what came from the command line in another encoding."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(f"the TEXT {text!r} is not UTF-8; give it in UTF-8, or in a file of --input") from error
+    return text
 
 
 def _answers(translator: Translator, lines: Iterable[str], options: argparse.Namespace) -> Iterator[tuple[str, Answer]]:

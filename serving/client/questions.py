@@ -12,8 +12,15 @@ import grpc
 
 from serving.client import messages
 from serving.client.alignment import Alignment, align_words
-from serving.client.answers import BLANK, TextTooLongError, Translation, TranslationError, best_of_beam
-from serving.client.failures import check_address, is_busy, unavailable
+from serving.client.answers import (
+    BLANK,
+    TextTooLongError,
+    TooManyTextsError,
+    Translation,
+    TranslationError,
+    best_of_beam,
+)
+from serving.client.failures import check_address, has_come_up, how_to_start, is_busy, most_texts, unavailable
 from workspace.errors import UserError
 from workspace.layout import (
     ALIGN_SIGNATURE,
@@ -31,6 +38,7 @@ from workspace.layout import (
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
     WEIGHTS_OUTPUT,
+    WorkDirectory,
 )
 
 BATCH_SENTENCES = 32
@@ -62,9 +70,12 @@ class Questions:
     version: int | None = None
     label: str | None = None
     tls: bool = False
+    work: WorkDirectory | None = None  # of the model, where it is known
 
     def __post_init__(self) -> None:
         check_address(self.address)
+        if self.version is not None and self.version not in range(2**63):
+            raise UserError(f"there is no version {self.version}; give a number from 0 to {2**63 - 1}")
         if self.version is not None and self.label is not None:
             raise UserError(f"version {self.version} and label {self.label!r} are both asked for; give one of them")
 
@@ -169,8 +180,12 @@ class Questions:
         """Why the wait for a version, of ``timeout`` seconds, ended without one."""
         if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
             return self.unanswered(error, timeout)
-        message = f"no server is ready at {self.address} after {timeout:g} s: start one with make serve"
+        message = f"no server is ready at {self.address} after {timeout:g} s: {how_to_start(self.address, self.work)}"
         return TranslationError(message, error.code())
+
+    def may_ask_again(self, error: grpc.RpcError) -> bool:
+        """Whether a server that gave no answer may give one later: it is busy, or has come up meanwhile."""
+        return is_busy(error) or has_come_up(error, self.address, self.tls)
 
     def unanswered(self, error: grpc.RpcError, timeout: float) -> TranslationError:
         """Why a call, of ``timeout`` seconds at most, ended without a response."""
@@ -181,7 +196,7 @@ class Questions:
                 f"{server} has too much to do ({details}); ask less at a time, or give it more time than {timeout:g} s"
             )
         elif code is grpc.StatusCode.UNAVAILABLE:
-            message = unavailable(self.address, details, self.tls)
+            message = unavailable(self.address, details, self.tls, self.work)
         elif code is grpc.StatusCode.NOT_FOUND and self.version is not None:
             message = f"{server} has no version {self.version} of {model}: {details}"
         elif code is grpc.StatusCode.NOT_FOUND:
@@ -192,6 +207,8 @@ class Questions:
             message = f"{server} has no version with the label {self.label!r} of {model}: {details}"
         elif code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
             message = f"invalid argument: the {model} at {self.address} refused the request: {details}"
+            if most := most_texts(details):
+                return TooManyTextsError(message, code, most)
         elif code is grpc.StatusCode.UNIMPLEMENTED:
             message = f"what answers at {self.address} serves no models ({details}); give the address of make serve"
         else:
@@ -241,7 +258,8 @@ def check_count(count: int) -> None:
         raise ValueError(f"{count} translations are asked for; ask for 1 or more")
 
 
-def batches(texts: Iterable[str]) -> Iterator[list[str]]:
+def batches(texts: Iterable[str], most: Callable[[], int] = lambda: BATCH_SENTENCES) -> Iterator[list[str]]:
+    """The texts in their order, in batches of at most what ``most`` says at the time."""
     texts = iter(texts)
-    while batch := list(itertools.islice(texts, BATCH_SENTENCES)):
+    while batch := list(itertools.islice(texts, most())):
         yield batch

@@ -18,7 +18,7 @@ from typing import Any, Generic
 import grpc
 
 from serving.client.alignment import Alignment
-from serving.client.answers import Translation
+from serving.client.answers import TooManyTextsError, Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
 from serving.client.failures import is_busy, pauses
 from serving.client.questions import BATCHES_IN_FLIGHT, Answer, Question, batches
@@ -65,16 +65,16 @@ class Translator(Connection):
         score 0; one that is too long is answered by an empty one with a score of minus infinity. Raises
         TranslationError.
         """
-        asked: collections.deque[_Asked[list[Translation]]] = collections.deque()
+        asked: collections.deque[tuple[list[str], _Asked[list[Translation]]]] = collections.deque()
         try:
-            for batch in batches(texts):
-                asked.append(self._begin(self._questions.translations(batch)))
+            for batch in batches(texts, lambda: self._most_texts):
+                asked.append((batch, self._begin(self._questions.translations(batch))))
                 if len(asked) == BATCHES_IN_FLIGHT:
-                    yield from self._end(asked.popleft())
+                    yield from self._end_batch(*asked.popleft())
             while asked:
-                yield from self._end(asked.popleft())
+                yield from self._end_batch(*asked.popleft())
         finally:
-            for left in asked:
+            for _, left in asked:
                 if left.call is not None:
                     left.call.cancel()
 
@@ -111,6 +111,14 @@ class Translator(Connection):
                     raise self._questions.not_ready(error, timeout) from error
             time.sleep(min(SECONDS_BETWEEN_POLLS, left))
 
+    def _end_batch(self, texts: list[str], asked: _Asked[list[Translation]]) -> Iterator[Translation]:
+        """The answers, asked for again in smaller batches where there were too many texts in one."""
+        try:
+            yield from self._end(asked)
+        except TooManyTextsError as error:
+            for batch in self._fewer(texts, error):
+                yield from self._ask(self._questions.translations(batch))
+
     def _ask(self, question: Question[Answer]) -> Answer:
         return self._end(self._begin(question))
 
@@ -121,7 +129,7 @@ class Translator(Connection):
         """A call under way, or None where there is nothing to ask."""
         if question.request is None:
             return None
-        return self._methods.predict.future(question.request, timeout=timeout, wait_for_ready=self._has_answered)
+        return self._methods.predict.future(question.request, timeout=timeout, wait_for_ready=self._is_there)
 
     def _end(self, asked: _Asked[Answer]) -> Answer:
         question, call, deadline = asked.question, asked.call, asked.deadline
@@ -133,10 +141,11 @@ class Translator(Connection):
                 response = call.result()
                 break
             except grpc.RpcError as error:
-                pause = next(waits, None) if is_busy(error) else None
+                pause = next(waits, None) if self._questions.may_ask_again(error) else None
                 if pause is None:
                     raise self._questions.unanswered(error, self._timeout) from error
+                self._is_there = True
             time.sleep(pause)
             call = self._call(question, deadline - time.monotonic())
-        self._has_answered = True
+        self._is_there = True
         return question.read(response)

@@ -102,9 +102,9 @@ def run(python: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[
 def test_bare_it_is_the_client(bare: str, tmp_path: Path) -> None:
     code = "import rnnsearch; rnnsearch.connect('localhost:1').translate(['one'])"
     said = run(bare, "-c", code, cwd=tmp_path).stderr.splitlines()[-1]
-    assert said.endswith("TranslationError: no server answers at localhost:1: start one with make serve")
+    assert said.endswith("TranslationError: no server answers at localhost:1: start one with make serve PORT=1")
     asked = run(bare, "-m", "rnnsearch", "translate", "--server=localhost:1", "one", cwd=tmp_path)
-    assert asked.stderr == "error: no server answers at localhost:1: start one with make serve\n"
+    assert asked.stderr == "error: no server answers at localhost:1: start one with make serve PORT=1\n"
     everything = "from rnnsearch import *; import rnnsearch; help(rnnsearch); assert not hasattr(rnnsearch, 'nonesuch')"
     assert run(bare, "-c", everything, cwd=tmp_path).returncode == 0
     listed = run(bare, "-m", "rnnsearch", "--help", cwd=tmp_path)

@@ -48,6 +48,16 @@ class TextModel(tf.Module):
         score = tf.cast(tf.strings.length(text), tf.float32)
         return {"translation": tf.strings.join([self.prefix, normalised]), "score": score}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def identity(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"weights": tf.fill(tf.shape(text), self.prefix)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def at_most_four(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        refusal = "a request has more than 4 texts; ask for fewer at a time"
+        with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(text), 4, message=refusal)]):
+            return self.serve(tf.identity(text))
+
 
 class Numbers(tf.Module):
     """A signature for every kind of request."""

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -31,7 +32,17 @@ from serving.client.lines import heat_map
 from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Questions
 from serving.client.translator import Translator
 from tests.requirements import EXHAUSTIVE
-from tests.serving.support import Certificates, Running, config_of, eventually, labels, model, running, save_text_model
+from tests.serving.support import (
+    Certificates,
+    Running,
+    TextModel,
+    config_of,
+    eventually,
+    labels,
+    model,
+    running,
+    save_text_model,
+)
 from workspace.errors import UserError
 from workspace.machine import free_port
 
@@ -85,6 +96,51 @@ def test_blank_texts_need_no_server() -> None:
 def test_less_than_one_translation_is_nothing_to_ask_for(count: int) -> None:
     with Translator() as translator, pytest.raises(ValueError, match=f"{count} translations are asked for; ask for 1"):
         translator.nbest("t", count)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_no_time_is_refused_before_anybody_is_asked(timeout: float) -> None:
+    with pytest.raises(UserError, match=f"a timeout of {timeout:g} s leaves no time for an answer"):
+        Translator(timeout=timeout)
+
+
+def test_any_time_there_is_may_be_given(text_server: Running) -> None:
+    for timeout in (1e300, float("inf")):
+        with Translator(text_server.address, timeout=timeout) as translator:
+            assert translator.translate("t").text == "one:t"
+
+
+@pytest.mark.parametrize("version", [-1, 2**63])
+def test_a_version_that_there_cannot_be(version: int) -> None:
+    with pytest.raises(UserError, match=f"there is no version {version}; give a number from 0"):
+        Translator(version=version)
+
+
+@pytest.mark.parametrize("limit", ["of the server", "of the model"])
+def test_texts_go_in_batches_that_the_server_takes(text_model: Path, tmp_path: Path, limit: str) -> None:
+    """Which it says when it is first asked; blank texts are none of them."""
+    texts = [f"number {n}" if n % 3 else "" for n in range(3 * BATCH_SENTENCES)]
+    expected = [f"one:{text}" if text else "" for text in texts]
+    flags: dict[str, Any] = {}
+    base = tmp_path / "base"
+    if limit == "of the server":
+        shutil.copytree(text_model, base)
+        parameters = tmp_path / "batching.config"
+        parameters.write_text("max_batch_size { value: 4 } batch_timeout_micros { value: 100 }")
+        flags = {"enable_batching": True, "batching_parameters_file": parameters}
+    else:
+        model = TextModel("one:")
+        tf.saved_model.save(model, str(base / "1"), signatures={"serving_default": model.at_most_four})
+    with running(base, "rnnsearch", **flags) as server:
+        with Translator(server.address) as translator:
+            assert [answer.text for answer in translator.translate_many(texts)] == expected
+            assert translator._most_texts == 4
+
+        async def ask() -> list[str]:
+            async with AsyncTranslator(server.address) as translator:
+                return [answer.text async for answer in translator.translate_many(texts)]
+
+        assert asyncio.run(ask()) == expected
 
 
 def test_both_clients_have_the_same_calls() -> None:
@@ -198,7 +254,7 @@ def test_tls(text_model: Path, tmp_path: Path) -> None:
     authority, certificate, key, stranger = (
         tmp_path / name for name in ("ca.pem", "mine.pem", "mine.key", "other.pem")
     )
-    certificates.ca.cert_pem.write_to_path(authority)
+    authority.write_bytes("# autorité, 認証局\n".encode() + certificates.ca.cert_pem.bytes())  # as bundles have them
     certificates.client.cert_chain_pems[0].write_to_path(certificate)
     certificates.client.private_key_pem.write_to_path(key)
     trustme.CA().cert_pem.write_to_path(stranger)

@@ -18,12 +18,14 @@ import pytest
 import trustme
 
 from serving.api import grpc_api
+from serving.client import failures, messages, questions
 from serving.client.answers import TranslationError
 from serving.client.async_translator import AsyncTranslator
 from serving.client.channel import Tls
 from serving.client.translator import Translator
 from tests.serving.support import Certificates, Running, running
 from workspace.errors import UserError
+from workspace.layout import WorkDirectory
 from workspace.machine import free_port
 
 pytestmark = pytest.mark.slow
@@ -71,6 +73,50 @@ def test_what_listens_is_no_server(text_server: Running, hangs_up: str) -> None:
 
     asyncio.run(ask())
     nothing.stop(0).wait()
+
+
+def test_a_server_that_comes_up_meanwhile_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it comes when gRPC has given up, and before it is looked who listens."""
+    response = messages.PredictResponse()
+    response.outputs.add(key="translation").value.string_val.append(b"there")
+    response.outputs.add(key="score").value.float_val.append(0.0)
+    answer = grpc.unary_unary_rpc_method_handler(lambda _, __: response.SerializeToString())
+    service = grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", {"Predict": answer})
+    servers: list[grpc.Server] = []
+    has_come_up = failures.has_come_up
+
+    def come_up(error: grpc.RpcError, address: str, tls: bool) -> bool:
+        servers.append(grpc.server(concurrent.futures.ThreadPoolExecutor(2), [service]))
+        servers[-1].add_insecure_port(address)
+        servers[-1].start()
+        return has_come_up(error, address, tls)
+
+    def ask(address: str) -> str:
+        with Translator(address, timeout=20) as translator:
+            return translator.translate("t").text
+
+    async def ask_both_ways() -> tuple[str, str]:
+        address = f"127.0.0.1:{free_port()}"
+        async with AsyncTranslator(f"127.0.0.1:{free_port()}", timeout=20) as translator:
+            text, translation = await asyncio.gather(asyncio.to_thread(ask, address), translator.translate("t"))
+            return text, translation.text
+
+    monkeypatch.setattr(questions, "has_come_up", come_up)
+    try:
+        assert asyncio.run(ask_both_ways()) == ("there", "there")
+        assert len(servers) == 2
+    finally:
+        for server in servers:
+            server.stop(0).wait()
+
+
+@pytest.mark.parametrize(
+    ("address", "port"), [("localhost:8500", ""), ("127.0.0.1:8600", " PORT=8600"), ("unix:/run/x", "")]
+)
+def test_what_starts_a_server_can_be_pasted(address: str, port: str) -> None:
+    assert failures.how_to_start(address, None) == f"start one with make serve{port}"
+    work = WorkDirectory(Path("my work/it's"))
+    assert failures.how_to_start(address, work) == f"start one with {work.command('serve')}{port}"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -66,6 +67,50 @@ def test_command_translates_a_file(text_server: Running, tmp_path: Path, capsys:
     assert capsys.readouterr() == ("one:first\n\none:last\n", "")
     with pytest.raises(UserError, match="none cannot be read: No such file or directory; give a text file"):
         translate.main(["--server", text_server.address, "--input", str(tmp_path / "none")])
+
+
+@pytest.mark.parametrize("way", ["file", "redirected", "pipe"])
+@pytest.mark.parametrize("encoding", ["shift_jis", "utf-16", "gzip"])
+def test_command_translates_no_other_bytes(
+    text_server: Running, tmp_path: Path, capfd: pytest.CaptureFixture, encoding: str, way: str
+) -> None:
+    """As if they were UTF-8; what can be read twice is looked at before anything is translated."""
+    path = tmp_path / "lines"
+    text = "空の下で\n"
+    path.write_bytes(gzip.compress(text.encode()) if encoding == "gzip" else ("first\n" + text).encode(encoding))
+    command = ["--server", text_server.address, *(["--input", str(path)] if way == "file" else [])]
+    with path.open("rb") as file, subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) as cat:
+        stdin = cat.stdout if way == "pipe" else file
+        assert stdin is not None
+        ran = subprocess.run(
+            [sys.executable, "-m", "serving.translate", *command], stdin=stdin, capture_output=True, check=False
+        )
+    assert (ran.returncode, ran.stdout) == (1, b"")
+    name = str(path) if way == "file" else "standard input"
+    wrong = {"shift_jis": ": line 2 is not UTF-8;", "utf-16": " is in UTF-16;", "gzip": " is compressed;"}[encoding]
+    assert ran.stderr.decode().startswith(f"error: {name}{wrong}")
+
+
+def test_command_takes_a_mark_for_none_of_the_text(
+    text_server: Running, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "lines").write_text("first\r\nsecond\n", encoding="utf-8-sig", newline="")
+    translate.main(["--server", text_server.address, "--input", str(tmp_path / "lines")])
+    assert capsys.readouterr().out == "one:first\none:second\n"
+
+
+def test_command_goes_on_where_another_has_stopped_reading(text_server: Running, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("title\nfirst\nsecond\n")
+    with (tmp_path / "lines").open("rb", buffering=0) as file:
+        file.seek(len("title\n"))
+        command = [sys.executable, "-m", "serving.translate", "--server", text_server.address]
+        ran = subprocess.run(command, stdin=file, capture_output=True, check=False, text=True)
+    assert ran.stdout == "one:first\none:second\n"
+
+
+def test_command_takes_no_other_bytes_as_text(text_server: Running) -> None:
+    with pytest.raises(UserError, match=r"the TEXT .* is not UTF-8; give it in UTF-8, or in a file"):
+        translate.main(["--server", text_server.address, "one", b"\x8b\xf3".decode("utf-8", "surrogateescape")])
 
 
 def test_command_gives_json(text_server: Running, capsys: pytest.CaptureFixture) -> None:
