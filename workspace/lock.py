@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
+import fcntl
 import json
 import os
 import socket
@@ -28,9 +29,9 @@ _held: set[tuple[Path, int]] = set()
 def sole_use(work: WorkDirectory, command: str) -> Iterator[None]:
     """While the body runs, no other process changes what is in ``work``; ``command`` is what others are told of ours.
 
-    The lock is the operating system's (flock), so that it ends with the process, however that ends. Within the body it
-    may be asked for again, in the same thread. Where the file system has no locks, a warning is printed. Raises
-    UserError that names who has the directory.
+    The lock is the operating system's (flock), so that it ends with the process, however that ends. The directory is
+    locked, too, for whoever removes the file. Within the body it may be asked for again, in the same thread. Where the
+    file system has no locks, a warning is printed. Raises UserError that names who has the directory.
     """
     import portalocker  # noqa: PLC0415  so that commands answer --help without it
 
@@ -39,10 +40,11 @@ def sole_use(work: WorkDirectory, command: str) -> Iterator[None]:
     if ours in _held or SHARED in os.environ or not root.is_dir():
         yield
         return
-    with work.lock.open("a+", encoding="utf-8") as file:
+    with work.lock.open("a+", encoding="utf-8") as file, _opened(root) as directory:
         try:
             portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
-        except portalocker.AlreadyLocked as error:
+            _lock_directory(directory)
+        except (portalocker.AlreadyLocked, BlockingIOError) as error:
             raise UserError(f"{work.root} is in use{_holder(work.lock)}; wait until it has ended, or end it") from error
         except (portalocker.LockException, OSError) as error:
             if not _has_no_locks(error):
@@ -59,6 +61,26 @@ def sole_use(work: WorkDirectory, command: str) -> Iterator[None]:
         finally:
             _held.discard(ours)
             file.truncate(0)
+
+
+@contextlib.contextmanager
+def _opened(directory: Path) -> Iterator[int]:
+    number = os.open(directory, os.O_RDONLY)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _lock_directory(directory: int) -> None:
+    """Raises BlockingIOError where another process has locked it."""
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        # Some file systems, most of those over the network, have locks for files only.
+        pass
 
 
 def _holder(lock: Path) -> str:

@@ -58,6 +58,17 @@ def test_the_second_says_who_has_it_until_the_first_ends(ends_by: signal.Signals
         pass
 
 
+def test_who_removes_the_file_does_not_have_it(tmp_path: Path) -> None:
+    work = WorkDirectory(tmp_path)
+    with holder(tmp_path) as first:
+        try:
+            work.lock.unlink()
+            with pytest.raises(UserError, match=f"{tmp_path} is in use by another command"), sole_use(work, "second"):
+                pytest.fail("two have it")
+        finally:
+            first.kill()
+
+
 def test_within_a_command_its_parts_have_it_too(tmp_path: Path) -> None:
     work = WorkDirectory(tmp_path / "run")
     work.root.mkdir()
