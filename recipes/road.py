@@ -79,9 +79,15 @@ def resolve(work: WorkDirectory, asked: Asked) -> Recipe:
         recipe = load_recipe(asked.recipe or DEFAULT, files, asked.settings)
         own = None if asked.is_forced else _own(work)
     if own and (own.name != recipe.name or _have_nothing_in_common(own, recipe)):
+        # Without a corpus nothing could be made anew.
+        way = (
+            "give another WORK, or FORCE=1 to make it anew"
+            if recipe.corpus.train
+            else "leave RECIPE out to go on with it"
+        )
         raise UserError(
             f"{work.root} is of recipe {own.name} with {_in_words(own)}, not of {recipe.name} with "
-            f"{_in_words(recipe)}; give another WORK, or FORCE=1 to make it anew"
+            f"{_in_words(recipe)}; {way}"
         )
     return recipe
 
