@@ -168,7 +168,7 @@ class _Reading:
     def is_era(self) -> bool:
         return len(self.digits) <= 4 and self.is_a("era")
 
-    @cached_property
+    @property
     def may_be_words(self) -> bool:
         if self.written.form is Form.MULTIPLIED:
             return min(self.written.figures) <= _LARGEST_SMALL
@@ -203,7 +203,7 @@ def _shared_readings(source: str, target: str) -> float:
     shared += _paired(left, right, _are_the_same) + _paired(left, right, _mean_the_same)
     could_be = [any(one.is_needed or one.is_numeral or one.may_be_words for one in side) for side in (left, right)]
     alone = sum(
-        one.is_needed and not one.is_era and (in_digits or not one.may_be_words)
+        one.is_needed and (in_digits or not one.may_be_words) and not one.is_era
         for side, in_digits in ((left, could_be[1]), (right, could_be[0]))
         for one in side
     )
