@@ -11,8 +11,12 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import eldc
+import langcodes
+import numpy as np
+import numpy.typing as npt
 import regex
 
+from pipelines.cleaning.characters import TABLE_SIZE, table_of
 from pipelines.cleaning.links import LINK
 from recipes.languages import language_of
 from recipes.schema import Recipe
@@ -23,9 +27,26 @@ EVIDENCE = 4.0
 FEWEST_NGRAMS = 3
 _OF_LANGUAGE = 1.0
 _MOST_BYTES = 1000  # eldc reads no more
+# Han without kana or Hangul is Chinese only with so much more: titles in them are Japanese and Korean, too.
+_EVIDENCE_OF_HAN = 20.0
+# In a script that the language never has it takes more to be a sentence where it may be names, words with a capital
+# letter for the most part, or code.
+_EVIDENCE_OF_SENTENCE = 12.0
+# Letters of words in small letters that are enough in whatever language, and how many words they must be.
+_FEWEST_LETTERS = 20
+_FEWEST_WORDS = 3
 # N-grams are words of up to six bytes, and pieces of six bytes of longer ones; but characters in Chinese and Japanese.
 _LETTER = regex.compile(r"\p{Alphabetic}")
 _WORD = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]|[\p{L}\p{M}]+(?:['`\u2019][\p{L}\p{M}]+)*")
+
+_SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}\u2026]\P{Alphabetic}*$")
+_HAN = regex.compile(r"\p{Han}")
+# The letters that only they have of the languages that are also written in Han; and a charset without the Han that only
+# Chinese has.
+_HAN_TOO = {
+    "ja": (regex.compile(r"[\p{Hiragana}\p{Katakana}]"), "cp932"),
+    "ko": (regex.compile(r"\p{Hangul}"), "cp949"),
+}
 
 # Languages by eldc's code of the one that they are a part of, or written like.
 _OTHER_LANGUAGES = {
@@ -47,14 +68,24 @@ _IN_SCRIPTS = {
     "cyrl": "be bg ru sr uk",
     "arab": "ar fa ku ur",
 }
+# Unicode's scripts in those of ISO 15924 that are several of them, or kinds of one.
+_PARTS_OF_SCRIPTS = {
+    **dict.fromkeys(("hans", "hant", "hani", "hanb"), ("Han", "Bopomofo")),
+    **dict.fromkeys(("latf", "latg"), ("Latin",)),
+    "aran": ("Arabic",),
+    "hrkt": ("Hiragana", "Katakana"),
+    "jpan": ("Han", "Hiragana", "Katakana"),
+    "kore": ("Hangul", "Han"),
+}
 # Scripts that languages also have, but that eldc does not know them in, and what it takes them for then. Such a
-# sentence is not judged, nor one in the script that is like no language at all.
-_OTHER_SCRIPTS = {
-    "az": (r"[\p{Cyrillic}\p{Arabic}]", {"ar", "fa", "ku", "ur"}),
-    "be": (r"\p{Latin}", set()),
-    "ku": (r"[\p{Latin}\p{Cyrillic}]", set()),
-    "ms": (r"\p{Arabic}", {"ar", "fa", "ku", "ur"}),
-    "pa": (r"\p{Arabic}", {"ar", "fa", "ku", "ur"}),
+# sentence is not judged, nor one in the script that is less like any language than an n-gram of one is on average.
+_OTHER_SCRIPTS: dict[str, tuple[str, set[str], float]] = {
+    "az": (r"[\p{Cyrillic}\p{Arabic}]", {"ar", "fa", "ku", "ur"}, _OF_LANGUAGE),
+    "be": (r"\p{Latin}", set(), _OF_LANGUAGE),
+    "ku": (r"[\p{Latin}\p{Cyrillic}]", set(), _OF_LANGUAGE),
+    "ms": (r"\p{Arabic}", {"ar", "fa", "ku", "ur"}, _OF_LANGUAGE),
+    "pa": (r"\p{Arabic}", {"ar", "fa", "ku", "ur"}, _OF_LANGUAGE),
+    "ro": (r"\p{Cyrillic}", set(), 1.8),
 }
 
 
@@ -67,11 +98,20 @@ class Likeness(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """eldc's codes of a language; letters of its other scripts (a pattern, or None), and what those are taken for."""
+    """What is known of a language.
+
+    codes: eldc's; other_letters: of its other scripts (a pattern, or None), taken_for: what those are taken for,
+    other_weight: and how strongly they are another language; letters: its own; foreign_letters: those of scripts that
+    it never has (a set for ``table_of``); foreign_words: words of them in small letters.
+    """
 
     codes: frozenset[str]
     other_letters: Any
     taken_for: frozenset[str]
+    other_weight: float
+    letters: Any
+    foreign_letters: str
+    foreign_words: Any
 
 
 def is_known(language: str) -> bool:
@@ -104,26 +144,98 @@ def likeness(texts: Sequence[str], language: str) -> list[Likeness]:
     detect = _detector().detect
     own = {code: Likeness(code, 1.0) for code in known.codes}
     # To eldc, a text ends at the first NUL. The name alone comes twice as fast as the scores.
-    return [own.get(detect(text)) or _judged(text, known) for text in (text.replace("\0", " ") for text in texts)]
+    found = [own.get(detect(text)) or _judged(text, known) for text in (text.replace("\0", " ") for text in texts)]
+    # A single word may have decided it, for eldc does not know all scripts.
+    for place in np.flatnonzero(_foreign_letters(texts, known) >= _FEWEST_LETTERS).tolist():
+        if found[place].score == 1 and _is_foreign_sentence(texts[place], known):
+            found[place] = Likeness("", 0.0)
+    return found
 
 
 def _judged(text: str, known: _Known) -> Likeness:
     """The likeness of a sentence that seems to be in another language."""
     text = LINK.sub(" ", text[:_MOST_BYTES])
+    found, evidence = _compared(text, known)
+    if EVIDENCE <= evidence < _EVIDENCE_OF_SENTENCE and _may_be_no_sentence(text, known):
+        evidence = 0.0
+    return found if evidence >= EVIDENCE else Likeness("", 1.0)
+
+
+def _may_be_no_sentence(text: str, known: _Known) -> bool:
+    """Whether most of a text is in a script that the language never has, and it is like names or code."""
+    if not _is_mostly_foreign(text, known):
+        return False
+    letters = len("".join(known.foreign_words.findall(text)))
+    return 3 * letters < _foreign_letters([text], known)[0] or _may_be_code(text)
+
+
+def _compared(text: str, known: _Known) -> tuple[Likeness, float]:
+    """The likeness of a text, and the evidence that it is in another language."""
     detected = _detector().detect_details(text)
     scores = detected.scores
     best = max(scores.values(), default=0.0)
-    own = max((scores.get(code, 0.0) for code in known.codes), default=0.0)
+    codes, share = _codes_and_share(text, detected.language, known)
+    own = max((scores.get(code, 0.0) for code in codes), default=0.0)
     # Where no n-gram is known at all it is a script that eldc does not know, or a name.
     more = _weight(best) - _weight(own) if scores else _OF_LANGUAGE / 2
     ngrams = _ngrams(text)
-    if ngrams < FEWEST_NGRAMS or more * ngrams < EVIDENCE or _is_in_other_script(text, detected.language, best, known):
-        return Likeness("", 1.0)
-    return Likeness(detected.language if scores else "", own / best if best else 0.0)
+    is_not_judged = ngrams < FEWEST_NGRAMS or _is_in_other_script(text, detected.language, best, known)
+    found = Likeness(detected.language if scores else "", own / best if best else 0.0)
+    return found, 0.0 if is_not_judged else more * ngrams * share
+
+
+def _codes_and_share(text: str, detected: str, known: _Known) -> tuple[frozenset[str], float]:
+    """eldc's codes of the language that a text is compared with, and the share of the evidence that counts.
+
+    It is less than all where the language has Han, too, and they seem to be Chinese.
+    """
+    language = min(known.codes)
+    if language not in _HAN_TOO or detected not in ("zh", "ja"):
+        return known.codes, 1.0
+    letters, charset = _HAN_TOO[language]
+    han = "".join(_HAN.findall(text))
+    of_chinese = len(han) - len(han.encode(charset, "ignore").decode(charset))
+    of_language = len(letters.findall(text))
+    if of_chinese > of_language or (language != "ja" and _HAN_TOO["ja"][0].search(text)):
+        return known.codes, 1.0
+    # eldc knows no Korean in Han, and Japanese has the same words.
+    return known.codes | {"ja"}, 0.0 if of_language else EVIDENCE / _EVIDENCE_OF_HAN
+
+
+def _foreign_letters(texts: Sequence[str], known: _Known) -> npt.NDArray[np.int64]:
+    """How many letters of scripts that the language never has every text has."""
+    is_foreign = table_of(known.foreign_letters)
+    characters = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), "<u4")
+    # To compare takes a fraction of the time of looking up, and most Latin text has no character so far on.
+    places = np.flatnonzero(characters >= is_foreign.argmax())
+    places = places[is_foreign[np.minimum(characters[places], TABLE_SIZE - 1)]]
+    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+    return np.bincount(np.searchsorted(ends, places, side="right"), minlength=len(texts)).astype(np.int64)
+
+
+def _is_foreign_sentence(text: str, known: _Known) -> bool:
+    """Whether a text is a sentence in a script that the language never has, not names or code."""
+    text = LINK.sub(" ", text)
+    words = known.foreign_words.findall(text)
+    letters = "".join(words)
+    fewest_letters = 2 * _FEWEST_LETTERS if _may_be_code(text) else _FEWEST_LETTERS
+    fewest_words = _FEWEST_WORDS if letters.islower() else 1
+    return len(words) >= fewest_words and len(letters) >= fewest_letters and _is_mostly_foreign(text, known)
+
+
+def _is_mostly_foreign(text: str, known: _Known) -> bool:
+    foreign = _foreign_letters([text], known)[0]
+    # Those of its own weigh as their bytes do, for one of a large script says more.
+    return bool(foreign > len("".join(known.letters.findall(text)).encode()))
+
+
+def _may_be_code(text: str) -> bool:
+    """Whether a text neither begins nor ends like a sentence."""
+    return text[:1].islower() and not _SENTENCE_END.search(text)
 
 
 def _is_in_other_script(text: str, detected: str, score: float, known: _Known) -> bool:
-    if not known.other_letters or (_weight(score) >= _OF_LANGUAGE and detected not in known.taken_for):
+    if not known.other_letters or (_weight(score) >= known.other_weight and detected not in known.taken_for):
         return False
     return 2 * len(known.other_letters.findall(text)) > len(_LETTER.findall(text))
 
@@ -147,10 +259,46 @@ def _known(language: str) -> _Known | None:
         codes &= frozenset(_IN_SCRIPTS[script].split())
     if not codes:
         return None
-    pattern, taken_for = None, set[str]()
+    other: tuple[str, set[str], float] = ("", set(), 0.0)
     if not script and code != "id":
-        pattern, taken_for = _OTHER_SCRIPTS.get(min(codes), (None, taken_for))
-    return _Known(codes, regex.compile(pattern) if pattern else None, frozenset(taken_for))
+        other = _OTHER_SCRIPTS.get(min(codes), other)
+    pattern, taken_for, weight = other
+    own = "".join(rf"\p{{{name}}}" for name in _scripts(codes, script)) + pattern
+    foreign = rf"[\p{{Alphabetic}}--[{own}\p{{Common}}\p{{Inherited}}]]"
+    # Words that stand for themselves, all in small letters where there are capitals.
+    small = rf"[{foreign}&&\p{{Lowercase}}]"
+    words = (
+        rf"(?<![^\s\p{{Ps}}\p{{Pi}}\p{{Quotation_Mark}}]){small}[{small}\p{{M}}'\u2018\u2019\u02bb\u02bc]*"
+        r"(?![^\s\p{Pe}\p{Pf}\p{Quotation_Mark}\p{Terminal_Punctuation}\u2026])"
+        rf"|[{foreign}&&\p{{Lo}}][[{foreign}&&\p{{Lo}}]\p{{M}}]*"
+    )
+    return _Known(
+        codes,
+        regex.compile(pattern) if pattern else None,
+        frozenset(taken_for),
+        weight,
+        regex.compile(rf"[\p{{Alphabetic}}&&[{own}]]", regex.V1),
+        foreign,
+        regex.compile(words, regex.V1),
+    )
+
+
+def _scripts(codes: frozenset[str], script: str) -> set[str]:
+    """Unicode's names of the script that is said, or else of those in which the languages of some codes are written."""
+    if script and (script in _PARTS_OF_SCRIPTS or _is_script(script)):
+        found = {script}
+    else:
+        found = {(langcodes.Language.get(code).maximize().script or "").lower() for code in codes}
+        found |= {name for name, known in _IN_SCRIPTS.items() if codes & set(known.split())}
+    return {part for name in found for part in _PARTS_OF_SCRIPTS.get(name, (name,))}
+
+
+def _is_script(name: str) -> bool:
+    try:
+        regex.compile(rf"\p{{Script={name}}}")
+    except regex.error:
+        return False
+    return True
 
 
 @cache
