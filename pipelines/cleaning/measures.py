@@ -16,7 +16,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from pipelines.cleaning import numbers
-from pipelines.cleaning.blocked_words import pattern_of_words
+from pipelines.cleaning.blocked_words import comparable, pattern_of_words
 from pipelines.cleaning.links import LINK
 from pipelines.cleaning.sentences import DIGIT, LETTER, MARKUP, Column, Sentences
 from recipes.data_schema import Cleaning
@@ -138,7 +138,7 @@ def blocked_words(source: Sentences, target: Sentences, settings: Cleaning) -> C
     pattern = pattern_of_words(str(settings.blocked_words))
     if pattern is None:
         return np.zeros(len(source))
-    return _summed(source, target, lambda text: len(pattern.findall(text)))
+    return _summed(source, target, lambda text: len(pattern.findall(comparable(text))))
 
 
 def blocked_patterns(source: Sentences, target: Sentences, settings: Cleaning) -> Column:

@@ -105,7 +105,7 @@ def _repairs(settings: Cleaning, language: str) -> list[tuple[Pattern, Callable[
     if settings.unescape_html:
         repairs.append((_ENTITY, unescaped))
     if settings.normalize_unicode:
-        repairs.append((INVISIBLE, _without_invisible))
+        repairs.append((INVISIBLE, without_invisible))
     if settings.normalize_punctuation:
         repairs.append((_CHARACTER, _punctuation_normalizer(language)))
     for pattern in settings.remove_patterns:
@@ -125,7 +125,8 @@ def _places(sign: Pattern, texts: Sequence[str]) -> list[int]:
     return places
 
 
-def _without_invisible(text: str) -> str:
+def without_invisible(text: str) -> str:
+    """The text without characters that nobody writes."""
     # A space of no width ends a word in scripts without spaces.
     return INVISIBLE.sub("", text.replace("\u200b", " "))
 

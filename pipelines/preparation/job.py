@@ -26,6 +26,7 @@ from typing import TypeAlias
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines.cleaning.blocked_words import check_lists
 from pipelines.corpora.line_files import CHUNK_PAIRS
 from pipelines.preparation.clean import CleanPairs
 from pipelines.preparation.counts import PartitionCounts
@@ -100,7 +101,9 @@ def prepare(
 
 
 def index_corpora(every: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, chunk_pairs: int) -> list[int]:
-    """The first job, run once; gives the number of pairs of every corpus. Raises UserError where one has none."""
+    """The first job, run once; gives the number of pairs of every corpus. Raises UserError where one has none, or a
+    list of blocked words cannot be read."""
+    check_lists(every)
 
     def index() -> list[int]:
         with indexes.progress.shown(sum(map(size_of, every)), "indexing", "B"):
