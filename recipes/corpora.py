@@ -51,7 +51,7 @@ class Corpus:
 def corpora(recipe: Recipe, work: WorkDirectory) -> list[Corpus]:
     """The corpora of a recipe: those to train on in their order, then dev and test where they are given.
 
-    Raises UserError if the recipe names no corpus to train on, a file does not exist, or a list of words cannot be read.
+    Raises UserError if the recipe names no corpus to train on, or a file, or a list of words, that cannot be opened.
     """
     check_named(recipe)
     corpus = recipe.corpus

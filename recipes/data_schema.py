@@ -251,7 +251,12 @@ class Cleaning(Section):
     max_unmatched_links: int | None = setting(
         0, "most URLs, e-mail addresses and placeholders (%s, {0}) that only one side has", unit="links", ge=0
     )
-    max_html_tags: int | None = setting(0, "most HTML or XML tags on either side", unit="tags", ge=0)
+    max_html_tags: int | None = setting(
+        0,
+        "most HTML tags on either side, and other tags in angle brackets that one side has more of",
+        unit="tags",
+        ge=0,
+    )
     min_terminal_punctuation: float | None = setting(
         -2.0,
         "least score of the marks that end sentences: -log(1 + d), where one side has d more than the other",

@@ -208,6 +208,8 @@ def _foreign_letters(texts: Sequence[str], known: _Known) -> npt.NDArray[np.int6
     characters = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), "<u4")
     # To compare takes a fraction of the time of looking up, and most Latin text has no character so far on.
     places = np.flatnonzero(characters >= is_foreign.argmax())
+    if not len(places):
+        return np.zeros(len(texts), np.int64)
     places = places[is_foreign[np.minimum(characters[places], TABLE_SIZE - 1)]]
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
     return np.bincount(np.searchsorted(ends, places, side="right"), minlength=len(texts)).astype(np.int64)

@@ -82,7 +82,7 @@ RULES = (
     Rule("similar", "most", "max_similarity", measures.similarity, f"{_OPUSFILTER} SimilarityFilter"),
     Rule("numbers_differ", "least", "min_numbers", measures.shared_numbers, f"{_OPUSFILTER} NonZeroNumeralsFilter"),
     Rule("links_differ", "most", "max_unmatched_links", measures.unmatched_links, f"{_MOZILLA} URL mismatch"),
-    Rule("html_tags", "most", "max_html_tags", _larger(measures.html_tags), f"{_OPUSFILTER} HtmlTagFilter"),
+    Rule("html_tags", "most", "max_html_tags", measures.html_tags, f"{_OPUSFILTER} HtmlTagFilter"),
     Rule(
         "terminal_punctuation",
         "least",

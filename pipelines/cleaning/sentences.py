@@ -26,7 +26,8 @@ UNSPACED_LETTERS = f"[{_IDEOGRAPHS}{_SYLLABICS}]"
 _PATTERNS = {
     LETTER: r"\p{Alphabetic}",
     DIGIT: r"\p{Nd}",
-    TERMINAL: r"[\p{Sentence_Terminal}\u2026]",  # and the ellipsis
+    # And the ellipsis, and the Greek question mark.
+    TERMINAL: r"[\p{Sentence_Terminal}\u2026\u037e]",
     # What may begin a link, a placeholder or a tag, or be in the middle of one.
     MARKUP: r"[@<{%$/]",
     LOWER: r"\p{Lowercase}",
@@ -122,7 +123,7 @@ class Sentences:
         marks = np.flatnonzero(classes & TERMINAL != 0)
         semicolons = np.flatnonzero(codes == ord(";"))
         if len(semicolons):
-            # Behind a Greek letter it is a question mark.
+            # Behind a Greek letter it is that mark, too.
             marks = np.union1d(marks, semicolons[table_of(r"\p{Greek}")[codes[semicolons - 1]]])
         # The last character of all is a line feed.
         behind = classes[marks + 1]

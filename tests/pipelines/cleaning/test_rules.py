@@ -63,6 +63,8 @@ def judged(source: str, target: str, **settings: Any) -> Rejection | None:
         ("too_long", {"max_words": 4}, ("ไปโรงเรียนวันนี้", "a"), ("今天我们一起去学校", "b"), 6),
         ("long_word", {"max_word_length": 9}, ("今天我们一起去学校了", "ไปโรงเรียนวันนี้"), ("今天abcdefghij", "b"), 10),
         ("html_tags", {"max_html_tags": 0}, ("a < b > c", "<3"), ("a", "<b>a</b>"), 2),
+        ("html_tags", {"max_html_tags": 1}, ("<br/>a", "<BR>b"), ("<p>a</p>", "<p>b</p>"), 2),
+        ("html_tags", {"max_html_tags": 0}, ("a <ok> b", "<gut>"), ("a <g id='1'>b</g>", "a b"), 2),
         (
             "terminal_punctuation",
             {"min_terminal_punctuation": -1.5},
@@ -84,6 +86,32 @@ def test_a_rule_at_its_limit(
     assert found.value == pytest.approx(value, abs=1e-4)
     (limit,) = (settings[rule.setting] for rule in RULES if rule.reason == reason)
     assert found.limit == limit
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("Write to <office@example.com> today.", "Écrivez à <office@example.com>."),
+        ("The page is <http://example.net/a?b=1>.", "La page est là."),
+        ("Hit <Esc> twice.", "Appuyez deux fois sur <Échap>."),
+        ("Run copy <your file>.", "Lancez copy <votre fichier>."),
+        ("A Map<Key> holds it.", "Une Map<Key> le contient."),
+        ("A Vector<Object> holds it.", "Un Vector<Object> le contient."),
+        ("when p <q or r> s", "quand p <q ou r> s"),
+        ("按<回车>键", "Press <Enter>"),
+        ("It is <g1>red</g1>.", "C'est <g1>rouge</g1>."),
+    ],
+)
+def test_angle_brackets_that_are_no_markup(source: str, target: str) -> None:
+    assert judged(source, target, max_html_tags=0) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<I>a</I>", '<a href="http://x.org">a', "a<br />b", "a <!-- b", "a</div>", "<img src=a.png>", "<h1>a"],
+)
+def test_markup_on_both_sides_is_still_markup(text: str) -> None:
+    assert judged(text, text, max_html_tags=0) is not None
 
 
 def test_sentences_in_another_language() -> None:
@@ -138,6 +166,14 @@ def test_a_long_line_takes_time_in_proportion() -> None:
         "a",
         "word ",
         "a@",
+        "a@b.",
+        "a.",
+        "ab://",
+        "http://é/",
+        "%(a",
+        "%ab",
+        "$a",
+        "<é.",
         "%0",
         "%",
         "{",

@@ -59,7 +59,7 @@ def test_counts_of_characters(texts: list[str]) -> None:
     kinds = {
         LETTER: is_letter,
         DIGIT: str.isdecimal,
-        TERMINAL: lambda character: regex.fullmatch(r"[\p{Sentence_Terminal}…]", character) is not None,
+        TERMINAL: lambda character: regex.fullmatch(r"[\p{Sentence_Terminal}…\u037e]", character) is not None,
         MARKUP: lambda character: character in "@<{%$/",
     }
     for kind, belongs in kinds.items():
@@ -97,6 +97,8 @@ def test_there_is_no_such_script() -> None:
         ("ሰላም። ደህና፧", 2),
         ("សួស្តី។ លាហើយ៕", 2),
         ("Τι; Πού; Να; ok; no", 3),
+        ("Ποιος\u037e Πώς\u037e Ναι.", 3),
+        ("Γιατί\u037e\u037e «Έτσι\u037e» 12\u037e", 3),
         ("He said “Go.” Then he went.", 2),
     ],
 )
