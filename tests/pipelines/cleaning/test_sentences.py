@@ -35,9 +35,10 @@ IDEOGRAPH = regex.compile(
 SYLLABIC = regex.compile(r"[[\p{lb=SA}\p{Tibetan}\p{Balinese}\p{Javanese}]&&[\p{Alphabetic}\p{M}]]", regex.V1)
 
 
-def words_of(token: str) -> int:
-    """One, or as many as its letters of scripts without spaces are."""
-    return max(12, 8 * len(IDEOGRAPH.findall(token)) + 3 * len(SYLLABIC.findall(token))) // 12
+def words_of(text: str) -> int:
+    """What stands between spaces is a word, or as many as its letters of scripts without spaces are, in twelfths."""
+    twelfths = (8 * len(IDEOGRAPH.findall(token)) + 3 * len(SYLLABIC.findall(token)) for token in text.split())
+    return sum(max(12, each) for each in twelfths) // 12
 
 
 def longest_run_of(text: str) -> int:
@@ -49,7 +50,7 @@ def longest_run_of(text: str) -> int:
 def test_lengths_and_words(texts: list[str]) -> None:
     columns = Sentences(texts)
     assert columns.lengths.tolist() == [len(text) for text in texts]
-    assert columns.words.tolist() == [sum(map(words_of, text.split())) for text in texts]
+    assert columns.words.tolist() == list(map(words_of, texts))
     assert columns.longest_word.tolist() == [longest_run_of(text) for text in texts]
 
 
