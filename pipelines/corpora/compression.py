@@ -19,8 +19,8 @@ from backports import zstd
 from workspace.errors import UserError
 
 _BYTES_AT_A_TIME = 1 << 16
-# Enough to tell what a file is.
-BEGINNING = 16
+# Bytes: enough to tell what a file is.
+BEGINNING = 512
 
 
 class Compression(NamedTuple):
@@ -76,25 +76,45 @@ _ARCHIVES = (
     (b"\x1f\x9d", "compressed with compress"),
     (b"\x04\x22\x4d\x18", "compressed with lz4"),
     (b"\x5d\x00\x00", "compressed with lzma"),
+    (b"LZIP\x01", "compressed with lzip"),
+    (b"\x89LZO\x00", "compressed with lzop"),
+    (b"\xff\x06\x00\x00sNaPpY", "compressed with snappy"),
 )
+# No text has it. NUL is not among them, which is in all UTF-16.
+_CONTROL = rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]"
+# Of the four beginnings that it has, one is of text, too: x^2.
+_ZLIB = re.compile(rb"x(?:[\x01\x9c\xda]|\^.*" + _CONTROL + rb")", re.DOTALL)
+# It has no beginning of its own, and its ending is also that of Breton.
+_BROTLI = ".br"
 
 
 def compression_of(beginning: bytes, path: str) -> Compression | None:
-    """How a file is compressed that begins with these bytes, None if it is not.
+    """How a file is compressed that begins with these bytes, ``BEGINNING`` of them; None if it is not.
 
     Raises UserError where it is an archive or compressed in a way that is not read, and OSError where only its name
     says that it is compressed.
     """
-    for compression in COMPRESSIONS:
-        if compression.beginning.match(beginning):
-            return compression
-    for first, kind in _ARCHIVES:
-        if beginning.startswith(first):
-            raise UserError(f"{path} is {kind}; unpack it, and give what was in it")
+    if found := compression_within(beginning, path):
+        return found
+    if path.lower().endswith(_BROTLI) and re.search(_CONTROL, beginning):
+        raise UserError(f"{path} is compressed with brotli; unpack it, and give what was in it")
     for compression in COMPRESSIONS:
         # An empty file is told as such.
         if beginning and path.lower().endswith(compression.ending):
             raise OSError(f"Not a {compression.adjective} file, as its name says")
+    return None
+
+
+def compression_within(beginning: bytes, path: str) -> Compression | None:
+    """The same of what was decompressed, of which the name says nothing."""
+    for compression in COMPRESSIONS:
+        if compression.beginning.match(beginning):
+            return compression
+    kind = next((kind for first, kind in _ARCHIVES if beginning.startswith(first)), None)
+    if kind is None and _ZLIB.match(beginning):
+        kind = "compressed with zlib"
+    if kind is not None:
+        raise UserError(f"{path} is {kind}; unpack it, and give what was in it")
     return None
 
 

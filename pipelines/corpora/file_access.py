@@ -10,9 +10,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
-import itertools
 import lzma
-import re
 import shlex
 import shutil
 import zlib
@@ -22,7 +20,8 @@ from typing import Any, BinaryIO
 
 from backports import zstd
 
-from pipelines.corpora.compression import BEGINNING, Decompressed, compression_of, without_ending
+from pipelines.corpora import charsets
+from pipelines.corpora.compression import BEGINNING, Decompressed, compression_of, compression_within, without_ending
 from pipelines.corpora.raw_pairs import Warn
 from recipes.corpora import base_name, is_remote
 from workspace.errors import UserError
@@ -31,8 +30,6 @@ from workspace.machine import temporary_directory
 _BYTES_AT_A_TIME = 1 << 18
 # Where the header of a tar archive says that it is one.
 _TAR = slice(257, 262)
-# Letters in UTF-16 without a mark.
-_UTF_16 = re.compile(rb"[ -~]\0[ -~]\0|\0[ -~]\0[ -~]")
 
 
 def is_plain(path: str) -> bool:
@@ -47,7 +44,7 @@ def is_plain(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def open_file(path: str, warn: Warn) -> Iterator[BinaryIO]:
+def open_file(path: str, warn: Warn) -> Iterator[io.BufferedReader[Any]]:
     """Opens a file of a corpus for its bytes, decompressed; ``warn`` is told what is left out of it.
 
     Raises UserError as ``open_decompressed`` does, and where the file is empty.
@@ -73,6 +70,10 @@ def open_decompressed(path: str, warn: Warn) -> Iterator[io.BufferedReader[Any]]
         if compression := compression_of(reader.peek(BEGINNING)[:BEGINNING], path):
             unpacked = Decompressed(reader, compression, path, warn)
             reader = stack.enter_context(io.BufferedReader(unpacked, _BYTES_AT_A_TIME))
+            if again := compression_within(reader.peek(BEGINNING)[:BEGINNING], path):
+                raise UserError(
+                    f"{path} is compressed twice, and {again.adjective} within; unpack it once, and give what was in it"
+                )
         if reader.peek(_TAR.stop)[_TAR] == b"ustar":
             raise UserError(f"{path} is a tar archive; unpack it, and give what was in it")
         yield reader
@@ -81,29 +82,27 @@ def open_decompressed(path: str, warn: Warn) -> Iterator[io.BufferedReader[Any]]
 def read_lines(path: str, warn: Warn) -> Iterator[bytes]:
     """The lines of a text file, without their line feeds and without a byte order mark before the first.
 
-    Raises UserError as ``open_file`` does, and where the file is in UTF-16.
+    Raises UserError as ``open_file`` and ``size_of_byte_order_mark`` do.
     """
     with open_file(path, warn) as file:
-        first = file.readline()
-        first = first[size_of_byte_order_mark(first, path) :]
-        for line in itertools.chain([first] if first else [], file):
+        file.read(size_of_byte_order_mark(file.peek(charsets.BEGINNING)[: charsets.BEGINNING], path))
+        for line in file:
             yield line.removesuffix(b"\n")
 
 
 def size_of_byte_order_mark(beginning: bytes, path: str) -> int:
-    """The size of the mark that a UTF-8 file may begin with, 0 without one.
+    """The size of the mark that a UTF-8 file may begin with, 0 without one; of ``charsets.BEGINNING`` bytes of it.
 
-    Raises UserError for a file in UTF-16 or UTF-32.
+    Raises UserError for a file that is in another character set, or whose lines end in carriage returns only.
     """
-    for form, marks in (
-        ("UTF-32", (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
-        ("UTF-16", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
-    ):
-        if beginning.startswith(marks):
-            raise UserError(f"{path} is in {form}; convert it with {_through(f'iconv -f {form} -t UTF-8', path)}")
-    if _UTF_16.match(beginning):
-        form = "UTF-16BE" if beginning.startswith(b"\0") else "UTF-16LE"
-        raise UserError(f"{path} is in UTF-16; convert it with {_through(f'iconv -f {form} -t UTF-8', path)}")
+    if (charset := charsets.charset_of(beginning)) is not None:
+        # The C library has no HZ; ICU's tool has.
+        convert = f"uconv -f {charset} -t UTF-8" if charset == "HZ" else f"iconv -f {charset} -t UTF-8"
+        name = charset.removesuffix("LE").removesuffix("BE")
+        raise UserError(f"{path} is in {name}; convert it with {_through(convert, path, 'utf8')}")
+    if charsets.has_carriage_returns_only(beginning):
+        convert = _through(r"tr '\r' '\n'", path, "lines")
+        raise UserError(f"the lines of {path} end in carriage returns, not in line feeds; convert it with {convert}")
     return len(codecs.BOM_UTF8) if beginning.startswith(codecs.BOM_UTF8) else 0
 
 
@@ -130,13 +129,16 @@ def in_one_line(error: BaseException | str) -> str:
     return " ".join(str(error).split())
 
 
-def _through(command: str, path: str) -> str:
-    """The command that reads a file and writes another, with the same endings; just its name where it cannot."""
+def _through(command: str, path: str, made: str) -> str:
+    """The command that reads a file and writes another, with the same endings; just its name where it cannot.
+
+    ``made`` is what becomes of the name.
+    """
     if is_remote(path) or without_ending(path) != path:
         return command
     folder, slash, name = path.rpartition("/")
     stem, dot, endings = name.partition(".")
-    return f"{command} < {shlex.quote(path)} > {shlex.quote(f'{folder}{slash}{stem}_utf8{dot}{endings}')}"
+    return f"{command} < {shlex.quote(path)} > {shlex.quote(f'{folder}{slash}{stem}_{made}{dot}{endings}')}"
 
 
 def _open_remote(path: str) -> BinaryIO:

@@ -68,7 +68,7 @@ def read_pairs(
     target_language: str,
     warn: Warn = lambda sentence: print(f"warning: {sentence}", file=sys.stderr),
 ) -> Iterator[RawPair]:
-    """The pairs of a corpus; line feeds in them become spaces.
+    """The pairs of a corpus; line feeds and carriage returns in them become spaces.
 
     The languages are those of the recipe; TMX, XLIFF and PO files are searched for them unless ``files`` names others.
     What a file has besides translated pairs, such as units without one of the languages, is left out; at the end
@@ -121,7 +121,7 @@ def _read_two_files(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
 
 
 def _one_line(text: bytes) -> bytes:
-    return text.replace(b"\r\n", b" ").replace(b"\n", b" ")
+    return text.replace(b"\r\n", b" ").replace(b"\n", b" ").replace(b"\r", b" ")
 
 
 # In the other formats the sides are found by the recipe's languages.

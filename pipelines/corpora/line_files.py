@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from pipelines.corpora import charsets
 from pipelines.corpora.file_access import size_of_byte_order_mark
 from workspace.errors import UserError
 
@@ -115,7 +116,10 @@ def index_pair(
 
 
 def index_file(path: Path, chunk_lines: int, advance: Callable[[int], object] = lambda size: None) -> FileIndex:
-    """Counts the lines of a file and finds its chunks, in one pass."""
+    """Counts the lines of a file and finds its chunks, in one pass.
+
+    Raises UserError where it is not lines of UTF-8.
+    """
     lines = 0
     last = b"\n"
     with _open(path) as file:
@@ -163,10 +167,13 @@ def split_lines(text: bytes, count: int) -> list[bytes]:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Opens a file for its bytes, after the byte order mark if there is one. Raises UserError where it is in UTF-16."""
+    """Opens a file for its bytes, after the byte order mark if there is one.
+
+    Raises UserError as ``size_of_byte_order_mark`` does.
+    """
     file = path.open("rb")
     try:
-        file.seek(size_of_byte_order_mark(file.read(4), str(path)))
+        file.seek(size_of_byte_order_mark(file.read(charsets.BEGINNING), str(path)))
     except UserError:
         file.close()
         raise

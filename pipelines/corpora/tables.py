@@ -20,7 +20,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from pipelines.corpora.file_access import in_one_line, local_file, read_lines
-from pipelines.corpora.raw_pairs import RawPair, Warn, encoded
+from pipelines.corpora.raw_pairs import LeftOut, RawPair, Warn, encoded
 from recipes.data_schema import PairFiles
 from workspace.errors import UserError
 
@@ -30,7 +30,7 @@ _MOST_CSV_CELL_CHARACTERS = 1 << 28
 _PARQUET_ROWS_AT_A_TIME = 1000
 
 
-def read_tsv(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
+def read_tsv(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
     """Quotes are part of the text: OPUS and others put none around cells."""
     path = str(files.file)
     lines = enumerate(read_lines(path, warn), start=1)
@@ -38,7 +38,7 @@ def read_tsv(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
     return _two_columns(path, rows, _fields(files), "separated by tabs")
 
 
-def read_csv(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
+def read_csv(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
     """A space after a comma is not part of the text, so that the quote behind it opens a cell."""
     csv.field_size_limit(_MOST_CSV_CELL_CHARACTERS)
     path = str(files.file)
@@ -202,18 +202,23 @@ def _fields(files: PairFiles) -> list[str]:
 
 def _two_columns(
     path: str, rows: Iterator[tuple[int, list[str]]], fields: Sequence[str], separator: str
-) -> Iterator[RawPair]:
+) -> Iterator[RawPair | LeftOut]:
     """Two columns of a table, whose rows come with their lines. Unless both are given by number, the first is a header.
 
-    A row that is too short has an empty side, and is rejected later under its number; a first row that is too
-    short is an error, because then the table is not the one it was taken for.
+    A row that is too short has an empty side, and is rejected later under its number; one that is too long has a
+    separator in its text, and nothing tells in which column. A first row that is too short is an error, because then
+    the table is not the one it was taken for.
     """
     first = next(rows, (1, []))
     if all(map(_is_number, fields)):
         rows = itertools.chain([first], rows)
     source, target = (_column(path, first[1], field, separator) for field in fields)
+    width = len(first[1])
     for line, row in rows:
-        yield RawPair(encoded("".join(row[source : source + 1])), encoded("".join(row[target : target + 1])), line)
+        if any(map(str.strip, row[width:])):
+            yield LeftOut(f"have more than the {width} columns of the first line", line)
+        else:
+            yield RawPair(encoded("".join(row[source : source + 1])), encoded("".join(row[target : target + 1])), line)
 
 
 def _column(path: str, first: Sequence[str], field: str, separator: str) -> int:

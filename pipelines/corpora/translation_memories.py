@@ -7,6 +7,7 @@ may be short pieces of text; whatever else a few lines of declarations could mak
 from __future__ import annotations
 
 import html
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +17,25 @@ from typing import Any
 import polib
 from lxml import etree
 
-from pipelines.corpora.file_access import in_one_line, local_file, open_file, size_of_byte_order_mark
+from pipelines.corpora.charsets import BEGINNING, charset_of
+from pipelines.corpora.file_access import in_one_line, local_file, open_file
 from pipelines.corpora.inline_codes import UnknownEntityError, text_of
 from pipelines.corpora.raw_pairs import UNTRANSLATED, LeftOut, RawPair, Warn, encoded
 from recipes.data_schema import PairFiles
 from recipes.languages import nearness
 from workspace.errors import UserError
+from workspace.machine import temporary_directory
 
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _NOT_FINAL = ("new", "initial", "needs-")
 # An entity costs as few as three bytes to name.
 _LONGEST_ENTITY = 100
 _MORE_THAN_ENTITIES = re.compile(r"<!ATTLIST|<!ENTITY\s+%")
+# A line of PO, and what a string of C may have in it: a character, or bytes by their numbers.
+_PO_STRING = re.compile(r'(msg\S*\s*)?"([^"\\]|\\.)*"')
+_C_ESCAPE = re.compile(r"\\([^0-7x])|(?:\\[0-7]{1,3}|\\x[0-9a-fA-F]+)+")
+_NUMBER = re.compile(r"\\(?:([0-7]+)|x([0-9a-fA-F]+))")
+_PO_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
 _NOT_TEXT = re.compile(r"<|&(?!(amp|lt|gt|quot|apos);)")
 
 
@@ -82,7 +90,7 @@ def read_tmx(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
 
 
 def read_xliff(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
-    """The pair of every unit of XLIFF 1.2, or segment of 2.0, that is translated.
+    """The pair of every unit of XLIFF 1.2 that is translated, or of every segment where those are marked, as in 2.0.
 
     The fields of ``files`` are languages. Sides that the file has in the other order are exchanged. Raises UserError
     where the file is not XLIFF, or says of every unit that it is in other languages.
@@ -100,15 +108,17 @@ def read_xliff(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
             _language_of_side(source, "source-language", "srcLang"),
             _language_of_side(target, "target-language", "trgLang"),
         )
-        if _may_be(said, asked):
-            is_any = True
-            yield unit.pair(source, target)
-        elif _may_be(said, asked[::-1]):
-            is_any = True
-            yield unit.pair(target, source)
-        else:
+        is_reversed = not _may_be(said, asked)
+        if is_reversed and not _may_be(said, asked[::-1]):
             others[f"{said[0] or asked[0]} and {said[1] or asked[1]}"] = None
             yield LeftOut(f"are not in {asked[0]} and {asked[1]}", unit.line)
+            continue
+        is_any = True
+        for sides in _parts(unit, source, target):
+            if sides[1] is None:
+                yield LeftOut(UNTRANSLATED, unit.line)
+            else:
+                yield unit.pair(*(sides[::-1] if is_reversed else sides))
     if others and not is_any:
         raise _not_found(path, asked, ", ".join(others))
 
@@ -122,8 +132,9 @@ def read_po(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
     path = str(files.file)
     asked = str(files.source_field), str(files.target_field)
     with local_file(path, warn) as local:
-        entries = _po_entries(path, local)
-        lines = local.read_bytes().splitlines()
+        text = _po_text(path, local)
+    entries = _po_entries(path, text)
+    lines = text.split("\n")
     said = "", str(entries.metadata.get("Language", ""))
     is_reversed = not _may_be(said, asked)
     if is_reversed and not _may_be(said, asked[::-1]):
@@ -140,38 +151,83 @@ def read_po(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
         yield RawPair(*(sides[::-1] if is_reversed else sides), line)
 
 
-def _po_entries(path: str, local: Path) -> polib.POFile:
+def _po_text(path: str, local: Path) -> str:
+    """The text of a PO file, with line feeds and the library's escapes only. Raises UserError if it is cut short or
+    not text."""
     content = local.read_bytes()
-    size_of_byte_order_mark(content[:4], path)
-    last = content.rstrip().rpartition(b"\n")[2]
-    # The library takes a string without its closing quote for an empty one.
-    if not last.startswith(b"#") and not last.endswith(b'"'):
-        raise UserError(f"{path} is cut short in its last line; fetch or make it again")
+    beginning = content[:BEGINNING]
     try:
-        return polib.pofile(str(local))
+        encoding = _po_encoding(local)
+        text = content.decode((b"\0" in beginning and charset_of(beginning)) or encoding)
     except UnicodeDecodeError as error:
-        # The library decodes some bytes at a time, and the error counts from the first of them.
-        line = _first_line_not_in(error.encoding, content)
+        line = content.count(b"\n", 0, error.start) + 1
         raise UserError(
             f"{path} line {line:,} is not in the character set its header names ({error}); mend it"
         ) from error
-    except (OSError, LookupError, ValueError) as error:
-        said = in_one_line(error).replace(str(local), path)
-        raise UserError(f"{path} is not gettext PO ({said}); mend it") from error
+    except LookupError as error:
+        raise UserError(f"{path} is not gettext PO ({in_one_line(error)}); mend it") from error
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    last = text.rstrip().rpartition("\n")[2]
+    if not last.startswith("#") and not last.endswith('"'):
+        raise UserError(f"{path} is cut short in its last line; fetch or make it again")
+    return _C_ESCAPE.sub(lambda escape: _as_library_reads(escape, encoding), text)
 
 
-def _line_of_message(begins: int, lines: Sequence[bytes]) -> int:
+def _po_encoding(local: Path) -> str:
+    """What the header names, unless it would not be found in that: a converted file may still name what it was in."""
+    encoding: str = polib.detect_encoding(str(local))
+    return encoding if "charset".encode(encoding) == b"charset" else "utf-8"
+
+
+def _po_entries(path: str, text: str) -> polib.POFile:
+    for number, line in enumerate(map(str.strip, text.split("\n")), start=1):
+        # The library takes whatever is first and last for quotes.
+        if line.startswith(("msg", '"')) and not _PO_STRING.fullmatch(line):
+            raise UserError(f'{path} line {number:,} is not a string in quotes, with \\" for those in it; mend it')
+    # Given a text, the library would end lines also at U+2028 and the like.
+    with temporary_directory() as directory:
+        copy = directory / "text.po"
+        copy.write_text(text, encoding="utf-8")
+        try:
+            return polib.pofile(str(copy), encoding="utf-8")
+        except (OSError, ValueError) as error:
+            said = in_one_line(error).replace(str(copy), path)
+            raise UserError(f"{path} is not gettext PO ({said}); mend it") from error
+
+
+def _as_library_reads(escape: re.Match[str], encoding: str) -> str:
+    """An escape of C's strings: the library knows those of single characters, but not of bytes by their numbers."""
+    if escape[1]:
+        return "\a" if escape[1] == "a" else escape[0]
+    # As gettext has it: of many digits the last ones count.
+    numbers = [int(octal or hexadecimal, 8 if octal else 16) % 256 for octal, hexadecimal in _NUMBER.findall(escape[0])]
+    return bytes(numbers).decode(encoding, "replace").translate(_PO_ESCAPES)
+
+
+def _line_of_message(begins: int, lines: Sequence[str]) -> int:
     """The line of the message of an entry of PO that begins, with its comments, in line ``begins``."""
     of_entry = range(max(begins, 1), len(lines) + 1)
-    return next((line for line in of_entry if lines[line - 1].lstrip().startswith(b"msgid")), of_entry.start)
+    return next((line for line in of_entry if lines[line - 1].lstrip().startswith("msgid")), of_entry.start)
 
 
-def _first_line_not_in(encoding: str, content: bytes) -> int:
-    try:
-        content.decode(encoding)
-    except UnicodeDecodeError as error:
-        return content.count(b"\n", 0, error.start) + 1
-    return 1
+def _parts(unit: _Unit, source: Any, target: Any) -> list[tuple[Any, Any]]:
+    """The source and target of every segment that XLIFF 1.2 marks by its number on both sides, or else of the unit.
+
+    The target is None where there is no translation: of the unit, where any segment marked in it is empty.
+    """
+    sources, targets = map(_marked_segments, (unit.element.find("{*}seg-source"), target))
+    by_number = {segment.get("mid"): segment for segment in targets if _has_text(segment)}
+    if targets and {segment.get("mid") for segment in targets} <= {segment.get("mid") for segment in sources} - {None}:
+        return [(segment, by_number.get(segment.get("mid"))) for segment in sources]
+    return [(source, target if all(map(_has_text, targets)) else None)]
+
+
+def _marked_segments(side: Any) -> list[Any]:
+    return [] if side is None else [mark for mark in side.iter("{*}mrk") if mark.get("mtype") == "seg"]
+
+
+def _has_text(segment: Any) -> bool:
+    return any(map(str.strip, segment.itertext()))
 
 
 def _is_unfinished(unit: _Unit, target: Any) -> bool:
@@ -219,15 +275,21 @@ def _units(path: str, root: str, names: tuple[str, ...], warn: Warn) -> Iterator
     try:
         entities = _declared_entities(path, root, warn)
         with open_file(path, warn) as file:
-            for _, element in etree.iterparse(
-                file,
+            lines = _Lines(file)
+            line = 0
+            for event, element in etree.iterparse(
+                lines,
+                events=("start", "end"),
                 tag=[f"{{*}}{name}" for name in names],
                 resolve_entities=False,
                 no_network=True,
                 # It lifts all limits, also those on what entities expand to, and not only the one on long texts.
                 huge_tree=not entities,
             ):
-                yield _Unit(element, element.sourceline, entities)
+                if event == "start":
+                    line = lines.number
+                    continue
+                yield _Unit(element, line, entities)
                 _forget(element)
     except etree.XMLSyntaxError as error:
         line, column = error.position
@@ -238,6 +300,29 @@ def _units(path: str, root: str, names: tuple[str, ...], warn: Warn) -> Iterator
         raise UserError(
             f"{path} line {line:,}, column {column:,}, is not well-formed XML ({reason}); mend it or fetch it again"
         ) from error
+
+
+class _Lines:
+    """An XML file that is read no more than a line at a time, and the number of the line last read from.
+
+    The numbers that libxml2 gives to elements have 16 bits.
+    """
+
+    def __init__(self, file: io.BufferedReader[Any]):
+        self._file = file
+        # It begins with a character of ASCII, a mark aside.
+        self._is_utf_16 = b"\0" in file.peek(4)[:4]
+        self._size = self._ended = 0
+        self.number = 0
+
+    def read(self, most: int) -> bytes:
+        piece = self._file.readline(most)
+        self._size += len(piece)
+        self.number = self._ended + 1
+        if piece.endswith(b"\n"):
+            other_half = self._file.peek(1)[:1] if self._size % 2 else piece[-2:-1]
+            self._ended += not self._is_utf_16 or other_half == b"\0"
+        return piece
 
 
 def _declared_entities(path: str, root: str, warn: Warn) -> dict[str, str]:

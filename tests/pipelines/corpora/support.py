@@ -17,6 +17,7 @@ import pyarrow.parquet
 import zstandard
 from lxml import etree
 
+from pipelines.corpora.charsets import charset_of, has_carriage_returns_only
 from pipelines.corpora.formats import read_pairs
 from recipes.data_schema import PairFiles
 
@@ -112,6 +113,11 @@ QUERY = {"sqlite": {"query": "SELECT source, target FROM pairs ORDER BY rowid"}}
 
 def two_files(source: Path, target: Path) -> PairFiles:
     return PairFiles(source=str(source), target=str(target))
+
+
+def is_utf8_lines(text: bytes) -> bool:
+    """Whether a file is taken for what it is: a few bytes at random may look like UTF-16, or lines of another kind."""
+    return charset_of(text) is None and not has_carriage_returns_only(text)
 
 
 def compressed(content: bytes, ending: str) -> bytes:

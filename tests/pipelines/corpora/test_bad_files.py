@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,8 @@ def tmx(prolog: str, text: str) -> bytes:
 PARAMETERS = "<!ENTITY % p0 \"<!ENTITY e 'lol'>\">" + "".join(
     f'<!ENTITY % p{n} "{f"&#37;p{n - 1};" * 10}">' for n in range(1, 9)
 )
+# Of b"one\tun\n" * 20, by brotli 1.2.1.
+BROTLI = bytes.fromhex("1b8b00f88d54b5bf4e707bab530a65115b24f06716")
 BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
     "empty": ("a.tsv", b"", {}, "is empty"),
     "empty in a .gz": ("a.jsonl.gz", gzip.compress(b""), {}, "is empty"),
@@ -87,6 +91,31 @@ BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
         "is cut short or damaged",
     ),
     "damaged .gz": ("a.tsv.gz", gzip.compress(b"one\tun\n")[:-8] + b"12345678", {}, "is cut short or damaged"),
+    "gzipped twice": (
+        "a.tsv.gz",
+        gzip.compress(gzip.compress(b"one\tun\n")),
+        {},
+        "is compressed twice, and gzipped within; unpack it once, and give what was in it",
+    ),
+    "xz in a .zst": ("a.tsv.zst", zstandard.compress(lzma.compress(b"one\tun\n")), {}, "twice, and xz within; unpack"),
+    "zip archive in a .gz": ("a.tsv.gz", gzip.compress(b"PK\x03\x04one\tun\n"), {}, "is a zip archive; unpack it"),
+    **{
+        f"zlib, level {level}": (
+            "a.tsv",
+            zlib.compress(b"one\tun\n" * 9, level),
+            {},
+            "is compressed with zlib; unpack it",
+        )
+        for level in (1, 3, 6, 9)
+    },
+    "zlib in a .bz2": (
+        "a.tsv.bz2",
+        bz2.compress(zlib.compress(b"one\tun\n")),
+        {},
+        "is compressed with zlib; unpack it",
+    ),
+    "brotli": ("a.tsv.br", BROTLI, {"format": "tsv"}, "is compressed with brotli; unpack it, and give what was in it"),
+    "lzip": ("a.tsv", b"LZIP\x01one\tun\n", {}, "is compressed with lzip; unpack it"),
     "UTF-16": ("a.tsv", "one\tun\n".encode("utf-16"), {}, r"is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8"),
     "UTF-16 without a mark": (
         "a.tsv",
@@ -95,12 +124,6 @@ BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
         "is in UTF-16; convert it with iconv -f UTF-16BE",
     ),
     "UTF-32": ("a.tsv", "one\tun\n".encode("utf-32"), {}, "is in UTF-32; convert it with iconv -f UTF-32"),
-    "PO in UTF-16": (
-        "a.po",
-        'msgid "a"\nmsgstr "b"\n'.encode("utf-16"),
-        {},
-        "is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8",
-    ),
     "no such name": (
         "a.tsv",
         b"en\tde\n",
@@ -196,6 +219,20 @@ BAD_FILES: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
         r"is not gettext PO \(Syntax error .*line 3.*; mend",
     ),
     "PO cut short": ("a.po", b'msgid "a"\nmsgstr "b', {}, "is cut short in its last line; fetch"),
+    "PO with a lost closing quote": (
+        "a.po",
+        b'msgid "a\nmsgstr "b"\n\nmsgid "c"\nmsgstr "d"\n',
+        {},
+        r'line 1 is not a string in quotes, with \\" for those in it; mend it',
+    ),
+    "PO with an escaped closing quote": (
+        "a.po",
+        rb'msgid "a"' b"\n" rb'msgstr "b\"' b'\n\nmsgid "c"\n"\n',
+        {},
+        "line 2 is not",
+    ),
+    "PO with a lost opening quote": ("a.po", b'msgid "a"\nmsgstr[0] b"\nmsgid "c"\nmsgstr "d"\n', {}, "line 2 is not"),
+    "PO with a quote within": ("a.po", b'msgid "a"\nmsgstr ""\n"b\\\\"c"\n', {}, "line 3 is not a string in quotes"),
     "PO of another character set": (
         "a.po",
         b'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "a"\nmsgstr "\xff"\n',

@@ -59,3 +59,10 @@ def test_zstandard_with_a_long_window_and_frames_without_text(tmp_path: Path) ->
     skipped = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"
     path.write_bytes(skipped + packing.compress(b"one\tun\n") + packing.flush())
     assert read(path) == [(b"one", b"un")]
+
+
+def test_text_that_begins_as_compressed_files_do_is_read(tmp_path: Path) -> None:
+    """Breton's files end as those of brotli."""
+    for name, text in (("a.tsv", "x^2\tx au carré\n"), ("corpus.br", "Glav a rae\til a plu\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert read(tmp_path / name, format="tsv") == [tuple(text.strip().encode().split(b"\t"))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from apache_beam.io.localfilesystem import LocalFileSystem
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipelines.corpora.formats import format_of, read_pairs
@@ -25,6 +26,7 @@ from tests.pipelines.corpora.support import (
     XLIFF_1,
     Rows,
     compressed,
+    is_utf8_lines,
     pairs_of,
     read,
     two_files,
@@ -46,7 +48,7 @@ def as_read(rows: Rows) -> list[tuple[bytes, bytes]]:
 
 
 def one_line(text: str) -> str:
-    return text.replace("\r\n", " ").replace("\n", " ")
+    return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
 
 
 def can_hold(form: str, text: str) -> bool:
@@ -80,14 +82,18 @@ def test_pairs_come_back(form: str, rows: Rows) -> None:
 )
 @settings(max_examples=60)
 def test_two_files_are_read_line_by_line(rows: list[tuple[bytes, bytes]], endings: tuple[str, str]) -> None:
-    """Any bytes but the line feed are part of a line, and each side may be compressed in its own way."""
+    """Only a line feed ends a line, a carriage return is white space, and each side may be compressed in its way."""
     rows = [(source.replace(b"\n", b"\x85"), target.replace(b"\n", b"\xe2\x80\xa8")) for source, target in rows]
     rows[0] = b"- " + rows[0][0], b"- " + rows[0][1]
     with tempfile.TemporaryDirectory() as directory:
         paths = [Path(directory) / f"text{side}{ending}" for side, ending in enumerate(endings)]
         for path, side in zip(paths, zip(*rows, strict=True), strict=True):
-            path.write_bytes(compressed(b"".join(line + b"\n" for line in side), path.suffix))
-        assert pairs_of(two_files(*paths)) == rows
+            text = b"".join(line + b"\n" for line in side)
+            assume(is_utf8_lines(text))
+            path.write_bytes(compressed(text, path.suffix))
+        assert pairs_of(two_files(*paths)) == [
+            (source.replace(b"\r", b" "), target.replace(b"\r", b" ")) for source, target in rows
+        ]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -105,10 +111,31 @@ def test_columns_are_chosen_by_number_or_name(tmp_path: Path) -> None:
     path.write_bytes(b'fr\tscore\ten\r\nun "\t1\t"one\ndeux\n')
     by_name = read(path, source_field="en", target_field="fr")
     assert by_name == [(b'"one', b'un "'), (b"", b"deux")]
-    assert read(path, source_field="3", target_field="1") == [(b"en\r", b"fr"), *by_name]
+    assert read(path, source_field="3", target_field="1") == [(b"en ", b"fr"), *by_name]
     path = tmp_path / "pairs.csv"
     path.write_bytes(b'\xef\xbb\xbfone,"un, ""\nx"\r\n')
     assert read(path, source_field="1", target_field="2") == [(b"one", b'un, " x')]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "line"),
+    [
+        ("a.csv", 'source,target\na,b\nYes, sir,Oui\n"c\nc",d\n1,2,3\ne,f,\n', 3),
+        ("a.tsv", "a\tb\nc c\td\n1\t2\t3\n1\t2\t3\ne\tf\t \n", 3),
+        ("a.tsv", "a\tb\t0.5\n1\t2\t3\t4\nc c\td\t0.5\n1\t\t\t2\ne\tf\t0.5\n", 2),
+    ],
+)
+def test_rows_with_more_cells_than_the_first_are_left_out(tmp_path: Path, name: str, rows: str, line: int) -> None:
+    """A separator in the text would pair the halves of a side; what is empty at the end does no harm."""
+    (tmp_path / name).write_text(rows)
+    said: list[str] = []
+    pairs = list(read_pairs(PairFiles(file=str(tmp_path / name)), "en", "fr", said.append))
+    assert [pair[:2] for pair in pairs] == [(b"a", b"b"), (b"c c", b"d"), (b"e", b"f")]
+    width = len(re.split("[,\t]", rows.partition("\n")[0]))
+    assert said == [
+        f"{tmp_path / name}: 2 of 5 units have more than the {width} columns of the first line and are left out, "
+        f"the first in line {line}"
+    ]
 
 
 def test_a_column_may_be_a_number_of_yaml() -> None:

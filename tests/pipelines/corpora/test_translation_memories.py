@@ -171,3 +171,86 @@ def test_po_gives_what_is_translated(tmp_path: Path) -> None:
     assert read(path) == expected
     path.write_text(header.format("ISO-8859-1")[1:] + messages, encoding="latin-1")
     assert read(path) == expected
+
+
+def test_po_strings_are_those_of_c(tmp_path: Path) -> None:
+    """Bytes by their numbers are of the file's character set; as msgfmt reads them."""
+    path = tmp_path / "messages.po"
+    header = 'msgid ""\nmsgstr "Content-Type: text/plain; charset={}\\n"\n\n'
+    message = r'msgid "a\tb\a\x41\101\1012\x22\134\\x41\\\"\v"' + '\nmsgstr "{}"\n'
+    for charset, written in (("UTF-8", r"\303\251\xC3\xa9"), ("ISO-8859-1", r"\351\xe9")):
+        path.write_text(header.format(charset) + message.format(written))
+        assert read(path) == [(b'a\tb\aAAA2"\\\\x41\\"\v', "éé".encode())]
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_po_in_utf_16_is_read(tmp_path: Path, charset: str) -> None:
+    """Whatever its header says; also where it was converted, and still says that."""
+    path = tmp_path / "messages.po"
+    message = '\nmsgid "上\\303\\251"\nmsgstr "Ċ\u2028"\n'
+    for said in ("UTF-16", "UTF-8", "CHARSET"):
+        text = f'msgid ""\nmsgstr "Content-Type: text/plain; charset={said}\\n"\n{message}'
+        for converted in (charset, "utf-8"):
+            path.write_bytes(text.encode(converted))
+            pairs = list(read_pairs(PairFiles(file=str(path)), "en", "fr"))
+            assert pairs == [("上é".encode(), "Ċ\u2028".encode(), 4)]
+
+
+def segmented(
+    target: str, source: str = '<mrk mid="1" mtype="seg">One.</mrk> <mrk mid="2" mtype="seg">Two.</mrk>'
+) -> str:
+    return (
+        f'<trans-unit id="1"><source>One. Two.</source>{source and f"<seg-source><g>{source}</g></seg-source>"}'
+        f"<target>{target}</target></trans-unit>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("unit", "pairs"),
+    [
+        (
+            segmented('<mrk mid="1" mtype="seg">Un.</mrk> <mrk mid="2" mtype="seg">Deux.</mrk>'),
+            ["One.|Un.", "Two.|Deux."],
+        ),
+        (segmented('<mrk mid="2" mtype="seg">Deux.</mrk> <mrk mid="1" mtype="seg"></mrk>'), ["Two.|Deux."]),
+        (segmented('<mrk mid="1" mtype="seg">Un.</mrk>'), ["One.|Un."]),
+        (segmented('<mrk mid="1" mtype="seg"/><mrk mid="2" mtype="seg"> </mrk>'), []),
+        (segmented('<mrk mid="1" mtype="seg">Un.</mrk> <mrk mid="2" mtype="seg"/>', source=""), []),
+        (segmented('<mrk mid="a" mtype="seg">Un.</mrk> <mrk mid="b" mtype="seg"> </mrk>'), []),
+        (segmented('<mrk mtype="seg">Un.</mrk> <mrk mtype="seg">Deux.</mrk>', source=""), ["One. Two.|Un. Deux."]),
+        (
+            segmented('<mrk mtype="x-name" mid="1">Un.</mrk><mrk mtype="x-name" mid="2"/> Deux.'),
+            ["One. Two.|Un. Deux."],
+        ),
+    ],
+)
+def test_xliff_that_is_translated_in_part(tmp_path: Path, unit: str, pairs: list[str]) -> None:
+    """What is marked as segments is taken one by one, and else a unit with one that is empty is not translated."""
+    path = tmp_path / "a.xlf"
+    more = "<trans-unit id='0'><source>end</source><target>fin</target></trans-unit>"
+    path.write_text(f"<xliff version='1.2'><file><body>{unit}{more}</body></file></xliff>")
+    assert [b"|".join(pair).decode() for pair in read(path)] == [*pairs, "end|fin"]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("form", ["tmx", "xliff"])
+def test_line_numbers_have_no_bound(tmp_path: Path, form: str, charset: str) -> None:
+    """Characters that have a line feed's byte as a half are none."""
+    path = tmp_path / f"a.{form}"
+    around, unit = {
+        "tmx": (
+            ("<tmx><body>", "</body></tmx>"),
+            '<tu>\n<tuv xml:lang="en"><seg>上</seg></tuv><tuv xml:lang="fr"><seg>ĊਅĀ\n</seg></tuv></tu>',
+        ),
+        "xliff": (
+            ("<xliff><file><body>", "</body></file></xliff>"),
+            "<trans-unit id='1'>\n<source>上</source><target>ĊਅĀ\n</target></trans-unit>",
+        ),
+    }[form]
+    empty, units = "\n" * 65_530, f"{unit}{unit}\n" * 4
+    text = f"{around[0]}\r\n{empty}<!-- {'<tu>' * 9_000} -->{units}{around[1]}"
+    mark = "\ufeff" if charset == "utf-16-be" else ""
+    path.write_bytes(f"{mark}<?xml version='1.0' encoding='{charset[:6]}'?>{text}".encode(charset))
+    pairs = read_pairs(PairFiles(file=str(path)), "en", "fr", warn=lambda sentence: None)
+    expected = [line + place for line in range(65_532, 65_532 + 20, 5) for place in (0, 2)]
+    assert [pair.line for pair in pairs] == expected
