@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from pipelines.cleaning.characters import TABLE_SIZE, every_character, table_of
+from pipelines.cleaning.characters import TABLE_SIZE, every_character, normalized, table_of
 from pipelines.cleaning.repairs import unescaped
 
 # The key of a character that is none by itself.
@@ -31,25 +31,29 @@ _CHANGED = r"[\p{NFKC_QC=N}\p{Changes_When_Casefolded}\p{Nd}\p{Greek}\u0131]"
 
 def letter_key(text: str) -> str:
     """The letters, marks and digits of a sentence, or all of it where it has none."""
-    folded = _folded(unescaped(text))
-    return _DROPPED.sub("", folded).translate(_translation()) or text
+    kept = _DROPPED.sub("", _folded(unescaped(text)))
+    # A mark may stand alone, behind a space or a joiner that is dropped.
+    return normalized("NFC", normalized("NFC", kept).translate(_translation())) or text
 
 
 @cache
 def character_keys() -> npt.NDArray[np.uint32]:
     """For every character its key: 0 where it has none, ``COMPLEX`` where ``letter_key`` must be asked."""
     keys = np.arange(TABLE_SIZE, dtype=np.uint32) * table_of(_KEPT)
+    acts = table_of(_ACTS_ON_OTHERS)
     for character in regex.findall(_CHANGED, every_character(), flags=regex.V1):
-        key = _DROPPED.sub("", _folded(character)).translate(_translation())
-        # A mark, or several characters, may go together with others.
-        keys[ord(character)] = COMPLEX if len(key) > 1 or unicodedata.combining(key or " ") else ord(key or "\0")
-    keys[table_of(_ACTS_ON_OTHERS)] = COMPLEX
+        kept = _DROPPED.sub("", _folded(character))
+        key = kept.translate(_translation())
+        # A mark, a vowel of Korean, or several characters may go together with others.
+        is_complex = len(key) > 1 or any(acts[ord(each)] for each in kept)
+        keys[ord(character)] = COMPLEX if is_complex else ord(key or "\0")
+    keys[acts] = COMPLEX
     return keys
 
 
 def _folded(text: str) -> str:
     """Compatibility composition and case folding (Unicode's toNFKC_Casefold, but for what it leaves out)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return normalized("NFKC", normalized("NFKC", text).casefold())
 
 
 @cache

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import html
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from html.entities import html5
 from typing import TypeAlias
@@ -19,6 +18,7 @@ import ftfy
 import numpy as np
 import regex
 
+from pipelines.cleaning.characters import normalized
 from recipes.data_schema import Cleaning
 
 # Characters that nobody writes: controls, soft hyphen, marks of direction, byte order marks, non-characters.
@@ -56,7 +56,7 @@ def repaired(texts: list[str], settings: Cleaning | None, language: str) -> list
             for place in _places(sign, texts):
                 texts[place] = repair(texts[place])
         if settings.normalize_unicode:
-            texts = [unicodedata.normalize("NFC", text) for text in texts]
+            texts = [normalized("NFC", text) for text in texts]
     return [" ".join(text.split()) for text in texts]
 
 

@@ -31,6 +31,12 @@ WORDS = st.sampled_from(
         "ガ",
         "ｶﾞ",
         "한\u1112\u1161",
+        "\u3131\u314f",
+        "\u3147",
+        "\u309b",
+        "\u02d9",
+        "\u200d",
+        "\u0301",
         "&eacute;",
         "มา ม้า",
     ]
@@ -67,6 +73,10 @@ def test_case_entities_and_punctuation_make_no_difference(text: str) -> None:
         ("GROSSE Füße", "große FÜSSE"),
         ("\u0627\u0644\u0633\u0640\u0640\u0644\u0627\u0645 \u0662\u0660", "\u0627\u0644\u0633\u0644\u0627\u0645 20"),
         ("soft\u00adhyphen zero\u200cwidth", "softhyphen zerowidth"),
+        ("\u3131\u314f", "가"),
+        ("\u3147\u314f\u3139\u3157", "아로"),
+        ("カ\u309bハ\u309c", "ガパ"),
+        ("e\u200d\u0301 a\u00ad\u0308", "é ä"),
     ],
 )
 def test_the_same(one: str, other: str) -> None:
