@@ -14,12 +14,14 @@ from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from recipes.data_schema import Cleaning
 from recipes.schema import Recipe
-from recipes.sections import Section, section_of, settings_of
+from recipes.sections import NOTHING, Section, Unquoted, section_of, settings_of
 from workspace.errors import UserError
 from workspace.storage import replacing
 
@@ -73,17 +75,44 @@ def read_settings(path: Path, origin: str) -> dict[str, Any]:
 
 
 def from_yaml(text: str) -> Any:
-    """What YAML 1.2 says: ``no`` is a word, as Norway's code, and nothing but ``true`` and ``false`` a truth value."""
-    return YAML(typ="safe", pure=True).load(text)
+    """What YAML 1.2 says: ``no`` is a word, as Norway's code, and nothing but ``true`` and ``false`` a truth value.
+
+    Words that may be meant for null are ``Unquoted`` where they are.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _Constructor
+    return yaml.load(text)
 
 
 def as_yaml(value: Any) -> str:
     """``value`` as YAML that ``from_yaml`` reads."""
     yaml = YAML()
+    yaml.Representer = _Representer
     yaml.width = 1 << 16
     written = io.StringIO()
     yaml.dump(value, written)
     return written.getvalue()
+
+
+class _Constructor(SafeConstructor):
+    """Of scalars without quotes, some are told from those with quotes."""
+
+    def construct_text(self, node: ScalarNode) -> str:
+        text = str(self.construct_scalar(node))
+        return Unquoted(text) if node.style is None and text.lower() in NOTHING else text
+
+
+class _Representer(RoundTripRepresenter):
+    """It puts them in quotes."""
+
+    def represent_text(self, text: str) -> ScalarNode:
+        style = "'" if text.lower() in NOTHING else None
+        return self.represent_scalar(_TEXT, text, style=style)
+
+
+_TEXT = "tag:yaml.org,2002:str"
+_Constructor.add_constructor(_TEXT, _Constructor.construct_text)
+_Representer.add_representer(str, _Representer.represent_text)
 
 
 def _line(error: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
@@ -21,7 +21,13 @@ MOST = 2**31 - 1
 # More would be infinite to the network.
 MOST_OF_FLOATS = 3e38
 # What people write for null.
-_NOTHING = ("off", "no", "none", "false", "never", "n", "-")
+NOTHING = ("off", "no", "none", "false", "never", "n", "-")
+
+
+class Unquoted(str):
+    """One of these words as a recipe has it without quotes, which may be meant for null and not for text."""
+
+    __slots__ = ()
 
 
 class Section(BaseModel):
@@ -32,16 +38,23 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _is_meant(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuses what pydantic would take for a number: true for 1, and more than any library counts to."""
-        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
-        if value is None or {bool, str} & kinds:
+        """Refuses what pydantic would take for a number or for text: true for 1, a word for null, and more than any
+        library counts to."""
+        field = cls.model_fields[str(info.field_name)]
+        kinds = _kinds(field.annotation)
+        if value is None or bool in kinds:
             return value
-        if type(None) in kinds and str(value).lower() in _NOTHING:
-            raise ValueError(f"null turns it off (it is {_as_yaml(value)})")
+        if type(None) in kinds and str(value).lower() in NOTHING and value not in _choices(kinds):
+            if str not in kinds:
+                raise ValueError(f"null turns it off (it is {_as_yaml(value)})")
+            # Where null stands for something, such as a column, these are names like others.
+            if isinstance(value, (bool, Unquoted)) and not _extra(field, "unset"):
+                raise ValueError(f"null turns it off, and text is put in quotes (it is {_as_yaml(value)})")
         if isinstance(value, bool) and {int, float} & kinds:
             raise ValueError(f"it takes a number (it is {_as_yaml(value)})")
         most = MOST if int in kinds else MOST_OF_FLOATS
-        if isinstance(value, (int, float)) and math.isfinite(value) and abs(value) > most:
+        is_bounded = any(hasattr(bound, name) for bound in field.metadata for name in ("le", "lt"))
+        if isinstance(value, (int, float)) and math.isfinite(value) and abs(value) > most and not is_bounded:
             raise ValueError(f"it takes no number above {most:,} (it is {value:,})")
         return value
 
@@ -81,8 +94,7 @@ class Setting(NamedTuple):
 
     def words(self, name: str) -> str:
         """What the schema says of the setting as its ``unit``, or as ``unset``; empty where it says nothing."""
-        extra = self.field.json_schema_extra
-        return str(extra.get(name, "")) if isinstance(extra, dict) else ""
+        return _extra(self.field, name)
 
 
 def settings_of(section: type[Section], prefix: str = "", defaults: Section | None = None) -> Iterator[Setting]:
@@ -101,6 +113,16 @@ def settings_of(section: type[Section], prefix: str = "", defaults: Section | No
 def _kinds(annotation: Any) -> set[Any]:
     """The types that an annotation joins, as in ``int | None``."""
     return set(get_args(annotation)) or {annotation}
+
+
+def _choices(kinds: set[Any]) -> set[Any]:
+    """The values that are allowed where a few are."""
+    return {choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)}
+
+
+def _extra(field: FieldInfo, name: str) -> str:
+    extra = field.json_schema_extra
+    return str(extra.get(name, "")) if isinstance(extra, dict) else ""
 
 
 def _as_yaml(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from recipes.loading import load_recipe, named_recipes, save_recipe
+from recipes.loading import load_recipe, named_recipes, save_recipe, settings_given
 from recipes.road import _language
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
@@ -112,6 +112,24 @@ def test_a_file_that_is_no_recipe(content: bytes, sentence: str, tmp_path: Path)
         ("cleaning: {max_similarity: off}", "cleaning.max_similarity: null turns it off (it is off)"),
         ("cleaning: {max_similarity: false}", "cleaning.max_similarity: null turns it off (it is false)"),
         ("cleaning: {duplicates: No}", "cleaning.duplicates: null turns it off (it is No)"),
+        (
+            "cleaning: {blocked_words: off}",
+            "cleaning.blocked_words: null turns it off, and text is put in quotes (it is off)",
+        ),
+        ("cleaning: {source_script: None}", "cleaning.source_script: null turns it off, and text is put in quotes"),
+        ("corpus: {train: {file: a.tmx, tag: no}}", "corpus.train.0.tag: null turns it off, and text is put in quotes"),
+        ("corpus: {train: {file: a.tmx, tag: false}}", "corpus.train.0.tag: null turns it off, and text is put in quo"),
+        (
+            "corpus: {train: {file: a.tmx, query: n}}",
+            "corpus.train.0.query: null turns it off, and text is put in quotes",
+        ),
+        (
+            "corpus: {train: {file: a.tmx, cleaning: {blocked_words: never}}}",
+            "corpus.train.0.cleaning.blocked_words: null turns it off, and text is put in quotes (it is never)",
+        ),
+        ("subwords: {from_work: off}", "subwords.from_work: null turns it off, and text is put in quotes (it is off)"),
+        ("training: {init_from: OFF}", "training.init_from: null turns it off, and text is put in quotes (it is OFF)"),
+        ("evaluation: {tokenize: off}", "evaluation.tokenize: null turns it off (it is off)"),
         ("cleaning: {max_words: yes}", "cleaning.max_words should be a valid integer"),
         ("cleaning: {max_words: true}", "cleaning.max_words: it takes a number (it is true)"),
         ("split: {seed: false}", "split.seed: it takes a number (it is false)"),
@@ -122,7 +140,8 @@ def test_a_file_that_is_no_recipe(content: bytes, sentence: str, tmp_path: Path)
             "corpus.train.0.weight should be less than or equal to 1000",
         ),
         ("training: {clip_norm: .nan}", "training.clip_norm should be a finite number"),
-        ("subwords: {vocabulary: 3000000000}", "subwords.vocabulary: it takes no number above 2,147,483,647"),
+        ("subwords: {vocabulary: 3000000000}", "subwords.vocabulary should be less than or equal to 1000000"),
+        ("shards: 99999999999", "shards should be less than or equal to 99999 (it is 99999999999)"),
         ("split: {seed: 99999999999}", "split.seed: it takes no number above 2,147,483,647"),
         ("corpus: {train: {file: a.tmx, name: 2016}}", "corpus.train.0.name takes text (it is 2016); put it in quotes"),
         ("corpus: {source_language: true}", "corpus.source_language takes text (it is True); put it in quotes"),
@@ -153,6 +172,26 @@ def test_words_of_yaml_are_what_they_seem(tmp_path: Path) -> None:
     work = WorkDirectory(tmp_path)
     save_recipe(recipe, work.recipe)
     assert resolved_recipe(work) == recipe
+
+
+def test_words_in_quotes_are_text_and_names_need_none(tmp_path: Path) -> None:
+    """And come back so; no is also a column of Norwegian, and none a tokenizer."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "corpus: {train: {file: a.tsv, tag: 'off', source_field: no, target_field: n, "
+        'cleaning: {blocked_words: "no"}}}\n'
+        "evaluation: {tokenize: none}\ncleaning: {blocked_words: null}\n"
+    )
+    recipe = load_recipe(str(path), settings_given("""subwords.from_work="'none'" """))
+    (corpus,) = recipe.corpus.train
+    assert (corpus.tag, corpus.source_field, corpus.target_field) == ("off", "no", "n")
+    assert (recipe.cleaning_of(corpus).blocked_words, recipe.cleaning.blocked_words) == ("no", None)
+    assert (recipe.evaluation.tokenize, recipe.subwords.from_work) == ("none", "none")
+    work = WorkDirectory(tmp_path)
+    save_recipe(recipe, work.recipe)
+    assert resolved_recipe(work) == recipe
+    with pytest.raises(UserError, match=r"subwords\.from_work: null turns it off"):
+        load_recipe(str(path), settings_given("subwords.from_work=none"))
 
 
 def test_a_recipe_of_ones_own_has_the_name_of_its_file(tmp_path: Path) -> None:
