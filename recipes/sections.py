@@ -38,8 +38,10 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _is_meant(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuses what pydantic would take for a number or for text: true for 1, a word for null, and more than any
-        library counts to."""
+        """Refuses what pydantic would take for a number or for text: true for 1, a word for null, more than any
+        library counts to, and the name of a file that is no text."""
+        if isinstance(value, str) and not value.isascii():
+            _check_utf8(value)
         field = cls.model_fields[str(info.field_name)]
         kinds = _kinds(field.annotation)
         if value is None or bool in kinds:
@@ -113,6 +115,15 @@ def settings_of(section: type[Section], prefix: str = "", defaults: Section | No
 def _kinds(annotation: Any) -> set[Any]:
     """The types that an annotation joins, as in ``int | None``."""
     return set(get_args(annotation)) or {annotation}
+
+
+def _check_utf8(text: str) -> None:
+    """Raises ValueError for what came of bytes that are not UTF-8, as in names of files on the command line."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        shown = text.encode("utf-8", "backslashreplace").decode().replace(r"\udc", r"\x")
+        raise ValueError(f"the name {shown} is not UTF-8; rename it") from error
 
 
 def _choices(kinds: set[Any]) -> set[Any]:

@@ -72,6 +72,12 @@ def test_every_recipe_of_the_project_is_valid_and_comes_back(name: str, tmp_path
             },
             "recipe bible.yaml: model.tied_embeddings: all needs one vocabulary for both sides; set subwords.joint to",
         ),
+        (
+            {"corpus": {"train": {"source": "a/é\udcffb.en", "target": "b"}}},
+            r"corpus.train.0.source: the name a/é\xffb.en is not UTF-8; rename it",
+        ),
+        ({"cleaning": {"blocked_words": "\udce9"}}, r"cleaning.blocked_words: the name \xe9 is not UTF-8; rename it"),
+        ({"subwords": {"from_work": "\ud800"}}, r"subwords.from_work: the name \ud800 is not UTF-8; rename it"),
         ({"cleaning": {"source_script": "Klingon"}}, "cleaning.source_script: there is no script 'Klingon'"),
     ],
 )
