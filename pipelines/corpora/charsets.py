@@ -30,8 +30,9 @@ _SEVEN_BITS = {
     "HZ": re.compile(rb"~\{(?:[!-w][!-~])+~\}"),
     "UTF-7": re.compile(rb"\+[A-Za-z0-9+/]{3,}"),
 }
-# Controls, halves of surrogate pairs, and what is no character yet.
-_NOT_TEXT = regex.compile(r"[\p{Cc}\p{Cs}\p{Cn}--\s]", regex.V1)
+# What no text has, of any kind, and what text has none of that is ASCII without its NULs.
+_NO_CHARACTER = regex.compile(r"[\0\p{Cs}\p{Cn}]")
+_CONTROL = regex.compile(r"[\x01-\x08\x0e-\x1f]")
 _LONE_CARRIAGE_RETURN = re.compile(rb"\r(?!\n)")
 
 
@@ -57,14 +58,20 @@ def has_carriage_returns_only(beginning: bytes) -> bool:
 
 
 def _has_stray_nuls(beginning: bytes) -> bool:
-    """Whether it is text in UTF-8 but for NULs: half of English in UTF-16 is those, and other letters have controls."""
+    """Whether it is UTF-8 but for its NULs. Half of English in UTF-16 is those; of other letters there are controls."""
     without = beginning.replace(b"\0", b"")
-    return 4 * len(without) >= 3 * len(beginning) and _is_in("UTF-8", without)
+    text = _decoded("UTF-8", without)
+    return 4 * len(without) >= 3 * len(beginning) and text is not None and not _CONTROL.search(text)
 
 
 def _is_in(charset: str, beginning: bytes) -> bool:
-    """Whether text may begin so in a character set. It may end in the middle of a character."""
+    """Whether a text may begin so in a character set, with a word and white space."""
+    text = _decoded(charset, beginning) or ""
+    return any(map(str.isspace, text)) and not text.isspace() and not _NO_CHARACTER.search(text)
+
+
+def _decoded(charset: str, beginning: bytes) -> str | None:
+    """The text, which may end in the middle of a character; None where it is not in that character set."""
     with contextlib.suppress(UnicodeDecodeError):
-        text = codecs.getincrementaldecoder(charset)().decode(beginning)
-        return any(map(str.isspace, text)) and not text.isspace() and not _NOT_TEXT.search(text)
-    return False
+        return codecs.getincrementaldecoder(charset)().decode(beginning)
+    return None

@@ -33,6 +33,7 @@ SENTENCES = {
     "Chinese": "上午一直下雨，一点也没停。",
     "Japanese": "一日中雨が降っていました。",
     "Korean": "하루 종일 비가 왔다.",
+    "controls": "It isn\x92t \x07 rain.",
     "emoji": "🌧️ ☔ 🌂",
 }
 SEVEN_BITS = [
@@ -66,6 +67,7 @@ def test_what_is_written_in_ascii_is_told(codec: str, name: str, sentence: str, 
     "text",
     [
         *SENTENCES.values(),
+        *(sentence.replace(" ", " \0") + "\n\0one\n" for sentence in SENTENCES.values()),
         "".join(f"{sentence}\0\n\0" for sentence in SENTENCES.values()),
         "one\0two \0 three\n\nfour\n",
         "\0" * 4096,
