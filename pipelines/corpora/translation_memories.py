@@ -320,9 +320,12 @@ class _Lines:
         self._size += len(piece)
         self.number = self._ended + 1
         if piece.endswith(b"\n"):
-            other_half = self._file.peek(1)[:1] if self._size % 2 else piece[-2:-1]
-            self._ended += not self._is_utf_16 or other_half == b"\0"
+            self._ended += not self._is_utf_16 or self._other_half(piece) == b"\0"
         return piece
+
+    def _other_half(self, piece: bytes) -> bytes:
+        """What makes a character of UTF-16 together with the last byte that was read."""
+        return self._file.peek(1)[:1] if self._size % 2 else piece[-2:-1]
 
 
 def _declared_entities(path: str, root: str, warn: Warn) -> dict[str, str]:
