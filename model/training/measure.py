@@ -7,6 +7,7 @@ with elsewhere compares like with like.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from model.evaluation.measures import Measure, bleu_with, measure_of
 from recipes.schema import Recipe
@@ -16,8 +17,10 @@ from workspace.storage import read_json, write_json
 MEASURE = "measure.json"
 
 
-def kept_measure(work: WorkDirectory, recipe: Recipe) -> Measure:
+def kept_measure(work: WorkDirectory, recipe: Recipe, references: Sequence[str] = ()) -> Measure:
     """The measure of the training in ``work``; chosen, and said where there is something to say, when it begins.
+
+    references: those of its dev evaluations.
 
     Raises UserError where a tokenizer is not here that the recipe names, or that the training began with.
     """
@@ -26,7 +29,7 @@ def kept_measure(work: WorkDirectory, recipe: Recipe) -> Measure:
     if kept is not None:
         measure = Measure(**kept)
     else:
-        measure, note = measure_of(recipe)
+        measure, note = measure_of(recipe, references)
         if note:
             print(f"warning: {note}", file=sys.stderr)
     bleu_with(measure.tokenize)

@@ -60,7 +60,7 @@ class Training:
         )
         self.greedy = TextTranslator(self.averaged, subwords, recipe.search.model_copy(update={"beam_size": 1}))
         self.dev = read_references(work, manifest, "dev")
-        self.measure = kept_measure(work, recipe) if self.chief else None
+        self.measure = kept_measure(work, recipe, self.dev.targets) if self.chief else None
 
     def go_on_or_begin(self, initial: WorkDirectory | None) -> None:
         """Goes back to the newest checkpoint, or begins: with the best weights of ``initial``, where there is one.

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 import regex
 
 from pipelines.cleaning.repairs import without_invisible
-from pipelines.cleaning.sentences import UNSPACED_LETTERS
 from pipelines.corpora.file_access import open_decompressed, size_of_byte_order_mark
 from recipes.corpora import Corpus
 from workspace.errors import UserError
+from workspace.scripts import UNSPACED_LETTERS
 
 # What makes a word longer. Letters of scripts without spaces do not: there a word may begin and end anywhere.
 _WORD = rf"[[\p{{Alphabetic}}\p{{M}}\p{{N}}_]--{UNSPACED_LETTERS}]"

@@ -16,13 +16,11 @@ import numpy.typing as npt
 from pipelines.cleaning.characters import TABLE_SIZE, table_of
 from pipelines.cleaning.languages import Likeness, is_known, likeness
 from pipelines.cleaning.letter_keys import COMPLEX, character_keys, letter_key
+from workspace.scripts import IDEOGRAPHS, SYLLABICS
 
 LETTER, DIGIT, TERMINAL, MARKUP, LOWER, IDEOGRAPH, SYLLABIC = 1, 2, 4, 8, 16, 32, 64
-# Letters of scripts that put no spaces between words: a character is a syllable or a word, or only a letter of one.
+# Letters of scripts that put no spaces between words.
 UNSPACED = IDEOGRAPH | SYLLABIC
-_IDEOGRAPHS = r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{Yi}]&&\p{Alphabetic}--[\0-\u0dff]]"
-_SYLLABICS = r"[[\p{lb=SA}\p{Tibetan}\p{Balinese}\p{Javanese}]&&[\p{Alphabetic}\p{M}]]"
-UNSPACED_LETTERS = f"[{_IDEOGRAPHS}{_SYLLABICS}]"
 _PATTERNS = {
     LETTER: r"\p{Alphabetic}",
     DIGIT: r"\p{Nd}",
@@ -31,8 +29,8 @@ _PATTERNS = {
     # What may begin a link, a placeholder or a tag, or be in the middle of one.
     MARKUP: r"[@<{%$/]",
     LOWER: r"\p{Lowercase}",
-    IDEOGRAPH: _IDEOGRAPHS,
-    SYLLABIC: _SYLLABICS,
+    IDEOGRAPH: IDEOGRAPHS,
+    SYLLABIC: SYLLABICS,
 }
 _FIRST_UNSPACED = 0x0E00
 # A character's share of a word, in twelfths, by its class.

@@ -86,6 +86,45 @@ def test_where_the_tokenizer_is_not_here_characters_and_chrf_count(
     assert measure_of(recipe_into(language, evaluation={"tokenize": "zh"})) == (Measure("zh", "bleu"), None)
 
 
+REFERENCES = {
+    "jp": ["雨がやんだので、子どもたちは外へ出た。", "A4の紙を3枚ください。"],
+    "cn": ["孩子们在院子里玩。", "请给我三张A4纸。"],
+    "kr": ["아이들이 마당에서 놀고 있다.", "A4 용지 세 장 주세요."],
+    "target": ["เด็กๆ เล่นอยู่ในสนาม", "ขอกระดาษ A4 สามแผ่น"],
+    "fr": ["ကလေးများ ခြံထဲမှာ ကစားနေကြသည်။"],
+    "nod": ["ᨡᩮᩣ᩶ᨸᩮᩢ᩠ᨶᨣᩫ᩠ᨶᨾᩮᩬᩥᨦ"],
+}
+
+
+@pytest.mark.parametrize("language", REFERENCES)
+def test_where_spaces_do_not_tell_the_words_of_the_references_characters_and_chrf_count(language: str) -> None:
+    """Whatever is said of their language: nothing, another, a country's code, or one that has no tokenizer."""
+    references = REFERENCES[language]
+    measure, sentence = measure_of(recipe_into(language), references)
+    assert measure == Measure("char", "chrf")
+    assert sentence is not None
+    assert sentence.startswith("BLEU counts characters (tok:char), and chrF chooses the best weights")
+    assert f"for corpus.target_language, {language}; set it to the language of the references" in sentence
+    assert measure_of(recipe_into(language, training={"best_by": "bleu"}), references)[0] == Measure("char", "bleu")
+    chosen = recipe_into(language, evaluation={"tokenize": "13a"})
+    assert measure_of(chosen, references) == (Measure("13a", "bleu"), None)
+
+
+@pytest.mark.parametrize(
+    ("language", "reference"),
+    [
+        ("target", "Les enfants jouent dans la cour (« 校庭 »)."),
+        ("jp", "Kodomotachi wa soto e deta."),
+        ("hi", "बच्चे आँगन में खेल रहे हैं।"),
+        ("am", "ልጆች በግቢው ውስጥ ይጫወታሉ።"),
+        ("target", "12 + 30 = 42"),
+        ("target", ""),
+    ],
+)
+def test_words_between_spaces_are_words(language: str, reference: str) -> None:
+    assert measure_of(recipe_into(language), [reference]) == (Measure("13a", "bleu"), None)
+
+
 def test_a_tokenizer_that_the_recipe_names_must_be_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measures, "_MODULES", {"ja-mecab": ("nonesuch",)})
     with pytest.raises(UserError, match=r"evaluation.tokenize is ja-mecab, but its packages .* 'sacrebleu\[ja\]'"):
