@@ -30,14 +30,13 @@ SECONDS_OF_SPEED = 30.0
 # A few updates of a small network are made in less, for their batches lay ready.
 LEAST_SECONDS_OF_SPEED = 0.5
 SECONDS_WITHIN_A_CALL = 0.001
-# What even a poor translation has more of, and how many dev evaluations it may take to get there.
-NEAR_ZERO: dict[str, float] = {"bleu": 0.5, "chrf": 5.0}
+# How many dev evaluations it may take to be more than next to nothing.
 EVALUATIONS_TO_LEARN = 3
 
 
 class ProgressBar(keras.callbacks.Callback):
     """A bar over the updates, with loss, speed and time left; a line for every dev evaluation, and a warning where the
-    first few are all next to nothing.
+    first few, or all there are, are next to nothing.
 
     Speed is that of the last half minute of updates: neither dev evaluations nor the first update of a session, which
     compiles the others, count. The time left has the dev evaluations to come in it, each as long as the last one.
@@ -75,21 +74,32 @@ class ProgressBar(keras.callbacks.Callback):
         logs = logs or {}
         self._clock = time.monotonic()
         self._evaluation_seconds = logs["evaluation_seconds"]
-        score = f"dev {NAMES[self._measure.best_by]} {logs[self._key]:.2f}"
         of = "" if self._measure.best_by == "loss" else " (greedy)"
-        self._bar.write(f"step {logs['step']:.0f}: loss {logs['loss']:.3f}, {score}{of}")
         self._scores.append(logs[self._key])
-        least = NEAR_ZERO.get(self._measure.best_by, 0.0)
-        if len(self._scores) == EVALUATIONS_TO_LEARN and max(self._scores) < least:
-            self._bar.write(
-                f"warning: {score} after {EVALUATIONS_TO_LEARN} dev evaluations is next to nothing; look at whether "
-                "the loss falls, whether line n of one dev file is the translation of line n of the other, and whether "
-                f"BLEU's tokenizer ({self._measure.tokenize}; evaluation.tokenize) is that of the target language",
-                file=sys.stderr,
-            )
+        self._bar.write(f"step {logs['step']:.0f}: loss {logs['loss']:.3f}, {self._last_score()}{of}")
+        if len(self._scores) == EVALUATIONS_TO_LEARN:
+            self._warn_of_next_to_nothing()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
+        """logs: with ``is_over``, which is false where the training is to be gone on with."""
+        if logs and logs["is_over"] and len(self._scores) < EVALUATIONS_TO_LEARN:
+            self._warn_of_next_to_nothing()
         self._bar.close()
+
+    def _warn_of_next_to_nothing(self) -> None:
+        if max(self._scores, default=math.inf) >= self._measure.next_to_nothing:
+            return
+        count = len(self._scores)
+        self._bar.write(
+            f"warning: {self._last_score()} after {count} dev evaluation{'s' if count > 1 else ''} is next to nothing; "
+            "look at whether the loss falls, whether line n of one dev file is the translation of line n of the other, "
+            f"and whether BLEU's tokenizer ({self._measure.tokenize}; evaluation.tokenize) is that of the target "
+            "language",
+            file=sys.stderr,
+        )
+
+    def _last_score(self) -> str:
+        return f"dev {NAMES[self._measure.best_by]} {self._scores[-1]:.2f}"
 
     def _speed(self, step: int) -> tuple[float, float] | None:
         """Target words and updates a second, up to now; None while little but the first call is made."""

@@ -64,7 +64,7 @@ def train(
         except DivergenceError as what:
             raise divergence_error(training, what) from what
         finally:
-            watchers.on_train_end()
+            watchers.on_train_end({"is_over": training.is_over()})
         wait_for_all(strategy)  # The chief may not have written yet what all read now.
         training.state.restore_best()
         if training.chief:
@@ -140,12 +140,14 @@ def evaluate(training: Training) -> dict[str, float]:
     if training.measure:
         ours = dev_scores(training.greedy, training.dev, training.measure)
         ours["score"] = training.measure.score_of(ours)
+        ours["next_to_nothing"] = training.measure.next_to_nothing
     # What the others do not know, they bring as 0.
-    names = ["dev_bleu", "dev_chrf", *(["dev_loss"] if training.settings.best_by == "loss" else []), "score"]
+    names = ["dev_bleu", "dev_chrf", *(["dev_loss"] if training.settings.best_by == "loss" else [])]
+    names += ["score", "next_to_nothing"]
     values = sum_over_workers(training.strategy, [ours.get(name, 0.0) for name in names])
     found = dict(zip(names, values, strict=True))
     seconds = time.monotonic() - asked
-    state.keep_best(found.pop("score"))
+    state.keep_best(found.pop("score"), found.pop("next_to_nothing"))
     patience = training.settings.plateau_patience * training.plan.evaluate_every
     training.optimizer.reduce_on_plateau(int(state.better_step), patience)
     return {**found, "evaluation_seconds": seconds}

@@ -37,7 +37,8 @@ class TrainingState:
     those of ``network`` are a moving average of its weights.
 
     step: updates made; best_score, best_step: the best dev evaluation so far, the larger the better, and of equal ones
-    the last (minus infinity and 0 before the first); better_step: the first of these; meter: sums since the last one;
+    the last (minus infinity and 0 before the first); better_step: the last that was better than those before it, or
+    worth nothing like them; meter: sums since the last one;
     seconds: time spent training, over all sessions; numbers: by their names all that must stay finite, weights and
     optimizer. Every worker of a training has them in memory; the ``chief`` alone writes.
     """
@@ -107,13 +108,16 @@ class TrainingState:
             write_json(temporary / MARK, CheckpointMark(int(self.best_step), files)._asdict())
         self._remove_all_but_needed(step)
 
-    def keep_best(self, score: float) -> None:
+    def keep_best(self, score: float, next_to_nothing: float = -math.inf) -> None:
         """Takes the present weights for the best so far unless ``score``, of their dev evaluation, is worse; save()
-        keeps them. Of equal scores, such as a BLEU of 0, the weights that are trained longer are likelier the better.
+        keeps them. Of equal scores the weights that are trained longer are likelier the better.
+
+        Below ``next_to_nothing`` scores are noise, and equal; patience begins where they end.
         """
-        if score > float(self.best_score):
+        worth, best = (max(each, next_to_nothing) for each in (score, float(self.best_score)))
+        if worth > best or best == next_to_nothing:
             self.better_step.assign(self.step)
-        if score >= float(self.best_score):
+        if worth >= best:
             self.best_score.assign(score)
             self.best_step.assign(self.step)
 

@@ -46,6 +46,9 @@ class Training:
         logs = {"step": self._step, "loss": 2.5, **scores, "evaluation_seconds": seconds}
         self._callback.on_epoch_end(self._step // PLAN.evaluate_every, logs)
 
+    def end(self, is_over: bool) -> None:
+        self._callback.on_train_end({"is_over": is_over})
+
 
 @pytest.fixture(autouse=True)
 def closed_bars() -> Iterator[None]:
@@ -157,3 +160,40 @@ def test_scores_next_to_nothing_are_a_warning(
         history = [{"dev_bleu": 0.0, "dev_chrf": 0.0, "evaluation_seconds": 1.0}] * 2
         Training(monkeypatch, history=history, best_by=best_by).evaluate(seconds=1.0, **scores[0])
         assert "warning: dev " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("scores", "is_over", "warned"),
+    [
+        ([], True, None),
+        ([0.1], True, "dev BLEU 0.10 after 1 dev evaluation is next to nothing"),
+        ([0.1, 0.0], True, "dev BLEU 0.00 after 2 dev evaluations is next to nothing"),
+        ([0.1, 0.0], False, None),
+        ([0.1, 0.7], True, None),
+    ],
+)
+def test_scores_next_to_nothing_are_a_warning_at_the_end_at_the_latest(
+    scores: list[float],
+    is_over: bool,
+    warned: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    training = Training(monkeypatch)
+    for bleu in scores:
+        training.evaluate(seconds=1.0, bleu=bleu)
+    assert "warning" not in capsys.readouterr().err
+    training.end(is_over)
+    said = capsys.readouterr().err
+    assert said.count("warning") == (warned is not None)
+    assert (warned or "") in said
+
+
+def test_what_is_said_of_next_to_nothing_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = Training(monkeypatch)
+    for _ in range(4):
+        training.evaluate(seconds=1.0, bleu=0.02)
+    training.end(is_over=True)
+    assert capsys.readouterr().err.count("warning") == 1

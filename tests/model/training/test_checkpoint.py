@@ -230,6 +230,22 @@ def test_of_equal_scores_the_later_is_kept_but_patience_ends(work: WorkDirectory
     assert int(again.state.best_step) == 4
 
 
+def test_scores_next_to_nothing_are_equal_and_patience_begins_after_them(work: WorkDirectory) -> None:
+    """sacreBLEU smooths, so that BLEU is never the same twice where nothing is right."""
+    training = Training(work)
+    for step, bleu in enumerate([0.31, 0.07, 0.02, 0.05], 1):
+        training.update(step)
+        training.state.keep_best(bleu, 0.5)
+        assert (int(training.state.best_step), float(training.state.best_score)) == (step, bleu)
+        assert not training.state.out_of_patience(1)
+    for step, bleu, best in [(5, 0.9, 5), (6, 0.8, 5), (7, 0.1, 5), (8, 0.9, 8)]:
+        training.update(step)
+        training.state.keep_best(bleu, 0.5)
+        assert int(training.state.best_step) == best
+    assert float(training.state.best_score) == 0.9
+    assert training.state.out_of_patience(3)
+
+
 def test_a_better_evaluation_counts_only_with_its_checkpoint(work: WorkDirectory) -> None:
     """Killed after the best was found and before it was written: the one before is the best, and is there."""
     training = checkpoints_after(work, {50: 3.0, 90: None})

@@ -107,6 +107,19 @@ def test_training_stops_when_patience_is_at_its_end(tmp_path: Path, monkeypatch:
     assert (mark["steps"], mark["best_step"], mark["best_dev_score"]) == (8, 4, 5.0)
 
 
+def test_noise_next_to_nothing_neither_ends_a_training_nor_is_its_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = iter([0.4, 0.05])
+    monkeypatch.setattr("model.training.loop.dev_scores", lambda *_: bleu(next(scores)))
+    recipe = recipe_for(max_steps=4, evaluate_every=2, patience=1)
+    work = write_data(tmp_path / "run", recipe)
+    train(work, recipe)
+    mark = read_json(work.training_mark)
+    assert (mark["steps"], mark["best_step"], mark["best_dev_score"]) == (4, 4, 0.05)
+    assert "warning: dev BLEU 0.05 after 2 dev evaluations is next to nothing" in capsys.readouterr().err
+
+
 def test_dev_loss_is_that_of_the_references(tmp_path: Path) -> None:
     """In nats a subword, the end of sentence counted: what forced decoding gives, and lower at the end than before."""
     recipe = recipe_for(epochs=2, best_by="loss")
