@@ -347,7 +347,11 @@ class Subwords(Section):
     vocabulary: int = setting(
         8000, "size of the vocabulary, or of each of the two", unit="subwords", ge=4, le=1_000_000
     )
-    shrink: bool = setting(False, "takes a smaller vocabulary where the corpus does not allow one of that size")
+    shrink: bool = setting(
+        False,
+        "takes a smaller vocabulary where the corpus does not allow one of that size, and `subwords.byte_fallback` "
+        "where its characters have no room in one",
+    )
     joint: bool = setting(True, "one model for both languages, or one for each")
     sample_pairs: int = setting(
         500_000, "most training pairs the model is learnt from, chosen by hash", unit="pairs", ge=1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from recipes.data_schema import Subwords
 from workspace.errors import UserError
@@ -19,8 +20,16 @@ _SPECIAL, _BYTES = 3, 256
 _LEAST, _MUCH = 2, 100
 
 
-def with_covered_characters(sentences: Iterable[str], settings: Subwords, symbols: int) -> list[str]:
-    """The sentences with a space for every character that gets no entry; ``symbols``: how many strings have one.
+class Covered(NamedTuple):
+    """The sentences with a space for every character that gets no entry; has_bytes: whether bytes have entries, so that
+    those characters are spelt in them."""
+
+    sentences: list[str]
+    has_bytes: bool
+
+
+def with_covered_characters(sentences: Iterable[str], settings: Subwords, symbols: int) -> Covered:
+    """The sentences as a model can be learnt from them; ``symbols``: how many strings have an entry besides.
 
     Raises UserError where the vocabulary has room for bytes, but for no character at all.
     """
@@ -30,29 +39,38 @@ def with_covered_characters(sentences: Iterable[str], settings: Subwords, symbol
         counts.update(sentence)
         read.append(sentence)
     del counts[" "]
-    room = settings.vocabulary - _SPECIAL - symbols - (_BYTES if settings.byte_fallback else 0)
-    if settings.byte_fallback and room < _LEAST:
-        raise UserError(
-            f"subwords.vocabulary is {settings.vocabulary}, but needs {settings.vocabulary + _LEAST - room} at least, "
-            "for the 256 bytes of subwords.byte_fallback, symbols and a character; set it to that or more"
-        )
-    left_out = dict.fromkeys(map(ord, _left_out(counts, settings, room)), " ")
     # Words are learnt whole, whatever their characters.
-    return [sentence.translate(left_out) for sentence in read] if left_out and settings.type != "word" else read
+    if settings.type == "word":
+        return Covered(read, has_bytes=False)
+    room = settings.vocabulary - _SPECIAL - symbols
+    wanted = _wanted(counts, settings.character_coverage, room)
+    # The space takes an entry, too.
+    must_shrink = settings.shrink and len(wanted) + 1 > room >= _BYTES + _LEAST
+    has_bytes = settings.byte_fallback or must_shrink
+    if has_bytes:
+        room -= _BYTES
+        if room < _LEAST:
+            raise UserError(
+                f"subwords.vocabulary is {settings.vocabulary}, but needs {settings.vocabulary + _LEAST - room} at "
+                "least, for the 256 bytes of subwords.byte_fallback, symbols and a character; set it to that or more"
+            )
+        wanted = _wanted(counts, settings.character_coverage, room)
+        wanted = wanted[: (room if room < _MUCH else room * 3 // 4) - 1]
+    left_out = dict.fromkeys(map(ord, counts.keys() - wanted), " ")
+    return Covered([sentence.translate(left_out) for sentence in read] if left_out else read, has_bytes)
 
 
-def _left_out(counts: Counter[str], settings: Subwords, room: int) -> list[str]:
-    """The rarest characters, which get none of the ``room`` entries."""
-    coverage = settings.character_coverage
+def _wanted(counts: Counter[str], coverage: float | None, room: int) -> list[str]:
+    """The most frequent characters, as many as the coverage of the text wants, be there room or not.
+
+    coverage: its share, or None for what becomes the script and the ``room``, in entries.
+    """
     if coverage is None:
         is_large = len(counts) > max(_LARGE_SCRIPT, room // 2)
         coverage = _COVERAGE_OF_LARGE_SCRIPT if is_large else 1.0
     by_frequency = sorted(counts, key=lambda character: (-counts[character], character))
-    wanted, covered = coverage * counts.total(), 0
-    while covered < len(by_frequency) and wanted > 0:
-        wanted -= counts[by_frequency[covered]]
+    left, covered = coverage * counts.total(), 0
+    while covered < len(by_frequency) and left > 0:
+        left -= counts[by_frequency[covered]]
         covered += 1
-    if settings.byte_fallback:
-        # The space takes an entry, too.
-        covered = min(covered, (room if room < _MUCH else room * 3 // 4) - 1)
-    return by_frequency[covered:]
+    return by_frequency[:covered]

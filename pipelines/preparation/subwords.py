@@ -77,7 +77,7 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
             covered = with_covered_characters(counted(), settings, len(symbols))
             with trainer_options(settings.normalization) as normalization:
                 sentencepiece.SentencePieceTrainer.train(
-                    sentence_iterator=iter(covered),
+                    sentence_iterator=iter(covered.sentences),
                     model_writer=model,
                     model_type=settings.type,
                     vocab_size=settings.vocabulary,
@@ -87,7 +87,7 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
                     eos_id=END_ID,
                     unk_id=UNKNOWN_ID,
                     bos_id=-1,
-                    byte_fallback=settings.byte_fallback,
+                    byte_fallback=covered.has_bytes,
                     user_defined_symbols=symbols,
                     max_sentence_length=_MAX_SENTENCE_BYTES,
                     # More threads change the result from run to run.

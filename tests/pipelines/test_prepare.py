@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import shutil
 import tempfile
 from collections import Counter
@@ -305,6 +306,20 @@ def test_tiny_takes_real_text(tmp_path: Path) -> None:
     manifest = run(work)
     assert manifest["subwords"]["vocabulary"] == {"source": 1000, "target": 1000}
     assert manifest["pairs"]["kept"]["train"] > 0.6 * len(lines)
+
+
+def test_tiny_takes_a_script_of_more_characters_than_it_has_subwords(tmp_path: Path) -> None:
+    drawn = random.Random(5)
+    characters = [chr(0x4E00 + number) for number in range(2500)]
+    lines = ["".join(drawn.choices(characters, k=12)) + "。" for _ in range(600)]
+    files = write_pair(tmp_path, [english(number) for number in range(600)], lines)
+    work = WorkDirectory(tmp_path / "work")
+    cleaning = {"min_terminal_punctuation": None}
+    save_recipe(load_recipe("tiny", {"corpus": {"train": as_settings(files)}, "cleaning": cleaning}), work.recipe)
+    manifest = run(work)
+    assert manifest["subwords"]["vocabulary"]["target"] == load_recipe("tiny").subwords.vocabulary
+    subwords = load_subwords(work.subword_model("target", joint=True))
+    assert [subwords.decode(subwords.encode(line)) for line in lines] == lines
 
 
 def test_more_shards_than_pairs_are_all_there(tmp_path: Path) -> None:

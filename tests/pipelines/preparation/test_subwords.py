@@ -241,3 +241,18 @@ def test_the_characters_of_small_scripts_are_all_there(tmp_path: Path) -> None:
 def test_words_are_not_spelt_in_bytes() -> None:
     with pytest.raises(ValidationError, match="byte_fallback needs type unigram or bpe"):
         Subwords(type="word", byte_fallback=True)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "word"])
+def test_a_vocabulary_that_may_shrink_spells_what_it_has_no_room_for_in_bytes(tmp_path: Path, kind: str) -> None:
+    """And only then: bytes that no text needs would take the room of longer subwords."""
+    syllables = [chr(0xAC00 + 28 * number) for number in range(399)]
+    texts = ["".join(syllables[first : first + 60]) for first in range(0, 399, 20)]
+    roomy = trained(tmp_path / "roomy", texts, type=kind, vocabulary=450, shrink=True)
+    tight = trained(tmp_path / "tight", texts, type=kind, vocabulary=350, shrink=True)
+    assert [any(map(each.is_byte, range(each.vocab_size()))) for each in (roomy, tight)] == [False, kind != "word"]
+    if kind != "word":
+        assert tight.vocab_size() == 350
+        assert [tight.decode(tight.encode(text)) for text in texts] == texts
+        with pytest.raises(UserError, match=r"is 200, but the corpus needs \d+ at least"):
+            trained(tmp_path / "m", texts, type=kind, vocabulary=200, shrink=True)
