@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import langcodes
 
+# What people mean by Norwegian; CLDR's macrolanguages leave the two apart.
+_SAME = {"nb": "no"}
 # Gettext's names for scripts, which a locale has behind an @.
 _MODIFIERS = {"latin": "latn", "cyrillic": "cyrl", "arabic": "arab", "devanagari": "deva"}
 _LOCALE = re.compile(r"(?P<tag>[^.@]*)(\.[^@]*)?(@(?P<modifier>.*))?", re.DOTALL)
@@ -40,7 +42,9 @@ def language_of(code: str) -> Language:
         return Language(tag)
     script = said.script or _MODIFIERS.get(modifier, "")
     variants = "-".join(sorted(said.variants or []))
-    return Language(language or tag, script.lower(), (said.territory or "").lower(), variants.lower())
+    return Language(
+        _SAME.get(language or tag, language or tag), script.lower(), (said.territory or "").lower(), variants.lower()
+    )
 
 
 def nearness(said: str, asked: str) -> int | None:

@@ -27,6 +27,8 @@ from recipes.languages import Language, language_of, nearness
         ("my mya bur", "my"),
         ("bo bod tib", "bo"),
         ("ro ron rum mo", "ro"),
+        ("no nor nb nob nb_NO", "no"),
+        ("nn nno nn-NO", "nn"),
         ("klingonish", "klingonish"),
         ("", ""),
     ],
