@@ -2,7 +2,7 @@
 
 ``read_pairs`` is for one sequential reader: the preparation job uses it to unpack whatever is not two plain files
 already. All formats are streamed and need only as much memory as their longest pairs, except gettext PO, which its
-library loads whole. The readers are in ``tables`` and ``translation_memories``, beside this file.
+library loads whole. The readers are in ``tables``, ``translation_memories`` and ``po``, beside this file.
 
 Text stays as the file has it: what is not UTF-8 is passed on where the format can hold it, so that such pairs
 are rejected one by one later. A row without text on one side is a pair with an empty side, for the same reason.
@@ -16,9 +16,10 @@ from collections.abc import Iterator
 
 from pipelines.corpora.compression import without_ending
 from pipelines.corpora.file_access import is_plain, read_lines
+from pipelines.corpora.po import read_po
 from pipelines.corpora.raw_pairs import LeftOut, RawPair, Reader, Warn
 from pipelines.corpora.tables import read_csv, read_jsonl, read_parquet, read_sqlite, read_tsv
-from pipelines.corpora.translation_memories import read_po, read_tmx, read_xliff
+from pipelines.corpora.translation_memories import read_tmx, read_xliff
 from recipes.corpora import paths_of
 from recipes.data_schema import PairFiles
 from workspace.errors import UserError
