@@ -77,8 +77,8 @@ _PARTS_OF_SCRIPTS = {
     "jpan": ("Han", "Hiragana", "Katakana"),
     "kore": ("Hangul", "Han"),
 }
-# Scripts that languages also have, but that eldc does not know them in, and what it takes them for then. Such a
-# sentence is not judged, nor one in the script that is less like any language than an n-gram of one is on average.
+# Scripts that languages also have, but that eldc does not know them in; what it takes them for then; and how much an
+# n-gram must say for any other language. With less, a sentence in the script is not judged.
 _OTHER_SCRIPTS: dict[str, tuple[str, set[str], float]] = {
     "az": (r"[\p{Cyrillic}\p{Arabic}]", {"ar", "fa", "ku", "ur"}, _OF_LANGUAGE),
     "be": (r"\p{Latin}", set(), _OF_LANGUAGE),
