@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import regex
 
 from pipelines.cleaning.repairs import without_invisible
+from pipelines.corpora import charsets
 from pipelines.corpora.file_access import open_decompressed, size_of_byte_order_mark
 from recipes.corpora import Corpus
 from workspace.errors import UserError
@@ -21,8 +22,6 @@ _WORD = rf"[[\p{{Alphabetic}}\p{{M}}\p{{N}}_]--{UNSPACED_LETTERS}]"
 _IN_WORD = regex.compile(_WORD, regex.V1)
 # Particles follow Korean words directly. Too many words begin with any one syllable.
 _KOREAN = regex.compile(r".*\p{Hangul}{2}", regex.DOTALL)
-# Not in words on Windows, and where UTF-16 is read as UTF-8.
-_CONTROL = re.compile(r"[\0-\x08\x0e-\x1a\x7f]")
 _JOINERS = "\u200c\u200d"
 _GREEK = map(chr, (*range(0x0370, 0x0400), *range(0x1F00, 0x2000)))
 _SAME = {
@@ -84,17 +83,10 @@ def _read(path: str) -> str:
     # Of bytes after the end of a compressed file the corpora's warnings tell.
     with open_decompressed(path, lambda warning: None) as file:
         content = file.read()
-    content = content[size_of_byte_order_mark(content, path) :]
+    content = content[size_of_byte_order_mark(content[: charsets.BEGINNING], path) :]
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 (byte {error.start + 1}); convert it, for example with iconv -f latin1 -t utf-8"
         ) from error
-    if found := _CONTROL.search(text):
-        place = len(text[: found.start()].encode()) + 1
-        raise UserError(
-            f"{path} is no text in UTF-8 (byte {place} is a control character); if it is in UTF-16, convert it with "
-            "iconv -f UTF-16LE -t UTF-8"
-        )
-    return text

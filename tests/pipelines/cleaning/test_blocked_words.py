@@ -73,8 +73,8 @@ def test_a_compressed_list(tmp_path: Path, compress: Callable[[bytes], bytes]) -
     [
         ("wette\n".encode("utf-16"), "is in UTF-16; convert it with iconv -f UTF-16 -t UTF-8 < "),
         ("wette\n".encode("utf-16-le"), "is in UTF-16; convert it with iconv -f UTF-16LE -t UTF-8 < "),
-        ("ставка\n".encode("utf-16-le"), "a control character"),
-        ("赌博\n".encode("utf-16-be"), "not UTF-8"),
+        ("ставка\n".encode("utf-16-le"), "is in UTF-16; convert it with iconv -f UTF-16LE"),
+        ("赌博\n".encode("utf-16-be"), "is in UTF-16; convert it with iconv -f UTF-16BE"),
         ("pari\nenchère\n".encode("latin1"), r"not UTF-8 \(byte 10\); convert it"),
         (b"PK\x03\x04words", "is a zip archive"),
         (gzip.compress(b"wette\n")[:-9], "is cut short or damaged"),
