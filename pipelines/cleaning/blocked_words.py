@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
@@ -80,8 +81,7 @@ def _words(path: str) -> list[str]:
 
 
 def _read(path: str) -> str:
-    # Of bytes after the end of a compressed file the corpora's warnings tell.
-    with open_decompressed(path, lambda warning: None) as file:
+    with open_decompressed(path, lambda warning: print(f"warning: {warning}", file=sys.stderr)) as file:
         content = file.read()
     content = content[size_of_byte_order_mark(content[: charsets.BEGINNING], path) :]
     try:

@@ -68,6 +68,14 @@ def test_a_compressed_list(tmp_path: Path, compress: Callable[[bytes], bytes]) -
     assert found(path, "a lottery") == 1
 
 
+def test_what_is_left_out_of_a_compressed_list_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "words.txt"
+    path.write_bytes(gzip.compress(b"lottery\n") + b"raffle, which is not gzipped\n")
+    assert found(path, "a lottery, a raffle") == 1
+    assert "warning: " in (told := capsys.readouterr().err)
+    assert "29 bytes after its end" in told
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
