@@ -12,7 +12,7 @@ PACKAGES = ("rnnsearch", "workspace", "recipes", "pipelines", "model", "serving"
 REQUIREMENTS = "requirements.txt"
 
 # Of every stage: recipes are read and checked.
-RECIPES = ["langcodes", "portalocker", "regex", "ruamel.yaml"]
+RECIPES = ["langcodes", "portalocker", "ruamel.yaml"]
 TENSORFLOW = ["numpy", "tensorflow", "tensorflow-serving-api", "tensorflow-text"]
 
 EXTRAS = {
@@ -34,7 +34,7 @@ setup(
     package_dir={"": "."},
     package_data={"": ["*.yaml", "*.j2", "*.lock", "py.typed"], "pipelines": [REQUIREMENTS]},
     entry_points={"console_scripts": ["rnnsearch = rnnsearch.__main__:main"]},
-    install_requires=["grpcio", "protobuf", "pydantic>=2", "rich", "tqdm"],
+    install_requires=["grpcio", "protobuf", "pydantic>=2", "regex", "rich", "tqdm"],
     extras_require={
         **EXTRAS,
         "all": sorted({package for packages in EXTRAS.values() for package in packages}),

@@ -6,20 +6,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import regex
+
 from serving.client.answers import TOO_LONG, Translation
+from workspace.scripts import UNSPACED_LETTERS
 
 # As SentencePiece writes them.
 WORD_BEGINS = "\u2581"
 END_SUBWORD = "</s>"
 _BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")  # of characters that are no subwords
+_FURTHER_BYTE = re.compile(r"<0x[89AB][0-9A-F]>")  # of a character, as UTF-8 has them
+_UNSPACED = regex.compile(UNSPACED_LETTERS, regex.V1)
 
 
 @dataclass(frozen=True)
 class Alignment:
     """A translation and what each of its words attended to: ``weights[target word][source word]``.
 
-    A row adds up to at most 1; the rest went to the end of the sentence. Words are what spaces separate; the weights of
-    their subwords are added up on the source side and averaged on the target side.
+    A row adds up to at most 1; the rest went to the end of the sentence. Words are what spaces separate, and where that
+    has letters of a script without spaces, subwords; the weights of a word's subwords are added up on the source side
+    and averaged on the target side.
     """
 
     translation: Translation
@@ -56,15 +62,25 @@ def align_words(
 
 def _words(subwords: Sequence[str]) -> list[tuple[str, list[int]]]:
     """The words that the subwords of a sentence make, without its end, and the places of each word's subwords."""
-    words: list[tuple[str, list[int]]] = []
+    between_spaces: list[list[tuple[str, list[int]]]] = []
     for place, subword in enumerate(subwords):
         if subword in (END_SUBWORD, ""):
             break
-        if subword.startswith(WORD_BEGINS) or not words:
-            words.append(("", []))
-        text, places = words.pop()
-        words.append((text + subword.removeprefix(WORD_BEGINS), [*places, place]))
-    return [(_BYTES.sub(_characters, word), places) for word, places in words]
+        if subword.startswith(WORD_BEGINS) or not between_spaces:
+            between_spaces.append([("", [])])
+        units, text = between_spaces[-1], subword.removeprefix(WORD_BEGINS)
+        before, places = units[-1]
+        # A space may be a subword of its own, and a character some of its bytes.
+        if not before or _FURTHER_BYTE.fullmatch(text):
+            units[-1] = (before + text, [*places, place])
+        else:
+            units.append((text, [place]))
+    words = []
+    for units in between_spaces:
+        read = [(_BYTES.sub(_characters, text), places) for text, places in units]
+        whole = "".join(text for text, _ in read)
+        words += read if _UNSPACED.search(whole) else [(whole, [place for _, places in read for place in places])]
+    return words
 
 
 def _characters(pieces: re.Match[str]) -> str:

@@ -35,6 +35,8 @@ REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
 # Of the heat map: characters of a cell, and at least of the label before its row.
 _CELL, _LEAST_OF_A_WORD = 3, 8
 _DENSITIES = " ░▒▓█"
+# What the largest weight of a row is shown as at least: where it is thinly spread, or went to the end of the sentence.
+_LEAST_OF_A_ROW = 1 / (len(_DENSITIES) - 1)
 
 Answer = Translation | list[Translation] | Alignment
 
@@ -180,7 +182,7 @@ def heat_map(alignment: Alignment) -> HeatMap:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Lighter for more weight; in a terminal of few colours or none, denser.
+    """Lighter for more weight; in a terminal of few colours or none, denser. The largest of a row can always be seen.
 
     Where the source has more words than the console has room for, the columns go on below the last row.
     """
@@ -201,8 +203,15 @@ class HeatMap:
             for number in columns:
                 table.add_column(f"{number % 100:>{_CELL}}", width=_CELL)
             for word, weights in zip(target, self.alignment.weights, strict=True):
-                table.add_row(Text(word), "", *(cell(min(1.0, weights[number])) for number in columns))
+                shown = _visible(weights)
+                table.add_row(Text(word), "", *(cell(min(1.0, shown[number])) for number in columns))
             yield table
+
+
+def _visible(weights: list[float]) -> list[float]:
+    """A row's weights, made larger where the largest would not be seen."""
+    largest = max(weights)
+    return [weight * _LEAST_OF_A_ROW / largest for weight in weights] if 0 < largest < _LEAST_OF_A_ROW else weights
 
 
 def _lighter(weight: float) -> Text:

@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-BARE = ("grpcio", "protobuf", "pydantic", "rich", "tqdm")
+BARE = ("grpcio", "protobuf", "pydantic", "regex", "rich", "tqdm")
 # Imports every module of the pipelines, and says which DoFns there are.
 DO_FNS = """
 import importlib, pkgutil

@@ -24,7 +24,7 @@ from rich.console import Console
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from serving.client import messages
-from serving.client.alignment import Alignment
+from serving.client.alignment import Alignment, align_words
 from serving.client.answers import Translation, TranslationError
 from serving.client.async_translator import AsyncTranslator
 from serving.client.channel import Tls
@@ -338,6 +338,31 @@ def test_alignment_of_words_from_that_of_subwords() -> None:
     assert [line.split() for line in shown] == [["0", "1"], ["z"], ["xé"]]
     shades = re.findall(r"48;2;(\d+);", console.export_text(styles=True))
     assert shades == ["64", "128", "159", "64"]  # of 255
+
+
+@pytest.mark.parametrize(
+    ("subwords", "words"),
+    [
+        (["▁", "雨", "が", "やんだ", "。"], ["雨", "が", "やんだ", "。"]),
+        (["▁A", "4", "の紙", "を", "▁3", "0", "枚"], ["A", "4", "の紙", "を", "3", "0", "枚"]),
+        (["▁鳥", "<0xE9>", "<0xB7>", "<0xB9>", "<0xE9>", "<0xB5>", "<0x9C>"], ["鳥", "鷹", "鵜"]),
+        (["▁", "<0xE9>", "<0xB7>", "<0xB9>", "と"], ["鷹", "と"]),
+        (["▁ขอ", "กระดาษ", "▁", "3", "▁แผ่น"], ["ขอ", "กระดาษ", "3", "แผ่น"]),
+        (["▁မြန်", "မာ", "▁", "ဘာသာ"], ["မြန်", "မာ", "ဘာသာ"]),
+        (["▁어", "제는", "▁비", "가", "▁왔다", "."], ["어제는", "비가", "왔다."]),
+        (["▁l", "'", "é", "té", "▁de", "▁東", "京"], ["l'été", "de", "東", "京"]),
+        (["▁प", "<0xE0>", "<0xA4>", "<0xB0>", "▁है"], ["पर", "है"]),
+    ],
+)
+def test_without_spaces_subwords_are_aligned(subwords: list[str], words: list[str]) -> None:
+    """Of a translation in one word nobody would see what came from where; and no weight is lost."""
+    length = len(subwords)
+    weights = [float(row == column) for row in range(length + 1) for column in range(length + 1)]
+    ended = [*subwords, "</s>"]
+    alignment = align_words(Translation("", 0.0), ended, ended, weights)
+    assert (alignment.source, alignment.target) == (words, words)
+    assert alignment.links() == [(place, place) for place in range(len(words))]
+    assert [sum(row) for row in alignment.weights] == [1.0] * len(words)
 
 
 def test_a_model_without_these_outputs() -> None:

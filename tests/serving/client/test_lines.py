@@ -46,6 +46,22 @@ def test_the_heat_map_can_be_seen_in_few_colours(colors: Any) -> None:
     assert [line.rstrip() for line in lines[1:]] == ["[x]    ▒▒▒███", " 六 ░░░▓▓▓"]
 
 
+@pytest.mark.parametrize("colors", ["truecolor", "256", "standard", None])
+def test_every_row_of_the_heat_map_shows_where_its_weight_is(colors: Any) -> None:
+    """Be it spread over a long sentence, or gone to the end of it for the most part."""
+    rows = [[0.11] * 9, [0.04, *[0.1] * 8], [*[0.001] * 8, 0.01], [0.0] * 9, [0.9, *[0.01] * 8]]
+    alignment = Alignment(Translation("x", 0.0), list("abcdefghi"), list("vwxyz"), rows)
+    console = Console(width=60, file=io.StringIO(), color_system=colors, force_terminal=True, record=True)
+    console.print(heat_map(alignment))
+    if colors in ("truecolor", "256"):
+        seen = [int(shade) > 40 for shade in re.findall(r"48;2;(\d+);", console.export_text(styles=True))]
+    else:
+        cells = [re.findall("...", line[2:]) for line in console.export_text().splitlines()[1:]]
+        seen = [cell != "   " for row in cells for cell in row]
+    expected = [[True] * 9, [False, *[True] * 8], [*[False] * 8, True], [False] * 9, [True, *[False] * 8]]
+    assert [seen[first : first + 9] for first in range(0, len(seen), 9)] == expected
+
+
 def test_the_heat_map_of_a_long_sentence_goes_on_below() -> None:
     """In 60 columns, with every word's number and weight, and long words cut."""
     source = [f"w{number}" for number in range(40)]
