@@ -16,7 +16,7 @@ RECIPES = ["langcodes", "portalocker", "ruamel.yaml"]
 TENSORFLOW = ["numpy", "tensorflow", "tensorflow-serving-api", "tensorflow-text"]
 
 EXTRAS = {
-    "train": [*RECIPES, *TENSORFLOW, "keras", "matplotlib", "sacrebleu", "tensorboard"],
+    "train": [*RECIPES, *TENSORFLOW, "fonttools", "keras", "matplotlib", "sacrebleu", "tensorboard"],
     "pipelines": [
         "apache-beam",
         *Path(__file__).with_name("pipelines").joinpath(REQUIREMENTS).read_text().split(),

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import functools
 import io
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from fontTools import unicodedata
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
+from tqdm import tqdm
 
 _INCHES_A_WORD, _INCHES_A_LETTER, _DOTS_AN_INCH, _POINTS = 0.25, 0.1, 100, 10
 # Comes with matplotlib, and has most letters of the scripts that have few.
 _FIRST_FONT = "DejaVu Sans"
 _REGULAR = ("Regular", "Book", "Roman")
+# Signs of many scripts, and what is no character: codes of ISO 15924.
+_OF_NO_SCRIPT = {"Zyyy", "Zinh", "Zzzz"}
 
 
 def draw_alignment(source: Sequence[str], target: Sequence[str], alignment: np.ndarray) -> bytes:
     """A PNG: a column for each word of ``source``, a row for each of ``target``, black for no weight to white for all.
 
-    alignment: [target length, source length], 0 to 1. Letters that no font of this machine has are boxes.
+    alignment: [target length, source length], 0 to 1. Letters that no font of this machine has are boxes, and a warning
+    the first time.
     """
     labels = _INCHES_A_LETTER * max(map(len, [*source, *target])) + 0.5
     size = [_INCHES_A_WORD * len(words) + labels for words in (source, target)]
@@ -43,7 +49,8 @@ def draw_alignment(source: Sequence[str], target: Sequence[str], alignment: np.n
 
 
 def fonts_with(text: str) -> list[str]:
-    """Families of fonts on this machine that together have the characters of a text, as far as there are any."""
+    """Families of fonts on this machine that together have the characters of a text, as far as there are any; says
+    once which scripts have none."""
     chosen = [_FIRST_FONT]
     lacking = set(map(ord, text)) - _face(font_manager.findfont(_FIRST_FONT)).characters
     while lacking and _faces():
@@ -54,7 +61,19 @@ def fonts_with(text: str) -> list[str]:
             font_manager.fontManager.addfont(path)
         lacking -= best.characters
         chosen.append(best.family)
+    for script in sorted({unicodedata.script(chr(character)) for character in lacking} - _OF_NO_SCRIPT):
+        _warn_of_boxes(unicodedata.script_name(script))
     return chosen
+
+
+@functools.cache
+def _warn_of_boxes(script: str) -> None:
+    tqdm.write(
+        f"warning: no font of this machine has all letters of {script}, which are boxes in the pictures of alignments; "
+        "install one that has them, such as those of Noto (Debian's fonts-noto), and they are letters from the next "
+        "start on",
+        file=sys.stderr,
+    )
 
 
 class _Face(NamedTuple):

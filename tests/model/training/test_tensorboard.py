@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from model.data.references import spread_by_length
 from model.data.subwords import load_subwords
-from model.evaluation.alignment_picture import _faces, draw_alignment, fonts_with
+from model.evaluation.alignment_picture import _faces, _warn_of_boxes, draw_alignment, fonts_with
 from model.network.network import Network
 from model.search.translator import TextTranslator
 from model.training import tensorboard
@@ -119,6 +119,21 @@ def test_letters_are_drawn_in_a_font_that_has_them(monkeypatch: pytest.MonkeyPat
     assert drawn[0][0] == ["DejaVu Sans"]
     assert drawn[1][0] == ["DejaVu Sans", "STIXGeneral"]
     assert drawn[0][1] != drawn[1][1]
+
+
+def test_a_script_without_a_font_is_a_warning_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Signs that belong to no script are none."""
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", list)
+    _faces.cache_clear()
+    _warn_of_boxes.cache_clear()
+    for source, target in [(["the", "house"], ["บ้าน", "🙂"]), (["la", "maison"], ["หลัง", "ቤት"])]:
+        draw_alignment(source, target, np.eye(2))
+    _faces.cache_clear()
+    said = capsys.readouterr().err.splitlines()
+    assert ["of Thai, " in said[0], "of Ethiopic, " in said[1], len(said)] == [True, True, 2]
+    assert all("install one that has them, such as those of Noto (Debian's fonts-noto)" in line for line in said)
 
 
 def test_a_picture_has_room_for_long_words() -> None:
