@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ _INCHES_A_WORD, _INCHES_A_LETTER, _DOTS_AN_INCH, _POINTS = 0.25, 0.1, 100, 10
 # Comes with matplotlib, and has most letters of the scripts that have few.
 _FIRST_FONT = "DejaVu Sans"
 _REGULAR = ("Regular", "Book", "Roman")
+_BOXES = re.compile(r"\.?Last ?Resort")
 # Signs of many scripts, and what is no character: codes of ISO 15924.
 _OF_NO_SCRIPT = {"Zyyy", "Zinh", "Zzzz"}
 
@@ -54,7 +56,7 @@ def fonts_with(text: str) -> list[str]:
     chosen = [_FIRST_FONT]
     lacking = set(map(ord, text)) - _face(font_manager.findfont(_FIRST_FONT)).characters
     while lacking and _faces():
-        path, best = max(_faces(), key=lambda face: (len(lacking & face[1].characters), "Sans" in face[1].family))
+        path, best = max(_faces(), key=lambda face: face[1].fitness(lacking))
         if not lacking & best.characters:
             break
         if best.family not in font_manager.fontManager.get_font_names():
@@ -78,26 +80,32 @@ def _warn_of_boxes(script: str) -> None:
 
 class _Face(NamedTuple):
     family: str
+    style: str
     characters: frozenset[int]
+
+    def fitness(self, characters: set[int]) -> tuple[bool, int, bool]:
+        """The larger, the better it is for these characters: one in a plain style before all others that have any."""
+        found = len(characters & self.characters)
+        return found > 0 and self.style in _REGULAR, found, "Sans" in self.family
 
 
 @functools.cache
 def _faces() -> list[tuple[str, _Face]]:
-    """Every regular face of the machine, with its file; matplotlib's own list may be older than they are."""
+    """Every face of the machine, with its file; matplotlib's own list may be older than they are."""
     faces = ((path, _face(path)) for path in sorted(font_manager.findSystemFonts()))
     return [(path, face) for path, face in faces if face.characters]
 
 
 @functools.cache
 def _face(path: str) -> _Face:
-    """Without characters where it is not to be written with."""
+    """Without characters where there is nothing to write with."""
     try:
         font = FT2Font(path)
-        if font.style_name in _REGULAR:
-            return _Face(font.family_name, frozenset(font.get_charmap()))
     except (OSError, RuntimeError):  # A file that is damaged, or gone since it was listed.
-        pass
-    return _Face("", frozenset())
+        return _Face("", "", frozenset())
+    # Apple's and Unicode's font of that name has a box for every character.
+    characters = [] if _BOXES.match(font.family_name) else font.get_charmap()
+    return _Face(font.family_name, font.style_name, frozenset(characters))
 
 
 def _plain(word: str) -> str:

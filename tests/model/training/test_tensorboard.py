@@ -107,18 +107,20 @@ def test_characters_that_the_font_lacks_are_no_warnings(recwarn: pytest.Warnings
 def test_letters_are_drawn_in_a_font_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of those on the machine, though they came after matplotlib made its list; here one of its own stands for them."""
     own = Path(matplotlib.get_data_path(), "fonts", "ttf")
-    mathematical = str(own / "STIXGeneral.ttf")
+    mathematical, bold = str(own / "STIXGeneral.ttf"), str(own / "STIXGeneralBol.ttf")
     known = FT2Font(str(own / "DejaVuSans.ttf")).get_charmap()
-    letter = chr(min(point for point in FT2Font(mathematical).get_charmap() if point not in known and point > 0x2000))
+    both = FT2Font(mathematical).get_charmap().keys() & FT2Font(bold).get_charmap().keys()
+    letter = chr(min(point for point in both if point not in known and point > 0x2000))
+    boxes = str(own / "LastResortHE-Regular.ttf")
     drawn = {}
-    for fonts in ([], [mathematical]):
-        monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda fonts=fonts: fonts)
+    for fonts in ((), (boxes,), (bold,), (mathematical,), (boxes, bold, mathematical)):
+        monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda fonts=fonts: list(fonts))
         _faces.cache_clear()
-        drawn[len(fonts)] = (fonts_with(f"a{letter}"), draw_alignment(["a", letter], ["b"], np.eye(1, 2)))
+        drawn[fonts] = (fonts_with(f"a{letter}"), draw_alignment(["a", letter], ["b"], np.eye(1, 2)))
     _faces.cache_clear()
-    assert drawn[0][0] == ["DejaVu Sans"]
-    assert drawn[1][0] == ["DejaVu Sans", "STIXGeneral"]
-    assert drawn[0][1] != drawn[1][1]
+    found = [families for families, _ in drawn.values()]
+    assert found == [["DejaVu Sans"]] * 2 + [["DejaVu Sans", "STIXGeneral"]] * 3
+    assert drawn[()][1] != drawn[(mathematical,)][1]
 
 
 def test_a_script_without_a_font_is_a_warning_once(
