@@ -80,8 +80,9 @@ def similarity(source: Sentences, target: Sentences, _: Cleaning) -> Column:
 def shared_numbers(source: Sentences, target: Sentences, _: Cleaning) -> Column:
     """Share of the numbers of both sides that the other side has too: see ``pipelines.cleaning.numbers``."""
     shares = np.ones(len(source))
+    english = source.is_english, target.is_english
     for place in np.flatnonzero(source.count(DIGIT) + target.count(DIGIT)).tolist():
-        shares[place] = numbers.shared_numbers(source.texts[place], target.texts[place])
+        shares[place] = numbers.shared_numbers(source.texts[place], target.texts[place], english)
     return shares
 
 

@@ -77,14 +77,19 @@ _ODD_MINUTES = re.compile(r"(?:[:\uff1a.]|\s?h\s?)\d[1-46-9](?!\d)")
 _LETTER = "[A-Za-z\u00c0-\u0dff\u0e80-\u10ff\u1200-\u1fff\u2c00-\u2dff\ua000-\uabff]"
 _WORD_BEHIND = re.compile(f"[ \u00a0\u202f-]?{_LETTER}")
 _WORD_BEFORE = re.compile(f"{_LETTER}[ \u00a0\u202f-]?$")
+# Those of English, whose words are known as well.
+_ENGLISH_BEHIND = re.compile(
+    r"[ \u00a0\u202f-]?(?:[kmbt]|ml?n|t?r?bn|trn?|dozen|grand|gross|score)(?![^\W\d_])", re.IGNORECASE
+)
 _TIBETAN_OR_BURMESE = re.compile("[\u0f00-\u109f]")
 _THOUSANDS = (3, 6, 9, 12)
 
 
-def shared_numbers(source: str, target: str) -> float:
+def shared_numbers(source: str, target: str, english: tuple[bool, bool] = (False, False)) -> float:
     """Share of the numbers above twelve of both sides that the other side has too (Dice coefficient), 1 if none.
 
     Separators of thousands and leading zeros are left out; a decimal point makes two numbers of those that differ.
+    english: whether each side is in English, in which 20 people are not 20,000.
     """
     rows = _IN_A_ROW.findall(source), _IN_A_ROW.findall(target)
     if rows[0] == rows[1]:
@@ -98,7 +103,7 @@ def shared_numbers(source: str, target: str) -> float:
         return 1.0
     if len(source) + len(target) > _MOST_READ:
         return 1.0 if are_same else 2 * (left & right).total() / (left.total() + right.total())
-    return _shared_readings(source, target)
+    return _shared_readings(source, target, english)
 
 
 def _has_multiplied(text: str, rows: list[str]) -> bool:
@@ -133,8 +138,9 @@ class _Reading:
     that stay when a power of ten multiplies it.
     """
 
-    def __init__(self, written: Written):
+    def __init__(self, written: Written, in_english: bool):
         self.written = written
+        self.in_english = in_english
         self.values = frozenset(written.values)
         self.is_small = written.values[0] <= _LARGEST_SMALL
         self.digits = f"{written.values[0]:f}"
@@ -144,7 +150,7 @@ class _Reading:
             self.is_needed = any(part.is_needed for part in self.parts())
 
     def parts(self) -> list[_Reading]:
-        return [_Reading(part) for part in self.written.parts()]
+        return [_Reading(part, self.in_english) for part in self.written.parts()]
 
     @property
     def is_numeral(self) -> bool:
@@ -186,18 +192,24 @@ class _Reading:
         if self.written.form is Form.MULTIPLIED:
             return frozenset(self.written.figures)
         text, begin, end = self.written.text, self.written.begin, self.written.end
-        words = [_WORD_BEHIND.match(text, end), _WORD_BEFORE.search(text[max(0, begin - 2) : begin])]
+        if self.in_english:
+            words = [_ENGLISH_BEHIND.match(text, end)]
+        else:
+            words = [_WORD_BEHIND.match(text, end), _WORD_BEFORE.search(text[max(0, begin - 2) : begin])]
         beside = "".join(word[0] for word in words if word)
         powers = range(3, 13) if _TIBETAN_OR_BURMESE.search(beside) else _THOUSANDS if beside else ()
         return frozenset(value.scaleb(power) for value in self.values for power in powers)
 
 
-def _shared_readings(source: str, target: str) -> float:
+def _shared_readings(source: str, target: str, english: tuple[bool, bool]) -> float:
     """The share of numbers that mean the same.
 
     An ordinal, a decade or an hour may be in words on the other side, where that has no number left that it could be.
     """
-    left, right = ([_Reading(written) for written in written_numbers(side)] for side in (source, target))
+    left, right = (
+        [_Reading(written, in_english) for written in written_numbers(side)]
+        for side, in_english in zip((source, target), english, strict=True)
+    )
     shared = _paired(left, right, _are_the_same) + _paired(left, right, _may_be_the_same)
     left, right = _without_decimals(left), _without_decimals(right)
     shared += _paired(left, right, _are_the_same) + _paired(left, right, _mean_the_same)
@@ -235,6 +247,12 @@ def _are_the_same(one: _Reading, other: _Reading) -> bool:
 def _may_be_the_same(one: _Reading, other: _Reading) -> bool:
     """Whether the numbers are the same if words beside them multiply them, or if a word known to does not."""
     if one.significant != other.significant or not (one.is_needed or other.is_needed):
+        return False
+    # What multiplies one may be unknown on the other side, but not where nothing is.
+    if any(
+        this.written.form is Form.MULTIPLIED and that.written.form is Form.NUMBER and not that.multiples
+        for this, that in ((one, other), (other, one))
+    ):
         return False
     return not (one.values.isdisjoint(other.multiples) and one.multiples.isdisjoint(other.values))
 

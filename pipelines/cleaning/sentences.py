@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pipelines.cleaning.characters import TABLE_SIZE, table_of
 from pipelines.cleaning.languages import Likeness, is_known, likeness
 from pipelines.cleaning.letter_keys import COMPLEX, character_keys, letter_key
+from recipes.languages import language_of
 from workspace.scripts import IDEOGRAPHS, SYLLABICS
 
 LETTER, DIGIT, TERMINAL, MARKUP, LOWER, IDEOGRAPH, SYLLABIC = 1, 2, 4, 8, 16, 32, 64
@@ -89,6 +90,10 @@ class Sentences:
         lengths = np.diff(breaks, prepend=-1) - 1
         longest = np.maximum.reduceat(lengths, np.searchsorted(breaks, self._starts))
         return np.maximum(longest, self._sum(unspaced) > 0)
+
+    @property
+    def is_english(self) -> bool:
+        return language_of(self.language).code == "en"
 
     @property
     def has_known_language(self) -> bool:

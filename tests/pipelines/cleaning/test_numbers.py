@@ -56,7 +56,7 @@ def ethiopic(number: int) -> str:
 @given(st.integers(0, 10**9), st.sampled_from(NOUGHTS), st.sampled_from(NOUGHTS))
 def test_a_number_is_the_same_in_the_digits_of_every_script(number: int, one: str, other: str) -> None:
     sides = ["".join(chr(ord(nought) + int(digit)) for digit in str(number)) for nought in (one, other)]
-    assert shared_numbers(*sides) == 1
+    assert shared_numbers(sides[0], sides[1]) == 1
     assert shared_numbers(sides[0], f"{sides[1]}7") == (number == 0)
 
 
@@ -184,6 +184,22 @@ def test_what_means_the_same(source: str, target: str) -> None:
 )
 def test_what_does_not(source: str, target: str) -> None:
     assert shared_numbers(source, target) == shared_numbers(target, source) == 0
+
+
+@pytest.mark.parametrize(
+    ("english", "other", "share"),
+    [
+        ("20 people", "20.000 personnes", 0),
+        ("15 ships", "15,000,000 kapal", 0),
+        ("20 people", "20 orang", 1),
+        ("20,000 people", "20 ribu orang", 1),
+        ("20k people", "20.000 personnes", 1),
+        ("$35 bn", "35.000.000.000 dollars", 1),
+        ("25 mn years", "25 juta tahun", 1),
+    ],
+)
+def test_in_english_it_is_known_what_multiplies(english: str, other: str, share: float) -> None:
+    assert shared_numbers(english, other, (True, False)) == shared_numbers(other, english, (False, True)) == share
 
 
 @pytest.mark.parametrize(
