@@ -206,10 +206,12 @@ def exported_weights(work: WorkDirectory) -> set[str]:
     return found
 
 
-def write_mark(path: Path, mark: Mark, left: Iterable[Path] = ()) -> None:
-    """Writes a mark, atomically, with the sizes of the files that its stage has ``left``."""
+def write_mark(path: Path, mark: M, left: Iterable[Path] = ()) -> M:
+    """Writes a mark, atomically, with the sizes of the files that its stage has ``left``; returns it as written."""
     sizes = {os.path.relpath(file, path.parent): file.stat().st_size for file in sorted(left)}
-    write_json(path, mark.model_copy(update={"left": sizes}).model_dump(mode="json"))
+    written = mark.model_copy(update={"left": sizes})
+    write_json(path, written.model_dump(mode="json"))
+    return written
 
 
 def changed_file(work: WorkDirectory, mark: Mark) -> str | None:

@@ -50,8 +50,7 @@ def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> Scores:
         seconds=round(seconds, 1),
         samples=samples(test.sources, test.targets, translations),
     )
-    write_mark(work.scores, scores, [work.hypotheses])
-    return scores
+    return write_mark(work.scores, scores, [work.hypotheses])
 
 
 def samples(sources: list[str], references: list[str], translations: list[str]) -> list[Sample]:

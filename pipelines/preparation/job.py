@@ -90,7 +90,7 @@ def prepare(
     if render_report:
         output.report.write_text(render_report(partitions, counts, manifest), encoding="utf-8")
     # Last: the mark of a complete directory.
-    write_mark(output.manifest, manifest, (path for path in output.data.rglob("*") if path.is_file()))
+    manifest = write_mark(output.manifest, manifest, (path for path in output.data.rglob("*") if path.is_file()))
     forget(output.root)
     with replacing(work.data) as data:
         output.data.rename(data)

@@ -187,7 +187,8 @@ def test_command_line_asks_the_model_of_a_work_directory(work: WorkDirectory, se
     write_json(other.provenance(1), provenance)
     code, sentence = said(other.root)
     assert (code, sentence.count("\n")) == (1, 1)
-    assert sentence.startswith(f"error: the server at {server} has another model than {other.root}; start one of this ")
+    assert sentence.startswith(f"error: the server at {server} has another model than {other.root}; give the address ")
+    assert sentence.endswith(f"start one with make serve WORK='{other.root}'\n")
 
 
 def test_what_is_no_list_of_texts_is_refused(server: str) -> None:

@@ -45,7 +45,7 @@ def test_the_page_is_there_until_ctrl_c_and_its_port_is_taken(tmp_path: Path) ->
                 assert {"scalars", "images", "text"} <= json.load(answer).keys()
             second = subprocess.run(command, capture_output=True, text=True, check=False)
             assert (second.returncode, second.stdout) == (1, "")
-            assert second.stderr == f"error: cannot listen on 127.0.0.1:{port}; choose another --port\n"
+            assert second.stderr == f"error: cannot listen on 127.0.0.1:{port}; choose another --port (PORT= of make)\n"
             process.send_signal(signal.SIGINT)
             assert process.communicate(timeout=30) == ("", "")
             assert process.returncode == 0
