@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workspace.at_once import is_command
-from workspace.errors import UserError, as_given, is_full_somewhere
+from workspace.errors import UserError, is_full_somewhere
 
 LOOPBACK = "127.0.0.1"
 # Below the range from which systems give ports to clients and to whoever asks for any port: between being chosen and
@@ -61,19 +61,19 @@ def host_and_port(host: str, port: int) -> str:
 
 
 def check_port_is_free(host: str, port: int, flag: str) -> None:
-    """Raises UserError where nobody can listen there; ``flag`` is the flag to choose another port with.
+    """Raises UserError where nobody can listen there; ``flag`` is the flag to choose another port with, in words.
 
     For commands that would otherwise find out only after starting much in vain.
     """
     if not 0 <= port <= LAST_PORT:
-        raise UserError(f"there is no port {port}; choose one from 1 to {LAST_PORT} as {as_given(flag)}")
+        raise UserError(f"there is no port {port}; choose one from 1 to {LAST_PORT} as {flag}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another {as_given(flag)}") from error
+        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another {flag}") from error
 
 
 @contextlib.contextmanager

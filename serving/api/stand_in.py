@@ -25,7 +25,7 @@ from serving.protocol.config_files import metrics_path, server_credentials
 from serving.protocol.flags import Flags
 from serving.protocol.model_config import read_model_config, single_model
 from serving.protocol.status import StatusError
-from workspace.errors import UserError
+from workspace.errors import UserError, as_given
 from workspace.machine import check_port_is_free, host_and_port
 
 
@@ -35,9 +35,9 @@ class Server:
     def __init__(self, flags: Flags):
         """Raises UserError where a base path is not a directory, a port is taken or a configuration is refused."""
         self._config = _model_config(flags)
-        check_port_is_free(flags.host, flags.port, "--port")
+        check_port_is_free(flags.host, flags.port, as_given("--port"))
         if flags.rest_api_port:
-            check_port_is_free(flags.host, flags.rest_api_port, "--rest_api_port")
+            check_port_is_free(flags.host, flags.rest_api_port, as_given("--rest_api_port"))
         self._flags = flags
         self._metrics = Metrics()
         self._grpc_options = GrpcOptions(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.recipes.support import NAMESPACE, can_mount
-from workspace.errors import UserError
+from workspace.errors import UserError, as_given
 from workspace.machine import LOOPBACK, check_port_is_free, temporary_directory
 
 
@@ -71,9 +71,9 @@ def test_a_full_disk_for_temporary_files_is_named(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_names_what_chooses_another() -> None:
-    """The flag, and what make calls it."""
+    """The flag, and what make calls it where make gives it."""
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
-        for flag, named in ("--port", r"--port \(PORT= of make\)"), ("--other", "--other"):
+        for flag, named in (as_given("--port"), r"--port \(PORT= of make\)"), ("--port", "--port"):
             with pytest.raises(UserError, match=rf"^cannot listen on {LOOPBACK}:{port}: .*; choose another {named}$"):
                 check_port_is_free(LOOPBACK, port, flag)
