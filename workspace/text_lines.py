@@ -9,6 +9,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 
+from workspace.charsets import MARKS
 from workspace.errors import UserError
 
 # What compressed files begin with, and what reads them.
@@ -19,12 +20,6 @@ _COMPRESSED = (
     (re.compile(rb"\x28\xb5\x2f\xfd"), "zstd -dc"),
     (re.compile(rb"\x04\x22\x4d\x18"), "lz4 -dc"),
     (re.compile(rb"PK\x03\x04"), "unzip -p"),
-)
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "UTF-32"),
-    (codecs.BOM_UTF32_BE, "UTF-32"),
-    (codecs.BOM_UTF16_LE, "UTF-16"),
-    (codecs.BOM_UTF16_BE, "UTF-16"),
 )
 # Bytes of UTF-8 that no text has, but text in UTF-16 or UTF-32 and in ISO-2022, which can all be ASCII.
 _OTHER_ENCODING = re.compile(rb"\0|\x1b[$(]")
@@ -53,9 +48,9 @@ def text_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def _check_is_plain(first: bytes, name: str) -> None:
-    for mark, encoding in _MARKS:
+    for mark, charset in MARKS.items():
         if first.startswith(mark):
-            raise UserError(f"{name} is in {encoding}; convert it with iconv -f {encoding} -t UTF-8")
+            raise UserError(f"{name} is in {charset}; convert it with iconv -f {charset} -t UTF-8")
     for beginning, reader in _COMPRESSED:
         if beginning.match(first):
             raise UserError(f"{name} is compressed; give what is in it, as {reader} writes it")

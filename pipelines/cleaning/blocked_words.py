@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import regex
 
 from pipelines.cleaning.repairs import without_invisible
-from pipelines.corpora import charsets
 from pipelines.corpora.file_access import open_decompressed, size_of_byte_order_mark
 from recipes.corpora import Corpus
+from workspace import charsets
 from workspace.errors import UserError
 from workspace.scripts import UNSPACED_LETTERS
 

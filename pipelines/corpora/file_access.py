@@ -20,10 +20,10 @@ from typing import Any, BinaryIO
 
 from backports import zstd
 
-from pipelines.corpora import charsets
 from pipelines.corpora.compression import BEGINNING, Decompressed, compression_of, compression_within, without_ending
 from pipelines.corpora.raw_pairs import Warn
 from recipes.corpora import base_name, is_remote
+from workspace import charsets
 from workspace.errors import UserError
 from workspace.machine import temporary_directory
 

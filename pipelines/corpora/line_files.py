@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pipelines.corpora import charsets
 from pipelines.corpora.file_access import size_of_byte_order_mark
+from workspace import charsets
 from workspace.errors import UserError
 
 CHUNK_PAIRS = 10_000

@@ -9,10 +9,10 @@ from pathlib import Path
 import polib
 
 from pipelines.corpora.asked_languages import may_be, not_found
-from pipelines.corpora.charsets import BEGINNING, charset_of
 from pipelines.corpora.file_access import in_one_line, local_file
 from pipelines.corpora.raw_pairs import UNTRANSLATED, LeftOut, RawPair, Warn, encoded
 from recipes.data_schema import PairFiles
+from workspace.charsets import BEGINNING, charset_of
 from workspace.errors import UserError
 from workspace.machine import temporary_directory
 

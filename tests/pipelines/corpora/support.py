@@ -17,9 +17,9 @@ import pyarrow.parquet
 import zstandard
 from lxml import etree
 
-from pipelines.corpora.charsets import charset_of, has_carriage_returns_only
 from pipelines.corpora.formats import read_pairs
 from recipes.data_schema import PairFiles
+from workspace.charsets import charset_of, has_carriage_returns_only
 
 Rows = Sequence[tuple[str, str]]
 

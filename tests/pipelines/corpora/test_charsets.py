@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.corpora.charsets import charset_of
 from pipelines.corpora.formats import read_pairs
 from pipelines.corpora.line_files import index_file
 from tests.pipelines.corpora.support import compressed, pairs_of, read, two_files
+from workspace.charsets import charset_of
 from workspace.errors import UserError
 
 SENTENCES = {

@@ -14,7 +14,8 @@ import regex
 
 # Bytes: enough to tell.
 BEGINNING = 1 << 14
-_MARKS = {
+# What a text in each of these may begin with.
+MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16",
@@ -38,7 +39,7 @@ _LONE_CARRIAGE_RETURN = re.compile(rb"\r(?!\n)")
 
 def charset_of(beginning: bytes) -> str | None:
     """The character set, as iconv names it, of a text that begins so; None where it may be UTF-8."""
-    for mark, charset in _MARKS.items():
+    for mark, charset in MARKS.items():
         if beginning.startswith(mark):
             return charset
     if b"\0" in beginning:
