@@ -84,6 +84,7 @@ def test_good_text_is_not_taken_for_another_set(text: str) -> None:
     assert charset_of(text.encode()) is None
 
 
+@pytest.mark.slow
 def test_both_ways_of_reading_files_say_it(tmp_path: Path) -> None:
     """In place and unpacked, and with a command that does what it says."""
     text = "".join(f"{SENTENCES['Cyrillic']} {number}\n" for number in range(40))
@@ -101,6 +102,7 @@ def test_both_ways_of_reading_files_say_it(tmp_path: Path) -> None:
         pairs_of(two_files(*paths))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["", "\r", "\n", "\r\n"])
 def test_lines_that_end_in_carriage_returns_only(tmp_path: Path, end: str) -> None:
     paths = tmp_path / "it's a.en", tmp_path / "a.fr"
