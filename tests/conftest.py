@@ -29,6 +29,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says more of what else the machine does than of the code.
 settings.register_profile("ours", deadline=None, max_examples=100 if EXHAUSTIVE else 30)
 settings.load_profile("ours")
+# Where the same tests run on several Pythons, which few examples tell apart.
+settings.register_profile("few", settings.get_profile("ours"), max_examples=10)
 
 # What has several processes at work at once, and takes all cores: one of these at a time.
 HEAVY = (
