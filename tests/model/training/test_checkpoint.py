@@ -65,7 +65,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_never_was(tmp_path: Path) -> None
     whole, killed = (write_data(tmp_path / name, recipe) for name in ("whole", "killed"))
     train(whole, recipe)
     moments, reached = random.Random(3), []
-    for while_writing in (False, True, False, True) if EXHAUSTIVE else (True,):
+    for while_writing in (False, True) if EXHAUSTIVE else (True,):
         process, before = start_training(killed), newest_step(killed)
         wait_until(functools.partial(goes_beyond, killed, before), process, 0.02)
         time.sleep(moments.uniform(0, 0.7))
@@ -80,6 +80,8 @@ def test_killed_at_any_moment_it_ends_as_if_it_never_was(tmp_path: Path) -> None
     train(killed, recipe)
     ours, theirs = read_json(killed.training_mark), read_json(whole.training_mark)
     assert ours.pop("seconds") != theirs.pop("seconds")
+    # The time is in the state, and with it its size may be another.
+    assert ours.pop("left").keys() == theirs.pop("left").keys()
     assert ours == theirs
     assert len(read_history(whole)) == 3
     assert history_but_for_times(killed) == history_but_for_times(whole)
