@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
-import fcntl
 import json
 import os
 import socket
@@ -42,9 +41,15 @@ def sole_use(work: WorkDirectory, command: str) -> Iterator[None]:
         return
     with work.lock.open("a+", encoding="utf-8") as file, _opened(root) as directory:
         try:
-            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
-            _lock_directory(directory)
-        except (portalocker.AlreadyLocked, BlockingIOError) as error:
+            flags = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
+            portalocker.lock(file, flags)
+            try:
+                portalocker.lock(directory, flags)
+            except (portalocker.LockException, OSError) as error:
+                # Some file systems, most of those over the network, have locks for files only.
+                if isinstance(error, portalocker.AlreadyLocked):
+                    raise
+        except portalocker.AlreadyLocked as error:
             raise UserError(f"{work.root} is in use{_holder(work.lock)}; wait until it has ended, or end it") from error
         except (portalocker.LockException, OSError) as error:
             if not _has_no_locks(error):
@@ -70,17 +75,6 @@ def _opened(directory: Path) -> Iterator[int]:
         yield number
     finally:
         os.close(number)
-
-
-def _lock_directory(directory: int) -> None:
-    """Raises BlockingIOError where another process has locked it."""
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:
-        # Some file systems, most of those over the network, have locks for files only.
-        pass
 
 
 def _holder(lock: Path) -> str:

@@ -79,11 +79,11 @@ def prepare(
     with _timed(seconds, "subwords"):
         models = WorkDirectory(work.intermediate / "subwords")
         # Also from what is in the partitions' files now.
-        encoded_from = {**made_from, "cleaned": left_by(partitions.directory)}
-        made_once(models.root, encoded_from, lambda: learn_subwords(partitions, models))
+        learnt_from = {**made_from, "cleaned": left_by(partitions.directory)}
+        made_once(models.root, learnt_from, lambda: learn_subwords(partitions, models))
     with _timed(seconds, "encode"):
         output = WorkDirectory(work.intermediate / "encode")
-        encoded_from["models"] = left_by(models.root)
+        encoded_from = {**learnt_from, "models": left_by(models.root)}
         made_once(output.root, encoded_from, lambda: encode_partitions(partitions, models, output, options))
         counts = read_counts(partitions, output)
     manifest = build_manifest(partitions, counts, output, made_from, seconds)

@@ -38,6 +38,11 @@ _PAIRS_AT_A_TIME = 4096
 # Of what is handed on between workers, where every byte is copied several times.
 _CODEC = pa.Codec("lz4_raw")
 _SIZE = 8
+# What a file that is gone raises, and bytes that are not pickle's own, or not JSON.
+_NOT_AS_LEFT = (
+    *(FileNotFoundError, NotADirectoryError, EOFError, pickle.UnpicklingError, ValueError),
+    *(AttributeError, ImportError, LookupError, TypeError),
+)
 
 
 @dataclass(frozen=True)
@@ -154,8 +159,7 @@ def _as_it_was_left(path: Path) -> Iterator[Path]:
     """Around reading a file of an earlier step. Raises UserError where it is gone or damaged since that began."""
     try:
         yield path
-    # What pickle says of bytes that are not its own may be anything.
-    except Exception as error:
+    except _NOT_AS_LEFT as error:
         raise UserError(f"{path} was removed or damaged meanwhile; the same command makes it anew") from error
 
 

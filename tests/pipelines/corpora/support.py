@@ -7,7 +7,10 @@ import csv
 import gzip
 import json
 import lzma
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -137,3 +140,32 @@ XLIFF_1 = """<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2">
 <trans-unit id="2"><source>no</source></trans-unit><trans-unit id="3"><source>no</source><target/></trans-unit>
 <trans-unit id="4"><source>no</source><target state="needs-review-translation">non</target></trans-unit>
 </body></file></xliff>"""
+
+
+def tmx(prolog: str, text: str) -> bytes:
+    return (
+        f'<?xml version="1.0"?>{prolog}<tmx><body><tu><tuv xml:lang="en"><seg>{text}</seg></tuv>'
+        '<tuv xml:lang="fr"><seg>x</seg></tuv></tu></body></tmx>'
+    ).encode()
+
+
+READER = """
+import re, sys
+from pathlib import Path
+from pipelines.corpora.formats import read_pairs
+from recipes.data_schema import PairFiles
+# Not by getrusage, which counts the process that started this one.
+most = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1))
+before = most()
+for path in sys.argv[1:]:
+    sizes = [len(source) + len(target) for source, target, _ in read_pairs(PairFiles(file=path), "en", "fr")]
+    print(len(sizes), sum(sizes), most() - before)
+"""
+
+
+def run_reader(*paths: Path, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Reads files in a process of its own; prints the pairs and bytes of each, and by how many KB its memory grew."""
+    command = [*before, sys.executable, "-c", READER, *map(str, paths)]
+    # Arrow's other allocators keep memory that is free again.
+    environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -1,4 +1,4 @@
-"""Whatever can be wrong with a file of pairs is said in a sentence, and how large it is does not matter."""
+"""Whatever can be wrong with a file of pairs is said in a sentence."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import io
 import lzma
 import os
 import shlex
-import subprocess
-import sys
 import tarfile
 import time
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,8 @@ from tests.pipelines.corpora.support import (
     XLIFF_1,
     compressed,
     read,
+    run_reader,
+    tmx,
     two_files,
     write_parquet,
     write_sqlite,
@@ -47,13 +46,6 @@ def tar_gz() -> bytes:
         member.size = 7
         file.addfile(member, io.BytesIO(b"one\tun\n"))
     return archive.getvalue()
-
-
-def tmx(prolog: str, text: str) -> bytes:
-    return (
-        f'<?xml version="1.0"?>{prolog}<tmx><body><tu><tuv xml:lang="en"><seg>{text}</seg></tuv>'
-        '<tuv xml:lang="fr"><seg>x</seg></tuv></tu></body></tmx>'
-    ).encode()
 
 
 PARAMETERS = "<!ENTITY % p0 \"<!ENTITY e 'lol'>\">" + "".join(
@@ -335,73 +327,3 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path.chmod(0)
     result = run_reader(path, before=without_privileges())
     assert result.stderr.strip().splitlines()[-1].endswith(f"UserError: no permission to read {path}; change its mode")
-
-
-READER = """
-import re, sys
-from pathlib import Path
-from pipelines.corpora.formats import read_pairs
-from recipes.data_schema import PairFiles
-# Not by getrusage, which counts the process that started this one.
-most = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1))
-before = most()
-for path in sys.argv[1:]:
-    sizes = [len(source) + len(target) for source, target, _ in read_pairs(PairFiles(file=path), "en", "fr")]
-    print(len(sizes), sum(sizes), most() - before)
-"""
-
-
-def run_reader(*paths: Path, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    """Reads files in a process of its own; prints the pairs and bytes of each, and by how many KB its memory grew."""
-    command = [*before, sys.executable, "-c", READER, *map(str, paths)]
-    # Arrow's other allocators keep memory that is free again.
-    environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-
-
-@pytest.mark.slow
-def test_deep_json(tmp_path: Path) -> None:
-    """Apart from Hypothesis, which is called at every garbage collection, and needs more stack than is left there."""
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(b"[" * 100_000)
-    last = run_reader(path).stderr.strip().splitlines()[-1]
-    assert f"UserError: {path} line 1 cannot be read as JSON (maximum recursion" in last
-
-
-LONG = 100_000_000
-
-
-@pytest.mark.parametrize("name", ["a.tsv.zst", "a.jsonl.zst", "a.csv.zst", "a.tmx.zst"])
-@pytest.mark.slow
-def test_a_line_of_100_megabytes(tmp_path: Path, name: str) -> None:
-    """Zstandard makes nothing of it, so that no disk is kept busy."""
-    before, after = tmx("", "|").split(b"|")
-    around = {
-        "a.tsv.zst": (b"", b"\tun\none\tun\n"),
-        "a.jsonl.zst": (b'{"source": "', b'", "target": "un"}\n{"source": "one", "target": "un"}\n'),
-        "a.csv.zst": (b"source,target\n", b",un\none,un\n"),
-        "a.tmx.zst": (before, after),
-    }
-    path = tmp_path / name
-    path.write_bytes(zstandard.compress((b"x" * LONG).join(around[name])))
-    pairs, size, grown = map(int, run_reader(path).stdout.split())
-    assert (pairs, size) in [(2, LONG + 7), (1, LONG + 1)]
-    # Python's csv has four bytes for every character.
-    assert grown < (8.5 if "csv" in name else 4.5) * LONG / 1024
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """Save for gettext PO, which its library loads whole; SQLite gives a row at a time by itself."""
-    # Arrow, the last, needs 20 MB for itself.
-    counts = {"tsv": 10_000, "csv": 10_000, "jsonl": 10_000, "tmx": 10_000, "xliff": 10_000, "parquet": 60_000}
-    paths = [tmp_path / f"pairs.{form}" for form in counts]
-    for path, count in zip(paths, counts.values(), strict=True):
-        WRITERS[path.suffix[1:]](
-            path, [(f"number {number} ".ljust(1000, "."), f"nombre {number}") for number in range(count)]
-        )
-    said = run_reader(*paths).stdout.splitlines()
-    for line, count in zip(said, counts.values(), strict=True):
-        pairs, size, grown = map(int, line.split())
-        assert pairs == count
-        assert grown * 1024 < size

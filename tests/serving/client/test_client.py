@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
-import io
 import itertools
-import re
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,12 @@ import grpc
 import pytest
 import tensorflow as tf
 import trustme
-from rich.console import Console
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from serving.client import messages
-from serving.client.alignment import Alignment, align_words
 from serving.client.answers import Translation, TranslationError
 from serving.client.async_translator import AsyncTranslator
 from serving.client.channel import Tls
-from serving.client.lines import heat_map
 from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Questions
 from serving.client.translator import Translator
 from tests.requirements import EXHAUSTIVE
@@ -312,101 +307,8 @@ def test_a_client_that_goes_away_in_the_middle(text_server: Running) -> None:
     eventually(lambda: version.leases == 0)
 
 
-def test_alignment_of_words_from_that_of_subwords() -> None:
-    """Three and four subwords and the end; "ab" is a word of two, "xé" of three, for é is written in bytes."""
-    response = messages.PredictResponse()
-
-    def output(name: str, *strings: str, numbers: Sequence[float] = ()) -> None:
-        tensor = response.outputs.add(key=name).value
-        tensor.string_val.extend(string.encode() for string in strings)
-        tensor.float_val.extend(numbers)
-
-    output("translation", "z xé")
-    output("score", numbers=[-0.5])
-    output("source_subwords", "\u2581a", "b", "\u2581c", "</s>", "")
-    output("target_subwords", "\u2581z", "\u2581x", "<0xC3>", "<0xA9>", "</s>")
-    rows = [[0.125, 0.125, 0.5, 0.25, 0]]
-    rows += [[0.5, 0.25, 0.25, 0, 0], [0.25, 0.5, 0, 0.25, 0], [0.25, 0.125, 0.5, 0.125, 0], [0, 0, 0, 1, 0]]
-    output("alignment", numbers=[weight for row in rows for weight in row])
-    alignment = Questions().alignment("ab c").read(response)
-    assert alignment == Alignment(Translation("z xé", -0.5), ["ab", "c"], ["z", "xé"], [[0.25, 0.5], [0.625, 0.25]])
-    assert alignment.links() == [(1, 0), (0, 1)]
-
-    console = Console(record=True, width=80, file=io.StringIO(), color_system="truecolor", force_terminal=True)
-    console.print(heat_map(alignment))
-    shown = console.export_text(clear=False).splitlines()
-    assert [line.split() for line in shown] == [["0", "1"], ["z"], ["xé"]]
-    shades = re.findall(r"48;2;(\d+);", console.export_text(styles=True))
-    assert shades == ["64", "128", "159", "64"]  # of 255
-
-
-@pytest.mark.parametrize(
-    ("subwords", "words"),
-    [
-        (["▁", "雨", "が", "やんだ", "。"], ["雨", "が", "やんだ", "。"]),
-        (["▁A", "4", "の紙", "を", "▁3", "0", "枚"], ["A", "4", "の紙", "を", "3", "0", "枚"]),
-        (["▁鳥", "<0xE9>", "<0xB7>", "<0xB9>", "<0xE9>", "<0xB5>", "<0x9C>"], ["鳥", "鷹", "鵜"]),
-        (["▁", "<0xE9>", "<0xB7>", "<0xB9>", "と"], ["鷹", "と"]),
-        (["▁ขอ", "กระดาษ", "▁", "3", "▁แผ่น"], ["ขอ", "กระดาษ", "3", "แผ่น"]),
-        (["▁မြန်", "မာ", "▁", "ဘာသာ"], ["မြန်", "မာ", "ဘာသာ"]),
-        (["▁어", "제는", "▁비", "가", "▁왔다", "."], ["어제는", "비가", "왔다."]),
-        (["▁l", "'", "é", "té", "▁de", "▁東", "京"], ["l'été", "de", "東", "京"]),
-        (["▁प", "<0xE0>", "<0xA4>", "<0xB0>", "▁है"], ["पर", "है"]),
-    ],
-)
-def test_without_spaces_subwords_are_aligned(subwords: list[str], words: list[str]) -> None:
-    """Of a translation in one word nobody would see what came from where; and no weight is lost."""
-    length = len(subwords)
-    weights = [float(row == column) for row in range(length + 1) for column in range(length + 1)]
-    ended = [*subwords, "</s>"]
-    alignment = align_words(Translation("", 0.0), ended, ended, weights)
-    assert (alignment.source, alignment.target) == (words, words)
-    assert alignment.links() == [(place, place) for place in range(len(words))]
-    assert [sum(row) for row in alignment.weights] == [1.0] * len(words)
-
-
 def test_a_model_without_these_outputs() -> None:
     response = messages.PredictResponse()
     response.outputs.add(key="translation")
     with pytest.raises(TranslationError, match="gave no output 'score'; serve a model made with make train"):
         Questions().score("a", "b").read(response)
-
-
-def test_asyncio(text_server: Running) -> None:
-    async def talk() -> tuple[Translation, list[str]]:
-        async with AsyncTranslator(text_server.address) as translator:
-            await translator.wait_until_ready(timeout=20)
-            texts = [f"number {n}" if n % 7 else " " for n in range(10 * BATCH_SENTENCES)]
-            many = [answer.text async for answer in translator.translate_many(texts)]
-            assert many == [f"one:{text}" if text.strip() else "" for text in texts]
-            together = await asyncio.gather(*(translator.translate(f"sentence {n}") for n in range(100)))
-            return await translator.translate("été"), [answer.text for answer in together]
-
-    one, together = asyncio.run(talk())
-    assert one == Translation("one:été", 5.0)
-    assert together == [f"one:sentence {n}" for n in range(100)]
-
-
-@pytest.mark.parametrize("number", [0, 1, 2 * BATCH_SENTENCES, 6 * BATCH_SENTENCES + 5])
-def test_asyncio_takes_texts_as_they_come(text_server: Running, number: int) -> None:
-    async def texts() -> AsyncIterator[str]:
-        for n in range(number):
-            await asyncio.sleep(0)
-            yield f"number {n}"
-
-    async def talk() -> list[str]:
-        async with AsyncTranslator(text_server.address) as translator:
-            return [answer.text async for answer in translator.translate_many(texts())]
-
-    assert asyncio.run(talk()) == [f"one:number {n}" for n in range(number)]
-
-
-def test_errors_in_asyncio(text_server: Running) -> None:
-    async def ask(address: str, model: str) -> None:
-        async with AsyncTranslator(address, model) as translator:
-            await translator.translate("t")
-
-    with pytest.raises(TranslationError, match="has no model 'x': Servable not found"):
-        asyncio.run(ask(text_server.address, "x"))
-    with pytest.raises(TranslationError, match="no server answers at"):
-        asyncio.run(ask(f"127.0.0.1:{free_port()}", "x"))

@@ -1,0 +1,14 @@
+"""What the tests of recipes share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workspace.layout import WorkDirectory
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> WorkDirectory:
+    return WorkDirectory(tmp_path / "work")
