@@ -9,22 +9,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.cleaning.sentences import Sentences
+from pipelines.cleaning.sentences import LETTER, UNSPACED, Sentences
 
-# Lengths are in words, and longer sentences count as of this length; a power of two has so many steps of ratio.
-LONGEST = 150
+# By the unit of lengths: longer sentences count as of this length. A power of two has so many steps of ratio.
+LONGEST = {"words": 150, "characters": 300}
 STEPS_OF_RATIO = 8
 
 Statistics = dict[str, Counter[Any]]
 
 
 def statistics_of(source: Sentences, target: Sentences) -> Statistics:
-    """Words of either side, and log2 of target characters over source characters, in ``STEPS_OF_RATIO``."""
+    """Words and characters of either side, and log2 of target characters over source characters, in
+    ``STEPS_OF_RATIO``."""
     filled = (source.lengths > 0) & (target.lengths > 0)
     ratio = np.log2(target.lengths[filled] / source.lengths[filled])
+    lengths = {
+        f"{name}_{unit}": _counted(np.minimum(values, LONGEST[unit]))
+        for name, side in (("source", source), ("target", target))
+        for unit, values in (("words", side.words), ("characters", side.lengths))
+    }
     return {
-        "source_words": _counted(np.minimum(source.words, LONGEST)),
-        "target_words": _counted(np.minimum(target.words, LONGEST)),
+        **lengths,
         "length_ratio": _counted(np.rint(ratio * STEPS_OF_RATIO).astype(np.int64)),
     }
 
@@ -36,6 +41,20 @@ def likest_languages(source: Sentences, target: Sentences) -> Statistics:
         for name, side in (("source", source), ("target", target))
         if side.has_known_language
     }
+
+
+def letters_of(source: Sentences, target: Sentences) -> Statistics:
+    """How many letters either side has in scripts that put no spaces between words, and in all."""
+    return {
+        f"{name}_letters": Counter(unspaced=int(side.count(UNSPACED).sum()), all=int(side.count(LETTER).sum()))
+        for name, side in (("source", source), ("target", target))
+    }
+
+
+def unit_of_lengths(statistics: Statistics, side: str) -> str:
+    """What the sentences of a side are measured in for people: words, or characters where most are of such scripts."""
+    found = statistics.get(f"{side}_letters", Counter())
+    return "characters" if 2 * found["unspaced"] > found["all"] else "words"
 
 
 def added(several: Iterable[Statistics]) -> Statistics:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pipelines.cleaning.blocks import JudgedBlock, judged
 from pipelines.cleaning.duplicates import KEYS
 from pipelines.cleaning.near_duplicates import band_keys
-from pipelines.cleaning.statistics import Statistics, likest_languages, statistics_of
+from pipelines.cleaning.statistics import Statistics, letters_of, likest_languages, statistics_of
 from pipelines.corpora.line_files import PairBlock
 from pipelines.preparation.deduplicate import BATCHES, HELD_OUT, KNOWN, NEAR, TARGETS, drop_finders
 from pipelines.preparation.partitions import Assignment, Partitions, pack
@@ -87,7 +87,7 @@ class CleanBlock(beam.DoFn):
             yield from self._keys(NEAR, bands.reshape(-1), of_pairs, pairs, places, partitions)
         for partition, batch in _batches(pairs, places, partitions).items():
             yield beam.pvalue.TaggedOutput(BATCHES, (partition, pack(batch)))
-        statistics = statistics_of(pairs.source, pairs.target)
+        statistics = statistics_of(pairs.source, pairs.target) | letters_of(pairs.source, pairs.target)
         if corpus.cleaning and corpus.cleaning.min_language is not None:
             statistics |= likest_languages(pairs.source, pairs.target)
         yield beam.pvalue.TaggedOutput(STATISTICS, (corpus.number, statistics))

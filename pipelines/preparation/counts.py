@@ -25,9 +25,9 @@ class PartitionCounts:
     more or less than the pairs kept where corpora have weights.
 
     ``sha256`` and ``rejected_sha256`` are of the shard and of the file of its rejected pairs.
-    ``subwords``, ``words`` (as ``max_words`` counts them) and ``unknown`` (subwords) are sums over the records by
-    side, ``lengths`` are records by the subwords of their longer side. ``not_utf8`` is corpus, line and file of
-    the first pair that is not UTF-8.
+    ``subwords``, ``words`` (as ``max_words`` counts them), ``characters`` and ``unknown`` (subwords) are sums over the
+    records by side, ``lengths`` are records by the subwords of their longer side. ``not_utf8`` is corpus, line and
+    file of the first pair that is not UTF-8.
     """
 
     split: str
@@ -39,6 +39,7 @@ class PartitionCounts:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     subwords: Counter[str] = field(default_factory=Counter)
     words: Counter[str] = field(default_factory=Counter)
+    characters: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     lengths: Counter[int] = field(default_factory=Counter)
     not_utf8: tuple[int, int, str] | None = None
@@ -61,6 +62,7 @@ class PartitionCounts:
 
     def _count_side(self, side: str, sentences: Sentences, ids: Sequence[list[int]]) -> None:
         self.words[side] += int(sentences.words.sum())
+        self.characters[side] += int(sentences.lengths.sum())
         self.subwords[side] += sum(map(len, ids))
         self.unknown[side] += sum(sentence.count(UNKNOWN_ID) for sentence in ids)
 

@@ -42,17 +42,18 @@ def waterfall(read: int, taken: Sequence[tuple[str, int]], kept: int, records: i
     return _svg(figure, axes)
 
 
-def lengths(before: Counter[int], after: Counter[int], side: str) -> str:
-    """Sentences by their number of words, as read and as kept."""
-    longest = max((words for words in before), default=1)
-    step = 1 if longest <= 60 else 5
+def lengths(before: Counter[int], after: Counter[int], side: str, unit: str) -> str:
+    """Sentences by their number of words or characters, as read and as kept."""
+    longest = max(before, default=1)
+    step = 1 if longest <= _BARS else 5
     figure = Figure(figsize=(4.2, 2.4), layout="constrained")
     axes = figure.subplots()
     for counts, colour, name in ((before, _BEFORE, "read"), (after, _AFTER, "kept")):
         places = range(0, longest + step, step)
-        heights = [sum(counts[words] for words in range(place, place + step)) for place in places]
+        heights = [sum(counts[length] for length in range(place, place + step)) for place in places]
         axes.bar(places, heights, width=step * 0.9, align="edge", color=colour, label=name)
-    axes.set_xlabel(f"words, {side}" + (f" ({LONGEST} and more together)" if longest >= LONGEST else ""))
+    together = f" ({LONGEST[unit]} and more together)" if longest >= LONGEST[unit] else ""
+    axes.set_xlabel(f"{unit}, {side}{together}")
     return _counted(figure, axes)
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from pipelines.cleaning.records import Pair, Rejected
 from pipelines.cleaning.rules import EMPTY, NOT_UTF8, SETTING_OF_REASON
-from pipelines.cleaning.statistics import Statistics, added
+from pipelines.cleaning.statistics import Statistics, added, unit_of_lengths
 from pipelines.preparation.counts import SAMPLES, PartitionCounts, samples
 from pipelines.preparation.partitions import Partitions
 from pipelines.reports import pictures
 from pipelines.reports.pages import rendered
 from recipes.schema import Recipe
 from recipes.sections import settings_of
-from workspace.layout import SIDES, SPLITS
+from workspace.layout import SIDES, SPLITS, Side
 from workspace.marks import Manifest
 
 _WITHOUT_SETTING = {NOT_UTF8: "bytes that are no text in UTF-8", EMPTY: "nothing on one side"}
@@ -43,14 +43,19 @@ def render_report(partitions: Partitions, counts: Sequence[PartitionCounts], man
         corpora=list(manifest.corpora),
         rows=list(_rows(manifest)),
         histograms=[
-            *(pictures.lengths(before[f"{side}_words"], _of(after, f"{side}_words"), side) for side in SIDES),
+            *(_lengths(before, after, side) for side in SIDES),
             pictures.ratios(before["length_ratio"], _of(after, "length_ratio")),
         ],
         languages=[pictures.languages(before[name], side) for side in SIDES if before.get(name := f"{side}_languages")],
-        subwords=list(_subwords(manifest)),
+        subwords=list(_subwords(manifest, counts, {side: unit_of_lengths(before, side) for side in SIDES})),
         samples=list(_samples(partitions, counts)),
         seconds=manifest.seconds,
     )
+
+
+def _lengths(before: Statistics, after: Statistics, side: str) -> str:
+    unit = unit_of_lengths(before, side)
+    return pictures.lengths(before[f"{side}_{unit}"], _of(after, f"{side}_{unit}"), side, unit)
 
 
 def _of(statistics: Statistics, name: str) -> Counter[Any]:
@@ -74,16 +79,24 @@ def _rows(manifest: Manifest) -> Iterator[tuple[str, list[int], str]]:
         yield f"kept, {split}", [corpus.kept[split] for corpus in corpora], ""
 
 
-def _subwords(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
-    """Rows of the table of subwords: label, source, target."""
+def _subwords(
+    manifest: Manifest, counts: Sequence[PartitionCounts], units: Mapping[Side, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Rows of the table of subwords: label, source, target. ``units`` are what sentences are measured in."""
 
     def row(label: str, of_side: Any) -> tuple[str, str, str]:
         return label, of_side("source"), of_side("target")
 
-    tokens, words, unknown = manifest.tokens, manifest.words, manifest.unknown
+    tokens, unknown = manifest.tokens, manifest.unknown
+    characters = sum((each.characters for each in counts if each.split == "train"), Counter[str]())
+
+    def per_unit(side: Side) -> str:
+        length = characters[side] if units[side] == "characters" else manifest.words["train"][side]
+        return f"{tokens['train'][side] / max(1, length):.2f} a {units[side].removesuffix('s')}"
+
     yield row("vocabulary", lambda side: f"{manifest.subwords.vocabulary[side]:,}")
     yield row("subwords", lambda side: f"{tokens['train'][side]:,}")
-    yield row("subwords a word", lambda side: f"{tokens['train'][side] / max(1, words['train'][side]):.2f}")
+    yield row("subwords on average", per_unit)
     for split in SPLITS:
         yield row(
             f"subwords in the vocabulary, {split}",

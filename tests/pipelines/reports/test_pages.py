@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,9 @@ from pipelines.reports.clean_report_page import other_limits, write_clean_report
 from pipelines.reports.preparation_report import render_report
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
+from tests.pipelines.shard_records import records
 from tests.pipelines.support import SOURCES, TARGETS, new_work, run, write_pair
-from workspace.layout import WorkDirectory
+from workspace.layout import TARGET_TEXT, WorkDirectory
 
 
 class Page(HTMLParser):
@@ -64,6 +66,23 @@ def test_the_report_says_what_was_counted(work: WorkDirectory) -> None:
     assert drawn == 6
     assert "most words on either side" in page.texts
     assert "records written" not in work.report.read_text("utf-8")
+
+
+def test_without_spaces_lengths_are_in_characters(tmp_path: Path) -> None:
+    """Which are more than the words that cleaning counts of them."""
+    verses = [f"第{number}の言葉。" for number in range(300)]
+    work = new_work(tmp_path / "work", write_pair(tmp_path, SOURCES, verses), subwords={"vocabulary": 90})
+    manifest = run(work, render_report=render_report)
+    page = Page(work.report.read_text("utf-8"))
+    drawn = work.report.read_text("utf-8")
+    assert "words, source" in drawn
+    assert "characters, target" in drawn
+    assert "words, target" not in drawn
+    kept = sum(len(target) for target in (record[TARGET_TEXT].decode() for record in records(work, "train")))
+    row = page.texts.index("subwords on average")
+    per_word = manifest["tokens"]["train"]["source"] / manifest["words"]["train"]["source"]
+    per_character = manifest["tokens"]["train"]["target"] / kept
+    assert page.texts[row + 1 : row + 3] == [f"{per_word:.2f} a word", f"{per_character:.2f} a character"]
 
 
 def test_records_are_shown_where_weights_make_them_others_than_pairs() -> None:
