@@ -8,11 +8,9 @@ import time
 import sacrebleu
 
 from model.data.references import read_references
-from model.data.subwords import load_subwords
 from model.evaluation.measures import bleu_with, measure_of, score
-from model.network.checkpoint import load_best
 from model.search.scores import IMPOSSIBLE
-from model.search.translator import TextTranslator, translate_all
+from model.search.translator import best_translator, translate_all
 from recipes import schema
 from recipes.stages import EVALUATE
 from workspace.layout import WorkDirectory
@@ -26,16 +24,15 @@ SAMPLES = 3
 def evaluate(work: WorkDirectory, recipe: schema.Recipe) -> Scores:
     """Writes the translations and scores.json, and returns the latter. Raises UserError where nothing is trained."""
     manifest = read_manifest(work)
-    subwords = load_subwords(work, recipe.subwords.joint)
-    network = load_best(work, recipe, subwords)
+    translator = best_translator(work, recipe)
     test = read_references(work, manifest, "test")
     measure, note = measure_of(recipe, test.targets)
     if note:
         print(f"warning: {note}", file=sys.stderr)
-    bleu, form = bleu_with(measure.tokenize), subwords[1].normal_form
+    bleu, form = bleu_with(measure.tokenize), translator.target_subwords.normal_form
     began = time.monotonic()
     with progress_bar(len(test.sources), "translating test", "sentence") as bar:
-        translated = translate_all(TextTranslator(network, subwords, recipe.search), test.sources, bar)
+        translated = translate_all(translator, test.sources, bar)
     # A subword may be the byte of a line feed, and a translation is one line.
     translations = [text.replace("\n", " ") for text, _ in translated]
     seconds = time.monotonic() - began

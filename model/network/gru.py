@@ -49,11 +49,25 @@ def gru_step(
     state_mask: tf.Tensor | None = None,
 ) -> Step:
     """One step from ``state`` [batch, units] with ``gate_inputs`` [batch, 3 units] (A.1.1)."""
-    units = recurrent_candidate.shape[0]
     seen = masked(state, state_mask)
-    gates = tf.sigmoid(gate_inputs[:, : 2 * units] + product(seen, recurrent_gates))
+    return step_after(
+        state, seen, gate_inputs, product(seen, recurrent_gates), lambda left: product(left, recurrent_candidate)
+    )
+
+
+def step_after(
+    state: tf.Tensor,
+    seen: tf.Tensor,
+    gate_inputs: tf.Tensor,
+    of_gates: tf.Tensor,
+    candidate_product: Callable[[tf.Tensor], tf.Tensor],
+) -> Step:
+    """The same where the products of the gates with what is ``seen`` of the state are known, [batch, 2 units], and how
+    to make that of the candidate."""
+    units = state.shape[1]
+    gates = tf.sigmoid(gate_inputs[:, : 2 * units] + of_gates)
     update, reset = tf.split(gates, 2, axis=1)
-    candidate = tf.tanh(gate_inputs[:, 2 * units :] + product(reset * seen, recurrent_candidate))
+    candidate = tf.tanh(gate_inputs[:, 2 * units :] + candidate_product(reset * seen))
     return Step(state + update * (candidate - state), gates, candidate)
 
 

@@ -103,12 +103,12 @@ class Network(keras.Model):
         """
         read = self.read(source, training)
         words = tf.transpose(target)
-        previous = self._embedded(tf.concat([tf.fill(tf.shape(words[:1]), PADDING_ID), words[:-1]], axis=0))
+        previous = self.embedded(tf.concat([tf.fill(tf.shape(words[:1]), PADDING_ID), words[:-1]], axis=0))
         previous = self.dropouts.embeddings(previous, training)
-        first_state, *upper_states = self._of_layers(read.initial_state)
+        first_state, *upper_states = self.of_layers(read.initial_state)
         decoded = self.decoder.run(read._replace(initial_state=first_state), previous, training)
         decoded = self.upper_decoder.run(decoded, upper_states, training)
-        maxout = self.readout.maxout(self._readout_state(decoded), previous, decoded.contexts)
+        maxout = self.readout.maxout(self.readout_state(decoded), previous, decoded.contexts)
         return self.readout.softmax(self.dropouts.readout(maxout, training), self.output_kernel())
 
     def read(self, source: tf.Tensor, training: bool = False) -> Source:
@@ -134,24 +134,24 @@ class Network(keras.Model):
 
         PADDING_ID as the previous word stands for the sentence's beginning.
         """
-        words = self._embedded(previous)
-        first_state, *upper_states = self._of_layers(state)
+        words = self.embedded(previous)
+        first_state, *upper_states = self.of_layers(state)
         first = self.decoder.step(read, first_state, words)
         decoded, following = self.upper_decoder.step(first, upper_states)
-        maxout = self.readout.maxout(self._readout_state(decoded), words, decoded.contexts)
+        maxout = self.readout.maxout(self.readout_state(decoded), words, decoded.contexts)
         alignment = tf.zeros([tf.shape(previous)[0], 0]) if decoded.alignment is None else decoded.alignment
         logits = self.readout.softmax(maxout, output_kernel).logits
         return Next(logits, tf.concat([first.states, *following], axis=1), alignment)
 
-    def _embedded(self, previous: tf.Tensor) -> tf.Tensor:
+    def embedded(self, previous: tf.Tensor) -> tf.Tensor:
         """Embeddings of target words; the beginning of a sentence, PADDING_ID, is zero, as E y_0 in the paper."""
         words = tf.cast(tf.gather(tf.convert_to_tensor(self.target_embeddings), previous), tf.float32)
         return words * tf.cast(tf.not_equal(previous, PADDING_ID), words.dtype)[..., None]
 
-    def _of_layers(self, state: tf.Tensor) -> list[tf.Tensor]:
+    def of_layers(self, state: tf.Tensor) -> list[tf.Tensor]:
         return tf.split(state, self.settings.decoder_layers, axis=1)
 
-    def _readout_state(self, decoded: Decoded) -> tf.Tensor:
+    def readout_state(self, decoded: Decoded) -> tf.Tensor:
         return decoded.states if self.settings.readout_state == "current" else decoded.before
 
     def _embeddings(self, name: str, vocabulary: int, initializer: Initializer) -> keras.Variable:

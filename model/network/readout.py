@@ -77,6 +77,10 @@ class Readout(keras.layers.Layer):
             + product(embeddings, tf.convert_to_tensor(self.embedding_kernel))
             + product(contexts, tf.convert_to_tensor(self.context_kernel))
         )
+        return self.larger(pieces)
+
+    def larger(self, pieces: tf.Tensor) -> tf.Tensor:
+        """t of the sum of the three products, [..., 2 units]."""
         if self.normalization is not None:
             pieces = self.normalization.normalized(pieces)
         return tf.maximum(*tf.split(pieces + self.bias, 2, axis=-1))

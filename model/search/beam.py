@@ -11,7 +11,7 @@ its mean over a single position is hard to beat.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +19,9 @@ import tensorflow as tf
 from model.search.model import Read, TranslationModel
 from model.search.scores import IMPOSSIBLE, length_power, top_k
 from workspace.layout import END_ID, PADDING_ID
+
+# Sentences that have ended are left out when they are this share of those that are searched for.
+SHARE_TO_LEAVE_OUT = 1 / 8
 
 
 class Hypotheses(NamedTuple):
@@ -30,6 +33,24 @@ class Hypotheses(NamedTuple):
 
     words: tf.Tensor
     scores: tf.Tensor
+
+
+class Beam(NamedTuple):
+    """The hypotheses of the sentences that are searched for, k of each; what has one row for each sentence.
+
+    longest: the most words, [sentences]; previous: the last word of each hypothesis that grows, [sentences, k]; words:
+    all of them, [sentences, k, limit]; has_spoken: whether any of them said something, [sentences, k];
+    log_probability: [sentences, k], minus infinity where none grows; state: [sentences, k, units of all layers]; ended:
+    the best that have ended, of words [sentences, k, limit] and scores [sentences, k].
+    """
+
+    longest: tf.Tensor
+    previous: tf.Tensor
+    words: tf.Tensor
+    has_spoken: tf.Tensor
+    log_probability: tf.Tensor
+    state: tf.Tensor
+    ended: Hypotheses
 
 
 def beam_search(
@@ -46,153 +67,106 @@ def beam_search(
     the end of sentence does not. A hypothesis of nothing else is found only where ``longest`` is 1, which leaves no
     place for a word.
     """
-    k = beam_size
-    batch = tf.shape(source)[0]
-    limit = _at_least_one(longest)
     read, output_kernel = model.read(source), model.output_kernel()
+    beam = first_beam(read, longest, beam_size)
 
-    def unfinished(step: tf.Tensor, read: Read, beam: Beam, ended: Ended, history: History) -> tf.Tensor:
-        return (step == 0) | (step < limit) & (tf.size(beam.sentences) > 0)
-
-    def advance(step: tf.Tensor, read: Read, beam: Beam, ended: Ended, history: History) -> tuple[Any, ...]:
-        following = model.step(read, _side_by_side(beam.state), _side_by_side(beam.words), output_kernel)
-        vocabulary = following.logits.shape[1]
-        is_silent = np.isin(np.arange(vocabulary), [PADDING_ID, END_ID, *silent])
-        bars = _bars(vocabulary, is_silent)
-        log_p = tf.nn.log_softmax(following.logits) + tf.gather(bars, _side_by_side(_which_bar(step, beam)))
-        totals = beam.log_probability[:, :, None] + tf.reshape(log_p, [-1, k, vocabulary])
-        best, index = top_k(tf.reshape(totals, [-1, k * vocabulary]), k)
-        parents, words = index // vocabulary, index % vocabulary
-
-        wanted = tf.range(k)[None, :] < k - ended.number(beam.sentences)[:, None]
-        best = tf.where(wanted, best, IMPOSSIBLE)
-        ends = (words == END_ID) & (best > IMPOSSIBLE)
-        scores = tf.where(ends, best / length_power(step + 1, length_normalization), IMPOSSIBLE)
-        state = tf.gather(tf.reshape(following.state, tf.shape(beam.state)), parents, batch_dims=1)
-        grown = beam._replace(
-            words=words,
-            has_spoken=tf.gather(beam.has_spoken, parents, batch_dims=1) | tf.gather(~is_silent, words),
-            log_probability=tf.where(ends, IMPOSSIBLE, best),
-            state=state,
+    def search_on(
+        step: tf.Tensor, sentences: tf.Tensor, read: Read, beam: Beam, found: Hypotheses
+    ) -> tuple[tf.Tensor, tf.Tensor, Read, Beam, Hypotheses]:
+        """Until so many sentences have ended that it pays to leave them out."""
+        enough = tf.cast(tf.cast(tf.size(sentences), tf.float32) * (1 - SHARE_TO_LEAVE_OUT), tf.int32)
+        step, beam = tf.while_loop(
+            lambda _, beam: tf.math.count_nonzero(is_growing(beam), dtype=tf.int32) > enough,
+            lambda step, beam: (
+                step + 1,
+                advance(model, read, output_kernel, step, beam, length_normalization, silent),
+            ),
+            (step, beam),
         )
-        return (
-            step + 1,
-            *_of_unfinished_sentences(read, grown),
-            ended.with_new(beam.sentences, scores, step),
-            history.write(step, batch, beam.sentences, words, parents),
-        )
-
-    nothing = tf.fill([batch, k], IMPOSSIBLE)
-    first = tf.concat([tf.zeros([batch, 1]), nothing[:, 1:]], axis=1)
-    state = tf.repeat(read.initial_state[:, None], k, axis=1)
-    _, _, _, ended, history = tf.while_loop(
-        unfinished,
-        advance,
-        (
-            0,
-            read,
-            Beam(tf.range(batch), longest, tf.fill([batch, k], PADDING_ID), tf.fill([batch, k], False), first, state),
-            Ended(nothing, tf.zeros([batch, k], tf.int32), tf.zeros([batch, k], tf.int32)),
-            History(_history(limit, [None, k]), _history(limit, [None, k])),
-        ),
-    )
-    return _traced_back(ended, history)
-
-
-class Beam(NamedTuple):
-    """The hypotheses still growing, of the sentences that have any.
-
-    sentences: which of the batch they are, [sentences]; longest: of each, [sentences]; words: the last of each
-    hypothesis, [sentences, k]; has_spoken: whether any of its words said something, [sentences, k]; log_probability:
-    [sentences, k], minus infinity where there is none; state: [sentences, k, units of all layers].
-    """
-
-    sentences: tf.Tensor
-    longest: tf.Tensor
-    words: tf.Tensor
-    has_spoken: tf.Tensor
-    log_probability: tf.Tensor
-    state: tf.Tensor
-
-
-class Ended(NamedTuple):
-    """The k best hypotheses that have ended, [batch, k] each: score, and at which step and beam slot each ended."""
-
-    scores: tf.Tensor
-    steps: tf.Tensor
-    slots: tf.Tensor
-
-    def number(self, sentences: tf.Tensor) -> tf.Tensor:
-        """How many of each of ``sentences`` have ended."""
-        return tf.reduce_sum(tf.cast(tf.gather(self.scores, sentences) > IMPOSSIBLE, tf.int32), axis=1)
-
-    def with_new(self, sentences: tf.Tensor, scores: tf.Tensor, step: tf.Tensor) -> Ended:
-        """These and the possible ones of ``scores`` [sentences, k], which end at ``step``: the k best of a sentence."""
-        slots = tf.broadcast_to(tf.range(self.scores.shape[1]), tf.shape(scores))
-        new = Ended(scores, tf.fill(tf.shape(slots), step), slots)
-        both = Ended(
-            *(tf.concat([tf.gather(old, sentences), added], axis=1) for old, added in zip(self, new, strict=True))
-        )
-        _, index = tf.math.top_k(both.scores, self.scores.shape[1])
-        return Ended(
+        found = Hypotheses(
             *(
-                tf.tensor_scatter_nd_update(old, sentences[:, None], tf.gather(joined, index, axis=1, batch_dims=1))
-                for old, joined in zip(self, both, strict=True)
+                tf.tensor_scatter_nd_update(all_found, sentences[:, None], ended)
+                for all_found, ended in zip(found, beam.ended, strict=True)
             )
         )
+        left = tf.where(is_growing(beam))[:, 0]
+        return step, *tf.nest.map_structure(lambda rows: tf.gather(rows, left), (sentences, read, beam)), found
 
-
-class History(NamedTuple):
-    """For every step and beam slot of all sentences: the word, and the slot it continues."""
-
-    words: tf.TensorArray
-    parents: tf.TensorArray
-
-    def write(
-        self, step: tf.Tensor, batch: tf.Tensor, sentences: tf.Tensor, words: tf.Tensor, parents: tf.Tensor
-    ) -> History:
-        """With a step of ``sentences`` added, [sentences, k] each; the rest of the ``batch`` is never read."""
-        return History(
-            *(
-                array.write(step, tf.scatter_nd(sentences[:, None], values, [batch, values.shape[1]]))
-                for array, values in ((self.words, words), (self.parents, parents))
-            )
-        )
-
-
-def _of_unfinished_sentences(read: Read, beam: Beam) -> tuple[Read, Beam]:
-    """Leaves out the sentences in which no hypothesis grows any more, a third to a half of all the work."""
-    growing = tf.where(tf.reduce_any(beam.log_probability > IMPOSSIBLE, axis=1))[:, 0]
-    return tf.cond(
-        tf.size(growing) == tf.size(beam.sentences),
-        lambda: (read, beam),
-        lambda: tf.nest.map_structure(lambda tensor: tf.gather(tensor, growing), (read, beam)),
+    batch = tf.range(tf.shape(source)[0])
+    *_, found = tf.while_loop(
+        lambda _step, sentences, *_: tf.size(sentences) > 0, search_on, (0, batch, read, beam, beam.ended)
     )
+    length = tf.reduce_max(tf.reduce_sum(tf.cast(found.words != PADDING_ID, tf.int32), axis=2))
+    return found._replace(words=found.words[:, :, : tf.maximum(1, length)])
+
+
+def first_beam(read: Read, longest: tf.Tensor, k: int) -> Beam:
+    """Of the sentences ``read``, before the first word, with room for as many words as the longest may have."""
+    sentences = tf.size(longest)
+    words = tf.zeros([sentences, k, tf.maximum(1, tf.reduce_max(longest))], tf.int32)
+    nothing = tf.fill([sentences, k], IMPOSSIBLE)
+    return Beam(
+        longest=longest,
+        previous=tf.fill([sentences, k], PADDING_ID),
+        words=words,
+        has_spoken=tf.fill([sentences, k], False),
+        log_probability=tf.concat([tf.zeros([sentences, 1]), nothing[:, 1:]], axis=1),
+        state=tf.repeat(read.initial_state[:, None], k, axis=1),
+        ended=Hypotheses(words, nothing),
+    )
+
+
+def is_growing(beam: Beam) -> tf.Tensor:
+    """Of which sentences a hypothesis grows: bool [sentences]."""
+    return tf.reduce_max(beam.log_probability, axis=1) > IMPOSSIBLE
+
+
+def advance(
+    model: TranslationModel,
+    read: Read,
+    output_kernel: tf.Tensor,
+    step: tf.Tensor,
+    beam: Beam,
+    length_normalization: float,
+    silent: Sequence[int],
+) -> Beam:
+    """Every hypothesis with one word more, of which ``step`` are there; arguments as in ``beam_search``."""
+    k = beam.log_probability.shape[1]
+    following = model.step(read, _side_by_side(beam.state), _side_by_side(beam.previous), output_kernel)
+    vocabulary = following.logits.shape[1]
+    is_silent = np.isin(np.arange(vocabulary), [PADDING_ID, END_ID, *silent])
+    bars = tf.gather(_bars(vocabulary, is_silent), _side_by_side(_which_bar(step, beam)))
+    log_p = tf.nn.log_softmax(following.logits) + (bars + _side_by_side(beam.log_probability)[:, None])
+    best, index = top_k(tf.reshape(log_p, [-1, k * vocabulary]), k)
+    parents, words = index // vocabulary, index % vocabulary
+
+    def of_parents(values: tf.Tensor) -> tf.Tensor:
+        return tf.gather(values, parents, batch_dims=1)
+
+    are_ended = tf.math.count_nonzero(beam.ended.scores > IMPOSSIBLE, axis=1, keepdims=True, dtype=tf.int32)
+    best = tf.where(tf.range(k) < k - are_ended, best, IMPOSSIBLE)
+    ends = words == END_ID
+    scores = tf.where(ends, best / length_power(step + 1, length_normalization), IMPOSSIBLE)
+    is_last = tf.range(tf.shape(beam.words)[2]) == step
+    grown = beam._replace(
+        previous=words,
+        words=tf.where(is_last, words[:, :, None], of_parents(beam.words)),
+        has_spoken=of_parents(beam.has_spoken) | tf.gather(~is_silent, words),
+        log_probability=tf.where(ends, IMPOSSIBLE, best),
+        state=of_parents(tf.reshape(following.state, tf.shape(beam.state))),
+    )
+    return grown._replace(ended=_best_of(beam.ended, Hypotheses(grown.words, scores)))
+
+
+def _best_of(ended: Hypotheses, new: Hypotheses) -> Hypotheses:
+    """The k best of both; of equal ones those that ended first."""
+    scores, index = tf.math.top_k(tf.concat([ended.scores, new.scores], axis=1), ended.scores.shape[1])
+    return Hypotheses(tf.gather(tf.concat([ended.words, new.words], axis=1), index, batch_dims=1), scores)
 
 
 def _side_by_side(values: tf.Tensor) -> tf.Tensor:
     """[sentences, k, ...] to [sentences * k, ...]."""
     return tf.reshape(values, [-1, *values.shape[2:]])
-
-
-def _traced_back(ended: Ended, history: History) -> Hypotheses:
-    """Follows every ended hypothesis from its last word to its first."""
-    length = _at_least_one(tf.where(ended.scores > IMPOSSIBLE, ended.steps + 1, 0))
-
-    def back(step: tf.Tensor, slots: tf.Tensor, words: tf.TensorArray) -> tuple[Any, ...]:
-        slots = tf.where(step == ended.steps, ended.slots, slots)
-        within = (step <= ended.steps) & (ended.scores > IMPOSSIBLE)
-        word = tf.gather(history.words.read(step), slots, axis=1, batch_dims=1)
-        words = words.write(step, tf.where(within, word, PADDING_ID))
-        return step - 1, tf.gather(history.parents.read(step), slots, axis=1, batch_dims=1), words
-
-    k = ended.scores.shape[1]
-    _, _, words = tf.while_loop(
-        lambda step, *_: step >= 0,
-        back,
-        (length - 1, tf.zeros_like(ended.slots), _history(length, [None, k])),
-    )
-    return Hypotheses(tf.transpose(words.stack(), [1, 2, 0]), ended.scores)
 
 
 _ANY_WORD, _THE_END, _NO_END, _A_WORD_THAT_SPEAKS = range(4)
@@ -213,12 +187,3 @@ def _which_bar(step: tf.Tensor, beam: Beam) -> tf.Tensor:
     left = (beam.longest - step)[:, None]  # places, that of the end among them
     unspoken = tf.where(left == 2, _A_WORD_THAT_SPEAKS, _NO_END)
     return tf.where(left <= 1, _THE_END, tf.where(beam.has_spoken, _ANY_WORD, unspoken))
-
-
-def _at_least_one(lengths: tf.Tensor) -> tf.Tensor:
-    """The longest, and 1 where there is none: a batch of no sentences takes a step like any other."""
-    return tf.maximum(1, tf.reduce_max(lengths))
-
-
-def _history(length: tf.Tensor, shape: list[int | None]) -> tf.TensorArray:
-    return tf.TensorArray(tf.int32, length, element_shape=shape, clear_after_read=False)

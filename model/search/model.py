@@ -35,6 +35,10 @@ class Next(Protocol):
 class TranslationModel(Protocol):
     """Reads sentences, then gives the words of k translations of each, one by one."""
 
+    @property
+    def attends(self) -> bool:
+        """Whether it has an alignment."""
+
     def read(self, source: tf.Tensor) -> Any:
         """A ``Read`` of int32 [batch, source length]."""
 

@@ -18,9 +18,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model.data.references import read_references, spread_by_length
-from model.data.subwords import load_subwords
-from model.network.checkpoint import load_best
-from model.search.translator import TextTranslator, Translated
+from model.search.translator import TextTranslator, Translated, best_translator
 from recipes import schema
 from recipes.stages import EXPORT
 from workspace.layout import (
@@ -51,9 +49,8 @@ WARM_UP_SENTENCES = 8
 def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
     """Writes the next version and returns its directory. Raises UserError where nothing is prepared or trained."""
     manifest = read_manifest(work)
-    subwords = load_subwords(work, recipe.subwords.joint)
+    translator = best_translator(work, recipe)
     made_from = EXPORT.made_from(recipe, work)
-    translator = TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
     exported = Exported(translator, work.recipe, made_from["weights"])
     number = max(work.versions(), default=0) + 1
     with replacing(work.version(number)) as temporary:
@@ -84,14 +81,13 @@ def _write_warm_up(path: Path, sentences: list[str]) -> None:
 class Exported(tf.Module):
     """The translator behind the signatures, with its weights and subwords, and the recipe as an asset.
 
-    The weights are named one by one: a Keras layer would save a copy of each, and a server's session
-    would fill the copies and leave the weights that the graph reads without a value.
+    The weights that the graphs read are named one by one: a Keras layer would save a copy of each, and a server's
+    session would fill the copies and leave the weights themselves without a value.
     """
 
     def __init__(self, translator: TextTranslator, recipe: Path, digest: str):
         """``digest`` is the SHA-256 of the weights."""
         super().__init__()
-        self.weights = [weight.value for weight in translator.network.trainable_variables]
         self.subwords = [translator.source_subwords, translator.target_subwords]
         self.recipe = tf.saved_model.Asset(str(recipe))
 
@@ -143,8 +139,10 @@ class Exported(tf.Module):
             SCORE_SIGNATURE: score,
             IDENTITY_SIGNATURE: identity,
         }
-        if translator.network.attends:
+        if translator.model.attends:
             self.by_signature[ALIGN_SIGNATURE] = align
+        graphs = [function.get_concrete_function().graph for function in self.by_signature.values()]
+        self.weights = list({id(weight): weight for graph in graphs for weight in graph.variables}.values())
 
 
 def _list(texts: tf.Tensor) -> tf.Tensor:

@@ -8,12 +8,15 @@ from typing import NamedTuple
 import tensorflow as tf
 from tqdm import tqdm
 
-from model.data.subwords import Sentences, Subwords
-from model.network.network import Network
+from model.data.subwords import Sentences, Subwords, load_subwords
+from model.network.checkpoint import load_best
+from model.network.folded import fold
 from model.search.beam import Hypotheses, beam_search
 from model.search.forced import forced_decoding
+from model.search.model import TranslationModel
 from model.search.scores import IMPOSSIBLE, length_power
 from recipes import schema
+from workspace.layout import WorkDirectory
 from workspace.machine import cores_of_worker
 
 
@@ -44,11 +47,11 @@ class Aligned(NamedTuple):
 
 
 class TextTranslator(tf.Module):
-    """A trained network with its subwords and the settings of its search."""
+    """A trained model with its subwords and the settings of its search."""
 
-    def __init__(self, network: Network, subwords: tuple[Subwords, Subwords], search: schema.Search):
+    def __init__(self, model: TranslationModel, subwords: tuple[Subwords, Subwords], search: schema.Search):
         super().__init__()
-        self.network = network
+        self.model = model
         self.source_subwords, self.target_subwords = subwords
         self.search = search
 
@@ -75,7 +78,7 @@ class TextTranslator(tf.Module):
             self._best(hypotheses, sentences),
             self.source_subwords.pieces(sentences.ids),
             self.target_subwords.pieces(target),
-            forced_decoding(self.network, sentences.ids, target).alignment,
+            forced_decoding(self.model, sentences.ids, target).alignment,
         )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
@@ -90,7 +93,7 @@ class TextTranslator(tf.Module):
         """
         source = self._source(texts)
         target = self.target_subwords.ids(translations, 2 * self._longest(self.search.max_source_length))
-        log_p = forced_decoding(self.network, source.ids, target.ids).log_probability
+        log_p = forced_decoding(self.model, source.ids, target.ids).log_probability
         score = log_p / length_power(target.lengths + 1, self.search.length_normalization)
         found = self._translated(self.hypotheses(source), source)
         is_found = (found.text == translations[:, None]) & (found.score > IMPOSSIBLE)
@@ -104,7 +107,7 @@ class TextTranslator(tf.Module):
         """log p of a translation of each text, float32 [batch], however long, and how many words it has, int32 [batch]:
         its subwords and the end of sentence."""
         target = self.target_subwords.ids(translations)
-        forced = forced_decoding(self.network, self.source_subwords.ids(texts).ids, target.ids)
+        forced = forced_decoding(self.model, self.source_subwords.ids(texts).ids, target.ids)
         return forced.log_probability, target.lengths + 1
 
     def _source(self, texts: tf.Tensor) -> Sentences:
@@ -116,7 +119,7 @@ class TextTranslator(tf.Module):
         # Of a word and the end at least; of the end alone where there is nothing to translate.
         longest = tf.where(sentences.lengths > 0, tf.maximum(2, longest), 1)
         beam_size, exponent = self.search.beam_size, self.search.length_normalization
-        return beam_search(self.network, sentences.ids, longest, beam_size, exponent, self.target_subwords.silent)
+        return beam_search(self.model, sentences.ids, longest, beam_size, exponent, self.target_subwords.silent)
 
     def _longest(self, source_length: int) -> int:
         """The most subwords, without the end, of a translation of so many."""
@@ -135,6 +138,13 @@ class TextTranslator(tf.Module):
             tf.where(nothing, "", tf.reshape(texts, tf.shape(words)[:2])),
             tf.where(nothing, tf.where(is_blank, 0.0, IMPOSSIBLE), hypotheses.scores),
         )
+
+
+def best_translator(work: WorkDirectory, recipe: schema.Recipe) -> TextTranslator:
+    """With the weights of the best dev score. Raises UserError where nothing is prepared or trained."""
+    subwords = load_subwords(work, recipe.subwords.joint)
+    network = load_best(work, recipe, subwords)
+    return TextTranslator(fold(network, recipe.search.beam_size), subwords, recipe.search)
 
 
 def translate_all(

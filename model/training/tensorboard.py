@@ -34,7 +34,7 @@ class TensorBoard(keras.callbacks.Callback):
         self._recipe = work.recipe.read_text(encoding="utf-8") if work.recipe.is_file() else ""
         self._greedy = greedy
         readable = [sentence for sentence in dev if len(sentence) <= _MOST_CHARACTERS] or dev
-        self._sentences = spread_by_length(readable, PICTURES) if greedy.network.attends else []
+        self._sentences = spread_by_length(readable, PICTURES) if greedy.model.attends else []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         with self._writer.as_default():

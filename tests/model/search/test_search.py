@@ -29,6 +29,8 @@ VOCABULARY = 5  # padding, end, and the three words
 class Toy:
     """A model that gives any distribution after any prefix: a table, looked up by the prefix as a number."""
 
+    attends = True
+
     def __init__(self, seed: int, sentences: int):
         prefixes = VOCABULARY**LONGEST
         table = np.random.default_rng(seed).normal(0, 2, (sentences, prefixes, VOCABULARY))

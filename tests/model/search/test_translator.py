@@ -50,13 +50,14 @@ def test_blank_text_has_an_empty_translation(translators: dict[int, TextTranslat
 def test_no_other_text_has_an_empty_translation(trained: WorkDirectory, beam_size: int) -> None:
     """Though the network finds its end, and a mere space, likelier than any word, and there is place for one only."""
     translator = untrained(trained, beam_size)
-    subwords, bias = translator.target_subwords, translator.network.readout.vocabulary_bias
+    assert isinstance(translator.model, Network)
+    subwords, bias = translator.target_subwords, translator.model.readout.vocabulary_bias
     pieces = subwords.pieces(tf.range(subwords.vocabulary)).numpy().tolist()
     favoured = np.zeros(subwords.vocabulary, np.float32)
     favoured[END_ID], favoured[pieces.index("\u2581".encode())] = 30.0, 15.0
     bias.assign(bias + favoured)
     shortest = translator.search.model_copy(update={"max_length_ratio": 0.01, "max_length_extra": 0})
-    for made in (translator, TextTranslator(translator.network, (subwords, subwords), shortest)):
+    for made in (translator, TextTranslator(translator.model, (subwords, subwords), shortest)):
         translated = made.n_best(tf.constant([*TEXTS, "one", ".", "?", "zzz"]))
         found = translated.score.numpy() > -np.inf
         assert found[:, 0].all()
@@ -156,7 +157,7 @@ def test_score_of_a_translation_is_what_the_search_gave_it(trained: WorkDirector
 def test_the_longest_of_translations_is_scored(translators: dict[int, TextTranslator]) -> None:
     """One of an untrained network, which never ends: more subwords than a source may have."""
     longest = translators[3].search.model_copy(update={"max_source_length": 12, "max_length_ratio": 3.0})
-    translator = TextTranslator(translators[3].network, (translators[3].source_subwords,) * 2, longest)
+    translator = TextTranslator(translators[3].model, (translators[3].source_subwords,) * 2, longest)
     texts = tf.constant(["one two three"])
     best = translator.translate(texts)
     assert int(translator.target_subwords.ids(best.text).lengths[0]) > 12

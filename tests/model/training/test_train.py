@@ -79,7 +79,8 @@ def test_the_average_of_the_weights_is_evaluated_and_kept(tmp_path: Path, monkey
     evaluated = []
 
     def seen(translator: TextTranslator, dev: References, measure: Measure) -> dict[str, float]:
-        evaluated.append(digest_of(translator.network))
+        assert isinstance(translator.model, Network)
+        evaluated.append(digest_of(translator.model))
         return dev_scores(translator, dev, measure)
 
     monkeypatch.setattr("model.training.loop.dev_scores", seen)
