@@ -14,13 +14,16 @@ REQUIREMENTS = "requirements.txt"
 # Of every stage: recipes are read and checked.
 RECIPES = ["langcodes", "portalocker", "ruamel.yaml"]
 TENSORFLOW = ["numpy", "tensorflow", "tensorflow-serving-api", "tensorflow-text"]
+# Of an exported model on a CPU, without TensorFlow.
+ENGINE = ["ai-edge-litert", "numpy", "sentencepiece"]
 
 EXTRAS = {
-    "train": [*RECIPES, *TENSORFLOW, "fonttools", "keras", "matplotlib", "sacrebleu", "tensorboard"],
+    "train": [*RECIPES, *TENSORFLOW, *ENGINE, "fonttools", "keras", "matplotlib", "sacrebleu", "tensorboard"],
     "pipelines": [
         "apache-beam",
         *Path(__file__).with_name("pipelines").joinpath(REQUIREMENTS).read_text().split(),
     ],
+    "translate": ENGINE,
     "serve": [*TENSORFLOW, "grpcio-health-checking", "grpcio-reflection", "waitress<4", "werkzeug"],
 }
 

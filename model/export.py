@@ -1,4 +1,4 @@
-"""Writes the best checkpoint as the next version of a SavedModel that takes and gives text (model.search.saved_model).
+"""Writes the best checkpoint as the next version of a SavedModel that takes and gives text (model.exported).
 
 python -m model.export --work work/bible
 """
@@ -29,7 +29,7 @@ def run(work: WorkDirectory) -> Path:
 
         recipe = resolved_recipe(work)
 
-        from model.search.saved_model import export
+        from model.exported.version import export
         from workspace.lock import sole_use
     with sole_use(work, "model.export"), own_temporary_directory():
         version = export(work, recipe)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from workspace.command import command_parser, run_command, starting_up
 from workspace.errors import UserError, as_given, check_installed
-from workspace.layout import WorkDirectory
+from workspace.foreign_lines import has_gpu
+from workspace.layout import WorkDirectory, engine_of
 
 
 def main(arguments: list[str]) -> None:
@@ -28,6 +29,12 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--input", type=Path, required=True, help="text to translate, plain or compressed, UTF-8")
     parser.add_argument("--output", type=Path, required=True, help="where the translation goes")
     parser.add_argument("--server", metavar="HOST:PORT", help="let this server translate, not the exported model")
+    parser.add_argument(
+        "--precision",
+        choices=["int8", "float32"],
+        help="int8: by the version's engine for CPUs, without TensorFlow; float32: by its SavedModel (default: the "
+        "engine, if there is one and no GPU)",
+    )
     options, flags = parser.parse_known_args(arguments)
     _check_output(options.output, options.input)
     if not options.server and not options.work:
@@ -35,13 +42,14 @@ def main(arguments: list[str]) -> None:
     work = WorkDirectory(options.work) if options.work else None
     model = _newest_version(work) if work and not options.server else None
     if model:
-        check_installed("tensorflow")
+        by_engine = options.precision != "float32" and engine_of(model).exists() and not has_gpu()
+        check_installed("ai_edge_litert" if by_engine else "tensorflow")
     with starting_up():
         from pipelines.runners.options import ready_runner
         from pipelines.translation.engines import ModelEngine, ServerEngine
         from pipelines.translation.job import translate_file
         from serving.client.answers import check_all_translated
-    engine = ModelEngine(model) if model else ServerEngine(options.server, work)
+    engine = ModelEngine(model, options.precision) if model else ServerEngine(options.server, work)
     if isinstance(engine, ServerEngine):
         engine.check()
     with ready_runner(flags) as beam_options:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import abc
 import concurrent.futures
-import contextlib
-import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
@@ -18,7 +16,7 @@ from serving.client.answers import TextTooLongError, Translation, best_of_beam
 from serving.client.channel import Tls
 from serving.client.questions import check_count
 from workspace.errors import UserError, user_errors
-from workspace.foreign_lines import foreign_lines_left_out
+from workspace.foreign_lines import has_gpu
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
@@ -39,6 +37,7 @@ BATCH_SENTENCES = 32
 CALLS_AT_ONCE = 8  # of a sentence each
 
 Answer = TypeVar("Answer")
+Precision: TypeAlias = Literal["int8", "float32"]
 
 
 class Translator(abc.ABC):
@@ -80,10 +79,11 @@ class Translator(abc.ABC):
         self.close()
 
 
-def load(work: str | Path, version: int | None = None) -> Translator:
+def load(work: str | Path, version: int | None = None, precision: Precision | None = None) -> Translator:
     """The exported model of the work directory ``work``, in this process: of its versions the newest, or ``version``.
 
-    Raises UserError where there is none.
+    precision: "int8" for the version's engine for CPUs, which needs no TensorFlow, or "float32" for its SavedModel,
+    which is what servers load; without it the engine, if there is one and no GPU. Raises UserError where there is none.
     """
     directory = WorkDirectory(Path(work))
     versions = directory.versions()
@@ -94,7 +94,7 @@ def load(work: str | Path, version: int | None = None) -> Translator:
         )
     if version is not None and version not in versions:
         raise UserError(f"{directory.export} has no version {version}, only {', '.join(map(str, versions))}")
-    return LoadedTranslator(directory.version(version or versions[-1]))
+    return LoadedTranslator(directory.version(version or versions[-1]), precision)
 
 
 def connect(
@@ -114,22 +114,18 @@ def connect(
 
 
 class LoadedTranslator(Translator):
-    """By the SavedModel in ``path``; sentences of like lengths are translated together."""
+    """By the version in ``path``; sentences of like lengths are translated together."""
 
-    def __init__(self, path: Path):
-        with user_errors(), foreign_lines_left_out():
-            import tensorflow as tf  # noqa: PLC0415
-            import tensorflow_text  # noqa: F401, PLC0415  what the operators of the graph are in
-        self._tensorflow, self._path = tf, path
-        try:
-            with _warnings_left_out():
-                # One of its functions alone would not keep its variables alive.
-                self._model = tf.saved_model.load(str(path))
-        except (OSError, tf.errors.OpError) as error:
-            raise UserError(f"{path} is no whole SavedModel; remove it, and export again") from error
+    def __init__(self, path: Path, precision: Precision | None):
+        self._path = path
+        with user_errors():
+            from model.exported.loading import load_signatures  # noqa: PLC0415
+
+            self._signatures = load_signatures(path, precision)
+        self._is_closed = False
 
     def close(self) -> None:
-        self._model = None
+        self._signatures, self._is_closed = {}, True
 
     def translate(self, texts: Sequence[str]) -> list[Translation]:
         return self._answers(SIGNATURE, Translation.of, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
@@ -167,27 +163,21 @@ class LoadedTranslator(Translator):
 
         def ask(batch: list[int]) -> list[Answer]:
             columns = zip(*(rows[number] for number in batch), strict=True)
-            # What UTF-8 cannot have becomes a question mark, as in the client.
-            given = {
-                name: self._tensorflow.constant([text.encode("utf-8", errors="replace") for text in column])
-                for name, column in zip(inputs, columns, strict=True)
-            }
-            found = function(**given)
-            return [read(*row) for row in zip(*(found[name].numpy() for name in outputs), strict=True)]
+            found = function(**dict(zip(inputs, columns, strict=True)))
+            return [read(*row) for row in zip(*(found[name] for name in outputs), strict=True)]
 
         answers: dict[int, Answer] = {}
-        on_gpu = bool(self._tensorflow.config.list_logical_devices("GPU"))
-        with concurrent.futures.ThreadPoolExecutor(1 if on_gpu else usable_cores()) as threads:
+        with concurrent.futures.ThreadPoolExecutor(1 if has_gpu() else usable_cores()) as threads:
             for batch, found in zip(batches, threads.map(ask, batches), strict=True):
                 answers.update(zip(batch, found, strict=True))
         return [answers[number] for number in range(len(rows))]
 
     def _function(self, signature: str) -> Any:
-        if self._model is None:
+        if self._is_closed:
             raise UserError(f"the translator of {self._path} is closed; load the model again")
-        if signature not in self._model.signatures:
+        if signature not in self._signatures:
             raise UserError(f"the model in {self._path} has no attention, so it aligns nothing; train an rnnsearch")
-        return self._model.signatures[signature]
+        return self._signatures[signature]
 
 
 class ConnectedTranslator(Translator):
@@ -235,18 +225,6 @@ class ConnectedTranslator(Translator):
     def _check_open(self) -> None:
         if self._is_closed:
             raise UserError("this translator is closed; connect again")
-
-
-@contextlib.contextmanager
-def _warnings_left_out() -> Iterator[None]:
-    """TensorFlow warns that whoever trains a loaded model gets no gradients of it."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _rows(*given: Iterable[str]) -> list[tuple[str, ...]]:

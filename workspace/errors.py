@@ -81,5 +81,5 @@ def _what_to_install(error: BaseException) -> str | None:
         return None
     return (
         f"the package {package} is not installed; install the project with the extra that brings it, as in "
-        "pip install '.[all]' ([train], [pipelines] and [serve] are parts of it)"
+        "pip install '.[all]' ([train], [pipelines], [serve] and [translate] are parts of it)"
     )

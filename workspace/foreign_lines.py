@@ -1,4 +1,4 @@
-"""Keeps off standard error what TensorFlow remarks on the machine, on itself and on a missing GPU.
+"""Keeps off standard error what TensorFlow and LiteRT remark on the machine, on itself and on a missing GPU.
 
 Where there is a GPU, everything that TensorFlow calls an error is shown, for then it may be one. Whoever sets
 TF_CPP_MIN_LOG_LEVEL gets what they ask for, and with ``--debug`` everything is shown.
@@ -23,7 +23,11 @@ _GPUS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu")
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _EVERYTHING, _ERRORS, _NOTHING = "0", "2", "3"
 # Written while TensorFlow is loaded, before it heeds the level.
-_FOREIGN = r"^WARNING: All log messages before absl::InitializeLog|^[IWE]0000 .*(cudart_stub|cuda_platform|cpu_feature)"
+_FOREIGN = (
+    r"^WARNING: All log messages before absl::InitializeLog|^[IWE]0000 .*(cudart_stub|cuda_platform|cpu_feature)"
+    # LiteRT's, with the first model.
+    r"|^INFO: Created TensorFlow Lite XNNPACK delegate for CPU"
+)
 _SECONDS_TO_END = 1.0
 _redirected = threading.RLock()
 
@@ -33,17 +37,18 @@ def quiet_tensorflow() -> None:
 
     With ``--debug`` it may say everything. Call it before TensorFlow is imported.
     """
-    level = _EVERYTHING if is_debugging() else _ERRORS if _has_gpu() else _NOTHING
+    level = _EVERYTHING if is_debugging() else _ERRORS if has_gpu() else _NOTHING
     if os.environ.setdefault(_LEVEL, level) in (_ERRORS, _NOTHING):
         # AutoGraph's warnings, and those of deprecation.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
-def foreign_lines_left_out() -> Iterator[None]:
-    """Around an import of TensorFlow: leaves out the lines that no log level suppresses, and nothing else."""
+def foreign_lines_left_out(package: str = "tensorflow") -> Iterator[None]:
+    """Around the import of TensorFlow, or of another package and its first use: leaves out the lines that no log level
+    suppresses, and nothing else."""
     quiet_tensorflow()
-    unneeded = os.environ[_LEVEL] != _NOTHING or "tensorflow" in sys.modules
+    unneeded = os.environ[_LEVEL] != _NOTHING or package in sys.modules
     if unneeded or sys.stderr is None or shutil.which("grep") is None:
         yield
         return
@@ -64,5 +69,18 @@ def foreign_lines_left_out() -> Iterator[None]:
                 left.wait(_SECONDS_TO_END)
 
 
-def _has_gpu() -> bool:
+@contextlib.contextmanager
+def warnings_left_out() -> Iterator[None]:
+    """Around what is done knowing well what TensorFlow warns of."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def has_gpu() -> bool:
+    """Whether this machine has a GPU of NVIDIA's, as far as can be told without TensorFlow."""
     return any(Path(gpu).exists() for gpu in _GPUS)

@@ -44,6 +44,9 @@ PADDING_ID = 0
 END_ID = 1
 UNKNOWN_ID = 2
 
+# No subword has more: SentencePiece learns those of up to 16 characters, of 4 bytes each at most.
+LARGEST_SUBWORD_BYTES = 64
+
 # The exported model, as TensorFlow Serving shows it: its name, and what its signatures take and give for a batch of
 # sentences. k is the size of the beam; the end of a sentence counts as a subword.
 MODEL_NAME = "rnnsearch"
@@ -205,3 +208,12 @@ class WorkDirectory:
     def provenance(self, number: int) -> Path:
         """The mark of an exported version; TensorFlow Serving ignores what it does not know in assets.extra."""
         return self.version(number) / "assets.extra" / "provenance.json"
+
+    def engine(self, number: int) -> Path:
+        """What a CPU runs without TensorFlow in place of the version's SavedModel, where there is one."""
+        return engine_of(self.version(number))
+
+
+def engine_of(version: Path) -> Path:
+    """The engine of an exported version, where there is one."""
+    return version / "assets.extra" / "engine"

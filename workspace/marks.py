@@ -161,12 +161,24 @@ class Scores(Mark):
         return work.scores
 
 
+class EngineScores(_Frozen):
+    """What the translations of some dev sentences scored, of the SavedModel and of the engine in int8; ``holds``: the
+    engine is as good, and so is there."""
+
+    measure: Literal["bleu", "chrf"]
+    sentences: int
+    float32: float
+    int8: float
+    holds: bool
+
+
 class Provenance(Mark):
     """Where an exported version comes from."""
 
     stage = "export"
 
     tensorflow: str
+    engine: EngineScores
 
     @staticmethod
     def path(work: WorkDirectory) -> Path:

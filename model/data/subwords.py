@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_text
 
 from workspace.errors import UserError
-from workspace.layout import END_ID, PADDING_ID, WorkDirectory
+from workspace.layout import END_ID, LARGEST_SUBWORD_BYTES, PADDING_ID, WorkDirectory
 from workspace.protobuf import message_classes
 from workspace.storage import sha256_of
 
@@ -21,9 +21,6 @@ _Model = message_classes(
     "sentencepiece",
     {"NormalizerSpec": {"name": (1, "string")}, "Model": {"normalizer_spec": (3, "NormalizerSpec")}},
 )["Model"]
-
-# No subword has more: SentencePiece learns those of up to 16 characters, of 4 bytes each at most.
-LARGEST_SUBWORD_BYTES = 64
 
 
 class Sentences(NamedTuple):
@@ -41,8 +38,8 @@ class Sentences(NamedTuple):
 class Subwords(tf.Module):
     """One SentencePiece model; its bytes become part of a SavedModel that uses it.
 
-    normal_form: the one of Unicode's that its texts are in, and others are to be compared in: "NFKC" of a model that
-    replaces characters by others of their kind, else "NFC".
+    path: the model's file; normal_form: the one of Unicode's that its texts are in, and others are to be compared in:
+    "NFKC" of a model that replaces characters by others of their kind, else "NFC".
     """
 
     def __init__(self, path: Path):
@@ -53,6 +50,7 @@ class Subwords(tf.Module):
         # default name is the same for all: the second would silently be the first.
         name = f"subwords_{sha256_of(path)}"
         model = path.read_bytes()
+        self.path = path
         self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=model, name=name)
         self.normal_form: NormalForm = "NFKC" if "nfkc" in _Model.FromString(model).normalizer_spec.name else "NFC"
 

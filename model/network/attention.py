@@ -42,16 +42,17 @@ def attend(
     length, annotation units]; projected: U_a h, [batch, source length, alignment units]; exclusion: [batch, source
     length], 0 or EXCLUDED; vector: v_a, [alignment units].
     """
-    batch, length, units = tf.unstack(tf.shape(projected))
+    units = vector.shape[0]
+    batch, length = tf.unstack(tf.shape(exclusion))
     k = tf.shape(query)[0] // tf.maximum(1, batch)
-    hidden = tf.tanh(projected[:, None] + tf.reshape(query, [batch, k, 1, units]))
-    energies = tf.linalg.matvec(tf.reshape(hidden, [-1, vector.shape[0]]), vector)
-    alignment = tf.nn.softmax(tf.reshape(energies, [batch, k, length]) + exclusion[:, None])
+    hidden = tf.tanh(tf.expand_dims(projected, 1) + tf.reshape(query, [batch, k, 1, units]))
+    energies = tf.linalg.matvec(tf.reshape(hidden, [-1, units]), vector)
+    alignment = tf.nn.softmax(tf.reshape(energies, [batch, k, length]) + tf.expand_dims(exclusion, 1))
     context = tf.matmul(alignment, annotations)
     return Attended(
         tf.reshape(context, [-1, annotations.shape[2]]),
         tf.reshape(alignment, [batch * k, length]),
-        tf.reshape(hidden, [batch * k, length, vector.shape[0]]),
+        tf.reshape(hidden, [batch * k, length, units]),
     )
 
 

@@ -29,8 +29,16 @@ class Encoder(Protocol):
 
     def __init__(self, settings: schema.Model, initializers: Initializers, dropouts: Dropouts): ...
 
+    @property
+    def layers(self) -> list[tuple[GRU, ...]]:
+        """The GRUs of every layer: that which reads forward, and that which reads backward where there is one. A layer
+        above the first reads what the one below gives, and adds it to its own states."""
+
     def encode(self, embeddings: tf.Tensor, mask: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """What its decoder reads, and what the decoder's first state is made of, [batch, encoder units]."""
+
+    def encoded(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same, made of what the highest layer gives: [source length, batch, output units]."""
 
 
 class BidirectionalEncoder(keras.layers.Layer):
@@ -55,9 +63,18 @@ class BidirectionalEncoder(keras.layers.Layer):
         for forward, backward in zip(self.upper_forward, self.upper_backward, strict=True):
             inputs = self.dropouts.between_layers(outputs, training)
             outputs += self._read_both_ways(forward, backward, inputs, mask, training)
+        return self.encoded(outputs)
+
+    @property
+    def layers(self) -> list[tuple[GRU, ...]]:
+        """Forward and backward, of every layer."""
+        return [(self.forward, self.backward), *zip(self.upper_forward, self.upper_backward, strict=True)]
+
+    def encoded(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What ``encode`` gives, of the highest layer's outputs [source length, batch, output units]."""
         if self.normalization is not None:
             outputs = self.normalization.normalized(outputs)
-        return tf.transpose(outputs, [1, 0, 2]), outputs[0, :, self.output_units // 2 :]
+        return tf.transpose(outputs, [1, 0, 2]), tf.split(outputs[0], 2, axis=1)[1]
 
     def _read_both_ways(
         self, forward: GRU, backward: GRU, inputs: tf.Tensor, mask: tf.Tensor, training: bool
@@ -83,6 +100,15 @@ class ForwardEncoder(keras.layers.Layer):
         outputs = _read(self.forward, tf.transpose(embeddings, [1, 0, 2]), mask, self.dropouts, training)
         for gru in self.upper_forward:
             outputs += _read(gru, self.dropouts.between_layers(outputs, training), mask, self.dropouts, training)
+        return self.encoded(outputs)
+
+    @property
+    def layers(self) -> list[tuple[GRU, ...]]:
+        """One GRU in every layer."""
+        return [(self.forward,), *((gru,) for gru in self.upper_forward)]
+
+    def encoded(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What ``encode`` gives, of the highest layer's outputs [source length, batch, output units]."""
         summary = outputs[-1] if self.normalization is None else self.normalization.normalized(outputs[-1])
         return summary, summary
 
@@ -105,10 +131,17 @@ def _read(
 
     inputs: [source length, batch, inputs of the GRU]; mask: bool [batch, source length].
     """
-    gate_inputs = gru.gate_inputs(inputs)
-    padding = 1 - tf.cast(tf.transpose(mask), gate_inputs.dtype)
-    closed = tf.constant([CLOSED] * gru.units + [0.0] * 2 * gru.units)
+    gate_inputs = gate_inputs_of(gru, inputs, mask)
     batch = tf.shape(inputs)[1]
     initial = tf.zeros([batch, gru.units], gate_inputs.dtype)
     state_mask = dropouts.state_mask(batch, gru.units, training)
-    return gru.run(gate_inputs + padding[:, :, None] * closed, initial, backward, state_mask)
+    return gru.run(gate_inputs, initial, backward, state_mask)
+
+
+def gate_inputs_of(gru: GRU, inputs: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """W x + b of every gate, [source length, batch, 3 units], which keep the state as it is at padding; arguments as in
+    ``_read``."""
+    gate_inputs = gru.gate_inputs(inputs)
+    padding = 1 - tf.cast(tf.transpose(mask), gate_inputs.dtype)
+    closed = tf.constant([CLOSED] * gru.units + [0.0] * 2 * gru.units)
+    return gate_inputs + tf.expand_dims(padding, 2) * closed

@@ -33,11 +33,15 @@ COLUMNS_MORE = 16
 WORDS_OF_A_PART = 128
 
 
-def fold(network: Network, beam_size: int) -> Folded | Network:
-    """``network`` as a search with so many hypotheses steps through it fastest."""
+def fold(network: Network, beam_size: int, has_table: bool = True) -> Folded | Network:
+    """``network`` as a search with so many hypotheses steps through it fastest; ``has_table``: with a table of words,
+    if that is not too large."""
     if not isinstance(network.decoder, AttentionDecoder):
         return network
-    return Folded(network, beam_size > 1 and network.encoder.output_units >= FEWEST_UNITS_TO_FOLD)
+    settings, vocabulary = network.settings, network.readout.vocabulary_bias.shape[0]
+    values = vocabulary * (3 * settings.decoder_units + 2 * settings.readout_units)
+    folds_context = beam_size > 1 and network.encoder.output_units >= FEWEST_UNITS_TO_FOLD
+    return Folded(network, folds_context, has_table and values <= MOST_VALUES)
 
 
 class FoldedSource(NamedTuple):
@@ -61,8 +65,9 @@ class Folded(tf.Module):
 
     attends = True
 
-    def __init__(self, network: Network, folds_context: bool):
-        """``folds_context``: make the products of the annotations, and none of the contexts."""
+    def __init__(self, network: Network, folds_context: bool, has_table: bool):
+        """``folds_context``: make the products of the annotations, and none of the contexts; ``has_table``: have those
+        of all words ready."""
         super().__init__(name="folded")
         self.network, self.settings = network, network.settings
         decoder, readout = network.decoder, network.readout
@@ -80,14 +85,16 @@ class Folded(tf.Module):
         filling = [[0, 0], [0, -vocabulary % WORDS_OF_A_PART]]
         self._output = _fixed(tf.pad(readout.output_kernel(), filling))
         self._output_bias = _fixed(tf.pad(readout.vocabulary_bias.value, filling[1:], constant_values=-float("inf")))
-        products = 3 * self.settings.decoder_units + 2 * self.settings.readout_units
         self._of_words = None
-        if vocabulary * products <= MOST_VALUES:
+        if has_table:
             self._of_words = _fixed(tf.pad(self._products_of(tf.range(vocabulary)), filling[::-1]))
 
     def read(self, source: tf.Tensor) -> FoldedSource:
         """What the decoder sees of the sentences ``source``, int32 [batch, source length]."""
-        read = cast(Annotated, self.network.read(source))
+        return self.reading(cast(Annotated, self.network.read(source)))
+
+    def reading(self, read: Annotated) -> FoldedSource:
+        """The same, of what the network has read."""
         annotations = read.annotations
         if self._folds_context:
             products = self._of_context.times(annotations)
@@ -124,7 +131,10 @@ class Folded(tf.Module):
         """[C, C_o] c, and c itself where a layer reads it, of what was attended to."""
         if not self._folds_context:
             return self._of_context.times(attended), attended
-        return attended[:, : self._of_context.columns], attended[:, self._of_context.columns :]
+        if not self._needs_context:
+            return attended, attended
+        products, context = tf.split(attended, [self._of_context.columns, -1], axis=1)
+        return products, context
 
 
 class Kernel(tf.Module):
@@ -139,7 +149,7 @@ class Kernel(tf.Module):
     def times(self, left: tf.Tensor) -> tf.Tensor:
         """``left`` [..., rows] times it: [..., columns]."""
         outputs = product(left, tf.convert_to_tensor(self._values))
-        return outputs[..., : self.columns] if self._more else outputs
+        return tf.split(outputs, [self.columns, self._more], axis=-1)[0] if self._more else outputs
 
 
 def _fixed(values: tf.Tensor) -> tf.Variable:

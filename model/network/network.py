@@ -114,9 +114,15 @@ class Network(keras.Model):
     def read(self, source: tf.Tensor, training: bool = False) -> Source:
         """What the decoder sees of the sentences ``source``, int32 [batch, source length]."""
         mask = tf.not_equal(source, PADDING_ID)
-        embeddings = tf.cast(tf.gather(tf.convert_to_tensor(self.source_embeddings), source), tf.float32)
-        embeddings = self.dropouts.embeddings(embeddings, training)
-        encoded, state = self.encoder.encode(embeddings, mask, training)
+        embeddings = self.dropouts.embeddings(self.embedded_source(source), training)
+        return self.reading(*self.encoder.encode(embeddings, mask, training), mask)
+
+    def embedded_source(self, source: tf.Tensor) -> tf.Tensor:
+        """Embeddings of source words: float32 [..., embedding units]."""
+        return tf.cast(tf.gather(tf.convert_to_tensor(self.source_embeddings), source), tf.float32)
+
+    def reading(self, encoded: tf.Tensor, state: tf.Tensor, mask: tf.Tensor) -> Source:
+        """What the decoder sees of what its encoder gives; mask: bool [batch, source length], False at padding."""
         return self.decoder.reading(encoded, mask, self.initial.of(state))
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.search.model import Read, TranslationModel
-from model.search.scores import IMPOSSIBLE, length_power, top_k
+from model.search.scores import IMPOSSIBLE, LEAST, length_power, top_k
 from workspace.layout import END_ID, PADDING_ID
 
 # Sentences that have ended are left out when they are this share of those that are searched for.
@@ -118,7 +118,7 @@ def first_beam(read: Read, longest: tf.Tensor, k: int) -> Beam:
 
 def is_growing(beam: Beam) -> tf.Tensor:
     """Of which sentences a hypothesis grows: bool [sentences]."""
-    return tf.reduce_max(beam.log_probability, axis=1) > IMPOSSIBLE
+    return tf.reduce_max(beam.log_probability, axis=1) > LEAST
 
 
 def advance(
@@ -135,22 +135,22 @@ def advance(
     following = model.step(read, _side_by_side(beam.state), _side_by_side(beam.previous), output_kernel)
     vocabulary = following.logits.shape[1]
     is_silent = np.isin(np.arange(vocabulary), [PADDING_ID, END_ID, *silent])
-    bars = tf.gather(_bars(vocabulary, is_silent), _side_by_side(_which_bar(step, beam)))
-    log_p = tf.nn.log_softmax(following.logits) + (bars + _side_by_side(beam.log_probability)[:, None])
-    best, index = top_k(tf.reshape(log_p, [-1, k * vocabulary]), k)
+    can_follow = tf.gather(_can_follow(vocabulary, is_silent), _side_by_side(_which_of_these(step, beam)))
+    log_p = tf.nn.log_softmax(following.logits) + tf.reshape(beam.log_probability, [-1, 1])
+    best, index = top_k(tf.reshape(tf.where(can_follow, log_p, IMPOSSIBLE), [-1, k * vocabulary]), k)
     parents, words = index // vocabulary, index % vocabulary
 
     def of_parents(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, parents, batch_dims=1)
 
-    are_ended = tf.math.count_nonzero(beam.ended.scores > IMPOSSIBLE, axis=1, keepdims=True, dtype=tf.int32)
+    are_ended = tf.math.count_nonzero(beam.ended.scores > LEAST, axis=1, keepdims=True, dtype=tf.int32)
     best = tf.where(tf.range(k) < k - are_ended, best, IMPOSSIBLE)
-    ends = words == END_ID
+    ends = (words == END_ID) & (best > LEAST)
     scores = tf.where(ends, best / length_power(step + 1, length_normalization), IMPOSSIBLE)
     is_last = tf.range(tf.shape(beam.words)[2]) == step
     grown = beam._replace(
         previous=words,
-        words=tf.where(is_last, words[:, :, None], of_parents(beam.words)),
+        words=tf.where(is_last, tf.expand_dims(words, 2), of_parents(beam.words)),
         has_spoken=of_parents(beam.has_spoken) | tf.gather(~is_silent, words),
         log_probability=tf.where(ends, IMPOSSIBLE, best),
         state=of_parents(tf.reshape(following.state, tf.shape(beam.state))),
@@ -172,18 +172,18 @@ def _side_by_side(values: tf.Tensor) -> tf.Tensor:
 _ANY_WORD, _THE_END, _NO_END, _A_WORD_THAT_SPEAKS = range(4)
 
 
-def _bars(vocabulary: int, silent: np.ndarray) -> np.ndarray:
-    """What is added to the log-probabilities of the next word so that only some can follow: float32 [4, vocabulary]."""
+def _can_follow(vocabulary: int, silent: np.ndarray) -> np.ndarray:
+    """Which words are among them: bool [4, vocabulary]."""
     word = np.arange(vocabulary)
-    barred = np.stack([word == PADDING_ID] * 4)
-    barred[_THE_END] = word != END_ID
-    barred[_NO_END] |= word == END_ID
-    barred[_A_WORD_THAT_SPEAKS] |= silent
-    return np.where(barred, np.float32(IMPOSSIBLE), np.float32(0))
+    can_follow = np.stack([word != PADDING_ID] * 4)
+    can_follow[_THE_END] = word == END_ID
+    can_follow[_NO_END] &= word != END_ID
+    can_follow[_A_WORD_THAT_SPEAKS] &= ~silent
+    return can_follow
 
 
-def _which_bar(step: tf.Tensor, beam: Beam) -> tf.Tensor:
-    """Of ``_bars``, for the next word of each hypothesis: [sentences, k]."""
-    left = (beam.longest - step)[:, None]  # places, that of the end among them
+def _which_of_these(step: tf.Tensor, beam: Beam) -> tf.Tensor:
+    """What can follow each hypothesis: [sentences, k]."""
+    left = tf.expand_dims(beam.longest - step, 1)  # places, that of the end among them
     unspoken = tf.where(left == 2, _A_WORD_THAT_SPEAKS, _NO_END)
     return tf.where(left <= 1, _THE_END, tf.where(beam.has_spoken, _ANY_WORD, unspoken))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 IMPOSSIBLE = -float("inf")
+# No log-probability is less; what is impossible is, also in LiteRT, whose constants are finite.
+LEAST = -1e30
 VALUES_OF_A_PART = 128
 
 
@@ -17,9 +19,9 @@ def top_k(values: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
     if parts <= k:
         best, places = tf.math.top_k(values, k)
         return best, places
-    filling = parts * VALUES_OF_A_PART - values.shape[1]
-    by_part = tf.pad(values, [[0, 0], [0, filling]], constant_values=IMPOSSIBLE)
-    by_part = tf.reshape(by_part, [-1, parts, VALUES_OF_A_PART])
+    if filling := parts * VALUES_OF_A_PART - values.shape[1]:
+        values = tf.pad(values, [[0, 0], [0, filling]], constant_values=IMPOSSIBLE)
+    by_part = tf.reshape(values, [-1, parts, VALUES_OF_A_PART])
     chosen = tf.sort(tf.math.top_k(tf.reduce_max(by_part, axis=2), k).indices)
     best, places = tf.math.top_k(tf.reshape(tf.gather(by_part, chosen, batch_dims=1), [-1, k * VALUES_OF_A_PART]), k)
     part = tf.gather(chosen, places // VALUES_OF_A_PART, batch_dims=1)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Literal, TypeAlias
 
+from model.exported.loading import Signature, load_signatures
 from serving.client.failures import most_texts
 from serving.client.same_model import check_model
 from serving.client.translator import Translator
-from workspace.foreign_lines import foreign_lines_left_out
 from workspace.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
 
 # Of each sentence its translation; None where it is too long.
@@ -22,17 +21,13 @@ Translate: TypeAlias = Callable[[list[str]], list[str | None]]
 
 @dataclass(frozen=True)
 class ModelEngine:
-    """An exported version, loaded in the worker."""
+    """An exported version, loaded in the worker; precision: as in ``load_signatures``."""
 
     path: Path
+    precision: Literal["int8", "float32"] | None = None
 
     def open(self) -> Translate:
-        # Imported by the workers only: a job that asks a server needs no TensorFlow. The text operators
-        # of the graph are there once tensorflow_text is.
-        with foreign_lines_left_out():
-            tf = importlib.import_module("tensorflow")
-            importlib.import_module("tensorflow_text")
-        return functools.partial(_call_in_parts, tf, tf.saved_model.load(str(self.path)))
+        return functools.partial(_call_in_parts, load_signatures(self.path, self.precision)[SIGNATURE])
 
 
 @dataclass(frozen=True)
@@ -55,22 +50,22 @@ class ServerEngine:
         ]
 
 
-def _call_in_parts(tf: Any, model: Any, sentences: list[str]) -> list[str | None]:
+def _call_in_parts(translate: Signature, sentences: list[str]) -> list[str | None]:
     """As ``_call``, of as many sentences at a time as the model takes."""
     try:
-        return _call(tf, model, sentences)
-    except tf.errors.InvalidArgumentError as error:
-        most = most_texts(error.message)
+        return _call(translate, sentences)
+    except Exception as error:
+        most = most_texts(str(error))
         if not most or most >= len(sentences):
             raise
         parts = (sentences[begin : begin + most] for begin in range(0, len(sentences), most))
-        return [translation for part in parts for translation in _call(tf, model, part)]
+        return [translation for part in parts for translation in _call(translate, part)]
 
 
-def _call(tf: Any, model: Any, sentences: list[str]) -> list[str | None]:
-    """The loaded model's translation of some sentences; holding the model, for its signature alone does not."""
-    outputs = model.signatures[SIGNATURE](**{TEXT_INPUT: tf.constant(sentences)})
-    answers = zip(outputs[TRANSLATION_OUTPUT].numpy(), outputs[SCORE_OUTPUT].numpy(), strict=True)
+def _call(translate: Signature, sentences: list[str]) -> list[str | None]:
+    """The loaded model's translation of some sentences."""
+    outputs = translate(**{TEXT_INPUT: sentences})
+    answers = zip(outputs[TRANSLATION_OUTPUT], outputs[SCORE_OUTPUT], strict=True)
     return [None if score == -math.inf else text.decode() for text, score in answers]
 
 

@@ -23,7 +23,7 @@ TEXTS = ["", *(english(number) for number in range(7, 9999, 487)), TOO_LONG, eng
 
 
 def test_both_translators_give_the_same(work: WorkDirectory, server: str) -> None:
-    with rnnsearch.load(work.root) as loaded, rnnsearch.connect(server) as connected:
+    with rnnsearch.load(work.root, precision="float32") as loaded, rnnsearch.connect(server) as connected:
         ours, theirs = loaded.translate(TEXTS), connected.translate(TEXTS)
         assert [each.text for each in ours] == [each.text for each in theirs]
         assert [each.score for each in ours] == pytest.approx([each.score for each in theirs], rel=1e-4)
@@ -53,8 +53,24 @@ def test_both_translators_give_the_same(work: WorkDirectory, server: str) -> Non
         assert scores[-2] == -math.inf
 
 
+def test_the_engine_gives_nearly_the_same(work: WorkDirectory) -> None:
+    with rnnsearch.load(work.root) as loaded, rnnsearch.load(work.root, precision="float32") as exact:
+        ours, theirs = loaded.translate(TEXTS), exact.translate(TEXTS)
+        same = [text == other for text, other in zip(ours, theirs, strict=True)]
+        assert 0 < sum(same) < len(TEXTS)  # what is blank or too long is, and scores are rounded
+        assert sum(each.text == other.text for each, other in zip(ours, theirs, strict=True)) > 0.7 * len(TEXTS)
+        assert [text for text, each in zip(TEXTS, ours, strict=True) if each.too_long] == [TOO_LONG]
+        assert loaded.score(TEXTS, [each.text for each in ours]) == [each.score for each in ours]
+        assert [found[0] for found in loaded.nbest(TEXTS, 2) if found] == [each for each in ours if not each.too_long]
+        aligned = loaded.align(TEXTS)
+        assert [each.translation for each in aligned] == ours
+        assert [each.source for each in aligned] == [[] if text == TOO_LONG else text.split() for text in TEXTS]
+        assert all(sum(row) < 1.001 for each in aligned for row in each.weights)
+
+
 def test_what_is_no_list_of_texts_is_said(work: WorkDirectory, server: str) -> None:
-    for translator in (rnnsearch.load(work.root), rnnsearch.connect(server)):
+    engines = [rnnsearch.load(work.root, precision=precision) for precision in ("int8", "float32")]
+    for translator in (*engines, rnnsearch.connect(server)):
         assert translator.translate([]) == translator.nbest([], 2) == []
         with pytest.raises(rnnsearch.UserError, match="'three' is one text, not a list of texts"):
             translator.translate("three")

@@ -17,9 +17,10 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from model.data.references import read_references
 from model.data.subwords import load_subwords
 from model.evaluation.scores import evaluate
+from model.exported.saved_model import Exported
+from model.exported.version import export
 from model.network.checkpoint import load_best
 from model.network.network import Network
-from model.search.saved_model import Exported, export
 from model.search.translator import TextTranslator
 from model.training.loop import train
 from pipelines.corpora.line_files import FilePair

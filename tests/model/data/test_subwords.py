@@ -10,13 +10,13 @@ import pytest
 import sentencepiece
 import tensorflow as tf
 
-from model.data.subwords import LARGEST_SUBWORD_BYTES, Subwords
+from model.data.subwords import Subwords
 from pipelines.preparation.subwords import train_subwords
 from recipes.data_schema import Subwords as SubwordSettings
 from tests.model.support import TEXTS
 from tests.numbers_corpus import english
 from tests.texts import TEXTS_OF_MANY_SCRIPTS
-from workspace.layout import END_ID, PADDING_ID, UNKNOWN_ID, WorkDirectory
+from workspace.layout import END_ID, LARGEST_SUBWORD_BYTES, PADDING_ID, UNKNOWN_ID, WorkDirectory
 
 
 def test_ids_are_sentencepieces(trained: WorkDirectory) -> None:

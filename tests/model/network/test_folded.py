@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.network import folded
 from model.network.folded import Folded, Kernel, fold
 from model.network.network import Network
 from model.search.beam import beam_search
@@ -16,14 +15,13 @@ from tests.model.support import padded, random_pairs, small_network
 @pytest.mark.parametrize("has_table", [True, False])
 @pytest.mark.parametrize("folds_context", [True, False])
 def test_logits_states_and_alignments_are_those_of_the_network(
-    network: Network, folds_context: bool, has_table: bool, monkeypatch: pytest.MonkeyPatch
+    network: Network, folds_context: bool, has_table: bool
 ) -> None:
     """Of three hypotheses of every sentence, padding and the beginning among the words before."""
     if not network.attends:
         assert fold(network, 6) is network
         return
-    monkeypatch.setattr(folded, "MOST_VALUES", folded.MOST_VALUES if has_table else 0)
-    made = Folded(network, folds_context)
+    made = Folded(network, folds_context, has_table)
     vocabulary = network.readout.vocabulary_bias.shape[0]
     source = padded([source for source, _ in random_pairs(5, seed=1)])
     random = np.random.default_rng(1)
@@ -45,7 +43,7 @@ def test_a_search_finds_the_same_words(network: Network, beam_size: int) -> None
     sources = [source for source, _ in random_pairs(12, seed=2)]
     longest = tf.constant([len(source) + 3 for source in sources])
     expected = beam_search(network, padded(sources), longest, beam_size)
-    made = Folded(network, beam_size > 1) if network.attends else network
+    made = Folded(network, beam_size > 1, has_table=True) if network.attends else network
     given = beam_search(made, padded(sources), longest, beam_size)
     np.testing.assert_array_equal(given.words, expected.words)
     np.testing.assert_allclose(given.scores, expected.scores, atol=1e-5)

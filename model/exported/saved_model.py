@@ -1,13 +1,11 @@
-"""The best checkpoint as a SavedModel that takes and gives text.
+"""A translator as a SavedModel that takes and gives text.
 
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
     nbest(text), score(text, translation), identity(text) and, with attention, align(text): workspace.layout says
     what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
-recipe lies in the version's assets. Beside them are requests that a server answers before it takes any
-(TensorFlow Serving's saved_model_warmup.md), so that no client waits for what is done only once. A version
-appears whole: it is written under a name that servers ignore, then renamed.
+recipe lies in the assets.
 """
 
 from __future__ import annotations
@@ -15,17 +13,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import tensorflow as tf
-from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from model.data.references import read_references, spread_by_length
-from model.search.translator import TextTranslator, Translated, best_translator
-from recipes import schema
-from recipes.stages import EXPORT
+from model.search.translator import TextTranslator, Translated
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
     IDENTITY_SIGNATURE,
-    MODEL_NAME,
     NBEST_SIGNATURE,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
@@ -36,46 +29,15 @@ from workspace.layout import (
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
     WEIGHTS_OUTPUT,
-    WorkDirectory,
 )
-from workspace.marks import Provenance, read_manifest, write_mark
-from workspace.storage import replacing
-
-# Where TensorFlow Serving looks for warm-up requests.
-WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
-WARM_UP_SENTENCES = 8
 
 
-def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
-    """Writes the next version and returns its directory. Raises UserError where nothing is prepared or trained."""
-    manifest = read_manifest(work)
-    translator = best_translator(work, recipe)
-    made_from = EXPORT.made_from(recipe, work)
-    exported = Exported(translator, work.recipe, made_from["weights"])
-    number = max(work.versions(), default=0) + 1
-    with replacing(work.version(number)) as temporary:
-        # Nobody trains an exported model, so it goes without gradients, some of which cannot be saved.
-        without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(exported, str(temporary), signatures=exported.by_signature, options=without_gradients)
-        dev = read_references(work, manifest, "dev").sources
-        _write_warm_up(temporary / WARM_UP, spread_by_length(dev, WARM_UP_SENTENCES))
-        relative = work.provenance(number).relative_to(work.version(number))
-        mark = Provenance(made_from=made_from, tensorflow=tf.__version__)
-        write_mark(temporary / relative, mark, (path for path in temporary.rglob("*") if path.is_file()))
-    return work.version(number)
-
-
-def _write_warm_up(path: Path, sentences: list[str]) -> None:
-    """One record for each request, of one sentence: more would not fit into a server's batches of any size."""
-    path.parent.mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as records:
-        for sentence in sentences:
-            log = PredictionLog()
-            request = log.predict_log.request
-            request.model_spec.name = MODEL_NAME
-            request.model_spec.signature_name = SIGNATURE
-            request.inputs[TEXT_INPUT].CopyFrom(tf.make_tensor_proto([sentence]))
-            records.write(log.SerializeToString())
+def write_saved_model(translator: TextTranslator, recipe: Path, digest: str, directory: Path) -> None:
+    """Writes it into ``directory``; recipe: the resolved one; digest: the SHA-256 of the weights."""
+    exported = Exported(translator, recipe, digest)
+    # Nobody trains an exported model, so it goes without gradients, some of which cannot be saved.
+    without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(exported, str(directory), signatures=exported.by_signature, options=without_gradients)
 
 
 class Exported(tf.Module):

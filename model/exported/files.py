@@ -1,0 +1,54 @@
+"""The files of an engine, in the directory ``engine/`` of a version's ``assets.extra``, and what engine.json says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from workspace.layout import Side
+from workspace.storage import read_json, write_json
+
+Precision: TypeAlias = Literal["int8", "float32"]
+
+ANNOTATIONS = "annotations.tflite"
+SEARCH = "search.tflite"
+FORCED = "forced.tflite"
+MARK = "engine.json"
+
+
+def layer_inputs(number: int) -> str:
+    """What makes the inputs of a layer of the encoder; the first is 1."""
+    return f"layer-{number}.inputs.tflite"
+
+
+def layer_step(number: int) -> str:
+    """What makes its next states."""
+    return f"layer-{number}.step.tflite"
+
+
+def subword_model(side: Side) -> str:
+    return f"{side}.model"
+
+
+class EngineMark(NamedTuple):
+    """What the engine must know besides the models; the last five as ``recipes.schema.Search`` has them."""
+
+    precision: Precision
+    attends: bool
+    layers: int
+    beam_size: int
+    length_normalization: float
+    max_length_ratio: float
+    max_length_extra: int
+    max_source_length: int
+
+    def write(self, directory: Path) -> None:
+        write_json(directory / MARK, self._asdict())
+
+
+def read_engine_mark(directory: Path) -> EngineMark | None:
+    """None where there is no engine."""
+    try:
+        return EngineMark(**read_json(directory / MARK))
+    except TypeError:
+        return None

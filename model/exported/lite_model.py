@@ -1,0 +1,156 @@
+"""An exported version on a CPU without TensorFlow: what the signatures of its SavedModel answer, by its engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import sentencepiece
+
+from model.exported.engine import Engine, Found
+from model.exported.files import read_engine_mark, subword_model
+from workspace.errors import UserError
+from workspace.layout import (
+    ALIGN_SIGNATURE,
+    ALIGNMENT_OUTPUT,
+    END_ID,
+    LARGEST_SUBWORD_BYTES,
+    NBEST_SIGNATURE,
+    SCORE_OUTPUT,
+    SCORE_SIGNATURE,
+    SIDES,
+    SIGNATURE,
+    SOURCE_SUBWORDS_OUTPUT,
+    TARGET_SUBWORDS_OUTPUT,
+    TRANSLATION_OUTPUT,
+)
+
+IMPOSSIBLE = -float("inf")
+# What a signature gives, by name, each with one row for every text.
+Outputs: TypeAlias = dict[str, list[Any]]
+
+
+class LiteModel:
+    """The engine in ``directory``. It may be shared between threads: each has models of its own."""
+
+    def __init__(self, directory: Path):
+        """Raises UserError where it is not whole."""
+        mark = read_engine_mark(directory)
+        try:
+            if mark is None:
+                raise ValueError
+            self._idle = [Engine(directory, mark)]
+            self._source, self._target = (
+                sentencepiece.SentencePieceProcessor(model_file=str(directory / subword_model(side))) for side in SIDES
+            )
+        except (OSError, ValueError) as error:
+            raise UserError(f"{directory} is no whole engine; remove the version, and export again") from error
+        self._directory, self._mark = directory, mark
+        self.signatures: dict[str, Callable[..., Outputs]] = {
+            SIGNATURE: self._translate,
+            NBEST_SIGNATURE: self._nbest,
+            SCORE_SIGNATURE: self._score,
+        }
+        if mark.attends:
+            self.signatures[ALIGN_SIGNATURE] = self._align
+
+    def _translate(self, text: Sequence[str]) -> Outputs:
+        return {name: [of_text[0] for of_text in outputs] for name, outputs in self._nbest(text).items()}
+
+    def _nbest(self, text: Sequence[str]) -> Outputs:
+        sources = [self._ids(one) for one in text]
+        return self._translated(sources, self._found(sources))
+
+    def _align(self, text: Sequence[str]) -> Outputs:
+        sources = [self._ids(one) for one in text]
+        found = self._found(sources)
+        translated = self._translated(sources, found)
+        read = [source or [] for source in sources]
+        best = [_without_end(words[0]) for words in found.words]
+        with self._engine() as engine:
+            alignment = engine.force(read, best).alignment
+        return {
+            **{name: [of_text[0] for of_text in outputs] for name, outputs in translated.items()},
+            SOURCE_SUBWORDS_OUTPUT: _pieces(self._source, read, alignment.shape[2]),
+            TARGET_SUBWORDS_OUTPUT: _pieces(self._target, best, alignment.shape[1]),
+            ALIGNMENT_OUTPUT: list(alignment),
+        }
+
+    def _score(self, text: Sequence[str], translation: Sequence[str]) -> Outputs:
+        """As ``model.search.translator.TextTranslator.score``."""
+        sources = [self._ids(one) for one in text]
+        found = self._translated(sources, self._found(sources))
+        targets = [self._target.encode(one) for one in translation]
+        most = 2 * max(1, self._longest(self._mark.max_source_length))
+        fits = [len(target) <= most for target in targets]
+        with self._engine() as engine:
+            forced = engine.force(
+                [source or [] for source in sources],
+                [target if fit else [] for target, fit in zip(targets, fits, strict=True)],
+            )
+        scores = []
+        for row, (source, target, fit) in enumerate(zip(sources, targets, fits, strict=True)):
+            texts, of_found = found[TRANSLATION_OUTPUT][row], found[SCORE_OUTPUT][row]
+            those = [score for one, score in zip(texts, of_found, strict=True) if one == translation[row].encode()]
+            score = forced.log_probability[row] / (len(target) + 1) ** self._mark.length_normalization
+            if source is None:
+                scores.append(IMPOSSIBLE)
+            else:
+                scores.append(max(those, default=float(score) if fit else IMPOSSIBLE))
+        return {SCORE_OUTPUT: scores}
+
+    def _ids(self, text: str) -> list[int] | None:
+        """The subwords of a text; None where there are too many, as ``model.data.subwords.Subwords.ids`` has it."""
+        longest, encoded = self._mark.max_source_length, text.encode("utf-8", errors="replace")
+        if len(encoded.strip()) > longest * LARGEST_SUBWORD_BYTES:
+            return None
+        ids = self._source.encode(encoded.decode())
+        return ids if len(ids) <= longest else None
+
+    def _longest(self, length: int) -> int:
+        """The most subwords, without the end, of a translation of so many: in float32, as the SavedModel has it."""
+        return int(np.float32(length) * np.float32(self._mark.max_length_ratio)) + self._mark.max_length_extra
+
+    def _found(self, sources: Sequence[list[int] | None]) -> Found:
+        """What the search finds; of a blank text, and of one that is too long, the end alone."""
+        longest = [max(2, self._longest(len(source)) + 1) if source else 1 for source in sources]
+        with self._engine() as engine:
+            return engine.search([source or [] for source in sources], longest)
+
+    def _translated(self, sources: Sequence[list[int] | None], found: Found) -> Outputs:
+        """Texts and scores of all of a beam, k for each."""
+        outputs: Outputs = {TRANSLATION_OUTPUT: [], SCORE_OUTPUT: []}
+        for source, words, scores in zip(sources, found.words, found.scores, strict=True):
+            if source:
+                texts = [self._target.decode(_without_end(hypothesis)).encode() for hypothesis in words]
+                outputs[SCORE_OUTPUT].append(scores.tolist())
+            else:
+                texts = [b""] * len(words)
+                outputs[SCORE_OUTPUT].append([IMPOSSIBLE if source is None else 0.0, *[IMPOSSIBLE] * (len(words) - 1)])
+            outputs[TRANSLATION_OUTPUT].append(texts)
+        return outputs
+
+    @contextlib.contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        """One that no other thread uses meanwhile."""
+        try:
+            engine = self._idle.pop()
+        except IndexError:
+            engine = Engine(self._directory, self._mark)
+        yield engine
+        self._idle.append(engine)
+
+
+def _without_end(words: np.ndarray) -> list[int]:
+    return [word for word in words.tolist() if word > END_ID]
+
+
+def _pieces(
+    subwords: sentencepiece.SentencePieceProcessor, rows: Sequence[list[int]], length: int
+) -> list[list[bytes]]:
+    """The subwords of every row with its end, as the model has them, then empty ones up to ``length``."""
+    pieces = [[piece.encode() for piece in subwords.id_to_piece([*row, END_ID])] for row in rows]
+    return [row + [b""] * (length - len(row)) for row in pieces]

@@ -1,0 +1,63 @@
+"""An exported version loaded into this process: by its engine on a CPU where it has one, else by TensorFlow."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from model.exported.files import Precision, read_engine_mark
+from workspace.errors import UserError
+from workspace.foreign_lines import foreign_lines_left_out, has_gpu, warnings_left_out
+from workspace.layout import engine_of
+
+# Lists of texts, by the names of a signature's inputs -> lists of as many answers, by the names of its outputs.
+Signature: TypeAlias = Callable[..., dict[str, Sequence[Any]]]
+
+
+def load_signatures(version: Path, precision: Precision | None = None) -> dict[str, Signature]:
+    """The signatures in the directory of a version, by name; threads may share them.
+
+    precision: "int8" for the engine, "float32" for the SavedModel; without it the engine on a CPU, if there is one.
+    Texts come out in UTF-8. Raises UserError where the version has no such thing, or is not whole.
+    """
+    engine = engine_of(version)
+    has_engine = read_engine_mark(engine) is not None
+    if precision == "int8" and not has_engine:
+        raise UserError(f"{version} has no engine in int8, for its translations were worse; use float32")
+    can_run = importlib.util.find_spec("ai_edge_litert") is not None
+    if precision == "int8" or (precision is None and has_engine and can_run and not has_gpu()):
+        return load_engine(engine)
+    return _of_saved_model(version)
+
+
+def load_engine(directory: Path) -> dict[str, Signature]:
+    """The signatures of the engine there, likewise."""
+    with foreign_lines_left_out("ai_edge_litert"):
+        return dict(importlib.import_module("model.exported.lite_model").LiteModel(directory).signatures)
+
+
+def _of_saved_model(version: Path) -> dict[str, Signature]:
+    with foreign_lines_left_out():
+        tf = importlib.import_module("tensorflow")
+        importlib.import_module("tensorflow_text")  # what the operators of the graph are in
+    try:
+        # Of whoever trains a loaded model, who gets no gradients of it.
+        with warnings_left_out():
+            model = tf.saved_model.load(str(version))
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(f"{version} is no whole SavedModel; remove it, and export again") from error
+
+    # A signature alone would not keep the variables of its model alive.
+    def answer(model: Any, name: str, **inputs: Sequence[str]) -> dict[str, Sequence[Any]]:
+        # What UTF-8 cannot have becomes a question mark, as in the client.
+        given = {
+            input_name: tf.constant([text.encode("utf-8", errors="replace") for text in texts], tf.string)
+            for input_name, texts in inputs.items()
+        }
+        return {output: values.numpy() for output, values in model.signatures[name](**given).items()}
+
+    return {name: functools.partial(answer, model, name) for name in model.signatures}

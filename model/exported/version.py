@@ -1,0 +1,110 @@
+"""The best checkpoint as the next version in export/: for servers and, where it is as good, an engine for CPUs.
+
+    saved_model.pb, variables/, assets/               the SavedModel (model.exported.saved_model)
+    assets.extra/tf_serving_warmup_requests           what a server answers before it takes requests
+    assets.extra/engine/                              the engine in int8 (model.exported.litert_model)
+    assets.extra/provenance.json                      the mark: what it was made from, and how good both are
+
+A server ignores what it does not know in assets.extra. A version appears whole: it is written under a name that
+servers ignore, then renamed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import sacrebleu
+import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from model.data.references import References, read_references, spread_by_length
+from model.evaluation.measures import NAMES, bleu_with, measure_of, score
+from model.exported.litert_model import write_litert_model
+from model.exported.loading import load_engine
+from model.exported.saved_model import write_saved_model
+from model.search.translator import TextTranslator, best_translator, translate_all
+from recipes import schema
+from recipes.stages import EXPORT
+from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from workspace.marks import EngineScores, Provenance, read_manifest, write_mark
+from workspace.progress import progress_bar
+from workspace.storage import replacing
+
+# Where TensorFlow Serving looks for warm-up requests (its saved_model_warmup.md).
+WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
+WARM_UP_SENTENCES = 8
+# How much less BLEU, or chrF, the engine may have on the dev set, of which so many sentences are translated by both.
+TOLERANCE = 0.3
+GATE_SENTENCES = 500
+
+
+def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
+    """Writes the next version and returns its directory. Raises UserError where nothing is prepared or trained."""
+    manifest = read_manifest(work)
+    translator = best_translator(work, recipe)
+    made_from = EXPORT.made_from(recipe, work)
+    dev = read_references(work, manifest, "dev")
+    number = max(work.versions(), default=0) + 1
+    with replacing(work.version(number)) as temporary:
+        write_saved_model(translator, work.recipe, made_from["weights"], temporary)
+        _write_warm_up(temporary / WARM_UP, spread_by_length(dev.sources, WARM_UP_SENTENCES))
+        engine = temporary / work.engine(number).relative_to(work.version(number))
+        scores = _write_engine_if_as_good(translator, recipe, dev, engine)
+        relative = work.provenance(number).relative_to(work.version(number))
+        mark = Provenance(made_from=made_from, tensorflow=tf.__version__, engine=scores)
+        write_mark(temporary / relative, mark, (path for path in temporary.rglob("*") if path.is_file()))
+    return work.version(number)
+
+
+def _write_engine_if_as_good(
+    translator: TextTranslator, recipe: schema.Recipe, dev: References, directory: Path
+) -> EngineScores:
+    """Writes the engine, translates with it and with the translator, and removes it where it is worse."""
+    directory.mkdir(parents=True)
+    write_litert_model(translator, directory, "int8")
+    translate = load_engine(directory)[SIGNATURE]
+    rows = sorted(range(len(dev.sources)), key=lambda row: len(dev.sources[row]))
+    rows = rows[:: -(-len(rows) // GATE_SENTENCES)]
+    sources, targets = ([side[row] for row in rows] for side in dev)
+    with progress_bar(2 * len(rows), "comparing int8 with float32", "sentence") as bar:
+        in_float32 = [text for text, _ in translate_all(translator, sources, bar)]
+        in_int8 = []
+        size = recipe.search.batch_sentences
+        for begin in range(0, len(sources), size):
+            found = translate(**{TEXT_INPUT: sources[begin : begin + size]})[TRANSLATION_OUTPUT]
+            in_int8 += [text.decode("utf-8", errors="replace") for text in found]
+            bar.update(len(found))
+    measure, _ = measure_of(recipe, dev.targets)
+    metric = bleu_with(measure.tokenize) if measure.best_by != "chrf" else sacrebleu.metrics.CHRF()
+    form = translator.target_subwords.normal_form
+    float32, int8 = (score(metric, texts, targets, form).score for texts in (in_float32, in_int8))
+    scores = EngineScores(
+        measure="chrf" if measure.best_by == "chrf" else "bleu",
+        sentences=len(rows),
+        float32=float32,
+        int8=int8,
+        holds=int8 >= float32 - TOLERANCE,
+    )
+    if not scores.holds:
+        shutil.rmtree(directory)
+        print(
+            f"warning: int8 has {NAMES[scores.measure]} {int8:.2f} on the dev set and float32 {float32:.2f}, so that "
+            "this version has no engine for CPUs; TensorFlow translates in its place",
+            file=sys.stderr,
+        )
+    return scores
+
+
+def _write_warm_up(path: Path, sentences: list[str]) -> None:
+    """One record for each request, of one sentence: more would not fit into a server's batches of any size."""
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as records:
+        for sentence in sentences:
+            log = PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name = MODEL_NAME
+            request.model_spec.signature_name = SIGNATURE
+            request.inputs[TEXT_INPUT].CopyFrom(tf.make_tensor_proto([sentence]))
+            records.write(log.SerializeToString())

@@ -1,0 +1,150 @@
+"""The engine without TensorFlow, against the translator that it was made of."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.data.subwords import load_subwords
+from model.exported.files import SEARCH, Precision
+from model.exported.lite_model import LiteModel
+from model.exported.litert_model import write_litert_model
+from model.network.network import Network
+from model.search.translator import TextTranslator
+from tests.model.support import TEXTS, TINY
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+
+# Blank ones, one that is too long, and one of unknown characters among them.
+GIVEN = [*TEXTS, "", " \t ", "seven " * 90, "七百二十三", TEXTS[0]]
+SEARCH_SETTINGS = {"max_source_length": 60, "length_normalization": 0.7, "max_length_ratio": 1.3}
+OTHERS: dict[str, dict[str, Any]] = {
+    "rnnsearch": {},
+    "rnnsearch-options": {
+        "readout_state": "previous",
+        "tied_embeddings": "target",
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "layer_norm": True,
+    },
+    "rnnencdec-options": {"architecture": "rnnencdec", "encoder_layers": 2, "decoder_layers": 2},
+}
+
+
+def translator_of(work: WorkDirectory, beam_size: int, **settings: Any) -> TextTranslator:
+    """Of a network with weights large enough to matter, which ends its sentences."""
+    subwords = load_subwords(work, joint=True)
+    source, target = subwords
+    network = Network(TINY.model.model_copy(update=settings), source.vocabulary, target.vocabulary, seed=1)
+    random = np.random.default_rng(3)
+    for weight in network.trainable_variables:
+        weight.assign(random.normal(0, 0.3, weight.shape))
+    search = TINY.search.model_copy(update={"beam_size": beam_size, **SEARCH_SETTINGS})
+    return TextTranslator(network, subwords, search)
+
+
+def lite_model(translator: TextTranslator, directory: Path, precision: Precision) -> LiteModel:
+    directory.mkdir()
+    write_litert_model(translator, directory, precision)
+    return LiteModel(directory)
+
+
+@pytest.fixture(scope="module")
+def rounded(trained: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) -> tuple[TextTranslator, LiteModel]:
+    translator = translator_of(trained, 3)
+    return translator, lite_model(translator, tmp_path_factory.mktemp("engines") / "int8", "int8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_in_float32_every_signature_answers_as_the_graph(
+    trained: WorkDirectory, tmp_path: Path, name: str, beam_size: int
+) -> None:
+    translator = translator_of(trained, beam_size, **OTHERS[name])
+    model = lite_model(translator, tmp_path / "engine", "float32")
+    texts = tf.constant(GIVEN)
+    found, best = model.signatures["nbest"](GIVEN), model.signatures["serving_default"](GIVEN)
+    expected = translator.n_best(texts)
+    np.testing.assert_array_equal(np.array(found["translation"]), expected.text)
+    np.testing.assert_allclose(found["score"], expected.score, rtol=1e-4)
+    assert best["translation"] == [row[0] for row in found["translation"]]
+    assert best["score"] == [row[0] for row in found["score"]]
+    own = [row[-1].decode() for row in found["translation"]]
+    for translations in (own, GIVEN):
+        scores = model.signatures["score"](GIVEN, translations)["score"]
+        np.testing.assert_allclose(scores, translator.score(texts, tf.constant(translations)), rtol=1e-4)
+    assert ("align" in model.signatures) == translator.model.attends
+    if translator.model.attends:
+        aligned, as_given = translator.align(texts), model.signatures["align"](GIVEN)
+        for row in range(len(GIVEN)):
+            weights = aligned.alignment[row].numpy()
+            target = sum(piece != b"" for piece in aligned.target_subwords[row].numpy())
+            source = sum(piece != b"" for piece in aligned.source_subwords[row].numpy())
+            assert as_given["target_subwords"][row][:target] == aligned.target_subwords[row].numpy()[:target].tolist()
+            assert as_given["source_subwords"][row][:source] == aligned.source_subwords[row].numpy()[:source].tolist()
+            np.testing.assert_allclose(
+                as_given["alignment"][row][:target, :source], weights[:target, :source], atol=1e-4
+            )
+
+
+def test_in_int8_given_translations_are_nearly_as_likely(rounded: tuple[TextTranslator, LiteModel]) -> None:
+    """Weights of random size make every word's probability differ more than those of a trained network would."""
+    translator, model = rounded
+    translations = TEXTS[::-1]
+    log_p, words = translator.log_probability(tf.constant(TEXTS), tf.constant(translations))
+    expected = log_p.numpy() / words.numpy() ** SEARCH_SETTINGS["length_normalization"]
+    given = model.signatures["score"](TEXTS, translations)["score"]
+    assert expected.std() > 0.5
+    np.testing.assert_allclose(given, expected, atol=0.1)
+
+
+def test_what_it_found_it_scores_alike(rounded: tuple[TextTranslator, LiteModel]) -> None:
+    _, model = rounded
+    found = model.signatures["nbest"](TEXTS)
+    for place in range(3):
+        kept = [row for row in range(len(TEXTS)) if found["score"][row][place] > -math.inf]
+        translations = [found["translation"][row][place].decode() for row in kept]
+        scores = model.signatures["score"]([TEXTS[row] for row in kept], translations)["score"]
+        assert all(score >= found["score"][row][place] for score, row in zip(scores, kept, strict=True))
+        if place == 0:
+            assert scores == [found["score"][row][0] for row in kept]
+
+
+def test_no_answer_depends_on_what_is_in_the_batch(rounded: tuple[TextTranslator, LiteModel]) -> None:
+    """Nor on the thread."""
+    _, model = rounded
+    together = model.signatures["nbest"](GIVEN)
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        alone = list(threads.map(lambda text: model.signatures["nbest"]([text]), GIVEN))
+    for row, answer in enumerate(alone):
+        assert answer["translation"][0] == together["translation"][row]
+        np.testing.assert_allclose(answer["score"][0], together["score"][row], rtol=1e-5)
+
+
+def test_no_texts_at_all(rounded: tuple[TextTranslator, LiteModel]) -> None:
+    _, model = rounded
+    assert model.signatures["serving_default"]([]) == {"translation": [], "score": []}
+
+
+def test_a_damaged_engine_is_told(rounded: tuple[TextTranslator, LiteModel], tmp_path: Path) -> None:
+    translator, _ = rounded
+    with pytest.raises(UserError, match="export again"):
+        LiteModel(tmp_path)
+    lite_model(translator, tmp_path / "engine", "int8")
+    (tmp_path / "engine" / SEARCH).write_bytes(b"half")
+    with pytest.raises(UserError, match=r"engine is no whole engine; remove the version, and export again"):
+        LiteModel(tmp_path / "engine")
+
+
+def test_it_needs_no_tensorflow() -> None:
+    code = "import sys, model.exported.lite_model; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,51 @@
+"""Whether an exported version gets an engine, and what loads it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from model.exported import version
+from model.exported.loading import load_signatures
+from tests.model.support import TEXTS, TINY
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory, engine_of
+from workspace.marks import Provenance, find_mark
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_there_is_an_engine_where_it_is_as_good(
+    trained: WorkDirectory,
+    tmp_path: Path,
+    holds: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without one TensorFlow translates, and who asks for it is told."""
+    work = WorkDirectory(tmp_path / "run")
+    shutil.copytree(trained.root, work.root)
+    shutil.rmtree(work.export, ignore_errors=True)
+    if not holds:
+        monkeypatch.setattr(version, "TOLERANCE", -101.0)
+    path = version.export(work, TINY)
+    mark = find_mark(work, Provenance)
+    assert mark is not None
+    assert mark.engine.holds == engine_of(path).exists() == holds
+    assert mark.engine.sentences > 0
+    assert any("engine/" in name for name in mark.left) == holds
+    said = capsys.readouterr().err
+    assert ("this version has no engine for CPUs" in said) != holds
+    translations = load_signatures(path)["serving_default"](text=TEXTS)["translation"]
+    in_float32 = load_signatures(path, "float32")["serving_default"](text=TEXTS)["translation"]
+    if holds:
+        in_int8 = load_signatures(path, "int8")["serving_default"](text=TEXTS)
+        assert list(translations) == list(in_int8["translation"])
+        assert isinstance(in_int8["score"], list)  # TensorFlow gives arrays
+    else:
+        assert list(translations) == list(in_float32)
+        with pytest.raises(UserError, match="has no engine in int8"):
+            load_signatures(path, "int8")
