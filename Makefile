@@ -50,7 +50,7 @@ road := $(run) recipes.run --work "$$WORK" $(if $(RECIPE),--recipe "$$RECIPE") $
 export PYTHONUNBUFFERED = 1
 
 .PHONY: help environment train prepare clean-report bible-editions evaluate export summary tensorboard serve translate quality \
-	bench-train bench-serve settings test test-fast lint format clean current valid-variables
+	bench-train bench-search bench-serve settings test test-fast lint format clean current valid-variables
 .DEFAULT_GOAL := help
 # Or an interrupted make would delete them, whole as they are.
 .PRECIOUS: $(ready) $(tools)
@@ -125,6 +125,10 @@ quality: train ## train, and BLEU also as papers on Multi30k have it: RECIPE=mul
 
 bench-train: current ## how fast the network trains on SRC= TGT=, on one core and on two
 	@exec $(run) benchmarks.training --source "$$SRC" --target "$$TGT" $(debug)
+
+bench-search: current ## how fast search translates on one core; CTRANSLATE2= OPENNMT= JOEYNMT= the Pythons of environments with these, to compare
+	@exec $(run) benchmarks.search $(if $(CTRANSLATE2),--ctranslate2 "$$CTRANSLATE2") $(if $(OPENNMT),--opennmt "$$OPENNMT") \
+		$(if $(JOEYNMT),--joeynmt "$$JOEYNMT") $(debug)
 
 bench-serve: current ## how fast the server answers, by itself and with many clients: WORK= a finished run
 	@exec $(run) benchmarks.serving "$$WORK" $(debug)

@@ -23,6 +23,7 @@ RUNNERS = (
     *("DataflowRunner", "PortableRunner", "PrismRunner", "SparkRunner"),
 )
 FILES = ("SRC", "TGT", "DEV_SRC", "DEV_TGT", "TEST_SRC", "TEST_TGT")
+PEERS = ("CTRANSLATE2", "OPENNMT", "JOEYNMT")
 # What each variable takes: one of some words, a whole number in a range, or, where it is None, any text.
 VARIABLES: dict[str, Sequence[str] | range | None] = {
     "RECIPE": None,
@@ -44,6 +45,7 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
     "TESTS": None,
     "DEBUG": None,
     "PYTHON": None,
+    **dict.fromkeys(PEERS),
 }
 # What each target uses beside PYTHON and DEBUG. A run is named by its recipe, its work directory or its corpus.
 _RUN = {"RECIPE", "WORK", *FILES}
@@ -59,6 +61,7 @@ USED: dict[str, set[str]] = {
     "serve": _RUN | {"PORT", "REST_PORT"},
     "translate": _RUN | _BEAM | {"TEXT", "IN", "OUT", "SERVER", "PORT"},
     "bench-train": {"SRC", "TGT"},
+    "bench-search": {*PEERS},
     "bench-serve": _RUN,
     **{target: {"TESTS"} for target in ("test", "test-fast")},
     **{target: set() for target in ("environment", "current", "bible-editions", "settings", "lint", "format", "clean")},
@@ -130,9 +133,10 @@ def check_values(values: Mapping[str, str]) -> None:
     _check_addresses(values)
     if values.get("WORKERS") and values.get("STRATEGY") in ("one", "mirrored", "tpu"):
         raise UserError(f"WORKERS= and STRATEGY={values['STRATEGY']} exclude one another; give one of them")
-    python = values.get("PYTHON", "")
-    if python and shutil.which(python) is None:
-        raise UserError(f"PYTHON={python}: no such command; give the name or the path of one")
+    for name in ("PYTHON", *PEERS):
+        python = values.get(name, "")
+        if python and shutil.which(python) is None:
+            raise UserError(f"{name}={python}: no such command; give the name or the path of one")
 
 
 def _check_addresses(values: Mapping[str, str]) -> None:

@@ -133,7 +133,7 @@ def test_what_a_target_uses_is_what_its_commands_have() -> None:
     rules = re.findall(r"^([a-z-]+): (.*?)(?: ##.*)?\n((?:\t.*\n|ifdef.*\n|else\n|endif\n)*)", MAKEFILE, re.MULTILINE)
 
     def named(text: str) -> set[str]:
-        found = set(re.findall(r"\$\$?[({]?([A-Z][A-Z_]+)\b", text)) & set(VARIABLES)
+        found = set(re.findall(r"\$\$?[({]?([A-Z][A-Z_0-9]+)\b", text)) & set(VARIABLES)
         return found.union(*(named(values.pop(name)) for name in re.findall(r"\$\((\w+)", text) if name in values))
 
     everything = dict(values)
@@ -186,8 +186,9 @@ def test_values_that_are_taken(tmp_path: Path) -> None:
     recipe.touch()
     for name, value in {"RECIPE": str(recipe), "RUNNER": "my.module.Runner", "WORKERS": "", "PYTHON": "sh"}.items():
         check_values({name: value})
-    with pytest.raises(UserError, match=r"^PYTHON=python2\.99: no such command"):
-        check_values({"PYTHON": "python2.99"})
+    for name in ("PYTHON", "OPENNMT"):
+        with pytest.raises(UserError, match=rf"^{name}=python2\.99: no such command"):
+            check_values({name: "python2.99"})
 
 
 def test_targets_lack_what_they_cannot_do_without() -> None:
@@ -329,7 +330,7 @@ def test_no_supported_python_is_a_sentence(clone: Path, tmp_path: Path) -> None:
 
 
 def test_the_variables_are_those_of_the_makefile(clone: Path) -> None:
-    used = set(re.findall(r"\$\$?[({]?([A-Z][A-Z_]+)\b", MAKEFILE)) - {
+    used = set(re.findall(r"\$\$?[({]?([A-Z][A-Z_0-9]+)\b", MAKEFILE)) - {
         "GIVEN",
         "TARGETS",
         "MAKECMDGOALS",
