@@ -24,6 +24,8 @@ class Source(NamedTuple):
 WAYS = {
     "SavedModel's graph": Source("rnnsearch", "folded"),
     "the network unfolded": Source("rnnsearch", "unfolded"),
+    "LiteRT, float32": Source("litert", "float32"),
+    "LiteRT, int8": Source("litert", "int8"),
     "CTranslate2, float32": Source("ctranslate2_transformer", "float32", "ctranslate2"),
     "CTranslate2, int8": Source("ctranslate2_transformer", "int8", "ctranslate2"),
     "OpenNMT-tf": Source("opennmt_rnn", "float32", "opennmt"),

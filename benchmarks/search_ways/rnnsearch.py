@@ -21,14 +21,19 @@ BIAS_OF_END = -50.0
 
 def way(kind: str) -> Way:
     """``folded`` as an exported model has it, or ``unfolded`` as it is trained."""
-    network = Network(schema.Model.model_validate(SIZES), VOCABULARY, VOCABULARY, SEED)
-    bias = network.readout.vocabulary_bias
-    bias.assign(tf.tensor_scatter_nd_update(bias.value, [[END_ID]], [BIAS_OF_END]))
+    network = random_network()
 
     def translator(beam: int) -> Translate:
         return in_graph(fold(network, beam) if kind == "folded" else network, beam)
 
     return Way(f"TensorFlow {tf.__version__}", network.count_params(), translator)
+
+
+def random_network() -> Network:
+    network = Network(schema.Model.model_validate(SIZES), VOCABULARY, VOCABULARY, SEED)
+    bias = network.readout.vocabulary_bias
+    bias.assign(tf.tensor_scatter_nd_update(bias.value, [[END_ID]], [BIAS_OF_END]))
+    return network
 
 
 def in_graph(model: Any, beam: int) -> Translate:

@@ -17,7 +17,7 @@ from model.exported.files import ANNOTATIONS, FORCED, SEARCH, EngineMark, layer_
 from workspace.layout import END_ID, PADDING_ID
 
 # Lengths are filled up to a multiple: every other length of a batch costs as much as some steps.
-LENGTHS_APART = 8
+LENGTHS_APART = 4
 # As in model.search.beam and model.search.scores.
 SHARE_TO_LEAVE_OUT = 1 / 8
 LEAST = -1e30

@@ -16,7 +16,7 @@ depends on others; the rest is float32 (TensorFlow's converter, dynamic range qu
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ from model.network.gru import GRU
 from model.network.network import Network
 from model.search.beam import Beam, Hypotheses, advance
 from model.search.translator import TextTranslator
+from recipes import schema
 from workspace.foreign_lines import warnings_left_out
 from workspace.layout import PADDING_ID, SIDES
 from workspace.storage import replacing
@@ -50,15 +51,20 @@ def write_litert_model(translator: TextTranslator, directory: Path, precision: P
     if not isinstance(model, Folded | Network):
         raise TypeError(f"{type(model).__name__} is no network")
     network = model if isinstance(model, Network) else model.network
-    # A table of words would be rounded more than the matrices are, row by row.
-    model = fold(network, translator.search.beam_size, has_table=False)
-    _write_encoder(network, directory, precision)
-    read = _write_annotations(model, network, directory, precision)
-    _write_search(model, translator, read, directory, precision)
-    _write_forced(model, read, directory, precision)
+    write_functions(network, translator.search, translator.target_subwords.silent, directory, precision)
     for side, subwords in zip(SIDES, (translator.source_subwords, translator.target_subwords), strict=True):
         shutil.copyfile(subwords.path, directory / subword_model(side))
-    search = translator.search
+
+
+def write_functions(
+    network: Network, search: schema.Search, silent: Sequence[int], directory: Path, precision: Precision
+) -> None:
+    """All but the subwords, for who begins with ids; silent: as in ``model.search.beam.beam_search``."""
+    model = fold(network, search.beam_size, table=None)
+    _write_encoder(network, directory, precision)
+    read = _write_annotations(model, network, directory, precision)
+    _write_search(fold(network, search.beam_size, table=precision), search, silent, read, directory, precision)
+    _write_forced(model, read, directory, precision)
     EngineMark(
         precision,
         network.attends,
@@ -109,10 +115,14 @@ def _write_annotations(model: Folded | Network, network: Network, directory: Pat
 
 
 def _write_search(
-    model: Folded | Network, translator: TextTranslator, read: Any, directory: Path, precision: Precision
+    model: Folded | Network,
+    search: schema.Search,
+    silent: Sequence[int],
+    read: Any,
+    directory: Path,
+    precision: Precision,
 ) -> None:
     """``read``: what the decoder reads, symbolically."""
-    search, silent = translator.search, translator.target_subwords.silent
     k, units = search.beam_size, read.initial_state.shape[1]
 
     def spec(*shape: int | None, dtype: tf.DType = tf.float32) -> tf.TensorSpec:

@@ -11,7 +11,7 @@ The matrices it multiplies with are laid out so that a core's cache holds them w
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 import tensorflow as tf
 
@@ -33,15 +33,20 @@ COLUMNS_MORE = 16
 WORDS_OF_A_PART = 128
 
 
-def fold(network: Network, beam_size: int, has_table: bool = True) -> Folded | Network:
-    """``network`` as a search with so many hypotheses steps through it fastest; ``has_table``: with a table of words,
-    if that is not too large."""
+# What a table of words has: with int8 every row is rounded to 8 bits, and has a scale of its own.
+Table: TypeAlias = Literal["float32", "int8"]
+UNIT_OF_SCALES = 2.0**-20
+
+
+def fold(network: Network, beam_size: int, table: Table | None = "float32") -> Folded | Network:
+    """``network`` as a search with so many hypotheses steps through it fastest; the table is left out if it would be
+    too large."""
     if not isinstance(network.decoder, AttentionDecoder):
         return network
     settings, vocabulary = network.settings, network.readout.vocabulary_bias.shape[0]
     values = vocabulary * (3 * settings.decoder_units + 2 * settings.readout_units)
     folds_context = beam_size > 1 and network.encoder.output_units >= FEWEST_UNITS_TO_FOLD
-    return Folded(network, folds_context, has_table and values <= MOST_VALUES)
+    return Folded(network, folds_context, table if values <= MOST_VALUES else None)
 
 
 class FoldedSource(NamedTuple):
@@ -65,9 +70,9 @@ class Folded(tf.Module):
 
     attends = True
 
-    def __init__(self, network: Network, folds_context: bool, has_table: bool):
-        """``folds_context``: make the products of the annotations, and none of the contexts; ``has_table``: have those
-        of all words ready."""
+    def __init__(self, network: Network, folds_context: bool, table: Table | None):
+        """``folds_context``: make the products of the annotations, and none of the contexts; ``table``: have those of
+        all words ready."""
         super().__init__(name="folded")
         self.network, self.settings = network, network.settings
         decoder, readout = network.decoder, network.readout
@@ -85,9 +90,17 @@ class Folded(tf.Module):
         filling = [[0, 0], [0, -vocabulary % WORDS_OF_A_PART]]
         self._output = _fixed(tf.pad(readout.output_kernel(), filling))
         self._output_bias = _fixed(tf.pad(readout.vocabulary_bias.value, filling[1:], constant_values=-float("inf")))
-        self._of_words = None
-        if has_table:
-            self._of_words = _fixed(tf.pad(self._products_of(tf.range(vocabulary)), filling[::-1]))
+        self._of_words: tf.Variable | None = None
+        self._scales: tf.Variable | None = None
+        if table:
+            of_words = tf.pad(self._products_of(tf.range(vocabulary)), filling[::-1])
+            if table == "int8":
+                # Whole numbers: LiteRT's converter would round float32 to 8 bits.
+                largest = tf.reduce_max(tf.abs(of_words), axis=1, keepdims=True)
+                scales = tf.cast(tf.math.ceil(largest / 127 / UNIT_OF_SCALES), tf.int32) + 1
+                of_words = tf.cast(tf.round(of_words / (tf.cast(scales, tf.float32) * UNIT_OF_SCALES)), tf.int8)
+                self._scales = _fixed(scales)
+            self._of_words = _fixed(of_words)
 
     def read(self, source: tf.Tensor) -> FoldedSource:
         """What the decoder sees of the sentences ``source``, int32 [batch, source length]."""
@@ -113,8 +126,7 @@ class Folded(tf.Module):
         query, of_gates = tf.split(self._of_state.times(first), [self.settings.alignment_units, 2 * units], axis=1)
         attended = attend(query, read.annotations, read.projected, read.exclusion, vector)
         of_context, context = self._of_context_and_context(attended.context)
-        of_word = self._products_of(previous) if self._of_words is None else tf.gather(self._of_words, previous)
-        gate_inputs, pieces = tf.split(of_word + of_context, [3 * units, -1], axis=1)
+        gate_inputs, pieces = tf.split(self._looked_up(previous) + of_context, [3 * units, -1], axis=1)
         now = step_after(first, first, gate_inputs, of_gates, self._candidate.times).state
         decoded, following = network.upper_decoder.step(Decoded(now, first, context, attended.alignment), upper)
         pieces += product(network.readout_state(decoded), tf.convert_to_tensor(network.readout.state_kernel))
@@ -126,6 +138,16 @@ class Folded(tf.Module):
         embedded = self.network.embedded(words)
         of_readout = product(embedded, tf.convert_to_tensor(self.network.readout.embedding_kernel))
         return tf.concat([self._decoder.gru.gate_inputs(embedded), of_readout], axis=1)
+
+    def _looked_up(self, words: tf.Tensor) -> tf.Tensor:
+        """The same, from the table where there is one."""
+        if self._of_words is None:
+            return self._products_of(words)
+        of_words = tf.gather(self._of_words, words)
+        if self._scales is None:
+            return of_words
+        scales = tf.cast(tf.gather(self._scales, words), tf.float32) * UNIT_OF_SCALES
+        return tf.cast(of_words, tf.float32) * scales
 
     def _of_context_and_context(self, attended: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """[C, C_o] c, and c itself where a layer reads it, of what was attended to."""

@@ -1,1 +1,1 @@
-"""From a text to its translation: beam search, what is known of given translations, the SavedModel."""
+"""From a text to its translation: beam search, and what is known of given translations."""
