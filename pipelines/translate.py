@@ -11,9 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from workspace.command import command_parser, run_command, starting_up
-from workspace.errors import UserError, as_given, check_installed
-from workspace.foreign_lines import has_gpu
-from workspace.layout import WorkDirectory, engine_of
+from workspace.errors import UserError, as_given
+from workspace.layout import WorkDirectory
 
 
 def main(arguments: list[str]) -> None:
@@ -41,17 +40,13 @@ def main(arguments: list[str]) -> None:
         parser.error("neither --work nor --server is given; give one, to say what translates")
     work = WorkDirectory(options.work) if options.work else None
     model = _newest_version(work) if work and not options.server else None
-    if model:
-        by_engine = options.precision != "float32" and engine_of(model).exists() and not has_gpu()
-        check_installed("ai_edge_litert" if by_engine else "tensorflow")
     with starting_up():
         from pipelines.runners.options import ready_runner
         from pipelines.translation.engines import ModelEngine, ServerEngine
         from pipelines.translation.job import translate_file
         from serving.client.answers import check_all_translated
     engine = ModelEngine(model, options.precision) if model else ServerEngine(options.server, work)
-    if isinstance(engine, ServerEngine):
-        engine.check()
+    engine.check()
     with ready_runner(flags) as beam_options:
         lines, too_long = translate_file(options.input, options.output.resolve(), engine, beam_options)
     print(f"translated {lines:,} lines into {options.output}")

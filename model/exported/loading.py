@@ -14,6 +14,8 @@ from workspace.errors import UserError
 from workspace.foreign_lines import foreign_lines_left_out, has_gpu, warnings_left_out
 from workspace.layout import engine_of
 
+ENGINE_PACKAGE, TENSORFLOW = "ai_edge_litert", "tensorflow"
+
 # Lists of texts, by the names of a signature's inputs -> lists of as many answers, by the names of its outputs.
 Signature: TypeAlias = Callable[..., dict[str, Sequence[Any]]]
 
@@ -24,25 +26,32 @@ def load_signatures(version: Path, precision: Precision | None = None) -> dict[s
     precision: "int8" for the engine, "float32" for the SavedModel; without it the engine on a CPU, if there is one.
     Texts come out in UTF-8. Raises UserError where the version has no such thing, or is not whole.
     """
-    engine = engine_of(version)
-    has_engine = read_engine_mark(engine) is not None
+    if package_for(version, precision) == ENGINE_PACKAGE:
+        return load_engine(engine_of(version))
+    return _of_saved_model(version)
+
+
+def package_for(version: Path, precision: Precision | None) -> str:
+    """The package that ``load_signatures`` would load the version with. Raises UserError as it does."""
+    has_engine = read_engine_mark(engine_of(version)) is not None
     if precision == "int8" and not has_engine:
         raise UserError(f"{version} has no engine in int8, for its translations were worse; use float32")
-    can_run = importlib.util.find_spec("ai_edge_litert") is not None
-    if precision == "int8" or (precision is None and has_engine and can_run and not has_gpu()):
-        return load_engine(engine)
-    return _of_saved_model(version)
+    if precision is None and has_engine:
+        # On a GPU, TensorFlow where it is there, and on a CPU where there is nothing else.
+        here = [package for package in (ENGINE_PACKAGE, TENSORFLOW) if importlib.util.find_spec(package)]
+        return (here[-1] if has_gpu() else here[0]) if here else ENGINE_PACKAGE
+    return ENGINE_PACKAGE if precision == "int8" else TENSORFLOW
 
 
 def load_engine(directory: Path) -> dict[str, Signature]:
     """The signatures of the engine there, likewise."""
-    with foreign_lines_left_out("ai_edge_litert"):
+    with foreign_lines_left_out(ENGINE_PACKAGE):
         return dict(importlib.import_module("model.exported.lite_model").LiteModel(directory).signatures)
 
 
 def _of_saved_model(version: Path) -> dict[str, Signature]:
     with foreign_lines_left_out():
-        tf = importlib.import_module("tensorflow")
+        tf = importlib.import_module(TENSORFLOW)
         importlib.import_module("tensorflow_text")  # what the operators of the graph are in
     try:
         # Of whoever trains a loaded model, who gets no gradients of it.

@@ -6,7 +6,7 @@ The same equations as in ``model.network.decoder`` and ``model.network.readout``
     [C, C_o] h_j              once a sentence, where a beam has several hypotheses that share it
     [W_a, U_z, U_r] s_i       side by side, in one product
 
-The matrices it multiplies with are laid out so that a core's cache holds them well (``_laid_out``).
+The matrices it multiplies with are laid out so that a core's cache holds them well (``Kernel``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ COLUMNS_OF_A_PAGE = 1024
 COLUMNS_MORE = 16
 # As model.search.scores.top_k wants them, so that it need not copy the logits of every step to have them so.
 WORDS_OF_A_PART = 128
-
 
 # What a table of words has: with int8 every row is rounded to 8 bits, and has a scale of its own.
 Table: TypeAlias = Literal["float32", "int8"]

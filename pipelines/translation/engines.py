@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from model.exported.loading import Signature, load_signatures
+from model.exported.loading import Signature, load_signatures, package_for
 from serving.client.failures import most_texts
 from serving.client.same_model import check_model
 from serving.client.translator import Translator
+from workspace.errors import check_installed
 from workspace.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
 
 # Of each sentence its translation; None where it is too long.
@@ -25,6 +26,10 @@ class ModelEngine:
 
     path: Path
     precision: Literal["int8", "float32"] | None = None
+
+    def check(self) -> None:
+        """Raises UserError where the version is not there in this precision, or not what it is loaded with."""
+        check_installed(package_for(self.path, self.precision))
 
     def open(self) -> Translate:
         return functools.partial(_call_in_parts, load_signatures(self.path, self.precision)[SIGNATURE])

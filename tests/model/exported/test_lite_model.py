@@ -145,6 +145,7 @@ def test_a_damaged_engine_is_told(rounded: tuple[TextTranslator, LiteModel], tmp
         LiteModel(tmp_path / "engine")
 
 
+@pytest.mark.slow
 def test_it_needs_no_tensorflow() -> None:
     code = "import sys, model.exported.lite_model; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

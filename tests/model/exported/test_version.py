@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from model.exported import version
-from model.exported.loading import load_signatures
+from model.exported import loading, version
+from model.exported.files import EngineMark
+from model.exported.loading import load_signatures, package_for
 from tests.model.support import TEXTS, TINY
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory, engine_of
@@ -49,3 +50,22 @@ def test_there_is_an_engine_where_it_is_as_good(
         assert list(translations) == list(in_float32)
         with pytest.raises(UserError, match="has no engine in int8"):
             load_signatures(path, "int8")
+
+
+def test_what_loads_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine where there is one, but TensorFlow for a GPU; and what is installed rather than what is not."""
+    directory = engine_of(tmp_path)
+    assert package_for(tmp_path, None) == package_for(tmp_path, "float32") == "tensorflow"
+    directory.mkdir(parents=True)
+    EngineMark("int8", True, 1, 6, 1.0, 2.0, 10, 500).write(directory)
+    for has_gpu, missing, package in [
+        (False, "", "ai_edge_litert"),
+        (True, "", "tensorflow"),
+        (True, "tensorflow", "ai_edge_litert"),
+        (False, "ai_edge_litert", "tensorflow"),
+    ]:
+        monkeypatch.setattr(loading, "has_gpu", lambda has_gpu=has_gpu: has_gpu)
+        monkeypatch.setattr("importlib.util.find_spec", lambda name, missing=missing: None if name == missing else name)
+        assert package_for(tmp_path, None) == package
+        assert package_for(tmp_path, "int8") == "ai_edge_litert"
+        assert package_for(tmp_path, "float32") == "tensorflow"
