@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# How the names end of what is not yet whole.
+PARTIAL = ".partial"
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -19,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     On any exception, Ctrl-C included, the temporary is removed and what stood at ``path`` still stands.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     before = path.with_name(f".{path.name}.{os.getpid()}.before")
     # What a killed process of the same id left: in a container the id is always the same.
     remove(temporary)

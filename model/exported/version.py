@@ -30,7 +30,7 @@ from recipes.stages import EXPORT
 from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
 from workspace.marks import EngineScores, Provenance, read_manifest, write_mark
 from workspace.progress import progress_bar
-from workspace.storage import replacing
+from workspace.storage import PARTIAL, remove, replacing
 
 # Where TensorFlow Serving looks for warm-up requests (its saved_model_warmup.md).
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -41,12 +41,18 @@ GATE_SENTENCES = 500
 
 
 def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
-    """Writes the next version and returns its directory. Raises UserError where nothing is prepared or trained."""
+    """Writes the next version and returns its directory; nobody else may be at it.
+
+    Raises UserError where nothing is prepared or trained.
+    """
     manifest = read_manifest(work)
     translator = best_translator(work, recipe)
     made_from = EXPORT.made_from(recipe, work)
     dev = read_references(work, manifest, "dev")
     number = max(work.versions(), default=0) + 1
+    # Of exports that were killed; a model is large.
+    for left_over in work.export.glob(f".*{PARTIAL}"):
+        remove(left_over)
     with replacing(work.version(number)) as temporary:
         write_saved_model(translator, work.recipe, made_from["weights"], temporary)
         _write_warm_up(temporary / WARM_UP, spread_by_length(dev.sources, WARM_UP_SENTENCES))
