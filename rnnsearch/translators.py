@@ -8,8 +8,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
+from model.exported.files import Precision
+from model.exported.loading import load_signatures
 from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
 from serving.client.answers import TextTooLongError, Translation, best_of_beam
@@ -37,7 +39,6 @@ BATCH_SENTENCES = 32
 CALLS_AT_ONCE = 8  # of a sentence each
 
 Answer = TypeVar("Answer")
-Precision: TypeAlias = Literal["int8", "float32"]
 
 
 class Translator(abc.ABC):
@@ -119,8 +120,6 @@ class LoadedTranslator(Translator):
     def __init__(self, path: Path, precision: Precision | None):
         self._path = path
         with user_errors():
-            from model.exported.loading import load_signatures  # noqa: PLC0415
-
             self._signatures = load_signatures(path, precision)
         self._is_closed = False
 

@@ -83,32 +83,27 @@ class LiteModel:
         """As ``model.search.translator.TextTranslator.score``."""
         sources = [self._ids(one) for one in text]
         found = self._translated(sources, self._found(sources))
-        targets = [self._target.encode(one) for one in translation]
-        most = 2 * max(1, self._longest(self._mark.max_source_length))
-        fits = [len(target) <= most for target in targets]
+        longest = 2 * max(1, self._longest(self._mark.max_source_length))
+        targets = [_subwords(self._target, one, longest) for one in translation]
         with self._engine() as engine:
-            forced = engine.force(
-                [source or [] for source in sources],
-                [target if fit else [] for target, fit in zip(targets, fits, strict=True)],
-            )
+            forced = engine.force([source or [] for source in sources], [target or [] for target in targets])
         scores = []
-        for row, (source, target, fit) in enumerate(zip(sources, targets, fits, strict=True)):
+        for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
             texts, of_found = found[TRANSLATION_OUTPUT][row], found[SCORE_OUTPUT][row]
-            those = [score for one, score in zip(texts, of_found, strict=True) if one == translation[row].encode()]
-            score = forced.log_probability[row] / (len(target) + 1) ** self._mark.length_normalization
-            if source is None:
+            given = _utf8(translation[row])
+            those = [score for one, score in zip(texts, of_found, strict=True) if one == given and score > IMPOSSIBLE]
+            if source is None or (target is None and not those):
                 scores.append(IMPOSSIBLE)
+            elif those:
+                scores.append(max(those))
             else:
-                scores.append(max(those, default=float(score) if fit else IMPOSSIBLE))
+                words = len(target or []) + 1  # with the end
+                scores.append(float(forced.log_probability[row] / words**self._mark.length_normalization))
         return {SCORE_OUTPUT: scores}
 
     def _ids(self, text: str) -> list[int] | None:
-        """The subwords of a text; None where there are too many, as ``model.data.subwords.Subwords.ids`` has it."""
-        longest, encoded = self._mark.max_source_length, text.encode("utf-8", errors="replace")
-        if len(encoded.strip()) > longest * LARGEST_SUBWORD_BYTES:
-            return None
-        ids = self._source.encode(encoded.decode())
-        return ids if len(ids) <= longest else None
+        """The subwords of a text; None where there are too many."""
+        return _subwords(self._source, text, self._mark.max_source_length)
 
     def _longest(self, length: int) -> int:
         """The most subwords, without the end, of a translation of so many: in float32, as the SavedModel has it."""
@@ -142,6 +137,20 @@ class LiteModel:
             engine = Engine(self._directory, self._mark)
         yield engine
         self._idle.append(engine)
+
+
+def _subwords(model: sentencepiece.SentencePieceProcessor, text: str, longest: int) -> list[int] | None:
+    """None where there are more than ``longest``, as ``model.data.subwords.Subwords.ids`` has it."""
+    encoded = _utf8(text)
+    if len(encoded.strip()) > longest * LARGEST_SUBWORD_BYTES:
+        return None
+    ids = model.encode(encoded.decode())
+    return ids if len(ids) <= longest else None
+
+
+def _utf8(text: str) -> bytes:
+    """What UTF-8 cannot have becomes a question mark, as in the client."""
+    return text.encode("utf-8", errors="replace")
 
 
 def _without_end(words: np.ndarray) -> list[int]:

@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
+from model.exported.files import Precision
 from model.exported.loading import Signature, load_signatures, package_for
 from serving.client.failures import most_texts
 from serving.client.same_model import check_model
@@ -25,7 +26,7 @@ class ModelEngine:
     """An exported version, loaded in the worker; precision: as in ``load_signatures``."""
 
     path: Path
-    precision: Literal["int8", "float32"] | None = None
+    precision: Precision | None = None
 
     def check(self) -> None:
         """Raises UserError where the version is not there in this precision, or not what it is loaded with."""
@@ -59,7 +60,7 @@ def _call_in_parts(translate: Signature, sentences: list[str]) -> list[str | Non
     """As ``_call``, of as many sentences at a time as the model takes."""
     try:
         return _call(translate, sentences)
-    except Exception as error:
+    except Exception as error:  # TensorFlow's are not known here, where an engine translates without it
         most = most_texts(str(error))
         if not most or most >= len(sentences):
             raise

@@ -25,6 +25,8 @@ from workspace.layout import WorkDirectory
 
 # Blank ones, one that is too long, and one of unknown characters among them.
 GIVEN = [*TEXTS, "", " \t ", "seven " * 90, "七百二十三", TEXTS[0]]
+# What UTF-8 cannot have, and what is not even looked at.
+UNUSUAL = ["two\ud800", "seven " * 2000]
 SEARCH_SETTINGS = {"max_source_length": 60, "length_normalization": 0.7, "max_length_ratio": 1.3}
 OTHERS: dict[str, dict[str, Any]] = {
     "rnnsearch": {},
@@ -128,6 +130,14 @@ def test_no_answer_depends_on_what_is_in_the_batch(rounded: tuple[TextTranslator
     for row, answer in enumerate(alone):
         assert answer["translation"][0] == together["translation"][row]
         np.testing.assert_allclose(answer["score"][0], together["score"][row], rtol=1e-5)
+
+
+def test_unusual_texts_and_translations_are_scored_as_others(rounded: tuple[TextTranslator, LiteModel]) -> None:
+    _, model = rounded
+    score = model.signatures["score"]
+    assert score(["one", "one"], UNUSUAL)["score"] == score(["one", "one"], ["two?", UNUSUAL[1]])["score"]
+    assert score(["one"], UNUSUAL[1:])["score"] == score(UNUSUAL[1:], ["one"])["score"] == [-math.inf]
+    assert score(UNUSUAL[:1], ["one"]) == score(["two?"], ["one"])
 
 
 def test_no_texts_at_all(rounded: tuple[TextTranslator, LiteModel]) -> None:

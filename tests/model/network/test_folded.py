@@ -9,6 +9,7 @@ import tensorflow as tf
 from model.network.folded import Folded, Kernel, Table, fold
 from model.network.network import Network
 from model.search.beam import beam_search
+from model.search.scores import VALUES_OF_A_PART
 from tests.model.support import padded, random_pairs, small_network
 
 
@@ -35,6 +36,7 @@ def test_logits_states_and_alignments_are_those_of_the_network(
     tolerance = 0.05 if table == "int8" else 1e-5
     np.testing.assert_allclose(given.logits[:, :vocabulary], expected.logits, atol=tolerance)
     assert np.all(given.logits[:, vocabulary:] == -np.inf)
+    assert given.logits.shape[1] % VALUES_OF_A_PART == 0  # so that the search copies none of them
     np.testing.assert_allclose(given.state, expected.state, atol=tolerance)
     np.testing.assert_allclose(given.alignment, expected.alignment, atol=1e-5)
 
