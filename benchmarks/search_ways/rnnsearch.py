@@ -41,7 +41,7 @@ def in_graph(model: Any, beam: int) -> Translate:
         autograph=False, input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
     )
     def search(source: tf.Tensor, longest: tf.Tensor) -> Any:
-        return beam_search(model, source, longest, beam)
+        return beam_search(model, source, longest, schema.Search(beam_size=beam))
 
     def translate(batch: Sequence[Sequence[int]]) -> None:
         source = np.pad(np.array(batch, np.int32), [(0, 0), (0, 1)], constant_values=END_ID)

@@ -144,7 +144,7 @@ def _write_search(
         read_here = type(read)(*(values[name] for name in read._fields))
         ended = Hypotheses(values.pop("ended_words"), values.pop("ended_scores"))
         beam = Beam(**{name: values[name] for name in Beam._fields if name in values}, ended=ended)
-        beam = advance(model, read_here, model.output_kernel(), step, beam, search.length_normalization, silent)
+        beam = advance(model, read_here, model.output_kernel(), step, beam, search, silent)
         return beam[1:]
 
     _convert(advanced, {"step": tf.TensorSpec([], tf.int32), **specs}, directory / SEARCH, precision)

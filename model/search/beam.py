@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from model.search.model import Read, TranslationModel
 from model.search.scores import IMPOSSIBLE, LEAST, length_power, top_k
+from recipes import schema
 from workspace.layout import END_ID, PADDING_ID
 
 # Sentences that have ended are left out when they are this share of those that are searched for.
@@ -57,18 +58,17 @@ def beam_search(
     model: TranslationModel,
     source: tf.Tensor,
     longest: tf.Tensor,
-    beam_size: int,
-    length_normalization: float = 1.0,
+    settings: schema.Search,
     silent: Sequence[int] = (),
 ) -> Hypotheses:
     """The ``beam_size`` best hypotheses; with one it is greedy search, the likeliest word at every step.
 
-    source: int32 [batch, source length]; longest: int32 [batch], ≥ 1; silent: words that say nothing by themselves, as
-    the end of sentence does not. A hypothesis of nothing else is found only where ``longest`` is 1, which leaves no
-    place for a word.
+    source: int32 [batch, source length]; longest: int32 [batch], ≥ 1; settings: those of how hypotheses are chosen and
+    scored; silent: words that say nothing by themselves, as the end of sentence does not. A hypothesis of nothing else
+    is found only where ``longest`` is 1, which leaves no place for a word.
     """
     read, output_kernel = model.read(source), model.output_kernel()
-    beam = first_beam(read, longest, beam_size)
+    beam = first_beam(read, longest, settings.beam_size)
 
     def search_on(
         step: tf.Tensor, sentences: tf.Tensor, read: Read, beam: Beam, found: Hypotheses
@@ -79,7 +79,7 @@ def beam_search(
             lambda _, beam: tf.math.count_nonzero(is_growing(beam), dtype=tf.int32) > enough,
             lambda step, beam: (
                 step + 1,
-                advance(model, read, output_kernel, step, beam, length_normalization, silent),
+                advance(model, read, output_kernel, step, beam, settings, silent),
             ),
             (step, beam),
         )
@@ -127,35 +127,60 @@ def advance(
     output_kernel: tf.Tensor,
     step: tf.Tensor,
     beam: Beam,
-    length_normalization: float,
+    settings: schema.Search,
     silent: Sequence[int],
 ) -> Beam:
     """Every hypothesis with one word more, of which ``step`` are there; arguments as in ``beam_search``."""
-    k = beam.log_probability.shape[1]
+    log_p, state = continuations(model, read, output_kernel, step, beam, silent)
+    k, vocabulary = log_p.shape[1:]
+    best, index = top_k(tf.reshape(log_p, [-1, k * vocabulary]), k)
+    return grown(beam, step, best, index // vocabulary, index % vocabulary, state, settings, silent)
+
+
+def continuations(
+    model: TranslationModel, read: Read, output_kernel: tf.Tensor, step: tf.Tensor, beam: Beam, silent: Sequence[int]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """log p of every hypothesis with every word after it, [sentences, k, vocabulary], minus infinity where it cannot
+    follow; and the state after the hypothesis, [sentences, k, units]."""
     following = model.step(read, _side_by_side(beam.state), _side_by_side(beam.previous), output_kernel)
     vocabulary = following.logits.shape[1]
-    is_silent = np.isin(np.arange(vocabulary), [PADDING_ID, END_ID, *silent])
-    can_follow = tf.gather(_can_follow(vocabulary, is_silent), _side_by_side(_which_of_these(step, beam)))
+    can_follow = tf.gather(_can_follow(vocabulary, silent), _side_by_side(_which_of_these(step, beam)))
     log_p = tf.nn.log_softmax(following.logits) + tf.reshape(beam.log_probability, [-1, 1])
-    best, index = top_k(tf.reshape(tf.where(can_follow, log_p, IMPOSSIBLE), [-1, k * vocabulary]), k)
-    parents, words = index // vocabulary, index % vocabulary
+    log_p = tf.where(can_follow, log_p, IMPOSSIBLE)
+    k = beam.log_probability.shape[1]
+    return tf.reshape(log_p, [-1, k, vocabulary]), tf.reshape(following.state, tf.shape(beam.state))
+
+
+def grown(
+    beam: Beam,
+    step: tf.Tensor,
+    log_probability: tf.Tensor,
+    parents: tf.Tensor,
+    words: tf.Tensor,
+    state: tf.Tensor,
+    settings: schema.Search,
+    silent: Sequence[int],
+) -> Beam:
+    """The beam of the chosen continuations, best first: log_probability, the hypotheses (``parents``) that they
+    continue, and ``words``, all [sentences, k]. Those that end are set aside, and the beam narrows by as many."""
+    k = log_probability.shape[1]
 
     def of_parents(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, parents, batch_dims=1)
 
     are_ended = tf.math.count_nonzero(beam.ended.scores > LEAST, axis=1, keepdims=True, dtype=tf.int32)
-    best = tf.where(tf.range(k) < k - are_ended, best, IMPOSSIBLE)
-    ends = (words == END_ID) & (best > LEAST)
-    scores = tf.where(ends, best / length_power(step + 1, length_normalization), IMPOSSIBLE)
+    log_probability = tf.where(tf.range(k) < k - are_ended, log_probability, IMPOSSIBLE)
+    ends = (words == END_ID) & (log_probability > LEAST)
+    scores = tf.where(ends, log_probability / length_power(step + 1, settings.length_normalization), IMPOSSIBLE)
     is_last = tf.range(tf.shape(beam.words)[2]) == step
-    grown = beam._replace(
+    beam = beam._replace(
         previous=words,
         words=tf.where(is_last, tf.expand_dims(words, 2), of_parents(beam.words)),
-        has_spoken=of_parents(beam.has_spoken) | tf.gather(~is_silent, words),
-        log_probability=tf.where(ends, IMPOSSIBLE, best),
-        state=of_parents(tf.reshape(following.state, tf.shape(beam.state))),
+        has_spoken=of_parents(beam.has_spoken) | ~tf.reduce_any(words[:, :, None] == _silent(silent), axis=2),
+        log_probability=tf.where(ends, IMPOSSIBLE, log_probability),
+        state=of_parents(state),
     )
-    return grown._replace(ended=_best_of(beam.ended, Hypotheses(grown.words, scores)))
+    return beam._replace(ended=_best_of(beam.ended, Hypotheses(beam.words, scores)))
 
 
 def _best_of(ended: Hypotheses, new: Hypotheses) -> Hypotheses:
@@ -172,13 +197,18 @@ def _side_by_side(values: tf.Tensor) -> tf.Tensor:
 _ANY_WORD, _THE_END, _NO_END, _A_WORD_THAT_SPEAKS = range(4)
 
 
-def _can_follow(vocabulary: int, silent: np.ndarray) -> np.ndarray:
+def _silent(silent: Sequence[int]) -> np.ndarray:
+    """All words that say nothing."""
+    return np.array([PADDING_ID, END_ID, *silent], np.int32)
+
+
+def _can_follow(vocabulary: int, silent: Sequence[int]) -> np.ndarray:
     """Which words are among them: bool [4, vocabulary]."""
     word = np.arange(vocabulary)
     can_follow = np.stack([word != PADDING_ID] * 4)
     can_follow[_THE_END] = word == END_ID
     can_follow[_NO_END] &= word != END_ID
-    can_follow[_A_WORD_THAT_SPEAKS] &= ~silent
+    can_follow[_A_WORD_THAT_SPEAKS] &= ~np.isin(word, _silent(silent))
     return can_follow
 
 

@@ -118,8 +118,7 @@ class TextTranslator(tf.Module):
         longest += self.search.max_length_extra + 1
         # Of a word and the end at least; of the end alone where there is nothing to translate.
         longest = tf.where(sentences.lengths > 0, tf.maximum(2, longest), 1)
-        beam_size, exponent = self.search.beam_size, self.search.length_normalization
-        return beam_search(self.model, sentences.ids, longest, beam_size, exponent, self.target_subwords.silent)
+        return beam_search(self.model, sentences.ids, longest, self.search, self.target_subwords.silent)
 
     def _longest(self, source_length: int) -> int:
         """The most subwords, without the end, of a translation of so many."""

@@ -10,6 +10,7 @@ from model.network.folded import Folded, Kernel, Table, fold
 from model.network.network import Network
 from model.search.beam import beam_search
 from model.search.scores import VALUES_OF_A_PART
+from recipes.schema import Search
 from tests.model.support import padded, random_pairs, small_network
 
 
@@ -46,9 +47,9 @@ def test_a_search_finds_the_same_words(network: Network, beam_size: int) -> None
     """Also where a beam is wider than the vocabulary, of which there are words then that never follow."""
     sources = [source for source, _ in random_pairs(12, seed=2)]
     longest = tf.constant([len(source) + 3 for source in sources])
-    expected = beam_search(network, padded(sources), longest, beam_size)
+    expected = beam_search(network, padded(sources), longest, Search(beam_size=beam_size))
     made = Folded(network, beam_size > 1, table="float32") if network.attends else network
-    given = beam_search(made, padded(sources), longest, beam_size)
+    given = beam_search(made, padded(sources), longest, Search(beam_size=beam_size))
     np.testing.assert_array_equal(given.words, expected.words)
     np.testing.assert_allclose(given.scores, expected.scores, atol=1e-5)
 

@@ -17,6 +17,7 @@ from model.network.network import Network, Next
 from model.search.beam import Hypotheses, beam_search
 from model.search.forced import forced_decoding
 from model.search.scores import top_k
+from recipes.schema import Search
 from tests.model import reference
 from tests.model.support import padded, random_pairs
 from workspace.layout import END_ID, PADDING_ID
@@ -121,7 +122,8 @@ def assert_same(ours: list[Any], theirs: list[Any]) -> None:
 @pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0])
 def test_wide_beam_finds_what_enumeration_finds(seed: int, exponent: float, silent: tuple[int, ...]) -> None:
     toy, longest = Toy(seed, sentences=3), tf.constant([3, 1, 2])
-    hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, 40, exponent, silent)
+    settings = Search(beam_size=40, length_normalization=exponent)
+    hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, settings, silent)
     for sentence in range(3):
         expected = every_sentence(toy, sentence, int(longest[sentence]), exponent, silent)
         assert_same(found(hypotheses, sentence), expected)
@@ -134,7 +136,7 @@ def test_something_is_said_however_likely_the_end_is(k: int) -> None:
     toy.table[:, :, END_ID] += 30
     toy.table[:, :, silent] += 15
     longest = tf.constant([4, 3, 2])
-    hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, k, 1.0, silent)
+    hypotheses = beam_search(toy, tf.fill([3, 2], END_ID), longest, Search(beam_size=k), silent)
     for sentence in range(3):
         ours = found(hypotheses, sentence)
         assert ours
@@ -149,7 +151,8 @@ def test_something_is_said_however_likely_the_end_is(k: int) -> None:
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_narrow_beam_is_the_plain_one(seed: int, k: int, silent: tuple[int, ...]) -> None:
     toy, longest = Toy(seed, sentences=4), tf.constant([4, 2, 3, 4])
-    hypotheses = beam_search(toy, tf.fill([4, 2], END_ID), longest, k, 0.7, silent)
+    settings = Search(beam_size=k, length_normalization=0.7)
+    hypotheses = beam_search(toy, tf.fill([4, 2], END_ID), longest, settings, silent)
     for sentence in range(4):
         assert_same(found(hypotheses, sentence), plain_beam(toy, sentence, int(longest[sentence]), k, 0.7, silent))
 
@@ -209,7 +212,7 @@ def searcher(network: Network, k: int) -> Callable[[list[list[int]]], Hypotheses
         input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)], autograph=False
     )
     def search(source: tf.Tensor, longest: tf.Tensor) -> Hypotheses:
-        return beam_search(network, source, longest, k)
+        return beam_search(network, source, longest, Search(beam_size=k))
 
     return lambda sources: search(padded(sources), tf.constant([2 * len(source) + 3 for source in sources]))
 
