@@ -10,8 +10,8 @@ its mean over a single position is hard to beat.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -68,20 +68,28 @@ def beam_search(
     is found only where ``longest`` is 1, which leaves no place for a word.
     """
     read, output_kernel = model.read(source), model.output_kernel()
-    beam = first_beam(read, longest, settings.beam_size)
+
+    def one_word_more(step: tf.Tensor, read: Read, beam: Beam, _: tuple[()]) -> tuple[Beam, tuple[()]]:
+        return advance(model, read, output_kernel, step, beam, settings, silent), ()
+
+    return until_all_end(one_word_more, read, first_beam(read, longest, settings.beam_size), ())
+
+
+def until_all_end(advance: Callable[..., tuple[Beam, Any]], read: Read, beam: Beam, more: Any) -> Hypotheses:
+    """What ends, of ``beam`` before its first word; ``more``: what else ``advance`` has a row of for each sentence.
+
+    advance: the words there are, read, beam, more -> beam, more, with one word more.
+    """
 
     def search_on(
-        step: tf.Tensor, sentences: tf.Tensor, read: Read, beam: Beam, found: Hypotheses
-    ) -> tuple[tf.Tensor, tf.Tensor, Read, Beam, Hypotheses]:
+        step: tf.Tensor, sentences: tf.Tensor, read: Read, beam: Beam, more: Any, found: Hypotheses
+    ) -> tuple[tf.Tensor, tf.Tensor, Read, Beam, Any, Hypotheses]:
         """Until so many sentences have ended that it pays to leave them out."""
         enough = tf.cast(tf.cast(tf.size(sentences), tf.float32) * (1 - SHARE_TO_LEAVE_OUT), tf.int32)
-        step, beam = tf.while_loop(
-            lambda _, beam: tf.math.count_nonzero(is_growing(beam), dtype=tf.int32) > enough,
-            lambda step, beam: (
-                step + 1,
-                advance(model, read, output_kernel, step, beam, settings, silent),
-            ),
-            (step, beam),
+        step, beam, more = tf.while_loop(
+            lambda _, beam, more: tf.math.count_nonzero(is_growing(beam), dtype=tf.int32) > enough,
+            lambda step, beam, more: (step + 1, *advance(step, read, beam, more)),
+            (step, beam, more),
         )
         found = Hypotheses(
             *(
@@ -90,11 +98,12 @@ def beam_search(
             )
         )
         left = tf.where(is_growing(beam))[:, 0]
-        return step, *tf.nest.map_structure(lambda rows: tf.gather(rows, left), (sentences, read, beam)), found
+        rows = tf.nest.map_structure(lambda values: tf.gather(values, left), (sentences, read, beam, more))
+        return step, *rows, found
 
-    batch = tf.range(tf.shape(source)[0])
+    sentences = tf.range(tf.size(beam.longest))
     *_, found = tf.while_loop(
-        lambda _step, sentences, *_: tf.size(sentences) > 0, search_on, (0, batch, read, beam, beam.ended)
+        lambda _step, sentences, *_: tf.size(sentences) > 0, search_on, (0, sentences, read, beam, more, beam.ended)
     )
     length = tf.reduce_max(tf.reduce_sum(tf.cast(found.words != PADDING_ID, tf.int32), axis=2))
     return found._replace(words=found.words[:, :, : tf.maximum(1, length)])
