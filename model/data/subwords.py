@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+import sentencepiece
 import tensorflow as tf
 import tensorflow_text
 
@@ -13,6 +14,9 @@ from workspace.errors import UserError
 from workspace.layout import END_ID, LARGEST_SUBWORD_BYTES, PADDING_ID, WorkDirectory
 from workspace.protobuf import message_classes
 from workspace.storage import sha256_of
+
+# What stands for a space in a subword.
+SPACE = "\u2581"
 
 NormalForm: TypeAlias = Literal["NFC", "NFKC"]
 
@@ -69,6 +73,19 @@ class Subwords(tf.Module):
             for number, text in enumerate(texts)
             if not any(character.isprintable() for character in text.decode("utf-8", errors="replace").strip())
         ]
+
+    @functools.cached_property
+    def written(self) -> list[str | None]:
+        """The characters of every subword, with SPACE for a space; "" of one that shows nothing, None of one that shows
+        what no text has: what is unknown, and a single byte."""
+        model = sentencepiece.SentencePieceProcessor(model_file=str(self.path))
+
+        def characters(number: int) -> str | None:
+            if model.is_unknown(number) or model.is_byte(number):
+                return None
+            return "" if model.is_control(number) else model.id_to_piece(number)
+
+        return [characters(number) for number in range(model.get_piece_size())]
 
     def ids(self, texts: tf.Tensor, longest: int | None = None) -> Sentences:
         """The subwords of string [batch]; none of a text that has more than ``longest``.

@@ -1,8 +1,8 @@
 """A translator as a SavedModel that takes and gives text.
 
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
-    nbest(text), score(text, translation), identity(text) and, with attention, align(text): workspace.layout says
-    what they give
+    nbest(text), score(text, translation), constrained(text, prefix, required, forbidden), identity(text) and, with
+    attention, align(text): workspace.layout says what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
 recipe lies in the assets.
@@ -18,8 +18,12 @@ from model.search.translator import TextTranslator, Translated
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    CONSTRAINED_SIGNATURE,
+    FORBIDDEN_INPUT,
     IDENTITY_SIGNATURE,
     NBEST_SIGNATURE,
+    PREFIX_INPUT,
+    REQUIRED_INPUT,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
     SIGNATURE,
@@ -84,12 +88,20 @@ class Exported(tf.Module):
 
         @tf.function(input_signature=[text, translation], autograph=False)
         def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
-            text, translation = limited(text), _list(translation)
-            pairs = tf.debugging.assert_equal(
-                tf.size(text), tf.size(translation), message="texts and translations are not as many"
-            )
-            with tf.control_dependencies([pairs]):
-                return {SCORE_OUTPUT: translator.score(tf.identity(text), translation)}
+            text = limited(text)
+            with tf.control_dependencies([_as_many(text, TRANSLATION_INPUT, translation)]):
+                return {SCORE_OUTPUT: translator.score(tf.identity(text), _list(translation))}
+
+        wanted = [tf.TensorSpec([None], tf.string, name) for name in (PREFIX_INPUT, REQUIRED_INPUT, FORBIDDEN_INPUT)]
+
+        @tf.function(input_signature=[text, *wanted], autograph=False)
+        def constrained(
+            text: tf.Tensor, prefix: tf.Tensor, required: tf.Tensor, forbidden: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
+            text = limited(text)
+            wanted = {PREFIX_INPUT: prefix, REQUIRED_INPUT: required, FORBIDDEN_INPUT: forbidden}
+            with tf.control_dependencies(_as_many(text, name, values) for name, values in wanted.items()):
+                return _named(translator.constrained(tf.identity(text), *map(_list, wanted.values())))
 
         @tf.function(input_signature=[text], autograph=False)
         def identity(text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -99,6 +111,7 @@ class Exported(tf.Module):
             SIGNATURE: serve,
             NBEST_SIGNATURE: nbest,
             SCORE_SIGNATURE: score,
+            CONSTRAINED_SIGNATURE: constrained,
             IDENTITY_SIGNATURE: identity,
         }
         if translator.model.attends:
@@ -110,6 +123,10 @@ class Exported(tf.Module):
 def _list(texts: tf.Tensor) -> tf.Tensor:
     """As it is. A server feeds whatever shape it is given: a list of lists fails here, and not one text for another."""
     return tf.ensure_shape(texts, [None])
+
+
+def _as_many(texts: tf.Tensor, name: str, values: tf.Tensor) -> tf.Operation:
+    return tf.debugging.assert_equal(tf.size(texts), tf.size(values), message=f"text and {name} are not as many")
 
 
 def _named(translated: Translated) -> dict[str, tf.Tensor]:

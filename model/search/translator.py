@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -12,8 +13,11 @@ from model.data.subwords import Sentences, Subwords, load_subwords
 from model.network.checkpoint import load_best
 from model.network.folded import fold
 from model.search.beam import Hypotheses, beam_search
+from model.search.constrained import Constraints, constrained_search
 from model.search.forced import forced_decoding
 from model.search.model import TranslationModel
+from model.search.phrases import Pieces, phrases_of
+from model.search.prefix import beginning_so, prefix_of
 from model.search.scores import IMPOSSIBLE, length_power
 from recipes import schema
 from workspace.layout import WorkDirectory
@@ -102,6 +106,25 @@ class TextTranslator(tf.Module):
         score = tf.where(tf.reduce_any(is_found, axis=1), score_of_found, score)
         return tf.where(source.too_long, IMPOSSIBLE, score)
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 4, autograph=False)
+    def constrained(self, texts: tf.Tensor, prefix: tf.Tensor, required: tf.Tensor, forbidden: tf.Tensor) -> Translated:
+        """The best translation of each of string [batch] that begins with ``prefix``, has the phrases of ``required``
+        as whole words, and none of ``forbidden``; all string [batch], phrases one a line, "" where nothing is asked.
+
+        The prefix may end in the middle of a word; white space at its end says that it does not. An empty translation,
+        with a score of minus infinity, where the search finds none.
+        """
+        source, subwords = self._source(texts), self.target_subwords
+        begin, too_long = prefix_of(prefix, subwords, self._pieces, self._longest(self.search.max_source_length))
+        wanted = Constraints(begin, *(phrases_of(lines, subwords, self._pieces) for lines in (required, forbidden)))
+        found = constrained_search(
+            self.model, source.ids, self._limit(source), wanted, self._pieces, self.search, subwords.silent
+        )
+        best = self._best(found, source)
+        is_found = (best.score > IMPOSSIBLE) & ~too_long
+        text = tf.where(source.lengths > 0, beginning_so(prefix, begin, best.text[:, None])[:, 0], "")
+        return Translated(tf.where(is_found, text, ""), tf.where(is_found, best.score, IMPOSSIBLE))
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
     def log_probability(self, texts: tf.Tensor, translations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """log p of a translation of each text, float32 [batch], however long, and how many words it has, int32 [batch]:
@@ -113,12 +136,20 @@ class TextTranslator(tf.Module):
     def _source(self, texts: tf.Tensor) -> Sentences:
         return self.source_subwords.ids(texts, self.search.max_source_length)
 
+    @functools.cached_property
+    def _pieces(self) -> Pieces:
+        return Pieces.of(self.target_subwords.written)
+
     def hypotheses(self, sentences: Sentences) -> Hypotheses:
+        longest = self._limit(sentences)
+        return beam_search(self.model, sentences.ids, longest, self.search, self.target_subwords.silent)
+
+    def _limit(self, sentences: Sentences) -> tf.Tensor:
+        """The most words of a translation of each, with the end: int32 [batch]."""
         longest = tf.cast(tf.cast(sentences.lengths, tf.float32) * self.search.max_length_ratio, tf.int32)
         longest += self.search.max_length_extra + 1
         # Of a word and the end at least; of the end alone where there is nothing to translate.
-        longest = tf.where(sentences.lengths > 0, tf.maximum(2, longest), 1)
-        return beam_search(self.model, sentences.ids, longest, self.search, self.target_subwords.silent)
+        return tf.where(sentences.lengths > 0, tf.maximum(2, longest), 1)
 
     def _longest(self, source_length: int) -> int:
         """The most subwords, without the end, of a translation of so many."""

@@ -28,7 +28,8 @@ VOCABULARY = 5  # padding, end, and the three words
 
 
 class Toy:
-    """A model that gives any distribution after any prefix: a table, looked up by the prefix as a number."""
+    """A model that gives any distribution after any prefix: a table, looked up by the prefix as a number. Prefixes of
+    more than LONGEST words share its rows."""
 
     attends = True
 
@@ -49,7 +50,7 @@ class Toy:
         sentences = tf.cast(read.context[:, 0], tf.int32)
         sentence = tf.repeat(sentences, tf.shape(previous)[0] // tf.shape(sentences)[0])
         prefix = tf.cast(state[:, 0], tf.int32) * VOCABULARY + previous
-        logits = tf.gather_nd(output_kernel, tf.stack([sentence, prefix], axis=1))
+        logits = tf.gather_nd(output_kernel, tf.stack([sentence, prefix % output_kernel.shape[1]], axis=1))
         return Next(logits, tf.cast(prefix, tf.float32)[:, None], tf.one_hot(previous % 3, 3))
 
     def log_p(self, sentence: int, prefix: tuple[int, ...]) -> np.ndarray:
@@ -57,7 +58,7 @@ class Toy:
         number = 0
         for word in (PADDING_ID, *prefix):
             number = number * VOCABULARY + word
-        row = self.table[sentence, number].astype(np.float64)
+        row = self.table[sentence, number % self.table.shape[1]].astype(np.float64)
         log_p = row - np.log(np.exp(row - row.max()).sum()) - row.max()
         log_p[PADDING_ID] = -math.inf
         return log_p

@@ -29,6 +29,12 @@ def translators(trained: WorkDirectory) -> dict[int, TextTranslator]:
     return {beam_size: untrained(trained, beam_size) for beam_size in (1, 3)}
 
 
+@pytest.fixture(scope="module")
+def with_best_weights(trained: WorkDirectory) -> TextTranslator:
+    """Not to be changed, likewise."""
+    return TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search)
+
+
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_translation_alone_is_that_in_a_batch(translators: dict[int, TextTranslator], beam_size: int) -> None:
     translator = translators[beam_size]
@@ -111,8 +117,8 @@ def test_the_best_of_the_n_best_is_the_translation(translators: dict[int, TextTr
     np.testing.assert_array_equal(all_of_them.score[-1], [0.0] + [-np.inf] * (beam_size - 1))
 
 
-def test_alignment_is_a_distribution_over_the_source_for_every_subword(trained: WorkDirectory) -> None:
-    translator = TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search)
+def test_alignment_is_a_distribution_over_the_source_for_every_subword(with_best_weights: TextTranslator) -> None:
+    translator = with_best_weights
     aligned = translator.align(tf.constant(TEXTS))
     np.testing.assert_array_equal(aligned.translated.text, translator.translate(tf.constant(TEXTS)).text)
     sides = zip(
@@ -196,3 +202,62 @@ def test_translate_all_can_be_interrupted(
     with pytest.raises(KeyboardInterrupt):
         translate_all(translator, texts, Interrupted(disable=True))
     assert 1 <= len(asked) < 90
+
+
+def constrained(translator: TextTranslator, asked: list[tuple[str, str, str, str]]) -> list[tuple[str, float]]:
+    """(translation, score) for each (text, prefix, required, forbidden)."""
+    found = translator.constrained(*(tf.constant(column) for column in zip(*asked, strict=True)))
+    return [(text.decode(), float(score)) for text, score in zip(found.text.numpy(), found.score.numpy(), strict=True)]
+
+
+def test_where_nothing_is_asked_constrained_search_translates(translators: dict[int, TextTranslator]) -> None:
+    for translator in translators.values():
+        texts = [*TEXTS, "", " "]
+        expected = translator.translate(tf.constant(texts))
+        found = constrained(translator, [(text, "", " \n", "\n") for text in texts])
+        assert [text.encode() for text, _ in found] == expected.text.numpy().tolist()
+        np.testing.assert_allclose([score for _, score in found], expected.score, rtol=1e-5)
+
+
+def test_a_translation_is_completed_from_any_place(with_best_weights: TextTranslator) -> None:
+    """A beginning stays as it was typed, whatever it is."""
+    translator = with_best_weights
+    for text in TEXTS[:2]:
+        found = translator.translate(tf.constant([text]))
+        translation, score = found.text[0].numpy().decode(), float(found.score[0])
+        begins = [translation[:place] for place in range(len(translation) + 1)]
+        completed = constrained(translator, [(text, begin, "", "") for begin in begins])
+        assert all(one.startswith(begin) for (one, _), begin in zip(completed, begins, strict=True))
+        assert completed[0] == (translation, pytest.approx(score, rel=1e-4))
+        assert all(other > -np.inf for _, other in completed)
+    odd = ["  zwölf \u4f60 mil", "trois ", "neuf\tcent", "trente-et-"]
+    completed = constrained(translator, [(TEXTS[2], begin, "", "") for begin in odd])
+    for (one, other), begin in zip(completed, odd, strict=True):
+        assert one.startswith(begin)
+        assert other > -np.inf
+
+
+def test_phrases_are_there_or_not_as_whole_words(with_best_weights: TextTranslator) -> None:
+    translator = with_best_weights
+    asked = [
+        (text, "", required, forbidden)
+        for text in TEXTS
+        for required, forbidden in (
+            ("sept", "cent"),
+            ("quatre\n mille ", "six\nun"),
+            ("deux cent", "deux cents"),
+            ("\u4f60", ""),
+            ("un " * 40, ""),
+            ("cent", "cent"),
+        )
+    ]
+    found = constrained(translator, asked)
+    alone = [constrained(translator, [one])[0] for one in asked]
+    assert [text for text, _ in found] == [text for text, _ in alone]
+    np.testing.assert_allclose([score for _, score in found], [score for _, score in alone], rtol=1e-4)
+    for number, ((_, _, required, forbidden), (text, score)) in enumerate(zip(asked, found, strict=True)):
+        assert (score > -np.inf) == bool(text) == (number % 6 < 3)
+        if text:
+            words = f" {text} ".replace("-", " ")
+            assert all(f" {phrase.strip()} " in words for phrase in required.split("\n"))
+            assert not any(f" {phrase} " in words for phrase in forbidden.split("\n"))

@@ -1,0 +1,168 @@
+"""Beam search for translations that begin as they are told to, and have or have not some phrases.
+
+The beam is divided among banks, hypotheses with as many subwords of the required phrases (Post and Vilar 2018; Hu et
+al. 2019, vectorised dynamic beam allocation): in turns the best hypothesis of every bank, that with most first, then
+the second best. Besides the likeliest continuations, those are tried that go on with a phrase. There is a place for
+every character of the phrases, and no hypothesis goes on that has no longer enough of them: so where the phrases can be
+written, and do not contradict each other, a translation with them is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from model.search.beam import Beam, Hypotheses, continuations, first_beam, grown, until_all_end
+from model.search.model import Read, TranslationModel
+from model.search.phrases import (
+    Matched,
+    Phrases,
+    Pieces,
+    characters_left,
+    is_pending,
+    matched_after,
+    nothing_matched,
+    proposed,
+    subwords_matched,
+)
+from model.search.prefix import Prefix, only_what_fits, written_after
+from model.search.scores import IMPOSSIBLE, LEAST, top_k
+from recipes import schema
+from workspace.layout import END_ID
+
+# How many more continuations of each hypothesis are tried than there are hypotheses, for some may be forbidden.
+MORE_CONTINUATIONS = 32
+
+
+class Constraints(NamedTuple):
+    """What is asked of each translation of a batch."""
+
+    prefix: Prefix
+    required: Phrases
+    forbidden: Phrases
+
+    @property
+    def are_possible(self) -> tf.Tensor:
+        """Whether the vocabulary can write all phrases: bool [batch]."""
+        return tf.reduce_all(self.required.is_possible, axis=1) & tf.reduce_all(self.forbidden.is_possible, axis=1)
+
+    @property
+    def most_subwords(self) -> tf.Tensor:
+        """For how many subwords more there is to be place, int32 [batch]: a phrase's characters, and a space."""
+        required = tf.where(self.required.is_there, self.required.characters + 1, 0)
+        return self.prefix.most_subwords + tf.reduce_sum(required, axis=1)
+
+
+class _Kept(NamedTuple):
+    """What of the constraints the hypotheses have.
+
+    of: int32 [sentences], whose they are; written: int32 [sentences, k], how much of the prefix's tail; required and
+    forbidden: [sentences, k, phrases].
+    """
+
+    of: tf.Tensor
+    written: tf.Tensor
+    required: Matched
+    forbidden: Matched
+
+
+def constrained_search(
+    model: TranslationModel,
+    source: tf.Tensor,
+    longest: tf.Tensor,
+    constraints: Constraints,
+    pieces: Pieces,
+    settings: schema.Search,
+    silent: Sequence[int] = (),
+) -> Hypotheses:
+    """As ``model.search.beam.beam_search``, of ``longest`` words with those of the constraints; none where the beam
+    finds no translation that keeps to them."""
+    read, output_kernel = model.read(source), model.output_kernel()
+    k = settings.beam_size
+
+    def one_word_more(step: tf.Tensor, read: Read, beam: Beam, kept: _Kept) -> tuple[Beam, _Kept]:
+        log_p, state = continuations(model, read, output_kernel, step, beam, silent)
+        # A folded network has more words, which never follow.
+        log_p = _possible(log_p[:, :, : len(pieces.lengths)], step, kept, constraints, pieces)
+        words, log_p = _candidates(log_p, constraints.required, kept)
+        after = _after(words, step, kept, constraints, pieces)
+        is_there = tf.gather(constraints.required.is_there, kept.of)[:, None, None, :]
+        has_all = tf.reduce_all(after.required.stood | ~is_there, axis=3)
+        # Places, that of the end not among them.
+        left = (beam.longest - step - 2)[:, None, None]
+        in_time = characters_left(constraints.required, kept.of, after.required) <= left
+        keeps_to_them = tf.where(words == END_ID, has_all, in_time) & ~tf.reduce_any(after.forbidden.stood, axis=3)
+        log_p = tf.where(keeps_to_them, log_p, IMPOSSIBLE)
+        bank = subwords_matched(constraints.required, kept.of, after.required)
+        best, chosen = _in_turns(_in_a_row(log_p), _in_a_row(bank), k)
+
+        def of_chosen(values: tf.Tensor) -> tf.Tensor:
+            return tf.gather(_in_a_row(values), chosen, batch_dims=1)
+
+        beam = grown(beam, step, best, chosen // tf.shape(words)[2], of_chosen(words), state, settings, silent)
+        _, *matched = after
+        return beam, _Kept(kept.of, *tf.nest.map_structure(of_chosen, matched))
+
+    batch = tf.shape(source)[0]
+    first = _Kept(
+        tf.range(batch),
+        tf.zeros([batch, k], tf.int32),
+        nothing_matched(constraints.required, k),
+        nothing_matched(constraints.forbidden, k),
+    )
+    found = until_all_end(one_word_more, read, first_beam(read, longest + constraints.most_subwords, k), first)
+    return found._replace(scores=tf.where(constraints.are_possible[:, None], found.scores, IMPOSSIBLE))
+
+
+def _possible(log_p: tf.Tensor, step: tf.Tensor, kept: _Kept, constraints: Constraints, pieces: Pieces) -> tf.Tensor:
+    """Without what the prefix is not, and what would show that a forbidden word stands, which much would."""
+    log_p = only_what_fits(log_p, constraints.prefix, kept.of, step, kept.written)
+    is_shown = is_pending(constraints.forbidden, kept.of, kept.forbidden)[..., None] & ~pieces.begins_in_word
+    return tf.where(is_shown, IMPOSSIBLE, log_p)
+
+
+def _candidates(log_p: tf.Tensor, required: Phrases, kept: _Kept) -> tuple[tf.Tensor, tf.Tensor]:
+    """Words, [sentences, k, n], and log p with each: the likeliest, then those that go on with a phrase."""
+    k, vocabulary = log_p.shape[1:]
+    most = min(vocabulary, k + MORE_CONTINUATIONS)
+    best, words = (tf.reshape(values, [-1, k, most]) for values in top_k(tf.reshape(log_p, [-1, vocabulary]), most))
+    more = proposed(required, kept.of, kept.required)
+    others = tf.concat([words, more], axis=2)
+    place = tf.range(most, most + tf.shape(more)[2])[:, None]
+    is_before = tf.range(tf.shape(others)[2]) < place
+    is_again = tf.reduce_any((more[..., None] == others[:, :, None, :]) & is_before, axis=3)
+    log_p = tf.gather(log_p, tf.maximum(0, more), batch_dims=2)
+    log_p = tf.where((more < 0) | is_again, IMPOSSIBLE, log_p)
+    return tf.concat([words, tf.maximum(0, more)], axis=2), tf.concat([best, log_p], axis=2)
+
+
+def _after(words: tf.Tensor, step: tf.Tensor, kept: _Kept, constraints: Constraints, pieces: Pieces) -> _Kept:
+    """With each of the words, [sentences, k, n]."""
+    of = kept.of
+    return _Kept(
+        of,
+        written_after(words, constraints.prefix, of, step, kept.written, pieces),
+        matched_after(constraints.required, of, kept.required, words, pieces),
+        matched_after(constraints.forbidden, of, kept.forbidden, words, pieces),
+    )
+
+
+def _in_turns(log_p: tf.Tensor, bank: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """k of [sentences, n], and which: the best of each bank, the highest bank first, then the second best of each."""
+    best, order = tf.math.top_k(log_p, tf.shape(log_p)[1])
+    banks = tf.reduce_max(bank, axis=None) + 1
+    bank = tf.gather(bank, order, batch_dims=1)
+    of_bank = tf.one_hot(bank, banks, dtype=tf.int32)
+    rank = tf.gather(tf.cumsum(of_bank, axis=1, exclusive=True), bank, batch_dims=2)
+    turn = rank * banks + (banks - 1 - bank)
+    turn = tf.where(best > LEAST, turn, tf.int32.max)
+    _, chosen = tf.math.top_k(-turn, k)
+    return tf.gather(best, chosen, batch_dims=1), tf.gather(order, chosen, batch_dims=1)
+
+
+def _in_a_row(values: tf.Tensor) -> tf.Tensor:
+    """[sentences, k, n, ...] to [sentences, k * n, ...]."""
+    shape = tf.shape(values)
+    return tf.reshape(values, tf.concat([[shape[0], shape[1] * shape[2]], shape[3:]], axis=0))
