@@ -234,7 +234,7 @@ class Training(Section):
 
 
 class Search(Section):
-    """Beam search, in evaluation and in the exported model."""
+    """Beam search, in evaluation and in the exported model, and sampling in the exported model."""
 
     beam_size: int = setting(6, "hypotheses kept; 1 is greedy search", unit="hypotheses", ge=1)
     length_normalization: float = setting(
@@ -256,6 +256,20 @@ class Search(Section):
     )
     max_request_texts: int = setting(
         128, "most texts that the exported model takes at a time; a request with more is refused", unit="texts", ge=1
+    )
+    samples: int = setting(
+        8, "translations that the exported model draws at random for a text and a seed", unit="translations", ge=1
+    )
+    sampling_temperature: float = setting(
+        1.0, "`T` where words are drawn with probability `p^(1/T)`; 1: as the model finds them likely", unit="T", gt=0
+    )
+    sampling_top_k: int = setting(0, "the likeliest words, of which one is drawn; 0: all", unit="words", ge=0)
+    sampling_top_p: float = setting(
+        1.0,
+        "the share that the likeliest words have together of which one is drawn (nucleus sampling); 1: all words",
+        unit="share",
+        gt=0,
+        le=1,
     )
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import abc
 import concurrent.futures
 import math
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from model.exported.files import Precision
-from model.exported.loading import load_signatures
+from model.exported.loading import load_saved_model, load_signatures
 from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
 from serving.client.answers import TextTooLongError, Translation, best_of_beam
 from serving.client.channel import Tls
 from serving.client.questions import check_count
+from serving.client.sampling import first_samples, sampling_inputs
 from workspace.errors import UserError, user_errors
 from workspace.foreign_lines import has_gpu
 from workspace.layout import (
@@ -30,6 +32,7 @@ from workspace.layout import (
     SIGNATURE,
     SOURCE_SUBWORDS_OUTPUT,
     TARGET_SUBWORDS_OUTPUT,
+    TEXT_INPUT,
     TRANSLATION_OUTPUT,
     WorkDirectory,
 )
@@ -57,6 +60,25 @@ class Translator(abc.ABC):
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
         """At most ``count`` translations of each, the best first. Raises UserError where the model's beam has fewer,
         and ValueError for less than one."""
+
+    @abc.abstractmethod
+    def sample(
+        self,
+        texts: Sequence[str],
+        count: int,
+        seed: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> list[list[Translation]]:
+        """``count`` translations of each, drawn at random as the model finds them likely, in no order.
+
+        seed: for the same samples again; whatever else is in ``texts``, and on any machine, but for the last digits of
+        probabilities (model.search.sampling). temperature: less than 1 for what is likelier, more for variety; top_k:
+        draw from so many likeliest words, 0 for all; top_p: from the likeliest words that have this share together.
+        Without these three it is as the recipe has it; with one of them, the others change nothing. Raises UserError
+        where the model draws fewer at a time, and ValueError for less than one.
+        """
 
     @abc.abstractmethod
     def align(self, texts: Sequence[str]) -> list[Alignment]:
@@ -121,6 +143,7 @@ class LoadedTranslator(Translator):
         self._path = path
         with user_errors():
             self._signatures = load_signatures(path, precision)
+        self._is_loading = threading.Lock()
         self._is_closed = False
 
     def close(self) -> None:
@@ -137,6 +160,26 @@ class LoadedTranslator(Translator):
 
         return self._answers(NBEST_SIGNATURE, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
 
+    def sample(
+        self,
+        texts: Sequence[str],
+        count: int,
+        seed: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> list[list[Translation]]:
+        check_count(count)
+
+        def read(drawn: Sequence[bytes], scores: Sequence[float]) -> list[Translation]:
+            return first_samples(drawn, scores, count)
+
+        def numbers() -> dict[str, int | float]:
+            return sampling_inputs(seed, temperature, top_k, top_p)[1]
+
+        signature, _ = sampling_inputs(seed, temperature, top_k, top_p)
+        return self._answers(signature, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], numbers, text=texts)
+
     def align(self, texts: Sequence[str]) -> list[Alignment]:
         def read(text: bytes, score: float, source: Any, target: Any, weights: Any) -> Alignment:
             if score == -math.inf:
@@ -152,17 +195,24 @@ class LoadedTranslator(Translator):
         return self._answers(SCORE_SIGNATURE, float, [SCORE_OUTPUT], text=texts, translation=translations)
 
     def _answers(
-        self, signature: str, read: Callable[..., Answer], outputs: list[str], **inputs: Sequence[str]
+        self,
+        signature: str,
+        read: Callable[..., Answer],
+        outputs: list[str],
+        more: Callable[[], dict[str, int | float]] = dict,
+        **texts: Sequence[str],
     ) -> list[Answer]:
-        """What ``read`` makes of these outputs of the signature, for each of the sentences in ``inputs``."""
-        rows = _rows(*inputs.values())
+        """What ``read`` makes of these outputs of the signature, for each of the sentences in ``texts``; ``more`` gives
+        the other inputs of each."""
+        rows: list[dict[str, Any]] = [
+            {**dict(zip(texts, row, strict=True)), **more()} for row in _rows(*texts.values())
+        ]
         function = self._function(signature)
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number][0]))
+        order = sorted(range(len(rows)), key=lambda number: len(rows[number][TEXT_INPUT]))
         batches = [order[begin : begin + BATCH_SENTENCES] for begin in range(0, len(order), BATCH_SENTENCES)]
 
         def ask(batch: list[int]) -> list[Answer]:
-            columns = zip(*(rows[number] for number in batch), strict=True)
-            found = function(**dict(zip(inputs, columns, strict=True)))
+            found = function(**{name: [rows[number][name] for number in batch] for name in rows[batch[0]]})
             return [read(*row) for row in zip(*(found[name] for name in outputs), strict=True)]
 
         answers: dict[int, Answer] = {}
@@ -174,8 +224,14 @@ class LoadedTranslator(Translator):
     def _function(self, signature: str) -> Any:
         if self._is_closed:
             raise UserError(f"the translator of {self._path} is closed; load the model again")
-        if signature not in self._signatures:
+        if signature == ALIGN_SIGNATURE and signature not in self._signatures:
             raise UserError(f"the model in {self._path} has no attention, so it aligns nothing; train an rnnsearch")
+        with self._is_loading, user_errors():
+            if signature not in self._signatures:
+                # What the engine cannot do, TensorFlow does.
+                self._signatures = load_saved_model(self._path) | self._signatures
+        if signature not in self._signatures:
+            raise UserError(f"the model in {self._path} has no {signature}; export it again")
         return self._signatures[signature]
 
 
@@ -197,6 +253,18 @@ class ConnectedTranslator(Translator):
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
         check_count(count)
         return self._each(lambda text: self._client.nbest(text, count), [], texts)
+
+    def sample(
+        self,
+        texts: Sequence[str],
+        count: int,
+        seed: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> list[list[Translation]]:
+        check_count(count)
+        return self._each(lambda text: self._client.sample(text, count, seed, temperature, top_k, top_p), [], texts)
 
     def align(self, texts: Sequence[str]) -> list[Alignment]:
         return self._each(self._client.align, UNALIGNED, texts)

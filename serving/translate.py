@@ -3,8 +3,8 @@
     python -m serving.translate [--server localhost:8500] [TEXT ...]
 
 Without TEXT it reads lines from standard input, or a file. A line in is a line out, in the same order, blank lines
-included; but ``--nbest`` gives each line several, and ``--align`` on a terminal a picture. Lines that are too long for
-the model come out empty, and the command ends with their numbers and an exit code of 1.
+included; but ``--nbest`` and ``--sample`` give each line several, and ``--align`` on a terminal a picture. Lines that
+are too long for the model come out empty, and the command ends with their numbers and an exit code of 1.
 """
 
 from __future__ import annotations
@@ -53,7 +53,18 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--nbest", type=positive, metavar="N", help="N of each: number of the line ||| translation ||| score"
     )
     more.add_argument(
+        "--sample", type=positive, metavar="N", help="likewise N drawn at random, as the model finds them likely"
+    )
+    more.add_argument(
         "--align", action="store_true", help="translation ||| source-target words, from 0; on a terminal a picture"
+    )
+    parser.add_argument("--seed", type=int, metavar="S", help="with --sample: draws the same again (default: others)")
+    parser.add_argument(
+        "--temperature", type=float, metavar="T", help="with --sample: below 1 for what is likelier, above for variety"
+    )
+    parser.add_argument("--top-k", type=int, metavar="K", help="with --sample: draw from the K likeliest words; 0: all")
+    parser.add_argument(
+        "--top-p", type=float, metavar="P", help="with --sample: draw from the likeliest words with a share P together"
     )
     parser.add_argument("--json", action="store_true", help="an object a line: text, translation, score and the like")
     parser.add_argument("--tls", action="store_true", help="speak TLS; the files below do so too")
@@ -65,6 +76,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.text and options.input:
         parser.error("TEXT and --input are both given; give one of them")
+    drawing = (options.seed, options.temperature, options.top_k, options.top_p)
+    if options.sample is None and any(value is not None for value in drawing):
+        parser.error("--seed, --temperature, --top-k and --top-p are of --sample; give it too")
     return options
 
 

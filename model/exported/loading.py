@@ -16,7 +16,7 @@ from workspace.layout import engine_of
 
 ENGINE_PACKAGE, TENSORFLOW = "ai_edge_litert", "tensorflow"
 
-# Lists of texts, by the names of a signature's inputs -> lists of as many answers, by the names of its outputs.
+# Lists of texts or numbers, by the names of a signature's inputs -> lists of as many answers, by those of its outputs.
 Signature: TypeAlias = Callable[..., dict[str, Sequence[Any]]]
 
 
@@ -28,7 +28,7 @@ def load_signatures(version: Path, precision: Precision | None = None) -> dict[s
     """
     if package_for(version, precision) == ENGINE_PACKAGE:
         return load_engine(engine_of(version))
-    return _of_saved_model(version)
+    return load_saved_model(version)
 
 
 def package_for(version: Path, precision: Precision | None) -> str:
@@ -49,7 +49,9 @@ def load_engine(directory: Path) -> dict[str, Signature]:
         return dict(importlib.import_module("model.exported.lite_model").LiteModel(directory).signatures)
 
 
-def _of_saved_model(version: Path) -> dict[str, Signature]:
+def load_saved_model(version: Path) -> dict[str, Signature]:
+    """The signatures of the SavedModel, by TensorFlow: those that the engine has, and more. Raises UserError where it
+    is not whole, and ModuleNotFoundError where TensorFlow is not installed."""
     with foreign_lines_left_out():
         tf = importlib.import_module(TENSORFLOW)
         importlib.import_module("tensorflow_text")  # what the operators of the graph are in
@@ -61,12 +63,18 @@ def _of_saved_model(version: Path) -> dict[str, Signature]:
         raise UserError(f"{version} is no whole SavedModel; remove it, and export again") from error
 
     # A signature alone would not keep the variables of its model alive.
-    def answer(model: Any, name: str, **inputs: Sequence[str]) -> dict[str, Sequence[Any]]:
-        # What UTF-8 cannot have becomes a question mark, as in the client.
+    def answer(model: Any, name: str, **inputs: Sequence[Any]) -> dict[str, Sequence[Any]]:
+        signature = model.signatures[name]
+        specs = signature.structured_input_signature[1]
         given = {
-            input_name: tf.constant([text.encode("utf-8", errors="replace") for text in texts], tf.string)
-            for input_name, texts in inputs.items()
+            input_name: tf.constant([_as_bytes(value) for value in values], specs[input_name].dtype)
+            for input_name, values in inputs.items()
         }
-        return {output: values.numpy() for output, values in model.signatures[name](**given).items()}
+        return {output: values.numpy() for output, values in signature(**given).items()}
 
     return {name: functools.partial(answer, model, name) for name in model.signatures}
+
+
+def _as_bytes(value: Any) -> Any:
+    """A text in UTF-8; what that cannot have becomes a question mark, as in the client."""
+    return value.encode("utf-8", errors="replace") if isinstance(value, str) else value

@@ -1,8 +1,9 @@
 """A translator as a SavedModel that takes and gives text.
 
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
-    nbest(text), score(text, translation), constrained(text, prefix, required, forbidden), identity(text) and, with
-    attention, align(text): workspace.layout says what they give
+    nbest(text), score(text, translation), constrained(text, prefix, required, forbidden), sample(text, seed),
+    sample_with(text, seed, temperature, top_k, top_p), identity(text) and, with attention, align(text):
+    workspace.layout says what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
 recipe lies in the assets.
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from model.search.sampling import Distribution
 from model.search.translator import TextTranslator, Translated
 from workspace.layout import (
     ALIGN_SIGNATURE,
@@ -24,12 +26,18 @@ from workspace.layout import (
     NBEST_SIGNATURE,
     PREFIX_INPUT,
     REQUIRED_INPUT,
+    SAMPLE_SIGNATURE,
+    SAMPLE_WITH_SIGNATURE,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
+    SEED_INPUT,
     SIGNATURE,
     SOURCE_SUBWORDS_OUTPUT,
     TARGET_SUBWORDS_OUTPUT,
+    TEMPERATURE_INPUT,
     TEXT_INPUT,
+    TOP_K_INPUT,
+    TOP_P_INPUT,
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
     WEIGHTS_OUTPUT,
@@ -59,6 +67,10 @@ class Exported(tf.Module):
 
         text = tf.TensorSpec([None], tf.string, name=TEXT_INPUT)
         translation = tf.TensorSpec([None], tf.string, name=TRANSLATION_INPUT)
+        seed = tf.TensorSpec([None], tf.int64, name=SEED_INPUT)
+        temperature = tf.TensorSpec([None], tf.float32, name=TEMPERATURE_INPUT)
+        top_k = tf.TensorSpec([None], tf.int32, name=TOP_K_INPUT)
+        top_p = tf.TensorSpec([None], tf.float32, name=TOP_P_INPUT)
 
         most = translator.search.max_request_texts
 
@@ -88,9 +100,7 @@ class Exported(tf.Module):
 
         @tf.function(input_signature=[text, translation], autograph=False)
         def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
-            text = limited(text)
-            with tf.control_dependencies([_as_many(text, TRANSLATION_INPUT, translation)]):
-                return {SCORE_OUTPUT: translator.score(tf.identity(text), _list(translation))}
+            return {SCORE_OUTPUT: translator.score(limited(text), _as_many(text, translation, "translations"))}
 
         wanted = [tf.TensorSpec([None], tf.string, name) for name in (PREFIX_INPUT, REQUIRED_INPUT, FORBIDDEN_INPUT)]
 
@@ -98,10 +108,27 @@ class Exported(tf.Module):
         def constrained(
             text: tf.Tensor, prefix: tf.Tensor, required: tf.Tensor, forbidden: tf.Tensor
         ) -> dict[str, tf.Tensor]:
-            text = limited(text)
-            wanted = {PREFIX_INPUT: prefix, REQUIRED_INPUT: required, FORBIDDEN_INPUT: forbidden}
-            with tf.control_dependencies(_as_many(text, name, values) for name, values in wanted.items()):
-                return _named(translator.constrained(tf.identity(text), *map(_list, wanted.values())))
+            wanted = (
+                _as_many(text, prefix, "prefixes"),
+                _as_many(text, required, "required phrases"),
+                _as_many(text, forbidden, "forbidden phrases"),
+            )
+            return _named(translator.constrained(limited(text), *wanted))
+
+        @tf.function(input_signature=[text, seed], autograph=False)
+        def sample(text: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+            return _named(translator.sample(limited(text), _as_many(text, seed, "seeds")))
+
+        @tf.function(input_signature=[text, seed, temperature, top_k, top_p], autograph=False)
+        def sample_with(
+            text: tf.Tensor, seed: tf.Tensor, temperature: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
+            distribution = Distribution(
+                _as_many(text, temperature, "temperatures"),
+                _as_many(text, top_k, "numbers top_k"),
+                _as_many(text, top_p, "shares top_p"),
+            )
+            return _named(translator.sample_with(limited(text), _as_many(text, seed, "seeds"), distribution))
 
         @tf.function(input_signature=[text], autograph=False)
         def identity(text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -112,6 +139,8 @@ class Exported(tf.Module):
             NBEST_SIGNATURE: nbest,
             SCORE_SIGNATURE: score,
             CONSTRAINED_SIGNATURE: constrained,
+            SAMPLE_SIGNATURE: sample,
+            SAMPLE_WITH_SIGNATURE: sample_with,
             IDENTITY_SIGNATURE: identity,
         }
         if translator.model.attends:
@@ -120,13 +149,17 @@ class Exported(tf.Module):
         self.weights = list({id(weight): weight for graph in graphs for weight in graph.variables}.values())
 
 
-def _list(texts: tf.Tensor) -> tf.Tensor:
+def _list(values: tf.Tensor) -> tf.Tensor:
     """As it is. A server feeds whatever shape it is given: a list of lists fails here, and not one text for another."""
-    return tf.ensure_shape(texts, [None])
+    return tf.ensure_shape(values, [None])
 
 
-def _as_many(texts: tf.Tensor, name: str, values: tf.Tensor) -> tf.Operation:
-    return tf.debugging.assert_equal(tf.size(texts), tf.size(values), message=f"text and {name} are not as many")
+def _as_many(text: tf.Tensor, values: tf.Tensor, name: str) -> tf.Tensor:
+    """As they are, one for each text."""
+    values = _list(values)
+    pairs = tf.debugging.assert_equal(tf.size(text), tf.size(values), message=f"texts and {name} are not as many")
+    with tf.control_dependencies([pairs]):
+        return tf.identity(values)
 
 
 def _named(translated: Translated) -> dict[str, tf.Tensor]:

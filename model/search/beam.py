@@ -181,15 +181,24 @@ def grown(
     log_probability = tf.where(tf.range(k) < k - are_ended, log_probability, IMPOSSIBLE)
     ends = (words == END_ID) & (log_probability > LEAST)
     scores = tf.where(ends, log_probability / length_power(step + 1, settings.length_normalization), IMPOSSIBLE)
-    is_last = tf.range(tf.shape(beam.words)[2]) == step
-    beam = beam._replace(
-        previous=words,
-        words=tf.where(is_last, tf.expand_dims(words, 2), of_parents(beam.words)),
-        has_spoken=of_parents(beam.has_spoken) | ~tf.reduce_any(words[:, :, None] == _silent(silent), axis=2),
-        log_probability=tf.where(ends, IMPOSSIBLE, log_probability),
-        state=of_parents(state),
-    )
+    log_probability = tf.where(ends, IMPOSSIBLE, log_probability)
+    beam = beam._replace(words=of_parents(beam.words), has_spoken=of_parents(beam.has_spoken))
+    beam = lengthened(beam, step, log_probability, words, of_parents(state), silent)
     return beam._replace(ended=_best_of(beam.ended, Hypotheses(beam.words, scores)))
+
+
+def lengthened(
+    beam: Beam, step: tf.Tensor, log_probability: tf.Tensor, words: tf.Tensor, state: tf.Tensor, silent: Sequence[int]
+) -> Beam:
+    """Each hypothesis with its next word of ``words``, [sentences, k], and what it then has; none is set aside."""
+    is_last = tf.range(tf.shape(beam.words)[2]) == step
+    return beam._replace(
+        previous=words,
+        words=tf.where(is_last, tf.expand_dims(words, 2), beam.words),
+        has_spoken=beam.has_spoken | ~tf.reduce_any(words[:, :, None] == _silent(silent), axis=2),
+        log_probability=log_probability,
+        state=state,
+    )
 
 
 def _best_of(ended: Hypotheses, new: Hypotheses) -> Hypotheses:

@@ -18,6 +18,7 @@ from model.search.forced import forced_decoding
 from model.search.model import TranslationModel
 from model.search.phrases import Pieces, phrases_of
 from model.search.prefix import beginning_so, prefix_of
+from model.search.sampling import Distribution, is_distribution, sample
 from model.search.scores import IMPOSSIBLE, length_power
 from recipes import schema
 from workspace.layout import WorkDirectory
@@ -72,6 +73,43 @@ class TextTranslator(tf.Module):
         sentences = self._source(texts)
         return self._translated(self.hypotheses(sentences), sentences)
 
+    def sample(self, texts: tf.Tensor, seeds: tf.Tensor) -> Translated:
+        """``sample_with`` the distribution of ``search``."""
+        search = self.search
+        values = search.sampling_temperature, search.sampling_top_k, search.sampling_top_p
+        return self.sample_with(texts, seeds, Distribution(*(tf.fill(tf.shape(seeds), value) for value in values)))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string),
+            tf.TensorSpec([None], tf.int64),
+            Distribution(*(tf.TensorSpec([None], dtype) for dtype in (tf.float32, tf.int32, tf.float32))),
+        ],
+        autograph=False,
+    )
+    def sample_with(self, texts: tf.Tensor, seeds: tf.Tensor, distribution: Distribution) -> Translated:
+        """``search.samples`` translations of each of string [batch], drawn with the ``seeds``, int64 [batch]: text and
+        score are [batch, samples], in no order. Those of a blank text are empty, with score 0; those of one that is too
+        long, or has a distribution that is none, are empty, with minus infinity."""
+        is_one, sentences = is_distribution(distribution), self._source(texts)
+        sentences = sentences._replace(
+            lengths=tf.where(is_one, sentences.lengths, 0), too_long=sentences.too_long | ~is_one
+        )
+        temperature, top_k, top_p = distribution
+        samples = sample(
+            self.model,
+            sentences.ids,
+            self._most_words(sentences),
+            seeds,
+            Distribution(tf.where(is_one, temperature, 1), tf.where(is_one, top_k, 0), tf.where(is_one, top_p, 1)),
+            self.search.samples,
+            self.search,
+            self.target_subwords.silent,
+        )
+        translated = self._translated(samples, sentences)
+        is_blank = (sentences.lengths == 0) & ~sentences.too_long
+        return translated._replace(score=tf.where(is_blank[:, None], 0.0, translated.score))
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def align(self, texts: tf.Tensor) -> Aligned:
         """The best translation of each of string [batch], with its alignment (the paper's figure 3)."""
@@ -118,7 +156,7 @@ class TextTranslator(tf.Module):
         begin, too_long = prefix_of(prefix, subwords, self._pieces, self._longest(self.search.max_source_length))
         wanted = Constraints(begin, *(phrases_of(lines, subwords, self._pieces) for lines in (required, forbidden)))
         found = constrained_search(
-            self.model, source.ids, self._limit(source), wanted, self._pieces, self.search, subwords.silent
+            self.model, source.ids, self._most_words(source), wanted, self._pieces, self.search, subwords.silent
         )
         best = self._best(found, source)
         is_found = (best.score > IMPOSSIBLE) & ~too_long
@@ -141,11 +179,11 @@ class TextTranslator(tf.Module):
         return Pieces.of(self.target_subwords.written)
 
     def hypotheses(self, sentences: Sentences) -> Hypotheses:
-        longest = self._limit(sentences)
+        longest = self._most_words(sentences)
         return beam_search(self.model, sentences.ids, longest, self.search, self.target_subwords.silent)
 
-    def _limit(self, sentences: Sentences) -> tf.Tensor:
-        """The most words of a translation of each, with the end: int32 [batch]."""
+    def _most_words(self, sentences: Sentences) -> tf.Tensor:
+        """That a translation of each may have, the end among them: int32 [batch]."""
         longest = tf.cast(tf.cast(sentences.lengths, tf.float32) * self.search.max_length_ratio, tf.int32)
         longest += self.search.max_length_extra + 1
         # Of a word and the end at least; of the end alone where there is nothing to translate.

@@ -30,7 +30,7 @@ from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.text_lines import text_lines
 
-REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest and --align
+REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest, --sample and --align
 
 # Of the heat map: characters of a cell, and at least of the label before its row.
 _CELL, _LEAST_OF_A_WORD = 3, 8
@@ -66,7 +66,7 @@ def translate_lines(options: argparse.Namespace) -> None:
         answers = tqdm(_answers(translator, lines, options), "translating", unit=" lines", disable=hidden)
         for number, (line, answer) in enumerate(answers):
             try:
-                _print(number, line, answer, options.json)
+                _print(number, line, answer, options)
             except UnicodeEncodeError as error:
                 lacking = f"{error.encoding} has no {error.object[error.start : error.end]!r}, of line {number + 1:,}"
                 raise UserError(f"{lacking}; set PYTHONIOENCODING=utf-8, which has every character") from error
@@ -119,6 +119,9 @@ def _answers(translator: Translator, lines: Iterable[str], options: argparse.Nam
     at_once = 1 if typed else REQUESTS_IN_FLIGHT  # each is answered as it is typed
     if options.nbest:
         return _asked(lambda line: translator.nbest(line, options.nbest), [], lines, at_once)
+    if options.sample:
+        drawing = options.seed, options.temperature, options.top_k, options.top_p
+        return _asked(lambda line: translator.sample(line, options.sample, *drawing), [], lines, at_once)
     if options.align:
         return _asked(translator.align, UNALIGNED, lines, at_once)
     if typed:
@@ -145,9 +148,10 @@ def _asked(
         yield from (call.result() for call in under_way)
 
 
-def _print(number: int, line: str, answer: Answer, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"text": line, **_fields(answer)}, ensure_ascii=False), flush=True)
+def _print(number: int, line: str, answer: Answer, options: argparse.Namespace) -> None:
+    if options.json:
+        several = "samples" if options.sample else "nbest"
+        print(json.dumps({"text": line, **_fields(answer, several)}, ensure_ascii=False), flush=True)
     elif isinstance(answer, Translation):
         print(_in_a_line(answer.text), flush=True)
     elif isinstance(answer, list):
@@ -162,11 +166,12 @@ def _print(number: int, line: str, answer: Answer, as_json: bool) -> None:
         print(f"{_in_a_line(answer.translation.text)} ||| {links}", flush=True)
 
 
-def _fields(answer: Answer) -> dict[str, Any]:
+def _fields(answer: Answer, several: str = "") -> dict[str, Any]:
+    """The keys and values of an object in JSON; ``several`` is the key of several translations."""
     if isinstance(answer, Translation):
         return {"translation": answer.text, "score": None if answer.too_long else answer.score}
     if isinstance(answer, list):
-        return {"nbest": [_fields(translation) for translation in answer]}
+        return {several: [_fields(translation) for translation in answer]}
     words = {"source": answer.source, "target": answer.target}
     return {**_fields(answer.translation), **words, "links": answer.links(), "weights": answer.weights}
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from workspace.protobuf import message_classes
 
+DT_FLOAT = 1
+DT_INT32 = 3
 DT_STRING = 7
+DT_INT64 = 9
 AVAILABLE = 30
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -25,7 +28,9 @@ _classes = message_classes(
             "dtype": (1, "int32"),
             "tensor_shape": (2, "TensorShape"),
             "float_val": (5, "repeated float"),
+            "int_val": (7, "repeated int32"),
             "string_val": (8, "repeated bytes"),
+            "int64_val": (10, "repeated int64"),
         },
         "NamedTensor": {"key": (1, "string"), "value": (2, "Tensor")},
         "Int64Value": {"value": (1, "int64")},

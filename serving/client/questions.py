@@ -21,6 +21,7 @@ from serving.client.answers import (
     best_of_beam,
 )
 from serving.client.failures import check_address, has_come_up, how_to_start, is_busy, most_texts, unavailable
+from serving.client.sampling import first_samples, sampling_inputs
 from workspace.errors import UserError
 from workspace.layout import (
     ALIGN_SIGNATURE,
@@ -31,10 +32,14 @@ from workspace.layout import (
     NBEST_SIGNATURE,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
+    SEED_INPUT,
     SIGNATURE,
     SOURCE_SUBWORDS_OUTPUT,
     TARGET_SUBWORDS_OUTPUT,
+    TEMPERATURE_INPUT,
     TEXT_INPUT,
+    TOP_K_INPUT,
+    TOP_P_INPUT,
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
     WEIGHTS_OUTPUT,
@@ -43,6 +48,14 @@ from workspace.layout import (
 
 BATCH_SENTENCES = 32
 BATCHES_IN_FLIGHT = 4
+
+# The types of inputs that are no texts, and where a tensor has its values.
+_NUMBERS = {
+    SEED_INPUT: (messages.DT_INT64, "int64_val"),
+    TEMPERATURE_INPUT: (messages.DT_FLOAT, "float_val"),
+    TOP_K_INPUT: (messages.DT_INT32, "int_val"),
+    TOP_P_INPUT: (messages.DT_FLOAT, "float_val"),
+}
 
 Answer = TypeVar("Answer")
 
@@ -123,6 +136,32 @@ class Questions:
             return found
 
         return Question(self._request(NBEST_SIGNATURE, {TEXT_INPUT: [text]}), read)
+
+    def samples(
+        self,
+        text: str,
+        count: int,
+        seed: int | None,
+        temperature: float | None,
+        top_k: int | None,
+        top_p: float | None,
+    ) -> Question[list[Translation]]:
+        """``count`` translations drawn at random (``serving.client.sampling``); of a blank text empty ones, without a
+        server. Raises ValueError for less than one; ``read`` raises UserError where the model draws fewer at a time."""
+        check_count(count)
+        signature, numbers = sampling_inputs(seed, temperature, top_k, top_p)
+        if not text.strip():
+            return Question(None, lambda _: [BLANK] * count)
+
+        def read(response: Any) -> list[Translation]:
+            outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
+            texts, scores = outputs[TRANSLATION_OUTPUT].string_val, outputs[SCORE_OUTPUT].float_val
+            drawn = first_samples(texts, scores, count)
+            self._check_length(text, scores[0])
+            return drawn
+
+        of_one = {name: [value] for name, value in {TEXT_INPUT: text, **numbers}.items()}
+        return Question(self._request(signature, of_one), read)
 
     def alignment(self, text: str) -> Question[Alignment]:
         """Of the words of a text and its translation."""
@@ -215,7 +254,7 @@ class Questions:
             message = f"{server} failed with {code.name}: {details}"
         return TranslationError(message, code)
 
-    def _request(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> Any:
+    def _request(self, signature: str, inputs: Mapping[str, Sequence[Any]]) -> Any:
         request = messages.PredictRequest()
         request.model_spec.name = self.model
         request.model_spec.signature_name = signature
@@ -223,11 +262,15 @@ class Questions:
             request.model_spec.version.value = self.version
         if self.label is not None:
             request.model_spec.version_label = self.label
-        for name, texts in inputs.items():
+        for name, values in inputs.items():
             tensor = request.inputs.add(key=name).value
-            tensor.dtype = messages.DT_STRING
-            tensor.tensor_shape.dim.add(size=len(texts))
-            tensor.string_val.extend(text.encode("utf-8", errors="replace") for text in texts)
+            tensor.tensor_shape.dim.add(size=len(values))
+            if name in _NUMBERS:
+                tensor.dtype, field = _NUMBERS[name]
+                getattr(tensor, field).extend(values)
+            else:
+                tensor.dtype = messages.DT_STRING
+                tensor.string_val.extend(text.encode("utf-8", errors="replace") for text in values)
         return request
 
     def _check_length(self, text: str, score: float) -> None:

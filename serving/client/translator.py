@@ -83,6 +83,21 @@ class Translator(Connection):
         model's beam has fewer, and ValueError for less than one."""
         return self._ask(self._questions.nbest(text, count))
 
+    def sample(
+        self,
+        text: str,
+        count: int,
+        seed: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> list[Translation]:
+        """``count`` translations of a sentence, drawn at random as the model finds them likely, in no order; with a
+        ``seed`` the same ones again. Without temperature, top_k (how many of the likeliest words are drawn from) and
+        top_p (what share they have) it is as the recipe has it; with one of them, the others change nothing. Raises
+        TranslationError, UserError for values that cannot be, and ValueError for less than one."""
+        return self._ask(self._questions.samples(text, count, seed, temperature, top_k, top_p))
+
     def align(self, text: str) -> Alignment:
         """The translation of a sentence, and which of its words each word attended to. Raises TranslationError."""
         return self._ask(self._questions.alignment(text))

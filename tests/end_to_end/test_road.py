@@ -199,7 +199,7 @@ def test_what_is_no_list_of_texts_is_refused(server: str) -> None:
             (request(MODEL_NAME, text="one"), r"\[\] is not compatible with expected shape"),
             (
                 request(MODEL_NAME, "score", text=["one", "two"], translation=["un"]),
-                "text and translation are not as many",
+                "texts and translations are not as many",
             ),
         ):
             with pytest.raises(grpc.RpcError, match=message) as caught:
