@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from workspace import at_once  # noqa: F401
 
 if TYPE_CHECKING:
+    from rnnsearch.bayes_risk import LeastRisk, minimum_bayes_risk
     from rnnsearch.stages import evaluate, export, prepare, train
     from rnnsearch.translators import Translator, connect, load
     from serving.client.alignment import Alignment
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alignment",
+    "LeastRisk",
     "Manifest",
     "Scores",
     "Tls",
@@ -43,11 +45,13 @@ __all__ = [
     "evaluate",
     "export",
     "load",
+    "minimum_bayes_risk",
     "prepare",
     "train",
 ]
 
 _PLACES = {
+    "rnnsearch.bayes_risk": ("LeastRisk", "minimum_bayes_risk"),
     "rnnsearch.stages": ("evaluate", "export", "prepare", "train"),
     "rnnsearch.translators": ("Translator", "connect", "load"),
     "serving.client.alignment": ("Alignment",),

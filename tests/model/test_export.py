@@ -21,6 +21,7 @@ from model.exported.saved_model import Exported
 from model.exported.version import export
 from model.network.checkpoint import load_best
 from model.network.network import Network
+from model.search.sampling import Distribution
 from model.search.translator import TextTranslator
 from model.training.loop import train
 from pipelines.corpora.line_files import FilePair
@@ -38,6 +39,18 @@ from workspace.layout import UNKNOWN_ID, WorkDirectory
 from workspace.marks import read_manifest, read_training_mark
 
 pytestmark = pytest.mark.slow
+
+# Of the signatures that take more than a text.
+MORE_INPUTS = {
+    "score": {"translation": tf.constant(TEXTS)},
+    "sample": {"seed": tf.range(len(TEXTS), dtype=tf.int64)},
+    "sample_with": {
+        "seed": tf.range(len(TEXTS), dtype=tf.int64),
+        "temperature": tf.ones(len(TEXTS)),
+        "top_k": tf.zeros(len(TEXTS), tf.int32),
+        "top_p": tf.ones(len(TEXTS)),
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +90,7 @@ def test_exported_model_translates_as_the_checkpoint(signatures: Any, translator
 def test_other_signatures_answer_as_the_checkpoint(
     trained: WorkDirectory, signatures: Any, translator: TextTranslator
 ) -> None:
-    assert set(signatures) == {"serving_default", "nbest", "align", "score", "identity"}
+    assert set(signatures) == {"serving_default", "nbest", "align", "score", "sample", "sample_with", "identity"}
     texts = tf.constant([*TEXTS, ""])
     translated, scored = translator.n_best(texts)
     given = signatures["nbest"](text=texts)
@@ -91,6 +104,15 @@ def test_other_signatures_answer_as_the_checkpoint(
     assert set(signatures["identity"](text=texts)["weights"].numpy()) == {weights.encode()}
     given = signatures["score"](text=texts, translation=translated[:, 0])
     np.testing.assert_allclose(given["score"], translator.score(texts, translated[:, 0]), rtol=1e-6)
+    seeds = tf.range(len(TEXTS) + 1, dtype=tf.int64)
+    drawn, given = translator.sample(texts, seeds), signatures["sample"](text=texts, seed=seeds)
+    np.testing.assert_array_equal(given["translation"], drawn.text)
+    np.testing.assert_allclose(given["score"], drawn.score, rtol=1e-6)
+    drawn = translator.sample_with(texts, seeds, Distribution(tf.fill([6], 0.5), tf.fill([6], 9), tf.fill([6], 0.8)))
+    likelier = {"temperature": tf.fill([6], 0.5), "top_k": tf.fill([6], 9), "top_p": tf.fill([6], 0.8)}
+    given = signatures["sample_with"](text=texts, seed=seeds, **likelier)
+    np.testing.assert_array_equal(given["translation"], drawn.text)
+    np.testing.assert_allclose(given["score"], drawn.score, rtol=1e-6)
 
 
 def test_a_request_of_too_many_texts_is_refused(trained: WorkDirectory) -> None:
@@ -98,7 +120,7 @@ def test_a_request_of_too_many_texts_is_refused(trained: WorkDirectory) -> None:
     translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
     signatures = Exported(translator, trained.recipe, "digest").by_signature
     for name, signature in signatures.items():
-        inputs = {"text": tf.constant(TEXTS), **({"translation": tf.constant(TEXTS)} if name == "score" else {})}
+        inputs = {"text": tf.constant(TEXTS), **MORE_INPUTS.get(name, {})}
         with pytest.raises(tf.errors.InvalidArgumentError, match="a request has more than 4 texts; ask for fewer"):
             signature(**inputs)
         (output, *_) = signature(**{key: texts[:4] for key, texts in inputs.items()}).values()
@@ -110,7 +132,7 @@ def test_a_network_without_attention_has_no_alignment_to_give(trained: WorkDirec
     settings = TINY.model.model_copy(update={"architecture": "rnnencdec"})
     network = Network(settings, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
     exported = Exported(TextTranslator(network, subwords, TINY.search), trained.recipe, "digest")
-    assert set(exported.by_signature) == {"serving_default", "nbest", "score", "identity"}
+    assert set(exported.by_signature) == {"serving_default", "nbest", "score", "sample", "sample_with", "identity"}
 
 
 def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from model.data.subwords import load_subwords
 from model.network.network import Network
+from model.search.sampling import Distribution
 from model.search.translator import TextTranslator, Translated, translate_all
 from tests.model.support import TEXTS, TINY, best
 from tests.numbers_corpus import english
@@ -96,11 +97,34 @@ def test_a_text_that_is_too_long_is_not_translated(
     assert np.all(np.isneginf(translator.score(tf.fill([2], "one"), tf.fill([2], far_too_long))))
 
 
+def test_samples_of_what_cannot_be_drawn(translators: dict[int, TextTranslator]) -> None:
+    """Blank and too long texts, and distributions that are none, have empty ones, and take nothing from the others."""
+    translator = translators[3]
+    far_too_long = " ".join(TEXTS * 100)
+    cases = [(" ", 1.0, 0, 1.0, 0.0), (far_too_long, 1.0, 0, 1.0, -np.inf), ("", 0.0, 0, 1.0, -np.inf)]
+    cases += [(TEXTS[0], *wrong, -np.inf) for wrong in ((0.0, 0, 1.0), (1.0, -1, 1.0), (1.0, 0, 1.5), (np.nan, 0, 1.0))]
+    texts, temperature, top_k, top_p, scores = zip(*cases, strict=True)
+    more = [*texts, *TEXTS]
+    ones = (1.0,) * len(TEXTS)
+    distribution = Distribution(
+        tf.constant(temperature + ones), tf.constant(top_k + (0,) * len(TEXTS)), tf.constant(top_p + ones)
+    )
+    found = translator.sample_with(tf.constant(more), tf.fill([len(more)], tf.constant(3, tf.int64)), distribution)
+    assert found.text.shape == found.score.shape == [len(more), translator.search.samples]
+    np.testing.assert_array_equal(found.score[: len(cases)], np.repeat([scores], translator.search.samples, axis=0).T)
+    assert np.all(found.text[: len(cases)] == b"")
+    alone = translator.sample(tf.constant(TEXTS), tf.fill([len(TEXTS)], tf.constant(3, tf.int64)))
+    np.testing.assert_array_equal(found.text[len(cases) :], alone.text)
+    np.testing.assert_allclose(found.score[len(cases) :], alone.score, rtol=1e-5)
+    assert all(text.decode().strip() for row in alone.text.numpy() for text in row)
+
+
 def test_no_texts_at_all(translators: dict[int, TextTranslator]) -> None:
     translator = translators[3]
     nothing = tf.constant([], tf.string)
     assert translator.translate(nothing).text.shape == translator.score(nothing, nothing).shape == [0]
     assert translator.n_best(nothing).text.shape == [0, 3]
+    assert translator.sample(nothing, tf.constant([], tf.int64)).text.shape == [0, translator.search.samples]
     assert translator.align(nothing).translated.score.shape == [0]
 
 
