@@ -27,14 +27,17 @@ if TYPE_CHECKING:
     from serving.client.alignment import Alignment
     from serving.client.answers import Translation, TranslationError
     from serving.client.channel import Tls
+    from serving.client.constraints import Constraints, Terms
     from workspace.errors import UserError
     from workspace.marks import Manifest, Scores, TrainingMark
 
 __all__ = [
     "Alignment",
+    "Constraints",
     "LeastRisk",
     "Manifest",
     "Scores",
+    "Terms",
     "Tls",
     "TrainingMark",
     "Translation",
@@ -57,6 +60,7 @@ _PLACES = {
     "serving.client.alignment": ("Alignment",),
     "serving.client.answers": ("Translation", "TranslationError"),
     "serving.client.channel": ("Tls",),
+    "serving.client.constraints": ("Constraints", "Terms"),
     "workspace.errors": ("UserError",),
     "workspace.marks": ("Manifest", "Scores", "TrainingMark"),
 }

@@ -6,7 +6,7 @@ import abc
 import concurrent.futures
 import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -15,8 +15,9 @@ from model.exported.files import Precision
 from model.exported.loading import load_saved_model, load_signatures
 from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
-from serving.client.answers import TextTooLongError, Translation, best_of_beam
+from serving.client.answers import NoTranslationError, Translation, best_of_beam
 from serving.client.channel import Tls
+from serving.client.constraints import Constraints
 from serving.client.questions import check_count
 from serving.client.sampling import first_samples, sampling_inputs
 from workspace.errors import UserError, user_errors
@@ -24,6 +25,7 @@ from workspace.foreign_lines import has_gpu
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    CONSTRAINED_SIGNATURE,
     DEFAULT_ADDRESS,
     MODEL_NAME,
     NBEST_SIGNATURE,
@@ -42,6 +44,7 @@ BATCH_SENTENCES = 32
 CALLS_AT_ONCE = 8  # of a sentence each
 
 Answer = TypeVar("Answer")
+Row = TypeVar("Row")
 
 
 class Translator(abc.ABC):
@@ -79,6 +82,13 @@ class Translator(abc.ABC):
         Without these three it is as the recipe has it; with one of them, the others change nothing. Raises UserError
         where the model draws fewer at a time, and ValueError for less than one.
         """
+
+    @abc.abstractmethod
+    def constrained(
+        self, texts: Sequence[str], constraints: Constraints | Sequence[Constraints]
+    ) -> list[Translation | None]:
+        """The best translation of each that keeps to ``constraints``, the same for all or one for each; None where no
+        such translation was found, and where the text has more subwords than the model takes."""
 
     @abc.abstractmethod
     def align(self, texts: Sequence[str]) -> list[Alignment]:
@@ -180,6 +190,16 @@ class LoadedTranslator(Translator):
         signature, _ = sampling_inputs(seed, temperature, top_k, top_p)
         return self._answers(signature, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], numbers, text=texts)
 
+    def constrained(
+        self, texts: Sequence[str], constraints: Constraints | Sequence[Constraints]
+    ) -> list[Translation | None]:
+        def read(text: bytes, score: float) -> Translation | None:
+            return None if score == -math.inf else Translation.of(text, score)
+
+        wanted = iter(_one_each(constraints, texts))
+        outputs = [TRANSLATION_OUTPUT, SCORE_OUTPUT]
+        return self._answers(CONSTRAINED_SIGNATURE, read, outputs, lambda: next(wanted).inputs(), text=texts)
+
     def align(self, texts: Sequence[str]) -> list[Alignment]:
         def read(text: bytes, score: float, source: Any, target: Any, weights: Any) -> Alignment:
             if score == -math.inf:
@@ -199,7 +219,7 @@ class LoadedTranslator(Translator):
         signature: str,
         read: Callable[..., Answer],
         outputs: list[str],
-        more: Callable[[], dict[str, int | float]] = dict,
+        more: Callable[[], Mapping[str, str | int | float]] = dict,
         **texts: Sequence[str],
     ) -> list[Answer]:
         """What ``read`` makes of these outputs of the signature, for each of the sentences in ``texts``; ``more`` gives
@@ -266,25 +286,36 @@ class ConnectedTranslator(Translator):
         check_count(count)
         return self._each(lambda text: self._client.sample(text, count, seed, temperature, top_k, top_p), [], texts)
 
+    def constrained(
+        self, texts: Sequence[str], constraints: Constraints | Sequence[Constraints]
+    ) -> list[Translation | None]:
+        wanted = iter(_one_each(constraints, texts))
+        rows = [(text, next(wanted)) for (text,) in _rows(texts)]
+        return self._each_row(lambda row: self._client.constrained(*row), None, rows)
+
     def align(self, texts: Sequence[str]) -> list[Alignment]:
         return self._each(self._client.align, UNALIGNED, texts)
 
     def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
         return self._each(self._client.score, -math.inf, texts, translations)
 
-    def _each(self, ask: Callable[..., Answer], if_too_long: Answer, *columns: Sequence[str]) -> list[Answer]:
-        """``ask`` of every row of the columns, some at a time: a server makes batches of what comes together."""
+    def _each(self, ask: Callable[..., Answer], if_none: Answer, *columns: Sequence[str]) -> list[Answer]:
+        """``ask`` of every row of the columns; ``if_none`` where the model has no translation of it."""
+        return self._each_row(lambda row: ask(*row), if_none, _rows(*columns))
+
+    def _each_row(self, ask: Callable[[Row], Answer], if_none: Answer, rows: Sequence[Row]) -> list[Answer]:
+        """Some at a time: a server makes batches of what comes together."""
         self._check_open()
 
-        def answered(row: tuple[str, ...]) -> Answer:
+        def answered(row: Row) -> Answer:
             try:
-                return ask(*row)
-            except TextTooLongError:
-                return if_too_long
+                return ask(row)
+            except NoTranslationError:
+                return if_none
 
         threads = concurrent.futures.ThreadPoolExecutor(CALLS_AT_ONCE)
         try:
-            return list(threads.map(answered, _rows(*columns)))
+            return list(threads.map(answered, rows))
         finally:
             # After an error nothing more is asked.
             threads.shutdown(cancel_futures=True)
@@ -292,6 +323,15 @@ class ConnectedTranslator(Translator):
     def _check_open(self) -> None:
         if self._is_closed:
             raise UserError("this translator is closed; connect again")
+
+
+def _one_each(constraints: Constraints | Sequence[Constraints], texts: Sequence[str]) -> list[Constraints]:
+    """Raises UserError where there are not as many."""
+    if isinstance(constraints, Constraints):
+        return [constraints] * len(texts)
+    if len(constraints) != len(texts):
+        raise UserError(f"{len(texts)} texts and {len(constraints)} constraints are no pairs; give one for each")
+    return list(constraints)
 
 
 def _rows(*given: Iterable[str]) -> list[tuple[str, ...]]:

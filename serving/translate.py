@@ -58,6 +58,16 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     more.add_argument(
         "--align", action="store_true", help="translation ||| source-target words, from 0; on a terminal a picture"
     )
+    parser.add_argument("--prefix", metavar="TEXT", help="how the translation begins, also in the middle of a word")
+    parser.add_argument(
+        "--require", action="append", default=[], metavar="PHRASE", help="words that it has; may be given again"
+    )
+    parser.add_argument(
+        "--forbid", action="append", default=[], metavar="PHRASE", help="words that it has not; may be given again"
+    )
+    parser.add_argument(
+        "--terms", type=Path, metavar="FILE", help="words with the translations that they are to have, a tab between"
+    )
     parser.add_argument("--seed", type=int, metavar="S", help="with --sample: draws the same again (default: others)")
     parser.add_argument(
         "--temperature", type=float, metavar="T", help="with --sample: below 1 for what is likelier, above for variety"
@@ -79,6 +89,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     drawing = (options.seed, options.temperature, options.top_k, options.top_p)
     if options.sample is None and any(value is not None for value in drawing):
         parser.error("--seed, --temperature, --top-k and --top-p are of --sample; give it too")
+    constrained = options.prefix or options.require or options.forbid or options.terms
+    if constrained and (options.nbest or options.sample or options.align):
+        parser.error("--nbest, --sample and --align take no --prefix, --require, --forbid or --terms; leave these out")
     return options
 
 

@@ -8,3 +8,5 @@ IDEOGRAPHS = r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{Yi}]&&\p{Alph
 # A character is only a letter of one.
 SYLLABICS = r"[[\p{lb=SA}\p{Tibetan}\p{Balinese}\p{Javanese}]&&[\p{Alphabetic}\p{M}]]"
 UNSPACED_LETTERS = f"[{IDEOGRAPHS}{SYLLABICS}]"
+# What makes a word longer, in scripts that put spaces between words.
+LETTERS_AND_DIGITS = rf"[[\p{{Alphabetic}}\p{{M}}\p{{N}}]--{UNSPACED_LETTERS}]"

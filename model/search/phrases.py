@@ -19,7 +19,7 @@ import tensorflow as tf
 from model.data.subwords import SPACE, Subwords
 from model.search.scores import top_k
 from workspace.layout import END_ID, PADDING_ID
-from workspace.scripts import UNSPACED_LETTERS
+from workspace.scripts import LETTERS_AND_DIGITS
 
 # A state has a bit for each, and one more, of the 63 that int64 has beside its sign.
 MOST_CHARACTERS = 62
@@ -28,7 +28,7 @@ PROPOSALS = 6
 
 _NO_BIT = np.int64(0)
 NOTHING, _BOUNDARY, _UNKNOWN = range(3)  # past the end of a subword; where a text ends; a character no phrase has
-_OF_WORD = regex.compile(rf"[[\p{{Alphabetic}}\p{{M}}\p{{N}}]--{UNSPACED_LETTERS}]", regex.V1)
+_OF_WORD = regex.compile(LETTERS_AND_DIGITS, regex.V1)
 
 
 class Pieces(NamedTuple):

@@ -5,14 +5,18 @@ with Translator("localhost:8500") as translator:
 """
 
 from serving.client.alignment import Alignment
-from serving.client.answers import TextTooLongError, Translation, TranslationError
+from serving.client.answers import ConstraintsError, TextTooLongError, Translation, TranslationError
 from serving.client.async_translator import AsyncTranslator
 from serving.client.channel import Tls
+from serving.client.constraints import Constraints, Terms
 from serving.client.translator import Translator
 
 __all__ = [
     "Alignment",
     "AsyncTranslator",
+    "Constraints",
+    "ConstraintsError",
+    "Terms",
     "TextTooLongError",
     "Tls",
     "Translation",

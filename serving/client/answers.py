@@ -19,7 +19,15 @@ class TranslationError(UserError):
         self.code = code
 
 
-class TextTooLongError(TranslationError):
+class NoTranslationError(TranslationError):
+    """The model has none of this text, but may have of others."""
+
+
+class ConstraintsError(NoTranslationError):
+    """No translation was found that keeps to what is asked of it."""
+
+
+class TextTooLongError(NoTranslationError):
     """The text has more subwords than the model takes; split it, and its parts can be translated."""
 
 
@@ -62,10 +70,12 @@ def best_of_beam(texts: Sequence[bytes], scores: Sequence[float], count: int) ->
     return [Translation.of(text, score) for text, score in found if score > -math.inf]
 
 
-def check_all_translated(too_long: Sequence[int]) -> None:
+def check_all_translated(
+    too_long: Sequence[int], why: str = "too long for the model", advice: str = "split into sentences"
+) -> None:
     """Raises UserError where lines, numbered from 1, were too long; to be called when all others are done."""
     if too_long:
         shown = ", ".join(f"{number:,}" for number in too_long[:10])
         more = f" and {len(too_long) - 10:,} more" if len(too_long) > 10 else ""
         lines = f"line{'s' if len(too_long) > 1 else ''} {shown}{more}"
-        raise UserError(f"too long for the model, and empty in the translation: {lines}; split into sentences")
+        raise UserError(f"{why}, and empty in the translation: {lines}; {advice}")

@@ -22,8 +22,9 @@ from rich.text import Text
 from tqdm import tqdm
 
 from serving.client.alignment import UNALIGNED, Alignment
-from serving.client.answers import TOO_LONG, TextTooLongError, Translation, check_all_translated
+from serving.client.answers import TOO_LONG, NoTranslationError, Translation, check_all_translated
 from serving.client.channel import Tls
+from serving.client.constraints import UNCONSTRAINED, Constraints, Terms
 from serving.client.same_model import check_model
 from serving.client.translator import Translator
 from workspace.errors import UserError
@@ -59,11 +60,12 @@ def translate_lines(options: argparse.Namespace) -> None:
         # ASCII is nobody's choice, but what there is where no language is set. No character becomes another in silence.
         is_chosen = codecs.lookup(sys.stdout.encoding).name != "ascii"
         sys.stdout.reconfigure(encoding=sys.stdout.encoding if is_chosen else "utf-8", errors="strict")
+    constraints = _constraints(options)
     too_long = []
     with translator, _lines(options) as lines:
         if work:
             check_model(translator, options.server, work)
-        answers = tqdm(_answers(translator, lines, options), "translating", unit=" lines", disable=hidden)
+        answers = tqdm(_answers(translator, lines, options, constraints), "translating", unit=" lines", disable=hidden)
         for number, (line, answer) in enumerate(answers):
             try:
                 _print(number, line, answer, options)
@@ -72,6 +74,8 @@ def translate_lines(options: argparse.Namespace) -> None:
                 raise UserError(f"{lacking}; set PYTHONIOENCODING=utf-8, which has every character") from error
             if answer in (TOO_LONG, [], UNALIGNED):
                 too_long.append(number + 1)
+    if constraints:
+        check_all_translated(too_long, "without a translation that keeps to what is asked", "ask for less")
     check_all_translated(too_long)
 
 
@@ -113,8 +117,13 @@ def _in_utf_8(text: str) -> str:
     return text
 
 
-def _answers(translator: Translator, lines: Iterable[str], options: argparse.Namespace) -> Iterator[tuple[str, Answer]]:
-    """Every line with the answer to it, in their order."""
+def _answers(
+    translator: Translator,
+    lines: Iterable[str],
+    options: argparse.Namespace,
+    constraints: Callable[[str], Constraints] | None,
+) -> Iterator[tuple[str, Answer]]:
+    """Every line with the answer to it, in their order; ``constraints`` gives those of each."""
     typed = not (options.text or options.input) and sys.stdin.isatty()
     at_once = 1 if typed else REQUESTS_IN_FLIGHT  # each is answered as it is typed
     if options.nbest:
@@ -122,6 +131,8 @@ def _answers(translator: Translator, lines: Iterable[str], options: argparse.Nam
     if options.sample:
         drawing = options.seed, options.temperature, options.top_k, options.top_p
         return _asked(lambda line: translator.sample(line, options.sample, *drawing), [], lines, at_once)
+    if constraints:
+        return _asked(lambda line: translator.constrained(line, constraints(line)), TOO_LONG, lines, at_once)
     if options.align:
         return _asked(translator.align, UNALIGNED, lines, at_once)
     if typed:
@@ -130,14 +141,23 @@ def _answers(translator: Translator, lines: Iterable[str], options: argparse.Nam
     return zip(lines, translator.translate_many(sent), strict=True)
 
 
+def _constraints(options: argparse.Namespace) -> Callable[[str], Constraints] | None:
+    """Of each line what is asked of its translation."""
+    asked = Constraints(options.prefix or "", tuple(options.require), tuple(options.forbid))
+    if options.terms:
+        terms = Terms.read(options.terms)
+        return lambda line: terms.asked_of(line, asked)
+    return (lambda line: asked) if asked != UNCONSTRAINED else None
+
+
 def _asked(
-    ask: Callable[[str], Answer], if_too_long: Answer, lines: Iterable[str], at_once: int
+    ask: Callable[[str], Answer], if_none: Answer, lines: Iterable[str], at_once: int
 ) -> Iterator[tuple[str, Answer]]:
     def answered(line: str) -> tuple[str, Answer]:
         try:
             return line, ask(line)
-        except TextTooLongError:
-            return line, if_too_long
+        except NoTranslationError:
+            return line, if_none
 
     under_way: collections.deque[concurrent.futures.Future[tuple[str, Answer]]] = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:

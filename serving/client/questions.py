@@ -14,18 +14,21 @@ from serving.client import messages
 from serving.client.alignment import Alignment, align_words
 from serving.client.answers import (
     BLANK,
+    ConstraintsError,
     TextTooLongError,
     TooManyTextsError,
     Translation,
     TranslationError,
     best_of_beam,
 )
+from serving.client.constraints import Constraints
 from serving.client.failures import check_address, has_come_up, how_to_start, is_busy, most_texts, unavailable
 from serving.client.sampling import first_samples, sampling_inputs
 from workspace.errors import UserError
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    CONSTRAINED_SIGNATURE,
     DEFAULT_ADDRESS,
     IDENTITY_SIGNATURE,
     MODEL_NAME,
@@ -162,6 +165,26 @@ class Questions:
 
         of_one = {name: [value] for name, value in {TEXT_INPUT: text, **numbers}.items()}
         return Question(self._request(signature, of_one), read)
+
+    def constrained(self, text: str, constraints: Constraints) -> Question[Translation]:
+        """The best translation that keeps to ``constraints``; of a blank text an empty one, without a server. ``read``
+        raises ConstraintsError where none is found, or the text is too long."""
+        if not text.strip():
+            return Question(None, lambda _: BLANK)
+
+        def read(response: Any) -> Translation:
+            outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
+            found = Translation.of(outputs[TRANSLATION_OUTPUT].string_val[0], outputs[SCORE_OUTPUT].float_val[0])
+            if found.score == -math.inf:
+                raise ConstraintsError(
+                    f"no translation of the text that begins {text[:30]!r} was found that keeps to what is asked of "
+                    "it, or the text is longer than the model translates; ask for less",
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                )
+            return found
+
+        of_one = {name: [value] for name, value in {TEXT_INPUT: text, **constraints.inputs()}.items()}
+        return Question(self._request(CONSTRAINED_SIGNATURE, of_one), read)
 
     def alignment(self, text: str) -> Question[Alignment]:
         """Of the words of a text and its translation."""

@@ -20,6 +20,7 @@ import grpc
 from serving.client.alignment import Alignment
 from serving.client.answers import TooManyTextsError, Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
+from serving.client.constraints import Constraints
 from serving.client.failures import is_busy, pauses
 from serving.client.questions import BATCHES_IN_FLIGHT, Answer, Question, batches
 
@@ -97,6 +98,11 @@ class Translator(Connection):
         top_p (what share they have) it is as the recipe has it; with one of them, the others change nothing. Raises
         TranslationError, UserError for values that cannot be, and ValueError for less than one."""
         return self._ask(self._questions.samples(text, count, seed, temperature, top_k, top_p))
+
+    def constrained(self, text: str, constraints: Constraints) -> Translation:
+        """The best translation of a sentence that keeps to ``constraints``. Raises TranslationError, ConstraintsError
+        among them."""
+        return self._ask(self._questions.constrained(text, constraints))
 
     def align(self, text: str) -> Alignment:
         """The translation of a sentence, and which of its words each word attended to. Raises TranslationError."""

@@ -53,6 +53,34 @@ def test_both_translators_give_the_same(work: WorkDirectory, server: str) -> Non
         assert scores[-2] == -math.inf
 
 
+def test_both_translators_keep_to_constraints(work: WorkDirectory, server: str) -> None:
+    with rnnsearch.load(work.root) as loaded, rnnsearch.connect(server) as connected:
+        asked = [
+            rnnsearch.Constraints("quatre-v", ["mille"]),
+            rnnsearch.Constraints(required=["sept cent", "un"], forbidden=["deux"]),
+            rnnsearch.Constraints(required=["\u4f60"]),
+        ]
+        wanted = [asked[number % 3] for number in range(len(TEXTS))]
+        kept = loaded.constrained(TEXTS, wanted)
+        assert [each and each.text for each in kept] == [
+            each and each.text for each in connected.constrained(TEXTS, wanted)
+        ]
+        assert kept[0] == rnnsearch.Translation("", 0.0)
+        for text, constraints, each in zip(TEXTS[1:], wanted[1:], kept[1:], strict=True):
+            if constraints is asked[2] or text == TOO_LONG:
+                assert each is None
+                continue
+            assert each is not None
+            assert each.text.startswith(constraints.prefix)
+            assert all(f" {phrase} " in f" {each.text} ".replace("-", " ") for phrase in constraints.required)
+            assert not any(f" {phrase} " in f" {each.text} " for phrase in constraints.forbidden)
+        assert [each and each.text for each in loaded.constrained(TEXTS, rnnsearch.Constraints())] == [
+            None if each.too_long else each.text for each in connected.translate(TEXTS)
+        ]
+        with pytest.raises(rnnsearch.UserError, match="2 texts and 1 constraints are no pairs"):
+            loaded.constrained(["one", "two"], [rnnsearch.Constraints()])
+
+
 def test_the_engine_gives_nearly_the_same(work: WorkDirectory) -> None:
     with rnnsearch.load(work.root) as loaded, rnnsearch.load(work.root, precision="float32") as exact:
         ours, theirs = loaded.translate(TEXTS), exact.translate(TEXTS)

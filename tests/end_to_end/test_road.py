@@ -109,6 +109,38 @@ def test_command_line_gives_them_too(server: str) -> None:
     assert first["nbest"][0]["translation"] == plain[0]
 
 
+def test_command_line_takes_constraints(server: str, tmp_path: Path) -> None:
+    terms = tmp_path / "terms.tsv"
+    terms.write_text("thousand\tdouzaine\nfifty six\tcinquante-six\n", encoding="utf-8")
+
+    def said(*arguments: str) -> tuple[list[str], str]:
+        command = [sys.executable, "-m", "serving.translate", "--server", server, *arguments]
+        lines = f"{english(1234)}\n{english(56)}\n"
+        ran = subprocess.run(command, input=lines, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+        assert ran.returncode == bool(ran.stderr)
+        return ran.stdout.splitlines(), ran.stderr
+
+    lines, error = said("--prefix", "trei", "--require", "neuf", "--require", "mille", "--forbid", "cent")
+    assert error == ""
+    for line in lines:
+        assert line.startswith("trei")
+        words = line.replace("-", " ").split()
+        assert {"neuf", "mille"} <= set(words)
+        assert "cent" not in words
+    (first, second), error = said("--terms", str(terms))
+    assert error == ""
+    assert "douzaine" in first.replace("-", " ").split()
+    assert " cinquante-six " in f" {second} "
+    lines, error = said("--terms", str(terms), "--forbid", "douzaine")
+    assert lines[0] == ""
+    assert lines[1] == second
+    assert error == (
+        "error: without a translation that keeps to what is asked, and empty in the translation: line 1; ask for less\n"
+    )
+    _, error = said("--prefix", "trei", "--align")
+    assert "--nbest, --sample and --align take no --prefix" in error
+
+
 @pytest.mark.parametrize("kind", ["--nbest=2", "--align"])
 def test_command_line_asks_several_at_once_and_keeps_their_order(server: str, kind: str, tmp_path: Path) -> None:
     texts = [english(number) for number in (1234, 5, 4567, 89, 60, 7, 8000, 12, 345, 6)]

@@ -33,7 +33,7 @@ def drawn_from(probabilities: np.ndarray, temperature: float, top_k: int, top_p:
     likeliest = sorted(np.flatnonzero(tempered), key=lambda word: -tempered[word])[: top_k or None]
     nucleus: list[int] = []
     while tempered[nucleus].sum() < top_p * tempered[likeliest].sum() and len(nucleus) < len(likeliest):
-        nucleus.append(likeliest[len(nucleus)])
+        nucleus.append(int(likeliest[len(nucleus)]))
     left = np.zeros_like(tempered)
     left[nucleus] = tempered[nucleus] / tempered[nucleus].sum()
     return left

@@ -1,0 +1,56 @@
+"""Constraints as they are sent, and the terms of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serving.client.constraints import Constraints, Terms
+from workspace.errors import UserError
+
+
+def test_phrases_are_sent_one_a_line() -> None:
+    asked = Constraints("Der ", ["kleiner Hund", "Haus"], ("Katze",))
+    assert asked.inputs() == {"prefix": "Der ", "required": "kleiner Hund\nHaus", "forbidden": "Katze"}
+
+
+@pytest.mark.parametrize("wrong", ["", " ", "two\nlines"])
+def test_what_is_no_phrase_is_said(wrong: str) -> None:
+    for given in ({"required": ["one", wrong]}, {"forbidden": [wrong]}):
+        with pytest.raises(UserError, match="is no phrase; give words of one line"):
+            Constraints(**given)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="'one' is one phrase, not a list"):
+        Constraints(required="one")
+
+
+def test_terms_are_found_as_whole_words(tmp_path: Path) -> None:
+    """The longest first; in scripts without spaces anywhere."""
+    file = tmp_path / "terms.tsv"
+    file.write_text("dog\tHund\nguide dog\tBlindenhund\n\n狗\tHund\n{name}\t{name}\n$5\t5 Dollar\n", encoding="utf-8")
+    terms = Terms.read(file)
+    for text, required in (
+        ("a dog, a dog", ("Hund",)),
+        ("dogs and hotdog", ()),
+        ("the guide dog of a dog", ("Blindenhund", "Hund")),
+        ("这是小狗吗", ("Hund",)),
+        ("dear {name}!", ("{name}",)),
+        ("for $5", ("5 Dollar",)),
+        ("", ()),
+    ):
+        assert terms.asked_of(text).required == required
+    asked = terms.asked_of("a dog", Constraints("Ein", ["Haus"], ["Katze"]))
+    assert asked == Constraints("Ein", ("Haus", "Hund"), ["Katze"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("dog Hund\n", "term 1 is no word and translation"), ("a\tb\nc\t \n", "term 2 is no word and translation")],
+)
+def test_what_is_no_file_of_terms_is_said(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "terms.tsv"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=said):
+        Terms.read(file)
+    with pytest.raises(UserError, match="cannot be read: No such file or directory; give a file of terms"):
+        Terms.read(tmp_path / "none.tsv")
