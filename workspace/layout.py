@@ -74,7 +74,7 @@ SOURCE_SUBWORDS_OUTPUT = "source_subwords"  # string [batch, source length], "" 
 TARGET_SUBWORDS_OUTPUT = "target_subwords"  # string [batch, target length], likewise
 WEIGHTS_OUTPUT = "weights"  # string [batch]: the SHA-256 of the weights, as in the mark of the version
 ALIGNMENT_OUTPUT = "alignment"  # float32 [batch, target length, source length]
-
+TOO_MANY_TEXTS = "a request has more than {} texts"  # how its signatures begin to refuse one of more than they take
 
 _OF_PATTERNS = "*?[\\"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,9 +13,11 @@ from typing import Any, TypeAlias
 from model.exported.files import Precision, read_engine_mark
 from workspace.errors import UserError
 from workspace.foreign_lines import foreign_lines_left_out, has_gpu, warnings_left_out
-from workspace.layout import engine_of
+from workspace.layout import TOO_MANY_TEXTS, engine_of
 
 ENGINE_PACKAGE, TENSORFLOW = "ai_edge_litert", "tensorflow"
+
+_TOO_MANY = re.compile(TOO_MANY_TEXTS.format(r"(\d+)"))
 
 # Lists of texts or numbers, by the names of a signature's inputs -> lists of as many answers, by those of its outputs.
 Signature: TypeAlias = Callable[..., dict[str, Sequence[Any]]]
@@ -24,7 +27,7 @@ def load_signatures(version: Path, precision: Precision | None = None) -> dict[s
     """The signatures in the directory of a version, by name; threads may share them.
 
     precision: "int8" for the engine, "float32" for the SavedModel; without it the engine on a CPU, if there is one.
-    Texts come out in UTF-8. Raises UserError where the version has no such thing, or is not whole.
+    A call takes any number of texts, which come out in UTF-8. Raises UserError where the version has no such thing, or is not whole.
     """
     if package_for(version, precision) == ENGINE_PACKAGE:
         return load_engine(engine_of(version))
@@ -72,7 +75,21 @@ def load_saved_model(version: Path) -> dict[str, Signature]:
         }
         return {output: values.numpy() for output, values in signature(**given).items()}
 
-    return {name: functools.partial(answer, model, name) for name in model.signatures}
+    def answer_in_parts(model: Any, name: str, **inputs: Sequence[Any]) -> dict[str, Sequence[Any]]:
+        """As ``answer``, of as many texts at a time as the signature takes."""
+        try:
+            return answer(model, name, **inputs)
+        except tf.errors.InvalidArgumentError as error:
+            refused, count = _TOO_MANY.search(error.message), max(map(len, inputs.values()))
+            if not refused or not 0 < (most := int(refused[1])) < count:
+                raise
+        parts = [
+            answer(model, name, **{each: values[begin : begin + most] for each, values in inputs.items()})
+            for begin in range(0, count, most)
+        ]
+        return {output: [row for part in parts for row in part[output]] for output in parts[0]}
+
+    return {name: functools.partial(answer_in_parts, model, name) for name in model.signatures}
 
 
 def _as_bytes(value: Any) -> Any:

@@ -36,6 +36,7 @@ from workspace.layout import (
     TARGET_SUBWORDS_OUTPUT,
     TEMPERATURE_INPUT,
     TEXT_INPUT,
+    TOO_MANY_TEXTS,
     TOP_K_INPUT,
     TOP_P_INPUT,
     TRANSLATION_INPUT,
@@ -76,7 +77,7 @@ class Exported(tf.Module):
 
         def limited(text: tf.Tensor) -> tf.Tensor:
             text = _list(text)
-            refusal = f"a request has more than {most} texts; ask for fewer at a time"
+            refusal = f"{TOO_MANY_TEXTS.format(most)}; ask for fewer at a time"
             with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(text), most, message=refusal)]):
                 return tf.identity(text)
 

@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 from model.exported.files import Precision
 from model.exported.loading import Signature, load_signatures, package_for
-from serving.client.failures import most_texts
 from serving.client.same_model import check_model
 from serving.client.translator import Translator
 from workspace.errors import check_installed
@@ -33,7 +32,7 @@ class ModelEngine:
         check_installed(package_for(self.path, self.precision))
 
     def open(self) -> Translate:
-        return functools.partial(_call_in_parts, load_signatures(self.path, self.precision)[SIGNATURE])
+        return functools.partial(_call, load_signatures(self.path, self.precision)[SIGNATURE])
 
 
 @dataclass(frozen=True)
@@ -54,18 +53,6 @@ class ServerEngine:
         return lambda sentences: [
             None if translation.too_long else translation.text for translation in translator.translate_many(sentences)
         ]
-
-
-def _call_in_parts(translate: Signature, sentences: list[str]) -> list[str | None]:
-    """As ``_call``, of as many sentences at a time as the model takes."""
-    try:
-        return _call(translate, sentences)
-    except Exception as error:  # TensorFlow's are not known here, where an engine translates without it
-        most = most_texts(str(error))
-        if not most or most >= len(sentences):
-            raise
-        parts = (sentences[begin : begin + most] for begin in range(0, len(sentences), most))
-        return [translation for part in parts for translation in _call(translate, part)]
 
 
 def _call(translate: Signature, sentences: list[str]) -> list[str | None]:

@@ -17,14 +17,16 @@ from collections.abc import Iterator
 import grpc
 
 from workspace.errors import UserError
-from workspace.layout import DEFAULT_ADDRESS, DEFAULT_WORK, WorkDirectory
+from workspace.layout import DEFAULT_ADDRESS, DEFAULT_WORK, TOO_MANY_TEXTS, WorkDirectory
 from workspace.machine import LAST_PORT
 
 # RESOURCE_EXHAUSTED for other reasons, which asking again does not mend; and UNAVAILABLE for want of room in a queue.
 _TOO_LARGE = re.compile(r"larger than max|OOM|allocat")
 _FULL = re.compile(r"scheduling queue .* is full")
 
-_MOST_TEXTS = re.compile(r"larger than maximum (?:input )?batch size (\d+)|a request has more than (\d+) texts")
+_MOST_TEXTS = re.compile(
+    r"larger than maximum (?:input )?batch size (\d+)|" + TOO_MANY_TEXTS.format(r"(\d+)")  # a batching server's, the model's
+)
 
 _HOST_AND_PORT = re.compile(r"(?:dns:(?:///)?)?(\[[^\]]+\]|[^][:/,\s]+):(\d{1,5})")
 _OTHER_FORM = re.compile(r"(?:unix|unix-abstract|ipv4|ipv6|vsock|xds|dns):.+")

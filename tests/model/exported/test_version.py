@@ -6,13 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from model.exported import loading, version
 from model.exported.files import EngineMark
 from model.exported.loading import load_signatures, package_for
 from tests.model.support import TEXTS, TINY
 from workspace.errors import UserError
-from workspace.layout import WorkDirectory, engine_of
+from workspace.layout import TOO_MANY_TEXTS, WorkDirectory, engine_of
 from workspace.marks import Provenance, find_mark
 
 pytestmark = pytest.mark.slow
@@ -72,3 +73,25 @@ def test_what_loads_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert package_for(tmp_path, None) == package
         assert package_for(tmp_path, "int8") == "ai_edge_litert"
         assert package_for(tmp_path, "float32") == "tensorflow"
+
+
+class Pairs(tf.Module):
+    """text, translation -> the letters of both, filled up to the longest of the request, which has 4 pairs at most."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=name) for name in ("text", "translation")])
+    def letters(self, text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
+        refusal = f"{TOO_MANY_TEXTS.format(4)}; ask for fewer at a time"
+        with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(text), 4, message=refusal)]):
+            return {"letters": tf.strings.bytes_split(text + translation).to_tensor()}
+
+
+def test_any_number_of_texts_is_translated_by_tensorflow_too(tmp_path: Path) -> None:
+    """As many at a time as the model takes; none is mixed up with another."""
+    model = Pairs()
+    tf.saved_model.save(model, str(tmp_path), signatures={"letters": model.letters})
+    letters = load_signatures(tmp_path, "float32")["letters"]
+    for count in (0, 3, 4, 5, 11):
+        texts, translations = [["a" * number for number in range(count)], [f"{number}" for number in range(count)]]
+        found = letters(text=texts, translation=translations)["letters"]
+        pairs = zip(texts, translations, strict=True)
+        assert [b"".join(row) for row in found] == [(text + translation).encode() for text, translation in pairs]

@@ -14,7 +14,6 @@ import pytest
 import tensorflow as tf
 
 from pipelines import translate
-from pipelines.translation.engines import ModelEngine
 from serving.client.answers import TranslationError
 from tests import marks
 from tests.serving.support import Running, TextModel, running
@@ -75,11 +74,6 @@ def test_a_server_of_this_model_translates_in_batches_that_it_takes(server: Runn
     work = exported(tmp_path / "w", "two:", "one:")
     translate.main(arguments(tmp_path, server.address, work))
     assert (tmp_path / "out").read_text().split("\n") == [*(f"one:{line}" if line else "" for line in LINES), ""]
-
-
-def test_the_model_itself_is_given_what_it_takes(small_model: Path) -> None:
-    texts = [f"text {number}" for number in range(10)]
-    assert ModelEngine(small_model / "1").open()(texts) == [f"one:{text}" for text in texts]
 
 
 def test_no_server_of_a_work_directory_is_a_sentence_that_says_how_to_start_it(tmp_path: Path) -> None:
