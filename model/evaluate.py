@@ -1,6 +1,6 @@
 """Translates the test set with the best checkpoint and scores it with sacreBLEU: what ``model.evaluation.scores`` does.
 
-python -m model.evaluate --work work/bible
+python -m model.evaluate --work work/bible [--precision int8]
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
-from workspace.machine import own_temporary_directory
+from workspace.machine import own_temporary_directory, temporary_directory
 
 if TYPE_CHECKING:
+    from workspace.layout import Precision
     from workspace.marks import Scores
 
 
@@ -24,10 +25,17 @@ def main(arguments: list[str]) -> None:
         writes="evaluation/ of the work directory: test.hypotheses.txt, and scores.json last",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory, with a finished training")
-    run(WorkDirectory(parser.parse_args(arguments).work))
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "int8"],
+        default="float32",
+        help="int8: by the engine for CPUs that an export would write (default: float32, as servers translate)",
+    )
+    options = parser.parse_args(arguments)
+    run(WorkDirectory(options.work), options.precision)
 
 
-def run(work: WorkDirectory) -> Scores:
+def run(work: WorkDirectory, precision: Precision = "float32") -> Scores:
     with starting_up():
         from recipes.stages import resolved_recipe
 
@@ -35,10 +43,14 @@ def run(work: WorkDirectory) -> Scores:
 
         from model.devices.cores import keep_operations_on_one_core
         from model.evaluation.scores import evaluate
+        from model.exported.int8 import in_int8
         from workspace.lock import sole_use
     keep_operations_on_one_core()
     with sole_use(work, "model.evaluate"), own_temporary_directory():
-        return evaluate(work, recipe)
+        if precision == "float32":
+            return evaluate(work, recipe)
+        with temporary_directory() as directory:
+            return evaluate(work, recipe, lambda translator: in_int8(translator, directory))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def _rows(
     work: WorkDirectory,
 ) -> list[tuple[str, str]]:
     pairs, tokens = manifest.pairs, manifest.tokens["train"]
-    too_long = scores.too_long
+    too_long, in_int8 = scores.too_long, " in int8" if scores.precision == "int8" else ""
     measure, decimals = _MEASURES[training.best_by]
     by_step = ", ".join(f"{line[f'dev_{training.best_by}']:.{decimals}f} at {line['step']:.0f}" for line in history)
     return [
@@ -59,7 +59,7 @@ def _rows(
         ("steps", f"{training.steps:,}, the best at {training.best_step:,}"),
         (f"dev {measure}", by_step if training.best_by == "loss" else f"{by_step} (greedy)"),
         ("trained for", f"{training.seconds / 60:.1f} min"),
-        ("test BLEU", f"{scores.bleu.score:.2f}  {scores.bleu.signature}"),
+        (f"test BLEU{in_int8}", f"{scores.bleu.score:.2f}  {scores.bleu.signature}"),
         ("chrF", f"{scores.chrf.score:.2f}  {scores.chrf.signature}"),
         *([("too long", f"{too_long:,} of test, of more than search.max_source_length subwords")] if too_long else []),
         *((f"sample {n}", _sample(sample)) for n, sample in enumerate(scores.samples, 1)),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workspace.errors import UserError, user_errors
-from workspace.layout import WorkDirectory
+from workspace.layout import Precision, WorkDirectory
 from workspace.marks import Manifest, Scores, TrainingMark, read_training_mark
 
 
@@ -55,12 +55,13 @@ def train(work: str | Path) -> TrainingMark:
     return read_training_mark(directory)
 
 
-def evaluate(work: str | Path) -> Scores:
-    """Translates the test set of ``work`` with the best weights, and scores the translations."""
+def evaluate(work: str | Path, precision: Precision = "float32") -> Scores:
+    """Translates the test set of ``work`` with the best weights, and scores the translations; precision: "float32" as
+    servers translate, or "int8" as the engine for CPUs that an export would write."""
     with user_errors():
         from model.evaluate import run  # noqa: PLC0415
 
-        return run(WorkDirectory(Path(work)))
+        return run(WorkDirectory(Path(work)), precision)
 
 
 def export(work: str | Path) -> Path:

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from model.exported.files import Precision
 from model.exported.loading import load_saved_model, load_signatures
 from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
@@ -36,6 +35,7 @@ from workspace.layout import (
     TARGET_SUBWORDS_OUTPUT,
     TEXT_INPUT,
     TRANSLATION_OUTPUT,
+    Precision,
     WorkDirectory,
 )
 from workspace.machine import usable_cores

@@ -28,6 +28,7 @@ from workspace.errors import UserError
 
 Split: TypeAlias = Literal["train", "dev", "test"]
 Side: TypeAlias = Literal["source", "target"]
+Precision: TypeAlias = Literal["int8", "float32"]  # of weights: of the engine for CPUs, of the SavedModel
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 SIDES: tuple[Side, ...] = ("source", "target")
 

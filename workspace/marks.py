@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workspace.errors import UserError
-from workspace.layout import Side, Split, WorkDirectory
+from workspace.layout import Precision, Side, Split, WorkDirectory
 from workspace.storage import read_json, sha256_of, write_json
 
 
@@ -145,10 +145,12 @@ class Sample(_Frozen):
 
 
 class Scores(Mark):
-    """The evaluation of the test set; too_long: sentences with more subwords than the model takes."""
+    """The evaluation of the test set; precision: of the weights that translated it; too_long: sentences with more
+    subwords than the model takes."""
 
     stage = "evaluate"
 
+    precision: Precision = "float32"
     bleu: Score
     chrf: Score
     sentences: int

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from workspace.layout import Side
+from workspace.layout import Precision, Side
 from workspace.storage import read_json, write_json
-
-Precision: TypeAlias = Literal["int8", "float32"]
 
 ANNOTATIONS = "annotations.tflite"
 SEARCH = "search.tflite"

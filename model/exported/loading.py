@@ -27,7 +27,8 @@ def load_signatures(version: Path, precision: Precision | None = None) -> dict[s
     """The signatures in the directory of a version, by name; threads may share them.
 
     precision: "int8" for the engine, "float32" for the SavedModel; without it the engine on a CPU, if there is one.
-    A call takes any number of texts, which come out in UTF-8. Raises UserError where the version has no such thing, or is not whole.
+    A call takes any number of texts; they come out in UTF-8. Raises UserError where the version has no such thing, or
+    is not whole.
     """
     if package_for(version, precision) == ENGINE_PACKAGE:
         return load_engine(engine_of(version))

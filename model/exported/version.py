@@ -21,13 +21,12 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model.data.references import References, read_references, spread_by_length
 from model.evaluation.measures import NAMES, bleu_with, measure_of, score
-from model.exported.litert_model import write_litert_model
-from model.exported.loading import load_engine
+from model.exported.int8 import in_int8
 from model.exported.saved_model import write_saved_model
 from model.search.translator import TextTranslator, best_translator, translate_all
 from recipes import schema
 from recipes.stages import EXPORT
-from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, WorkDirectory
 from workspace.marks import EngineScores, Provenance, read_manifest, write_mark
 from workspace.progress import progress_bar
 from workspace.storage import PARTIAL, remove, replacing
@@ -69,23 +68,16 @@ def _write_engine_if_as_good(
 ) -> EngineScores:
     """Writes the engine, translates with it and with the translator, and removes it where it is worse."""
     directory.mkdir(parents=True)
-    write_litert_model(translator, directory, "int8")
-    translate = load_engine(directory)[SIGNATURE]
+    translate_in_int8 = in_int8(translator, directory)
     rows = sorted(range(len(dev.sources)), key=lambda row: len(dev.sources[row]))
     rows = rows[:: -(-len(rows) // GATE_SENTENCES)]
     sources, targets = ([side[row] for row in rows] for side in dev)
     with progress_bar(2 * len(rows), "comparing int8 with float32", "sentence") as bar:
-        in_float32 = [text for text, _ in translate_all(translator, sources, bar)]
-        in_int8 = []
-        size = recipe.search.batch_sentences
-        for begin in range(0, len(sources), size):
-            found = translate(**{TEXT_INPUT: sources[begin : begin + size]})[TRANSLATION_OUTPUT]
-            in_int8 += [text.decode("utf-8", errors="replace") for text in found]
-            bar.update(len(found))
+        translated = translate_all(translator, sources, bar), translate_in_int8(sources, bar)
     measure, _ = measure_of(recipe, dev.targets)
     metric = bleu_with(measure.tokenize) if measure.best_by != "chrf" else sacrebleu.metrics.CHRF()
     form = translator.target_subwords.normal_form
-    float32, int8 = (score(metric, texts, targets, form).score for texts in (in_float32, in_int8))
+    float32, int8 = (score(metric, [text for text, _ in found], targets, form).score for found in translated)
     scores = EngineScores(
         measure="chrf" if measure.best_by == "chrf" else "bleu",
         sentences=len(rows),

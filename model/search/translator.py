@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -23,6 +24,9 @@ from model.search.scores import IMPOSSIBLE, length_power
 from recipes import schema
 from workspace.layout import WorkDirectory
 from workspace.machine import cores_of_worker
+
+# Texts, and the bar that shows how many are done -> (translation, score) of each, in their order.
+TranslateAll: TypeAlias = Callable[[list[str], tqdm | None], list[tuple[str, float]]]
 
 
 class Translated(NamedTuple):
@@ -218,23 +222,33 @@ def best_translator(work: WorkDirectory, recipe: schema.Recipe) -> TextTranslato
 def translate_all(
     translator: TextTranslator, texts: list[str], progress: tqdm | None = None
 ) -> list[tuple[str, float]]:
-    """(translation, score) of every text, in its order; sentences of similar length are translated together.
+    """(translation, score) of every text, in its order."""
+
+    def translate(batch: list[str]) -> list[tuple[str, float]]:
+        translated = translator.translate(tf.constant(batch))
+        scores = translated.score.numpy().tolist()
+        return [(text.decode(), score) for text, score in zip(translated.text.numpy(), scores, strict=True)]
+
+    return in_batches(translate, translator.search.batch_sentences, texts, progress)
+
+
+def in_batches(
+    translate: Callable[[list[str]], list[tuple[str, float]]],
+    size: int,
+    texts: list[str],
+    progress: tqdm | None = None,
+) -> list[tuple[str, float]]:
+    """What ``translate`` gives for the texts, ``size`` at a time, in their order; those of similar length go together.
 
     Several batches at a time, one for each core.
     """
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    size = translator.search.batch_sentences
     batches = [order[start : start + size] for start in range(0, len(order), size)]
-
-    def translate(indices: list[int]) -> list[tuple[str, float]]:
-        translated = translator.translate(tf.constant([texts[index] for index in indices]))
-        scores = translated.score.numpy().tolist()
-        return [(text.decode(), score) for text, score in zip(translated.text.numpy(), scores, strict=True)]
-
     results: list[tuple[str, float]] = [("", 0.0)] * len(texts)
     threads = concurrent.futures.ThreadPoolExecutor(_batches_at_a_time())
     try:
-        for indices, translations in zip(batches, threads.map(translate, batches), strict=True):
+        asked = threads.map(translate, ([texts[index] for index in batch] for batch in batches))
+        for indices, translations in zip(batches, asked, strict=True):
             for index, translation in zip(indices, translations, strict=True):
                 results[index] = translation
             if progress is not None:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from model.exported.files import Precision
 from model.exported.loading import Signature, load_signatures, package_for
 from serving.client.same_model import check_model
 from serving.client.translator import Translator
 from workspace.errors import check_installed
-from workspace.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from workspace.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, Precision, WorkDirectory
 
 # Of each sentence its translation; None where it is too long.
 Translate: TypeAlias = Callable[[list[str]], list[str | None]]

@@ -24,9 +24,7 @@ from workspace.machine import LAST_PORT
 _TOO_LARGE = re.compile(r"larger than max|OOM|allocat")
 _FULL = re.compile(r"scheduling queue .* is full")
 
-_MOST_TEXTS = re.compile(
-    r"larger than maximum (?:input )?batch size (\d+)|" + TOO_MANY_TEXTS.format(r"(\d+)")  # a batching server's, the model's
-)
+_MOST_TEXTS = re.compile(r"larger than maximum (?:input )?batch size (\d+)|" + TOO_MANY_TEXTS.format(r"(\d+)"))
 
 _HOST_AND_PORT = re.compile(r"(?:dns:(?:///)?)?(\[[^\]]+\]|[^][:/,\s]+):(\d{1,5})")
 _OTHER_FORM = re.compile(r"(?:unix|unix-abstract|ipv4|ipv6|vsock|xds|dns):.+")

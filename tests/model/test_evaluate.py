@@ -16,8 +16,11 @@ from model.data.subwords import load_subwords
 from model.evaluation import measures
 from model.evaluation.measures import Measure, bleu_with, measure_of, missing_for, score
 from model.evaluation.scores import evaluate
+from model.exported.int8 import in_int8
+from model.exported.loading import load_engine
 from recipes import schema
 from recipes.loading import load_recipe
+from recipes.stages import EVALUATE
 from tests.model.support import TINY
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
@@ -50,6 +53,22 @@ def test_evaluation_counts_what_is_too_long(trained: WorkDirectory) -> None:
     translations = np.array(trained.hypotheses.read_text(encoding="utf-8").split("\n")[:-1])
     assert np.all(translations[lengths > longest] == "")
     assert evaluate(trained, TINY).too_long == 0
+
+
+def test_evaluation_in_int8_scores_what_the_engine_translates(trained: WorkDirectory, tmp_path: Path) -> None:
+    """It is no evaluation that the road would take for its own."""
+    in_float32 = evaluate(trained, TINY)
+    assert (in_float32.precision, EVALUATE.stale_because(TINY, trained)) == ("float32", None)
+    scores = evaluate(trained, TINY, lambda translator: in_int8(translator, tmp_path))
+    assert scores == read_scores(trained)
+    assert scores.precision == "int8"
+    assert "precision" in str(EVALUATE.stale_because(TINY, trained))
+    translate = load_engine(tmp_path)["serving_default"]
+    sources = read_references(trained, read_manifest(trained), "test").sources
+    expected = [translate(text=[source])["translation"][0].decode() for source in sources]
+    assert trained.hypotheses.read_text(encoding="utf-8").split("\n")[:-1] == expected
+    evaluate(trained, TINY)
+    assert EVALUATE.stale_because(TINY, trained) is None
 
 
 def recipe_into(language: str, **sections: Any) -> schema.Recipe:
