@@ -24,7 +24,7 @@ _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _EVERYTHING, _ERRORS, _NOTHING = "0", "2", "3"
 # Written while TensorFlow is loaded, before it heeds the level.
 _FOREIGN = (
-    r"^WARNING: All log messages before absl::InitializeLog|^[IWE]0000 .*(cudart_stub|cuda_platform|cpu_feature)"
+    r"^WARNING: All log messages before absl::InitializeLog|^[IWE]0000 .*(cudart_stub|cuda_platform|cpu_feature|oneDNN)"
     # LiteRT's, with the first model.
     r"|^INFO: Created TensorFlow Lite XNNPACK delegate for CPU"
 )
