@@ -2,8 +2,8 @@
 
     python -m pipelines.translate --work work/bible --input article.en --output article.fr
 
-Where lines are too long for the model, and so empty in the translation, the command ends with their numbers and an
-exit code of 1.
+A line that is too long for the model is translated sentence by sentence. Where one cannot be split, and so is empty in
+the translation, the command ends with its number and an exit code of 1.
 """
 
 from __future__ import annotations
@@ -48,9 +48,11 @@ def main(arguments: list[str]) -> None:
     engine = ModelEngine(model, options.precision) if model else ServerEngine(options.server, work)
     engine.check()
     with ready_runner(flags) as beam_options:
-        lines, too_long = translate_file(options.input, options.output.resolve(), engine, beam_options)
-    print(f"translated {lines:,} lines into {options.output}")
-    check_all_translated(too_long)
+        lines, long = translate_file(options.input, options.output.resolve(), engine, beam_options)
+    split = len(long.in_sentences)
+    by_sentence = f", {split:,} of them sentence by sentence, for want of room in the model" if split else ""
+    print(f"translated {lines:,} lines into {options.output}{by_sentence}")
+    check_all_translated(long.untranslated)
 
 
 def _newest_version(work: WorkDirectory) -> Path:

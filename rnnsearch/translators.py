@@ -17,6 +17,7 @@ from serving.client.alignment import UNALIGNED, Alignment, align_words
 from serving.client.answers import NoTranslationError, Translation, best_of_beam
 from serving.client.channel import Tls
 from serving.client.constraints import Constraints
+from serving.client.long_text import answered, document
 from serving.client.questions import check_count
 from serving.client.sampling import first_samples, sampling_inputs
 from workspace.errors import UserError, user_errors
@@ -50,14 +51,22 @@ Row = TypeVar("Row")
 class Translator(abc.ABC):
     """Translates sentences; ``load`` and ``connect`` make one. Use it as a context manager, or ``close`` it.
 
-    Each call takes any number of sentences, and gives an answer for each, in their order. For one of more subwords than
-    the model takes, the answer is a Translation that is ``too_long``, no translation at all for ``nbest``, an Alignment
-    of no words, or a score of minus infinity. Safe to share between threads.
+    Each call but ``translate_text`` takes any number of sentences, and gives an answer for each, in their order. For
+    one of more subwords than the model takes, the answer is a Translation that is ``too_long``, no translation at all
+    for ``nbest``, an Alignment of no words, or a score of minus infinity. Safe to share between threads.
     """
 
     @abc.abstractmethod
     def translate(self, texts: Sequence[str]) -> list[Translation]:
         """The best translation of each, with its score: log p / length^a (model.search)."""
+
+    def translate_text(self, text: str) -> str:
+        """The translation of a text of any length: every sentence by itself, line ends and blank lines as they are.
+
+        Raises TextTooLongError, a TranslationError, where a sentence is too long for the model and cannot be split."""
+        if not isinstance(text, str):
+            raise UserError(f"{text!r} is no text; give a str, or a list of str to translate")
+        return answered(document(text), self.translate)
 
     @abc.abstractmethod
     def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:

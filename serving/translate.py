@@ -3,8 +3,10 @@
     python -m serving.translate [--server localhost:8500] [TEXT ...]
 
 Without TEXT it reads lines from standard input, or a file. A line in is a line out, in the same order, blank lines
-included; but ``--nbest`` and ``--sample`` give each line several, and ``--align`` on a terminal a picture. Lines that
-are too long for the model come out empty, and the command ends with their numbers and an exit code of 1.
+included; but ``--nbest`` and ``--sample`` give each line several, and ``--align`` on a terminal a picture. A line that
+is too long for the model is translated sentence by sentence, with ``--document`` every line is. One that cannot be
+split comes out empty, and the command ends with its number and an exit code of 1; so does any line that is too long
+for ``--nbest``, ``--sample`` and ``--align``.
 """
 
 from __future__ import annotations
@@ -58,6 +60,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     more.add_argument(
         "--align", action="store_true", help="translation ||| source-target words, from 0; on a terminal a picture"
     )
+    more.add_argument(
+        "--document", action="store_true", help="lines are whole paragraphs: every sentence is translated by itself"
+    )
     parser.add_argument("--prefix", metavar="TEXT", help="how the translation begins, also in the middle of a word")
     parser.add_argument(
         "--require", action="append", default=[], metavar="PHRASE", help="words that it has; may be given again"
@@ -90,8 +95,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     if options.sample is None and any(value is not None for value in drawing):
         parser.error("--seed, --temperature, --top-k and --top-p are of --sample; give it too")
     constrained = options.prefix or options.require or options.forbid or options.terms
-    if constrained and (options.nbest or options.sample or options.align):
-        parser.error("--nbest, --sample and --align take no --prefix, --require, --forbid or --terms; leave these out")
+    if constrained and (options.nbest or options.sample or options.align or options.document):
+        parser.error("--nbest, --sample, --align and --document take no --prefix, --require, --forbid or --terms")
     return options
 
 

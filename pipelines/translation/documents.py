@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipelines.corpora.file_access import is_plain, open_decompressed
 from pipelines.corpora.line_files import FileIndex, index_file, read_lines
@@ -16,6 +17,14 @@ from workspace.storage import read_json, remove, replacing, write_json
 from workspace.text_lines import text_lines
 
 CHUNK_LINES = 500
+
+
+class LongLines(NamedTuple):
+    """The numbers, from 1, of the lines that are too long for the model: of those that have no translation, and of
+    those that were translated sentence by sentence."""
+
+    untranslated: list[int]
+    in_sentences: list[int]
 
 
 @dataclass(frozen=True)
@@ -29,30 +38,35 @@ class Document:
         """The lines of a chunk, without white space around them."""
         return [line.decode("utf-8").strip() for line in read_lines(self.index, chunk)]
 
-    def write(self, chunk: int, translations: Sequence[str | None]) -> None:
-        """Writes the translation of a chunk, a line for each of its lines, empty where there is None: too long."""
-        first = chunk * self.index.chunk_lines + 1
-        too_long = [first + place for place, translation in enumerate(translations) if translation is None]
-        if too_long:
-            write_json(self._too_long(chunk), too_long)
-        with replacing(self._part(chunk)) as temporary:
-            temporary.write_text("".join((line or "") + "\n" for line in translations), encoding="utf-8")
+    def write(self, chunk: int, translations: Sequence[str | None], in_sentences: Sequence[int] = ()) -> None:
+        """Writes the translation of a chunk, a line for each of its lines, empty where there is None: too long.
 
-    def join(self, output: Path) -> list[int]:
-        """Writes the whole translation to ``output``; gives the numbers, from 1, of the lines that were too long."""
-        too_long: list[int] = []
+        in_sentences: the places, from 0, of those that were translated sentence by sentence."""
+        too_long = [place for place, translation in enumerate(translations) if translation is None]
+        if too_long or in_sentences:
+            first = chunk * self.index.chunk_lines + 1
+            write_json(self._long(chunk), [[first + place for place in places] for places in (too_long, in_sentences)])
+        with replacing(self._part(chunk)) as temporary:
+            lines = ((line or "").replace("\n", " ") for line in translations)  # a subword may be its byte
+            temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+    def join(self, output: Path) -> LongLines:
+        """Writes the whole translation to ``output``."""
+        long = LongLines([], [])
         with replacing(output) as temporary, temporary.open("wb") as joined:
             for chunk in range(len(self.index.chunks)):
                 with self._part(chunk).open("rb") as part:
                     shutil.copyfileobj(part, joined)
-                too_long += read_json(self._too_long(chunk)) or []
-        return too_long
+                untranslated, in_sentences = read_json(self._long(chunk)) or ([], [])
+                long.untranslated.extend(untranslated)
+                long.in_sentences.extend(in_sentences)
+        return long
 
     def _part(self, chunk: int) -> Path:
         return self.directory / f"{chunk:06d}"
 
-    def _too_long(self, chunk: int) -> Path:
-        return self.directory / f"{chunk:06d}.too_long"
+    def _long(self, chunk: int) -> Path:
+        return self.directory / f"{chunk:06d}.long"
 
 
 @contextlib.contextmanager

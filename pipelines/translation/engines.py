@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from model.exported.loading import Signature, load_signatures, package_for
+from serving.client.answers import Translation
 from serving.client.same_model import check_model
 from serving.client.translator import Translator
 from workspace.errors import check_installed
 from workspace.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, Precision, WorkDirectory
 
-# Of each sentence its translation; None where it is too long.
-Translate: TypeAlias = Callable[[list[str]], list[str | None]]
+Translate: TypeAlias = Callable[[list[str]], Iterable[Translation]]
 
 
 @dataclass(frozen=True)
@@ -48,17 +47,13 @@ class ServerEngine:
                 check_model(translator, self.address, self.work)
 
     def open(self) -> Translate:
-        translator = Translator(self.address, work=self.work)
-        return lambda sentences: [
-            None if translation.too_long else translation.text for translation in translator.translate_many(sentences)
-        ]
+        return Translator(self.address, work=self.work).translate_many
 
 
-def _call(translate: Signature, sentences: list[str]) -> list[str | None]:
+def _call(translate: Signature, sentences: list[str]) -> list[Translation]:
     """The loaded model's translation of some sentences."""
     outputs = translate(**{TEXT_INPUT: sentences})
-    answers = zip(outputs[TRANSLATION_OUTPUT], outputs[SCORE_OUTPUT], strict=True)
-    return [None if score == -math.inf else text.decode() for text, score in answers]
+    return list(map(Translation.of, outputs[TRANSLATION_OUTPUT], outputs[SCORE_OUTPUT]))
 
 
 Engine: TypeAlias = ModelEngine | ServerEngine

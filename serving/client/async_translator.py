@@ -19,6 +19,7 @@ from serving.client.answers import TooManyTextsError, Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
 from serving.client.constraints import Constraints
 from serving.client.failures import is_busy, pauses
+from serving.client.long_text import answered_later, document
 from serving.client.questions import BATCHES_IN_FLIGHT, Answer, Question, batches
 
 
@@ -69,6 +70,17 @@ class AsyncTranslator(Connection):
             for task in asked:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
+
+    async def translate_text(self, text: str) -> str:
+        """Translates a text of any length, every sentence by itself; line ends and blank lines stay as they are.
+
+        Raises TranslationError, and TextTooLongError among them where a sentence is too long and cannot be split.
+        """
+
+        async def translations(texts: list[str]) -> list[Translation]:
+            return [translation async for translation in self.translate_many(texts)]
+
+        return await answered_later(document(text), translations)
 
     async def nbest(self, text: str, count: int) -> list[Translation]:
         """At most ``count`` translations of a sentence, the best first. Raises TranslationError, UserError where the

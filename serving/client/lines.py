@@ -25,6 +25,8 @@ from serving.client.alignment import UNALIGNED, Alignment
 from serving.client.answers import TOO_LONG, NoTranslationError, Translation, check_all_translated
 from serving.client.channel import Tls
 from serving.client.constraints import UNCONSTRAINED, Constraints, Terms
+from serving.client.long_text import answered, by_sentence
+from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, batches
 from serving.client.same_model import check_model
 from serving.client.translator import Translator
 from workspace.errors import UserError
@@ -32,6 +34,7 @@ from workspace.layout import WorkDirectory
 from workspace.text_lines import text_lines
 
 REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest, --sample and --align
+LINES_AT_ONCE = BATCHES_IN_FLIGHT * BATCH_SENTENCES  # for --document
 
 # Of the heat map: characters of a cell, and at least of the label before its row.
 _CELL, _LEAST_OF_A_WORD = 3, 8
@@ -135,10 +138,29 @@ def _answers(
         return _asked(lambda line: translator.constrained(line, constraints(line)), TOO_LONG, lines, at_once)
     if options.align:
         return _asked(translator.align, UNALIGNED, lines, at_once)
+    if options.document:
+        return _by_sentence(translator, batches(lines, lambda: 1 if typed else LINES_AT_ONCE))
     if typed:
-        return _asked(translator.translate, TOO_LONG, lines, at_once)
-    lines, sent = itertools.tee(lines)
-    return zip(lines, translator.translate_many(sent), strict=True)
+        found = _asked(translator.translate, TOO_LONG, lines, at_once)
+    else:
+        lines, sent = itertools.tee(lines)
+        found = zip(lines, translator.translate_many(sent), strict=True)
+    return _split_where_too_long(translator, found)
+
+
+def _split_where_too_long(
+    translator: Translator, answers: Iterable[tuple[str, Answer]]
+) -> Iterator[tuple[str, Answer]]:
+    for line, answer in answers:
+        if answer == TOO_LONG:
+            yield from _by_sentence(translator, [[line]])
+        else:
+            yield line, answer
+
+
+def _by_sentence(translator: Translator, some_lines: Iterable[list[str]]) -> Iterator[tuple[str, Answer]]:
+    for lines in some_lines:
+        yield from zip(lines, answered(by_sentence(lines), translator.translate_many), strict=True)
 
 
 def _constraints(options: argparse.Namespace) -> Callable[[str], Constraints] | None:

@@ -22,6 +22,7 @@ from serving.client.answers import TooManyTextsError, Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
 from serving.client.constraints import Constraints
 from serving.client.failures import is_busy, pauses
+from serving.client.long_text import answered, document
 from serving.client.questions import BATCHES_IN_FLIGHT, Answer, Question, batches
 
 
@@ -78,6 +79,13 @@ class Translator(Connection):
             for _, left in asked:
                 if left.call is not None:
                     left.call.cancel()
+
+    def translate_text(self, text: str) -> str:
+        """Translates a text of any length, every sentence by itself; line ends and blank lines stay as they are.
+
+        Raises TranslationError, and TextTooLongError among them where a sentence is too long and cannot be split.
+        """
+        return answered(document(text), self.translate_many)
 
     def nbest(self, text: str, count: int) -> list[Translation]:
         """At most ``count`` translations of a sentence, the best first. Raises TranslationError, UserError where the

@@ -16,6 +16,8 @@ ENVIRONMENT = {**os.environ, "CI": "true", "PYTHONUNBUFFERED": "1", "PYTHONDONTW
 FOREIGN = r"^[EWIF]\d{4} |^\d{4}-\d\d-\d\d .*tensorflow|^WARNING|absl|oneDNN|cuInit|AutoGraph|Warning:"
 
 TOO_LONG = " ".join(["one"] * 600)
+# More bytes than 500 subwords can have, and nowhere to split it.
+UNSPLITTABLE = "one" * 12_000
 
 
 def run_road(root: Path, *arguments: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import rnnsearch
-from tests.end_to_end.support import TOO_LONG
+from tests.end_to_end.support import TOO_LONG, UNSPLITTABLE
 from tests.numbers_corpus import english
 from workspace.layout import WorkDirectory
 
@@ -79,6 +79,24 @@ def test_both_translators_keep_to_constraints(work: WorkDirectory, server: str) 
         ]
         with pytest.raises(rnnsearch.UserError, match="2 texts and 1 constraints are no pairs"):
             loaded.constrained(["one", "two"], [rnnsearch.Constraints()])
+
+
+def test_texts_of_any_length_are_translated(work: WorkDirectory, server: str) -> None:
+    first, second = f"{english(7)}.", f"{english(8).capitalize()}!"
+    text = f"{first} {second}\r\n\n  {TOO_LONG}\n"
+    with rnnsearch.load(work.root, precision="float32") as loaded, rnnsearch.connect(server) as connected:
+        found = loaded.translate_text(text)
+        assert found == connected.translate_text(text)
+        one, two = (each.text for each in loaded.translate([first, second]))
+        begin = f"{one} {two}\r\n\n  "
+        assert found.startswith(begin)
+        assert found.endswith("\n")
+        assert found.removeprefix(begin).strip()
+        for translator in (loaded, connected):
+            with pytest.raises(rnnsearch.TranslationError, match=r"^line 2 of the text, which begins 'one"):
+                translator.translate_text(f"one\n{UNSPLITTABLE}")
+            with pytest.raises(rnnsearch.UserError, match=r"^\['one'\] is no text; give a str"):
+                translator.translate_text(["one"])  # type: ignore[arg-type]
 
 
 def test_the_engine_gives_nearly_the_same(work: WorkDirectory) -> None:

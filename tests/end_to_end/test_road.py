@@ -25,7 +25,7 @@ from serving.client.alignment import Alignment
 from serving.client.answers import TextTooLongError, Translation
 from serving.client.async_translator import AsyncTranslator
 from serving.client.translator import Translator
-from tests.end_to_end.support import ENVIRONMENT, TOO_LONG, run_road
+from tests.end_to_end.support import ENVIRONMENT, TOO_LONG, UNSPLITTABLE, run_road
 from tests.numbers_corpus import english, french
 from tests.own_lines import foreign_lines
 from tests.serving.support import request
@@ -138,7 +138,7 @@ def test_command_line_takes_constraints(server: str, tmp_path: Path) -> None:
         "error: without a translation that keeps to what is asked, and empty in the translation: line 1; ask for less\n"
     )
     _, error = said("--prefix", "trei", "--align")
-    assert "--nbest, --sample and --align take no --prefix" in error
+    assert "--align and --document take no --prefix" in error
 
 
 @pytest.mark.parametrize("kind", ["--nbest=2", "--align"])
@@ -187,10 +187,11 @@ def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory, ser
 
 @pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
 def test_batch_job_names_the_lines_that_are_too_long(
-    by_server: bool, work: WorkDirectory, server: str, tmp_path: Path
+    by_server: bool, work: WorkDirectory, server: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """And translates the others; ``lines`` are of two chunks."""
-    lines = [TOO_LONG if number in (3, 502) else english(number) for number in range(1, 504)]
+    """And translates the others, sentence by sentence where need be; ``lines`` are of two chunks."""
+    long = {3: UNSPLITTABLE, 5: f"{english(5)}. {TOO_LONG}", 502: UNSPLITTABLE}
+    lines = [long.get(number) or english(number) for number in range(1, 504)]
     source, output = tmp_path / "in.en", tmp_path / "out.fr"
     source.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     flags = ["--server", server] if by_server else []
@@ -199,6 +200,8 @@ def test_batch_job_names_the_lines_that_are_too_long(
     translated = output.read_text(encoding="utf-8").splitlines()
     assert [number for number, line in enumerate(translated, 1) if not line] == [3, 502]
     assert len(translated) == 503
+    said = f"translated 503 lines into {output}, 1 of them sentence by sentence, for want of room in the model\n"
+    assert capsys.readouterr().out.endswith(said)
 
 
 def test_command_line_asks_the_model_of_a_work_directory(work: WorkDirectory, server: str, tmp_path: Path) -> None:
@@ -273,7 +276,7 @@ def test_a_text_that_is_too_long(server: str) -> None:
 def test_command_line_goes_on_after_a_text_that_is_too_long(
     server: str, arguments: list[str], expected: str | None
 ) -> None:
-    lines = f"{english(1234)}\n{TOO_LONG}\n{english(56)}\n"
+    lines = f"{english(1234)}\n{UNSPLITTABLE}\n{english(56)}\n"
     command = [sys.executable, "-m", "serving.translate", "--server", server, *arguments]
     ran = subprocess.run(command, input=lines, capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert ran.returncode == 1

@@ -58,6 +58,14 @@ class TextModel(tf.Module):
         with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(text), 4, message=refusal)]):
             return self.serve(tf.identity(text))
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def at_most_twenty_letters(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        translated, is_long = self.serve(text), tf.strings.length(text, "UTF8_CHAR") > 20
+        return {
+            "translation": tf.where(is_long, "", translated["translation"]),
+            "score": tf.where(is_long, -float("inf"), translated["score"]),
+        }
+
 
 class Numbers(tf.Module):
     """A signature for every kind of request."""
