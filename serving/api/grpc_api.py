@@ -149,9 +149,7 @@ class _PredictionService(PredictionServiceServicer):
 
         def answer() -> PredictResponse:
             with self._metrics.request(model, "Predict", "GRPC"):
-                if not context.is_active():  # while it waited for a thread
-                    raise StatusError(grpc.StatusCode.CANCELLED, "the client has gone")
-                prediction = predict(self._models, request, timeout)
+                prediction = predict(self._models, request, timeout, context.is_active)
                 self._metrics.add_runtime_latency(model, "Predict", prediction.seconds)
                 return prediction.response()
 

@@ -7,7 +7,7 @@ saved_model/util.cc.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,20 +43,30 @@ class Prediction:
         return response
 
 
-def predict(models: ModelManager, request: PredictRequest, timeout: float | None) -> Prediction:
-    """Answers ``request`` within ``timeout`` seconds.
+def predict(
+    models: ModelManager,
+    request: PredictRequest,
+    timeout: float | None,
+    is_waited_for: Callable[[], bool] = lambda: True,
+) -> Prediction:
+    """Answers ``request`` within ``timeout`` seconds; what has not begun is left, once nobody waits for it.
 
     Raises StatusError: NOT_FOUND for an unknown model or version, and what ``compute`` raises.
     """
     if not request.HasField("model_spec"):
         raise invalid_argument("Missing ModelSpec")
     with models.lease(request.model_spec) as (version, model):
-        prediction = compute(model, request, timeout)
+        prediction = compute(model, request, timeout, is_waited_for)
     prediction.model_spec.version.value = version
     return prediction
 
 
-def compute(model: SavedModel, request: PredictRequest, timeout: float | None) -> Prediction:
+def compute(
+    model: SavedModel,
+    request: PredictRequest,
+    timeout: float | None,
+    is_waited_for: Callable[[], bool] = lambda: True,
+) -> Prediction:
     """What ``model`` answers to ``request``, whatever version the request names.
 
     Raises StatusError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs or an output filter
@@ -69,7 +79,7 @@ def compute(model: SavedModel, request: PredictRequest, timeout: float | None) -
     feeds = _feeds(signature, request.inputs)
     fetches = {name: signature.outputs[name].name for name in _outputs(signature, request.output_filter)}
     began = time.monotonic()
-    outputs = model.run(feeds, fetches, timeout)
+    outputs = model.run(feeds, fetches, timeout, is_waited_for)
     seconds = time.monotonic() - began
     return Prediction(
         ModelSpec(name=request.model_spec.name, signature_name=signature_name), signature, outputs, seconds

@@ -3,8 +3,8 @@
 The thread of a request leaves its rows with the scheduler and waits; a batch thread puts the rows of several requests
 together, runs the model once, and gives each request its own. Errors and padding included, this follows TensorFlow
 Serving's batching_session.cc and batching_util.cc, with one difference: a request ends with DEADLINE_EXCEEDED at the
-moment its deadline passes, and a batch runs without the rows of such requests. (TensorFlow Serving leaves out whole
-batches only, and then answers RESOURCE_EXHAUSTED.)
+moment its deadline passes, and a batch runs without the rows of such requests, and of those whose clients have gone.
+(TensorFlow Serving leaves out whole batches only, and then answers RESOURCE_EXHAUSTED.)
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from workspace.errors import UserError
 
 # Takes feeds, names of tensors and the seconds it has (None: any number); gives the tensors, in the names' order.
 Compute = Callable[[Feeds, Sequence[str], float | None], Sequence[np.ndarray]]
+
+GONE = "the client has gone"
 
 _LARGEST_PADDED_RANK = 6
 
@@ -84,15 +86,23 @@ class Batcher:
         self._compute = compute
         scheduler.add(self)
 
-    def run(self, feeds: Feeds, size: int, fetches: Sequence[str], timeout: float | None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Feeds,
+        size: int,
+        fetches: Sequence[str],
+        timeout: float | None,
+        is_waited_for: Callable[[], bool] = lambda: True,
+    ) -> dict[str, np.ndarray]:
         """The tensors ``fetches`` for the ``size`` rows of ``feeds``, within ``timeout`` seconds.
 
         Raises StatusError: INVALID_ARGUMENT for more rows than a request may have, UNAVAILABLE at once where the queue
-        is full, DEADLINE_EXCEEDED, CANCELLED when the model is closed, and whatever its batch as a whole fails with.
+        is full, DEADLINE_EXCEEDED, CANCELLED when the model is closed, or when its batch's turn comes and nobody waits
+        for it any more, and whatever its batch as a whole fails with.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         names = tuple(sorted(set(fetches)))
-        parts = self._scheduler.submit(self, names, feeds, size, deadline)
+        parts = self._scheduler.submit(self, names, feeds, size, deadline, is_waited_for)
         results = [part.result() for part in parts]
         if len(results) == 1:
             return results[0]
@@ -100,7 +110,7 @@ class Batcher:
 
     def run_batch(self, fetches: tuple[str, ...], parts: list[Part]) -> None:
         now = time.monotonic()
-        parts = [part for part in parts if part.deadline > now]
+        parts = [part for part in parts if part.deadline > now and _is_waited_for(part)]
         if not parts:
             return
         for part in parts:
@@ -164,6 +174,14 @@ def batch_size(feeds: Feeds) -> int:
     if len(sizes) > 1:
         raise invalid_argument("Batching Run() input tensors must have equal 0th-dimension size")
     return sizes.pop()
+
+
+def _is_waited_for(part: Part) -> bool:
+    """Whether anybody wants to know; ends the part where nobody does."""
+    if part.is_waited_for():
+        return True
+    part.end(StatusError(StatusCode.CANCELLED, GONE))
+    return False
 
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,15 +35,17 @@ class Model(Protocol):
 class Part:
     """Rows of one request that run together, and what became of them.
 
-    ``deadline`` is on the clock of ``time.monotonic``; infinity stands for none.
+    ``deadline`` is on the clock of ``time.monotonic``; infinity stands for none. ``is_waited_for`` says whether the
+    caller is still there.
     """
 
-    __slots__ = ("_done", "_outcome", "deadline", "feeds", "size", "started")
+    __slots__ = ("_done", "_outcome", "deadline", "feeds", "is_waited_for", "size", "started")
 
-    def __init__(self, feeds: Feeds, size: int, deadline: float):
+    def __init__(self, feeds: Feeds, size: int, deadline: float, is_waited_for: Callable[[], bool]):
         self.feeds = feeds
         self.size = size
         self.deadline = deadline
+        self.is_waited_for = is_waited_for
         self.started = False
         self._outcome: dict[str, np.ndarray] | Exception = {}
         self._done = threading.Lock()  # the lightest thing that one thread can wait for and another release
@@ -98,7 +100,15 @@ class BatchScheduler:
                         part.end(_closed())
             self._changed.notify_all()
 
-    def submit(self, model: Model, fetches: tuple[str, ...], feeds: Feeds, size: int, deadline: float) -> list[Part]:
+    def submit(
+        self,
+        model: Model,
+        fetches: tuple[str, ...],
+        feeds: Feeds,
+        size: int,
+        deadline: float,
+        is_waited_for: Callable[[], bool],
+    ) -> list[Part]:
         """Queues a request of ``size`` rows, in one part or several.
 
         Raises StatusError: INVALID_ARGUMENT for more rows than a request may have, UNAVAILABLE where the queue is
@@ -110,7 +120,7 @@ class BatchScheduler:
                 raise _closed()
             queue = self._queues.get(key) or _Queue(model, fetches)
             expected_at = queue.ready_at()
-            parts = queue.add(feeds, size, deadline)
+            parts = queue.add(feeds, size, deadline, is_waited_for)
             self._queues[key] = queue
             if queue.ready_at() != expected_at:
                 self._changed.notify()  # else a thread waits for that moment already, or none is free
@@ -166,17 +176,17 @@ class _Queue:
         closed = len(self.batches) > 1 or first.size >= self.model.options.max_execution_batch_size
         return -math.inf if closed else first.ready_at
 
-    def add(self, feeds: Feeds, size: int, deadline: float) -> list[Part]:
+    def add(self, feeds: Feeds, size: int, deadline: float, is_waited_for: Callable[[], bool]) -> list[Part]:
         options = self.model.options
         room = options.max_execution_batch_size - self.batches[-1].size
         self._check_room(size, room)
         if size <= room or not options.enable_large_batch_splitting:
-            parts = [Part(feeds, size, deadline)]
+            parts = [Part(feeds, size, deadline, is_waited_for)]
         else:
             largest = options.max_execution_batch_size
             cuts = itertools.pairwise([0, *range(room or largest, size, largest), size])
             parts = [
-                Part({name: value[start:stop] for name, value in feeds.items()}, stop - start, deadline)
+                Part({name: value[start:stop] for name, value in feeds.items()}, stop - start, deadline, is_waited_for)
                 for start, stop in cuts
             ]
         for part in parts:

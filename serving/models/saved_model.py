@@ -6,7 +6,7 @@ a run can be given a timeout, concurrent runs need no lock, and closing it frees
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import tensorflow_text  # noqa: F401 (registers the ops that TensorFlow Serving'
 from grpc import StatusCode
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from serving.batching.batcher import Batching, batch_size
+from serving.batching.batcher import GONE, Batching, batch_size
 from serving.protocol.status import CODES, StatusError, invalid_argument
 
 # The Python session puts this before the kernel's own message.
@@ -47,11 +47,16 @@ class SavedModel:
         self.signatures: Mapping[str, SignatureDef] = dict(meta_graph.signature_def)
 
     def run(
-        self, feeds: Mapping[str, np.ndarray], fetches: Mapping[str, str], timeout: float | None
+        self,
+        feeds: Mapping[str, np.ndarray],
+        fetches: Mapping[str, str],
+        timeout: float | None,
+        is_waited_for: Callable[[], bool] = lambda: True,
     ) -> dict[str, np.ndarray]:
         """Computes the tensors that ``fetches`` names, keyed as there, with the tensors of ``feeds`` given.
 
-        ``timeout`` is in seconds; where none are left nothing is computed. Safe to call from many threads. Raises
+        ``timeout`` is in seconds; where none are left nothing is computed, nor where ``is_waited_for`` says so before
+        the run begins. A run ends with its timeout, between two operations. Safe to call from many threads. Raises
         StatusError with the code and message of the kernel that failed, which is also who judges shapes,
         DEADLINE_EXCEEDED after ``timeout``, INVALID_ARGUMENT for a tensor that is not in the graph, and what
         ``Batcher.run`` raises. (With TensorFlow Serving a shape that the graph does not admit fails all who share its
@@ -59,6 +64,8 @@ class SavedModel:
         """
         if timeout is not None and timeout <= 0:
             raise StatusError(StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification")
+        if not is_waited_for():
+            raise StatusError(StatusCode.CANCELLED, GONE)
         names = list(fetches.values())
         for name in (*names, *feeds):
             self._tensor(name)
@@ -66,7 +73,7 @@ class SavedModel:
         if batcher is not None:
             size = batch_size(feeds)
             if all(_admits(self._tensor(name).shape, value.shape) for name, value in feeds.items()):
-                outputs = batcher.run(feeds, size, names, timeout)
+                outputs = batcher.run(feeds, size, names, timeout, is_waited_for)
                 return {alias: outputs[name] for alias, name in fetches.items()}
         return dict(zip(fetches, self._compute(feeds, names, timeout), strict=True))
 

@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,15 @@ class Observed(tf.Module):
             return {"n": tf.identity(n), **self._tell(tf.shape(n)[0])}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="n")])
+    def steps(self, n: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Takes as many as the largest ``n``, of many small operations each, as a search does."""
+        last = tf.reduce_max(n)
+        _, product = tf.while_loop(
+            lambda step, _: step < last, lambda step, x: (step + 1, x @ x * 0.0 + 1.0), (tf.zeros_like(last), tf.eye(9))
+        )
+        return {"n": n + 0 * tf.cast(product[0, 0], tf.int64)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="n")])
     def wait_for_arrival(self, n: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([_take("arrived")]):
             return {"n": tf.identity(n)}
@@ -103,11 +112,18 @@ class Served:
         self.model = model
         self._batching = batching
 
-    def ask(self, signature: str, timeout: float | None = 60.0, only: tuple[str, ...] = (), **inputs: Any) -> Outputs:
+    def ask(
+        self,
+        signature: str,
+        timeout: float | None = 60.0,
+        only: tuple[str, ...] = (),
+        is_waited_for: Callable[[], bool] = lambda: True,
+        **inputs: Any,
+    ) -> Outputs:
         definition = self.model.signatures[signature]
         feeds = {definition.inputs[name].name: np.asarray(value) for name, value in inputs.items()}
         fetches = {name: definition.outputs[name].name for name in only or definition.outputs}
-        return self.model.run(feeds, fetches, timeout)
+        return self.model.run(feeds, fetches, timeout, is_waited_for)
 
     def start(self, signature: str, **inputs: Any) -> Future[Outputs]:
         """Asks from another thread."""
@@ -152,7 +168,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The SavedModel's directory."""
     model = Observed()
     made = tmp_path_factory.mktemp("observed") / "1"
-    names = ("numbers", "texts", "positive", "total", "first", "gate", "wait_for_arrival", "let_through")
+    names = ("numbers", "texts", "positive", "total", "first", "gate", "steps", "wait_for_arrival", "let_through")
     tf.saved_model.save(model, str(made), signatures={name: getattr(model, name) for name in names})
     return made
 
@@ -495,6 +511,37 @@ def test_a_run_may_last_as_long_as_the_most_patient_of_its_requests(path: Path) 
         requests = [model.start("gate", n=np.array([n]), timeout=0.3) for n in range(2)]
         assert [refusal(request) for request in requests] == [expected] * 2
         assert model.ask("numbers", x=floats(1, 2))["rows"].tolist() == [2, 2]  # the thread is free again
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_a_run_ends_with_its_deadline(path: Path, batched: bool) -> None:
+    """In the middle of it, and not only for who waits: nothing is computed any more."""
+    with served(path, batched) as model:
+        assert model.ask("steps", n=np.array([3]))["n"].tolist() == [3]
+        began = time.process_time()
+        with pytest.raises(StatusError) as caught:
+            model.ask("steps", n=np.array([10**12]), timeout=0.5)
+        assert caught.value.code is StatusCode.DEADLINE_EXCEEDED
+        assert time.process_time() - began > 0.1
+        time.sleep(0.1)  # for the operations under way
+        ended = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - ended < 0.1
+
+
+def test_who_has_gone_before_the_batch_began_is_not_computed(path: Path) -> None:
+    gone = threading.Event()
+    expected = (StatusCode.CANCELLED, "the client has gone")
+    with served(path) as model:
+        with model.busy():
+            left = [model.send("numbers", x=floats(n), is_waited_for=lambda: not gone.is_set()) for n in range(3)]
+            stayed = model.send("numbers", x=floats(7))
+            gone.set()
+        assert [refusal(request) for request in left] == [expected] * 3
+        outputs = stayed.result(timeout=20)
+        assert (outputs["x"].tolist(), outputs["rows"].tolist(), outputs["run"].tolist()) == ([[7]], [1], [2])
+        assert refusal(model.start("numbers", x=floats(1), is_waited_for=lambda: False)) == expected
+        assert model.runs() == 3
 
 
 def test_only_the_same_outputs_share_a_run(path: Path) -> None:
