@@ -243,10 +243,38 @@ class Search(Section):
         unit="exponent",
         ge=0,
     )
+    length_penalty: Literal["power", "gnmt"] = setting(
+        "power",
+        "what log p is divided by: `length^a` (`power`), or `((5 + length) / 6)^a` (`gnmt`, Wu et al. 2016, "
+        "equation 14), which gains less by the first words",
+    )
+    coverage_penalty: float = setting(
+        0.0,
+        "`β` of what a score loses by source words that the attention has left out, `β Σ_i log(min(Σ_j p_ij, 1))` (the "
+        "same equation); 0: nothing",
+        unit="factor",
+        ge=0,
+    )
     max_length_ratio: float = setting(
         2.0, "most subwords of a translation for each of the source", unit="subwords per subword", gt=0
     )
     max_length_extra: int = setting(10, "subwords that it may have on top of that", unit="subwords", ge=0)
+    min_length_ratio: float = setting(
+        0.0, "least subwords of a translation for each of the source", unit="subwords per subword", ge=0
+    )
+    no_repeat_ngram: int = setting(
+        0, "no sequence of so many subwords comes twice in a translation; 0: it may", unit="subwords", ge=0
+    )
+    beam_groups: int = setting(
+        1, "equal parts of the beam, each of which is searched to differ from those before it", unit="groups", ge=1
+    )
+    group_diversity: float = setting(
+        0.0,
+        "what a word loses of its log p, in choosing, for each hypothesis of the groups before that takes it at that "
+        "place (diverse beam search, Vijayakumar et al. 2018)",
+        unit="log-probability",
+        ge=0,
+    )
     batch_sentences: int = setting(32, "sentences translated at a time", unit="sentences", ge=1)
     max_source_length: int = setting(
         500,
@@ -271,6 +299,28 @@ class Search(Section):
         gt=0,
         le=1,
     )
+
+    @model_validator(mode="after")
+    def _has_equal_groups(self) -> Search:
+        """``beam_groups`` must divide ``beam_size``; more than one of them and ``group_diversity`` need one another."""
+        if self.beam_size % self.beam_groups:
+            raise ValueError(f"beam_size ({self.beam_size}) must be a multiple of beam_groups ({self.beam_groups})")
+        if (self.beam_groups > 1) != (self.group_diversity > 0):
+            raise ValueError(
+                f"several beam_groups and group_diversity need one another (they are {self.beam_groups} and "
+                f"{self.group_diversity})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_room_for_the_least(self) -> Search:
+        """``min_length_ratio`` must not be above ``max_length_ratio``."""
+        if self.min_length_ratio > self.max_length_ratio:
+            raise ValueError(
+                f"min_length_ratio ({self.min_length_ratio}) must not be above max_length_ratio "
+                f"({self.max_length_ratio})"
+            )
+        return self
 
 
 class Evaluation(Section):
@@ -308,6 +358,15 @@ class Recipe(Section):
             raise ValueError(
                 "model.tied_embeddings: all needs one vocabulary for both sides; set subwords.joint to true, or tie "
                 "target only"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _covers_by_attention(self) -> Recipe:
+        """``search.coverage_penalty`` needs attention, which ``model.architecture: rnnencdec`` does not have."""
+        if self.search.coverage_penalty and self.model.architecture == "rnnencdec":
+            raise ValueError(
+                "search.coverage_penalty needs attention, which model.architecture rnnencdec does not have; set it to 0"
             )
         return self
 

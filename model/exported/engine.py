@@ -49,7 +49,7 @@ class Engine:
 
     def __init__(self, directory: Path, mark: EngineMark):
         """Raises ValueError or OSError where a file is missing or damaged."""
-        self._beam_size = mark.beam_size
+        self._mark = mark
         self._layers = [
             (Function(directory / layer_inputs(number)), Function(directory / layer_step(number)))
             for number in range(1, mark.layers + 1)
@@ -61,14 +61,16 @@ class Engine:
     def search(self, sources: Sequence[Sequence[int]], longest: Sequence[int]) -> Found:
         """The translations of ``sources``, subword ids without the end, of at most ``longest`` words, ≥ 1."""
         if not sources:
-            return Found(np.zeros([0, self._beam_size, 1], np.int32), np.zeros([0, self._beam_size], np.float32))
-        read, most = self._read(padded(sources)), np.array(longest, np.int32)
-        beam = self._first_beam(read["initial_state"], most)
+            k = self._mark.beam_size
+            return Found(np.zeros([0, k, 1], np.int32), np.zeros([0, k], np.float32))
+        source, most = padded(sources), np.array(longest, np.int32)
+        read = self._read(source) | {"longest": most, "shortest": self._shortest(sources, most)}
+        beam = self._first_beam(source, read["initial_state"], most)
         found = Found(beam["ended_words"], beam["ended_scores"])
         step, sentences = 0, np.arange(len(sources))
-        self._search.hold(longest=most, **read)
+        self._search.hold(**read)
         while True:
-            beam = dict(zip(BEAM, self._search(step=np.array(step, np.int32), **beam), strict=True))
+            beam = dict(zip(beam, self._search(step=np.array(step, np.int32), **beam), strict=True))
             step += 1
             growing = beam["log_probability"].max(axis=1) > LEAST
             if growing.sum() > int(len(growing) * (1 - SHARE_TO_LEAVE_OUT)):
@@ -76,11 +78,14 @@ class Engine:
             found.words[sentences], found.scores[sentences] = beam["ended_words"], beam["ended_scores"]
             if not growing.any():
                 break
-            sentences, most = sentences[growing], most[growing]
+            sentences = sentences[growing]
             read, beam = ({name: values[growing] for name, values in arrays.items()} for arrays in (read, beam))
-            self._search.hold(longest=most, **read)
-        length = int((found.words != PADDING_ID).sum(axis=2).max(initial=1))
-        return Found(found.words[:, :, :length], np.where(found.scores > LEAST, found.scores, -np.inf))
+            self._search.hold(**read)
+        words, scores = found.words, np.where(found.scores > LEAST, found.scores, -np.inf)
+        if self._mark.beam_groups > 1:
+            order = np.argsort(-scores, axis=1, kind="stable")
+            words, scores = np.take_along_axis(words, order[:, :, None], 1), np.take_along_axis(scores, order, 1)
+        return Found(words[:, :, : int((words != PADDING_ID).sum(axis=2).max(initial=1))], scores)
 
     def force(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Forced:
         """What the network makes of ``targets``, translations of ``sources``; both subword ids without the end."""
@@ -118,27 +123,35 @@ class Engine:
         read = self._annotations(source=source, outputs=below["below"])
         return dict(zip(READ[len(read)], read, strict=True))
 
-    def _first_beam(self, initial_state: np.ndarray, longest: np.ndarray) -> Arrays:
-        """As ``model.search.beam.first_beam``."""
-        shape = [len(longest), self._beam_size]
+    def _shortest(self, sources: Sequence[Sequence[int]], longest: np.ndarray) -> np.ndarray:
+        """As ``model.search.beam`` has it, in float32, too."""
+        lengths = np.array([len(source) for source in sources], np.float32)
+        shortest = np.ceil(lengths * np.float32(self._mark.min_length_ratio)).astype(np.int32)
+        return np.minimum(shortest, longest - 1)
+
+    def _first_beam(self, source: np.ndarray, initial_state: np.ndarray, longest: np.ndarray) -> Arrays:
+        """As ``model.search.beam.first_beam``, in the order in which a step gives them."""
+        k = self._mark.beam_size
+        shape = [len(longest), k]
         limit = _filled_up(int(longest.max(initial=1)))
         nothing = np.full(shape, -np.inf, np.float32)
         first = nothing.copy()
-        first[:, 0] = 0
+        first[:, :: k // self._mark.beam_groups] = 0
+        attention = {"attention": np.repeat((source == PADDING_ID)[:, None].astype(np.float32), k, axis=1)}
         return {
             "previous": np.full(shape, PADDING_ID, np.int32),
             "words": np.full([*shape, limit], PADDING_ID, np.int32),
             "has_spoken": np.zeros(shape, bool),
             "log_probability": first,
-            "state": np.repeat(initial_state[:, None], self._beam_size, axis=1),
+            "state": np.repeat(initial_state[:, None], k, axis=1),
+            **(attention if self._mark.coverage_penalty else {}),
             "ended_words": np.full([*shape, limit], PADDING_ID, np.int32),
             "ended_scores": nothing,
         }
 
 
-# What the decoder of either architecture reads, by how many there are; and what of a beam a step gives, in its order.
+# What the decoder of either architecture reads, by how many there are.
 READ = {2: ("context", "initial_state"), 4: ("annotations", "projected", "exclusion", "initial_state")}
-BEAM = ("previous", "words", "has_spoken", "log_probability", "state", "ended_words", "ended_scores")
 
 
 class Function:

@@ -29,7 +29,7 @@ def subword_model(side: Side) -> str:
 
 
 class EngineMark(NamedTuple):
-    """What the engine must know besides the models; the last five as ``recipes.schema.Search`` has them."""
+    """What the engine must know besides the models; from ``beam_size`` on as ``recipes.schema.Search`` has them."""
 
     precision: Precision
     attends: bool
@@ -39,6 +39,10 @@ class EngineMark(NamedTuple):
     max_length_ratio: float
     max_length_extra: int
     max_source_length: int
+    length_penalty: str = "power"
+    coverage_penalty: float = 0.0
+    min_length_ratio: float = 0.0
+    beam_groups: int = 1
 
     def write(self, directory: Path) -> None:
         write_json(directory / MARK, self._asdict())

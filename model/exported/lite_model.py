@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import sentencepiece
 
-from model.exported.engine import Engine, Found
+from model.exported.engine import Engine, Forced, Found
 from model.exported.files import read_engine_mark, subword_model
 from workspace.errors import UserError
 from workspace.layout import (
@@ -28,7 +28,9 @@ from workspace.layout import (
     TRANSLATION_OUTPUT,
 )
 
+# As in model.search.scores.
 IMPOSSIBLE = -float("inf")
+LEAST_ATTENTION = 1e-9
 # What a signature gives, by name, each with one row for every text.
 Outputs: TypeAlias = dict[str, list[Any]]
 
@@ -61,8 +63,18 @@ class LiteModel:
         return {name: [of_text[0] for of_text in outputs] for name, outputs in self._nbest(text).items()}
 
     def _nbest(self, text: Sequence[str]) -> Outputs:
+        """As ``model.search.translator.TextTranslator.n_best``."""
         sources = [self._ids(one) for one in text]
-        return self._translated(sources, self._found(sources))
+        found = self._translated(sources, self._found(sources))
+        outputs: Outputs = {TRANSLATION_OUTPUT: [], SCORE_OUTPUT: []}
+        for texts, scores in zip(found[TRANSLATION_OUTPUT], found[SCORE_OUTPUT], strict=True):
+            best: dict[bytes, float] = {}
+            for one, score in zip(texts, scores, strict=True):
+                best.setdefault(one, score)
+            left = len(texts) - len(best)
+            outputs[TRANSLATION_OUTPUT].append([*best, *[b""] * left])
+            outputs[SCORE_OUTPUT].append([*best.values(), *[IMPOSSIBLE] * left])
+        return outputs
 
     def _align(self, text: Sequence[str]) -> Outputs:
         sources = [self._ids(one) for one in text]
@@ -97,9 +109,19 @@ class LiteModel:
             elif those:
                 scores.append(max(those))
             else:
-                words = len(target or []) + 1  # with the end
-                scores.append(float(forced.log_probability[row] / words**self._mark.length_normalization))
+                scores.append(self._score_of(forced, row, len(source), len(target or [])))
         return {SCORE_OUTPUT: scores}
+
+    def _score_of(self, forced: Forced, row: int, source: int, target: int) -> float:
+        """Of so many subwords, each without the end, as ``model.search.scores`` has it."""
+        mark, length = self._mark, float(target + 1)
+        if mark.length_penalty == "gnmt":
+            length = (5 + length) / 6
+        score = float(forced.log_probability[row] / length**mark.length_normalization)
+        if mark.coverage_penalty:
+            attention = forced.alignment[row].sum(axis=0)[: source + 1]
+            score += mark.coverage_penalty * float(np.log(attention.clip(LEAST_ATTENTION, 1)).sum())
+        return score
 
     def _ids(self, text: str) -> list[int] | None:
         """The subwords of a text; None where there are too many."""

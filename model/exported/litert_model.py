@@ -74,6 +74,10 @@ def write_functions(
         search.max_length_ratio,
         search.max_length_extra,
         search.max_source_length,
+        search.length_penalty,
+        search.coverage_penalty,
+        search.min_length_ratio,
+        search.beam_groups,
     ).write(directory)
 
 
@@ -131,11 +135,13 @@ def _write_search(
     specs = {name: spec(*value.shape[1:]) for name, value in read._asdict().items()}
     specs |= {
         "longest": spec(dtype=tf.int32),
+        **({"shortest": spec(dtype=tf.int32)} if search.min_length_ratio else {}),
         "previous": spec(k, dtype=tf.int32),
         "words": spec(k, None, dtype=tf.int32),
         "has_spoken": spec(k, dtype=tf.bool),
         "log_probability": spec(k),
         "state": spec(k, units),
+        **({"attention": spec(k, None)} if search.coverage_penalty else {}),
         "ended_words": spec(k, None, dtype=tf.int32),
         "ended_scores": spec(k),
     }
@@ -143,9 +149,9 @@ def _write_search(
     def advanced(step: tf.Tensor, **values: tf.Tensor) -> Any:
         read_here = type(read)(*(values[name] for name in read._fields))
         ended = Hypotheses(values.pop("ended_words"), values.pop("ended_scores"))
-        beam = Beam(**{name: values[name] for name in Beam._fields if name in values}, ended=ended)
+        beam = Beam(**{name: values.get(name, ()) for name in Beam._fields if name != "ended"}, ended=ended)
         beam = advance(model, read_here, model.output_kernel(), step, beam, search, silent)
-        return beam[1:]
+        return beam._replace(longest=(), shortest=())
 
     _convert(advanced, {"step": tf.TensorSpec([], tf.int32), **specs}, directory / SEARCH, precision)
 

@@ -6,6 +6,10 @@ the end of sentence: a = 0 is the plain probability, a = 1 the mean over the wor
 sentence's longest length only the end of sentence may follow, so every hypothesis is a whole sentence. Before that
 none ends that has said nothing yet: a network that learnt from sentences finds the end likely after a lone word, and
 its mean over a single position is hard to beat.
+
+Settings change what may follow (the least length, repeated n-grams), how those that have ended are scored (the length
+penalty, coverage), and which continuations are chosen (groups: Vijayakumar et al. 2018, arXiv 1610.02424, algorithm 1,
+with Hamming diversity). A setting that is off has no operation in the graph.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.search.model import Read, TranslationModel
-from model.search.scores import IMPOSSIBLE, LEAST, length_power, top_k
+from model.search.scores import IMPOSSIBLE, LEAST, coverage_penalty, length_power, top_k
 from recipes import schema
 from workspace.layout import END_ID, PADDING_ID
 
@@ -39,18 +43,24 @@ class Hypotheses(NamedTuple):
 class Beam(NamedTuple):
     """The hypotheses of the sentences that are searched for, k of each; what has one row for each sentence.
 
-    longest: the most words, [sentences]; previous: the last word of each hypothesis that grows, [sentences, k]; words:
-    all of them, [sentences, k, limit]; has_spoken: whether any of them said something, [sentences, k];
-    log_probability: [sentences, k], minus infinity where none grows; state: [sentences, k, units of all layers]; ended:
-    the best that have ended, of words [sentences, k, limit] and scores [sentences, k].
+    longest: the most words, [sentences]; shortest: the fewest without the end, [sentences], or () with no least length;
+    previous: the last word of each hypothesis that grows, [sentences, k]; words: all of them, [sentences, k, limit];
+    has_spoken: whether any of them said something, [sentences, k]; log_probability: [sentences, k], minus infinity
+    where none grows; state: [sentences, k, units of all layers]; attention: what every source position has had of it so
+    far, and padding 1, [sentences, k, source length], or () with no coverage penalty; ended: the best that have ended,
+    of words [sentences, k, limit] and scores [sentences, k].
+
+    With groups, k are those of the first, then those of the second, and so on; best first in each.
     """
 
     longest: tf.Tensor
+    shortest: tf.Tensor | tuple[()]
     previous: tf.Tensor
     words: tf.Tensor
     has_spoken: tf.Tensor
     log_probability: tf.Tensor
     state: tf.Tensor
+    attention: tf.Tensor | tuple[()]
     ended: Hypotheses
 
 
@@ -72,7 +82,8 @@ def beam_search(
     def one_word_more(step: tf.Tensor, read: Read, beam: Beam, _: tuple[()]) -> tuple[Beam, tuple[()]]:
         return advance(model, read, output_kernel, step, beam, settings, silent), ()
 
-    return until_all_end(one_word_more, read, first_beam(read, longest, settings.beam_size), ())
+    found = until_all_end(one_word_more, read, first_beam(read, source, longest, settings), ())
+    return found if settings.beam_groups == 1 else _best_of(found, settings.beam_size)
 
 
 def until_all_end(advance: Callable[..., tuple[Beam, Any]], read: Read, beam: Beam, more: Any) -> Hypotheses:
@@ -109,18 +120,22 @@ def until_all_end(advance: Callable[..., tuple[Beam, Any]], read: Read, beam: Be
     return found._replace(words=found.words[:, :, : tf.maximum(1, length)])
 
 
-def first_beam(read: Read, longest: tf.Tensor, k: int) -> Beam:
-    """Of the sentences ``read``, before the first word, with room for as many words as the longest may have."""
-    sentences = tf.size(longest)
+def first_beam(read: Read, source: tf.Tensor, longest: tf.Tensor, settings: schema.Search) -> Beam:
+    """Of the sentences ``source``, which are ``read``, before the first word, with room for as many words as the
+    longest may have."""
+    sentences, k = tf.size(longest), settings.beam_size
     words = tf.zeros([sentences, k, tf.maximum(1, tf.reduce_max(longest))], tf.int32)
     nothing = tf.fill([sentences, k], IMPOSSIBLE)
+    is_first = np.arange(k) % (k // settings.beam_groups) == 0
     return Beam(
         longest=longest,
+        shortest=_shortest(source, longest, settings.min_length_ratio) if settings.min_length_ratio else (),
         previous=tf.fill([sentences, k], PADDING_ID),
         words=words,
         has_spoken=tf.fill([sentences, k], False),
-        log_probability=tf.concat([tf.zeros([sentences, 1]), nothing[:, 1:]], axis=1),
+        log_probability=tf.where(is_first, 0.0, nothing),
         state=tf.repeat(read.initial_state[:, None], k, axis=1),
+        attention=tf.repeat(_is_padding(source)[:, None], k, axis=1) if settings.coverage_penalty else (),
         ended=Hypotheses(words, nothing),
     )
 
@@ -140,24 +155,42 @@ def advance(
     silent: Sequence[int],
 ) -> Beam:
     """Every hypothesis with one word more, of which ``step`` are there; arguments as in ``beam_search``."""
-    log_p, state = continuations(model, read, output_kernel, step, beam, silent)
+    log_p, beam = continuations(model, read, output_kernel, step, beam, settings, silent)
+    if settings.beam_groups > 1:
+        return grown(beam, step, *_diverse(log_p, beam, settings), settings, silent)
     k, vocabulary = log_p.shape[1:]
     best, index = top_k(tf.reshape(log_p, [-1, k * vocabulary]), k)
-    return grown(beam, step, best, index // vocabulary, index % vocabulary, state, settings, silent)
+    return grown(beam, step, best, index // vocabulary, index % vocabulary, settings, silent)
 
 
 def continuations(
-    model: TranslationModel, read: Read, output_kernel: tf.Tensor, step: tf.Tensor, beam: Beam, silent: Sequence[int]
-) -> tuple[tf.Tensor, tf.Tensor]:
+    model: TranslationModel,
+    read: Read,
+    output_kernel: tf.Tensor,
+    step: tf.Tensor,
+    beam: Beam,
+    settings: schema.Search,
+    silent: Sequence[int],
+) -> tuple[tf.Tensor, Beam]:
     """log p of every hypothesis with every word after it, [sentences, k, vocabulary], minus infinity where it cannot
-    follow; and the state after the hypothesis, [sentences, k, units]."""
+    follow; and the beam with the state, and the attention, after the hypothesis."""
     following = model.step(read, _side_by_side(beam.state), _side_by_side(beam.previous), output_kernel)
     vocabulary = following.logits.shape[1]
     can_follow = tf.gather(_can_follow(vocabulary, silent), _side_by_side(_which_of_these(step, beam)))
+    if settings.no_repeat_ngram:
+        words = tf.reshape(beam.words, [-1, tf.shape(beam.words)[2]])
+        can_follow &= ~_repeats(words, step, settings.no_repeat_ngram, vocabulary)
+        if settings.min_length_ratio:
+            # One that has no other word to go on with ends before its time.
+            is_stuck = ~tf.reduce_any(can_follow, axis=1, keepdims=True)
+            can_follow |= is_stuck & (np.arange(vocabulary) == END_ID)
     log_p = tf.nn.log_softmax(following.logits) + tf.reshape(beam.log_probability, [-1, 1])
     log_p = tf.where(can_follow, log_p, IMPOSSIBLE)
-    k = beam.log_probability.shape[1]
-    return tf.reshape(log_p, [-1, k, vocabulary]), tf.reshape(following.state, tf.shape(beam.state))
+    beam = beam._replace(state=tf.reshape(following.state, tf.shape(beam.state)))
+    if settings.coverage_penalty:
+        attention = beam.attention + tf.reshape(following.alignment, tf.shape(beam.attention))
+        beam = beam._replace(attention=attention)
+    return tf.reshape(log_p, [-1, beam.log_probability.shape[1], vocabulary]), beam
 
 
 def grown(
@@ -166,29 +199,40 @@ def grown(
     log_probability: tf.Tensor,
     parents: tf.Tensor,
     words: tf.Tensor,
-    state: tf.Tensor,
     settings: schema.Search,
     silent: Sequence[int],
 ) -> Beam:
     """The beam of the chosen continuations, best first: log_probability, the hypotheses (``parents``) that they
-    continue, and ``words``, all [sentences, k]. Those that end are set aside, and the beam narrows by as many."""
-    k = log_probability.shape[1]
+    continue, and ``words``, all [sentences, k]. Those that end are set aside, and the beam narrows by as many.
+
+    beam: as ``continuations`` gives it.
+    """
 
     def of_parents(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, parents, batch_dims=1)
 
-    are_ended = tf.math.count_nonzero(beam.ended.scores > LEAST, axis=1, keepdims=True, dtype=tf.int32)
-    log_probability = tf.where(tf.range(k) < k - are_ended, log_probability, IMPOSSIBLE)
+    words_before, has_spoken, state, attention = tf.nest.map_structure(
+        of_parents, (beam.words, beam.has_spoken, beam.state, beam.attention)
+    )
+    beam = beam._replace(words=words_before, has_spoken=has_spoken, state=state, attention=attention)
+    log_probability = tf.where(_has_place(beam, settings.beam_groups), log_probability, IMPOSSIBLE)
     ends = (words == END_ID) & (log_probability > LEAST)
-    scores = tf.where(ends, log_probability / length_power(step + 1, settings.length_normalization), IMPOSSIBLE)
-    log_probability = tf.where(ends, IMPOSSIBLE, log_probability)
-    beam = beam._replace(words=of_parents(beam.words), has_spoken=of_parents(beam.has_spoken))
-    beam = lengthened(beam, step, log_probability, words, of_parents(state), silent)
-    return beam._replace(ended=_best_of(beam.ended, Hypotheses(beam.words, scores)))
+    scores = ended_scores(beam, step, log_probability, settings)
+    beam = lengthened(beam, step, tf.where(ends, IMPOSSIBLE, log_probability), words, silent)
+    ended = Hypotheses(beam.words, tf.where(ends, scores, IMPOSSIBLE))
+    # Of equal ones those that ended first.
+    both = (
+        tf.concat([_by_group(values, settings.beam_groups) for values in pair], axis=1)
+        for pair in zip(beam.ended, ended, strict=True)
+    )
+    best = _best_of(Hypotheses(*both), settings.beam_size // settings.beam_groups)
+    if settings.beam_groups > 1:
+        best = Hypotheses(*(tf.reshape(new, tf.shape(old)) for new, old in zip(best, beam.ended, strict=True)))
+    return beam._replace(ended=best)
 
 
 def lengthened(
-    beam: Beam, step: tf.Tensor, log_probability: tf.Tensor, words: tf.Tensor, state: tf.Tensor, silent: Sequence[int]
+    beam: Beam, step: tf.Tensor, log_probability: tf.Tensor, words: tf.Tensor, silent: Sequence[int]
 ) -> Beam:
     """Each hypothesis with its next word of ``words``, [sentences, k], and what it then has; none is set aside."""
     is_last = tf.range(tf.shape(beam.words)[2]) == step
@@ -197,14 +241,81 @@ def lengthened(
         words=tf.where(is_last, tf.expand_dims(words, 2), beam.words),
         has_spoken=beam.has_spoken | ~tf.reduce_any(words[:, :, None] == _silent(silent), axis=2),
         log_probability=log_probability,
-        state=state,
     )
 
 
-def _best_of(ended: Hypotheses, new: Hypotheses) -> Hypotheses:
-    """The k best of both; of equal ones those that ended first."""
-    scores, index = tf.math.top_k(tf.concat([ended.scores, new.scores], axis=1), ended.scores.shape[1])
-    return Hypotheses(tf.gather(tf.concat([ended.words, new.words], axis=1), index, batch_dims=1), scores)
+def ended_scores(beam: Beam, step: tf.Tensor, log_probability: tf.Tensor, settings: schema.Search) -> tf.Tensor:
+    """Of hypotheses with ``log_probability``, [sentences, k], that end after ``step`` words."""
+    scores = log_probability / length_power(step + 1, settings)
+    return scores + coverage_penalty(beam.attention, settings) if settings.coverage_penalty else scores
+
+
+def _diverse(log_p: tf.Tensor, beam: Beam, settings: schema.Search) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """What every group continues with, each knowing what those before it have chosen: log p, hypotheses and words."""
+    k, vocabulary = log_p.shape[1:]
+    size = k // settings.beam_groups
+    has_place = _has_place(beam, settings.beam_groups)
+    taken = tf.zeros_like(log_p[:, 0])
+    chosen = []
+    for first in range(0, k, size):
+        own = tf.reshape(log_p[:, first : first + size], [-1, size * vocabulary])
+        less = tf.tile(settings.group_diversity * taken, [1, size])
+        _, index = top_k(own - less, size)
+        best, words = tf.gather(own, index, batch_dims=1), index % vocabulary
+        chosen.append((best, index // vocabulary + first, words))
+        is_taken = has_place[:, first : first + size] & (best > LEAST)
+        taken += _counts(tf.where(is_taken, words, PADDING_ID), vocabulary)
+    log_probability, parents, words = (tf.concat(groups, axis=1) for groups in zip(*chosen, strict=True))
+    return log_probability, parents, words
+
+
+def _has_place(beam: Beam, groups: int) -> tf.Tensor:
+    """For which of k continuations there is place beside the hypotheses that have ended: bool [sentences, k]."""
+    scores = _by_group(beam.ended.scores, groups)
+    are_ended = tf.math.count_nonzero(scores > LEAST, axis=1, keepdims=True, dtype=tf.int32)
+    has_place = tf.range(scores.shape[1]) < scores.shape[1] - are_ended
+    return has_place if groups == 1 else tf.reshape(has_place, tf.shape(beam.ended.scores))
+
+
+def _by_group(values: tf.Tensor, groups: int) -> tf.Tensor:
+    """[sentences, k, ...] to [sentences * groups, k / groups, ...]."""
+    if groups == 1:
+        return values
+    return tf.reshape(values, tf.concat([[-1, values.shape[1] // groups], tf.shape(values)[2:]], axis=0))
+
+
+def _best_of(hypotheses: Hypotheses, k: int) -> Hypotheses:
+    """The k best; of equal ones the first."""
+    scores, index = tf.math.top_k(hypotheses.scores, k)
+    return Hypotheses(tf.gather(hypotheses.words, index, batch_dims=1), scores)
+
+
+def _shortest(source: tf.Tensor, longest: tf.Tensor, ratio: float) -> tf.Tensor:
+    """The fewest words that a translation of each may have without its end; the greatest length wins: int32 [batch]."""
+    lengths = tf.reduce_sum(1 - _is_padding(source), axis=1) - 1  # without the end
+    return tf.minimum(tf.cast(tf.math.ceil(lengths * ratio), tf.int32), longest - 1)
+
+
+def _is_padding(source: tf.Tensor) -> tf.Tensor:
+    return tf.cast(source == PADDING_ID, tf.float32)
+
+
+def _repeats(words: tf.Tensor, step: tf.Tensor, n: int, vocabulary: int) -> tf.Tensor:
+    """Which words would end a sequence of n that has been there, after ``step`` of ``words``, int32 [rows, limit]: bool
+    [rows, vocabulary]."""
+    limit, padded = tf.shape(words)[1], tf.pad(words, [[0, 0], [n - 1, 0]])
+    for place in range(n - 1):
+        # Of the n - 1 words before every word, and of the last n - 1.
+        same = padded[:, place : place + limit] == tf.gather(padded, [step + place], axis=1)
+        words = tf.where(same, words, PADDING_ID)
+    return _counts(words, vocabulary) > 0
+
+
+def _counts(words: tf.Tensor, vocabulary: int) -> tf.Tensor:
+    """How often each row of int32 [rows, length] has every word: float32 [rows, vocabulary]; padding never."""
+    rows = tf.broadcast_to(tf.range(tf.shape(words)[0])[:, None], tf.shape(words))
+    is_word = tf.cast(words != PADDING_ID, tf.float32)
+    return tf.scatter_nd(tf.stack([rows, words], axis=2), is_word, [tf.shape(words)[0], vocabulary])
 
 
 def _side_by_side(values: tf.Tensor) -> tf.Tensor:
@@ -234,4 +345,7 @@ def _which_of_these(step: tf.Tensor, beam: Beam) -> tf.Tensor:
     """What can follow each hypothesis: [sentences, k]."""
     left = tf.expand_dims(beam.longest - step, 1)  # places, that of the end among them
     unspoken = tf.where(left == 2, _A_WORD_THAT_SPEAKS, _NO_END)
-    return tf.where(left <= 1, _THE_END, tf.where(beam.has_spoken, _ANY_WORD, unspoken))
+    spoken = _ANY_WORD
+    if not isinstance(beam.shortest, tuple):
+        spoken = tf.where(step < tf.expand_dims(beam.shortest, 1), _NO_END, _ANY_WORD)
+    return tf.where(left <= 1, _THE_END, tf.where(beam.has_spoken, spoken, unspoken))

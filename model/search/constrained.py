@@ -80,10 +80,10 @@ def constrained_search(
     """As ``model.search.beam.beam_search``, of ``longest`` words with those of the constraints; none where the beam
     finds no translation that keeps to them."""
     read, output_kernel = model.read(source), model.output_kernel()
-    k = settings.beam_size
+    k, settings = settings.beam_size, settings.model_copy(update={"beam_groups": 1})
 
     def one_word_more(step: tf.Tensor, read: Read, beam: Beam, kept: _Kept) -> tuple[Beam, _Kept]:
-        log_p, state = continuations(model, read, output_kernel, step, beam, silent)
+        log_p, beam = continuations(model, read, output_kernel, step, beam, settings, silent)
         # A folded network has more words, which never follow.
         log_p = _possible(log_p[:, :, : len(pieces.lengths)], step, kept, constraints, pieces)
         words, log_p = _candidates(log_p, constraints.required, kept)
@@ -101,7 +101,7 @@ def constrained_search(
         def of_chosen(values: tf.Tensor) -> tf.Tensor:
             return tf.gather(_in_a_row(values), chosen, batch_dims=1)
 
-        beam = grown(beam, step, best, chosen // tf.shape(words)[2], of_chosen(words), state, settings, silent)
+        beam = grown(beam, step, best, chosen // tf.shape(words)[2], of_chosen(words), settings, silent)
         _, *matched = after
         return beam, _Kept(kept.of, *tf.nest.map_structure(of_chosen, matched))
 
@@ -112,7 +112,8 @@ def constrained_search(
         nothing_matched(constraints.required, k),
         nothing_matched(constraints.forbidden, k),
     )
-    found = until_all_end(one_word_more, read, first_beam(read, longest + constraints.most_subwords, k), first)
+    beam = first_beam(read, source, longest + constraints.most_subwords, settings)
+    found = until_all_end(one_word_more, read, beam, first)
     return found._replace(scores=tf.where(constraints.are_possible[:, None], found.scores, IMPOSSIBLE))
 
 

@@ -22,10 +22,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from model.search.beam import Beam, Hypotheses, continuations, first_beam, lengthened, until_all_end
+from model.search.beam import Beam, Hypotheses, continuations, ended_scores, first_beam, lengthened, until_all_end
 from model.search.model import Read, TranslationModel
 from model.search.random_numbers import Words, gumbel, key_of, threefry
-from model.search.scores import IMPOSSIBLE, LEAST, VALUES_OF_A_PART, length_power
+from model.search.scores import IMPOSSIBLE, LEAST, VALUES_OF_A_PART
 from recipes import schema
 from workspace.layout import END_ID
 
@@ -66,10 +66,11 @@ def sample(
     """``count`` translations of every sentence, drawn independently of one another, in no order.
 
     seed: int64 [batch]; a sentence's first samples are the same however many are drawn. Scores are those of the words
-    under the model, log p / length^a, whatever they are drawn from. The rest is as in ``beam_search``.
+    under the model, as in ``beam_search``, whatever they are drawn from. The rest is as in ``beam_search``.
     """
     read, output_kernel = model.read(source), model.output_kernel()
-    beam = first_beam(read, longest, count)
+    settings = settings.model_copy(update={"beam_size": count, "beam_groups": 1})
+    beam = first_beam(read, source, longest, settings)
     beam = beam._replace(log_probability=tf.zeros_like(beam.log_probability))
 
     def one_word_more(
@@ -77,10 +78,10 @@ def sample(
     ) -> tuple[Beam, tuple[Words, Distribution]]:
         # The words before would only cost digits.
         from_here = beam._replace(log_probability=tf.zeros_like(beam.log_probability))
-        log_p, state = continuations(model, read, output_kernel, step, from_here, silent)
+        log_p, after = continuations(model, read, output_kernel, step, from_here, settings, silent)
         words = _drawn(_left_of(log_p, more[1]), more[0], step)
         log_probability = beam.log_probability + tf.gather(log_p, words, batch_dims=2)
-        return _longer(beam, step, log_probability, words, state, settings, silent), more
+        return _longer(after, step, log_probability, words, settings, silent), more
 
     # Every sample has a key of its own.
     numbers = tf.cast(tf.range(count), tf.uint32)[None]
@@ -148,14 +149,13 @@ def _longer(
     step: tf.Tensor,
     log_probability: tf.Tensor,
     words: tf.Tensor,
-    state: tf.Tensor,
     settings: schema.Search,
     silent: Sequence[int],
 ) -> Beam:
     """Every sample with its next word; those that end stay where they are."""
-    beam = lengthened(beam, step, log_probability, words, state, silent)
+    beam = lengthened(beam, step, log_probability, words, silent)
     ends = (words == END_ID) & (log_probability > LEAST)
-    scores = log_probability / length_power(step + 1, settings.length_normalization)
+    scores = ended_scores(beam, step, log_probability, settings)
     ended = Hypotheses(
         tf.where(ends[:, :, None], beam.words, beam.ended.words), tf.where(ends, scores, beam.ended.scores)
     )

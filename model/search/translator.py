@@ -20,9 +20,9 @@ from model.search.model import TranslationModel
 from model.search.phrases import Pieces, phrases_of
 from model.search.prefix import beginning_so, prefix_of
 from model.search.sampling import Distribution, is_distribution, sample
-from model.search.scores import IMPOSSIBLE, length_power
+from model.search.scores import IMPOSSIBLE, coverage_penalty, length_power
 from recipes import schema
-from workspace.layout import WorkDirectory
+from workspace.layout import PADDING_ID, WorkDirectory
 from workspace.machine import cores_of_worker
 
 # Texts, and the bar that shows how many are done -> (translation, score) of each, in their order.
@@ -72,10 +72,11 @@ class TextTranslator(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def n_best(self, texts: tf.Tensor) -> Translated:
-        """All of the beam, best first: text and score are [batch, k]. A beam that found fewer ends in empty texts with
-        a score of minus infinity; of a blank text, and of one that is too long, there is one."""
+        """All of the beam, best first: text and score are [batch, k]. Of hypotheses that are one text, written with
+        other subwords, the best is there. A beam that found fewer ends in empty texts with a score of minus infinity;
+        of a blank text, and of one that is too long, there is one."""
         sentences = self._source(texts)
-        return self._translated(self.hypotheses(sentences), sentences)
+        return _without_copies(self._translated(self.hypotheses(sentences), sentences))
 
     def sample(self, texts: tf.Tensor, seeds: tf.Tensor) -> Translated:
         """``sample_with`` the distribution of ``search``."""
@@ -129,7 +130,7 @@ class TextTranslator(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
     def score(self, texts: tf.Tensor, translations: tf.Tensor) -> tf.Tensor:
-        """log p / length^a of a translation of each text, as the search has it: string [batch] to float32 [batch].
+        """The score of a translation of each text, as the search has it: string [batch] to float32 [batch].
 
         A text can be written in several ways with subwords. One that the search finds is scored as it was written
         there, so that a translation has the score that came with it; any other as SentencePiece writes it.
@@ -139,8 +140,11 @@ class TextTranslator(tf.Module):
         """
         source = self._source(texts)
         target = self.target_subwords.ids(translations, 2 * self._longest(self.search.max_source_length))
-        log_p = forced_decoding(self.model, source.ids, target.ids).log_probability
-        score = log_p / length_power(target.lengths + 1, self.search.length_normalization)
+        forced = forced_decoding(self.model, source.ids, target.ids)
+        score = forced.log_probability / length_power(target.lengths + 1, self.search)
+        if self.search.coverage_penalty:
+            padding = tf.cast(source.ids == PADDING_ID, tf.float32)
+            score += coverage_penalty(tf.reduce_sum(forced.alignment, axis=1) + padding, self.search)
         found = self._translated(self.hypotheses(source), source)
         is_found = (found.text == translations[:, None]) & (found.score > IMPOSSIBLE)
         score_of_found = tf.reduce_max(tf.where(is_found, found.score, IMPOSSIBLE), axis=1)
@@ -210,6 +214,16 @@ class TextTranslator(tf.Module):
             tf.where(nothing, "", tf.reshape(texts, tf.shape(words)[:2])),
             tf.where(nothing, tf.where(is_blank, 0.0, IMPOSSIBLE), hypotheses.scores),
         )
+
+
+def _without_copies(translated: Translated) -> Translated:
+    """The best of those of one text, at their places among the others; [batch, k]."""
+    text, score = translated
+    is_copy = tf.linalg.band_part(text[:, :, None] == text[:, None], -1, 0)
+    is_copy = tf.reduce_sum(tf.cast(is_copy, tf.int32), axis=2) > 1  # each is one of itself
+    _, order = tf.math.top_k(tf.cast(~is_copy, tf.int32), text.shape[1])
+    text, score = tf.where(is_copy, "", text), tf.where(is_copy, IMPOSSIBLE, score)
+    return Translated(tf.gather(text, order, batch_dims=1), tf.gather(score, order, batch_dims=1))
 
 
 def best_translator(work: WorkDirectory, recipe: schema.Recipe) -> TextTranslator:

@@ -58,7 +58,8 @@ class Training:
         self.functions = update_functions(
             strategy, self.network, self.optimizer, settings, plan.parts, plan.fixed_shapes
         )
-        self.greedy = TextTranslator(self.averaged, subwords, recipe.search.model_copy(update={"beam_size": 1}))
+        greedy = recipe.search.model_copy(update={"beam_size": 1, "beam_groups": 1})
+        self.greedy = TextTranslator(self.averaged, subwords, greedy)
         self.dev = read_references(work, manifest, "dev")
         self.measure = kept_measure(work, recipe, self.dev.targets) if self.chief else None
 

@@ -46,6 +46,23 @@ def test_every_recipe_of_the_project_is_valid_and_comes_back(name: str, tmp_path
             {"training": {"subword_sampling": 0.1}, "subwords": {"type": "word"}},
             "recipe bible.yaml: training.subword_sampling needs subwords.type unigram or bpe, for words have one",
         ),
+        (
+            {"search": {"coverage_penalty": 0.2}, "model": {"architecture": "rnnencdec"}},
+            "search.coverage_penalty needs attention, which model.architecture rnnencdec does not have; set it to 0",
+        ),
+        (
+            {"search": {"beam_groups": 4, "group_diversity": 1}},
+            "search: beam_size (6) must be a multiple of beam_groups (4)",
+        ),
+        (
+            {"search": {"beam_groups": 2}},
+            "search: several beam_groups and group_diversity need one another (they are 2 and 0.0)",
+        ),
+        ({"search": {"group_diversity": 0.5}}, "need one another (they are 1 and 0.5)"),
+        (
+            {"search": {"min_length_ratio": 2.5}},
+            "search: min_length_ratio (2.5) must not be above max_length_ratio (2.0)",
+        ),
         ({"corpus": {"train": {"source": "a.en"}}}, "corpus.train.0: there is no target; give both sides"),
         ({"corpus": {"train": {"file": "a.tmx", "bible": {}}}}, "file and bible are both given; keep one of them"),
         ({"corpus": {"train": [{"weight": 2}]}}, "corpus.train.0: it names no sentence pairs; give source and target"),

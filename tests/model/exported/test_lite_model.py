@@ -39,9 +39,19 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
     "rnnencdec-options": {"architecture": "rnnencdec", "encoder_layers": 2, "decoder_layers": 2},
 }
+ALL_OPTIONS: dict[str, Any] = {
+    "length_penalty": "gnmt",
+    "coverage_penalty": 0.3,
+    "min_length_ratio": 0.6,
+    "no_repeat_ngram": 2,
+    "beam_groups": 2,
+    "group_diversity": 0.5,
+}
 
 
-def translator_of(work: WorkDirectory, beam_size: int, **settings: Any) -> TextTranslator:
+def translator_of(
+    work: WorkDirectory, beam_size: int, asked: dict[str, Any] | None = None, **settings: Any
+) -> TextTranslator:
     """Of a network with weights large enough to matter, which ends its sentences."""
     subwords = load_subwords(work, joint=True)
     source, target = subwords
@@ -49,7 +59,7 @@ def translator_of(work: WorkDirectory, beam_size: int, **settings: Any) -> TextT
     random = np.random.default_rng(3)
     for weight in network.trainable_variables:
         weight.assign(random.normal(0, 0.3, weight.shape))
-    search = TINY.search.model_copy(update={"beam_size": beam_size, **SEARCH_SETTINGS})
+    search = TINY.search.model_copy(update={"beam_size": beam_size, **SEARCH_SETTINGS, **(asked or {})})
     return TextTranslator(network, subwords, search)
 
 
@@ -66,12 +76,14 @@ def rounded(trained: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("beam_size", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "beam_size", "asked"),
+    [*((name, beam_size, {}) for beam_size in (1, 3) for name in OTHERS), ("rnnsearch", 6, ALL_OPTIONS)],
+)
 def test_in_float32_every_signature_answers_as_the_graph(
-    trained: WorkDirectory, tmp_path: Path, name: str, beam_size: int
+    trained: WorkDirectory, tmp_path: Path, name: str, beam_size: int, asked: dict[str, Any]
 ) -> None:
-    translator = translator_of(trained, beam_size, **OTHERS[name])
+    translator = translator_of(trained, beam_size, asked, **OTHERS[name])
     model = lite_model(translator, tmp_path / "engine", "float32")
     texts = tf.constant(GIVEN)
     found, best = model.signatures["nbest"](GIVEN), model.signatures["serving_default"](GIVEN)
