@@ -124,8 +124,9 @@ class Plain:
             taken: Counter[int] = Counter()
             for group in groups:
                 grown = [
-                    (log_p + self.toy.log_p(self.sentence, words)[word], (*words, word))
+                    (log_p + log_p_of[word], (*words, word))
                     for log_p, words in alive[group]
+                    for log_p_of in [self.toy.log_p(self.sentence, words)]
                     for word in self.can_follow(words)
                 ]
                 less = {words: log_p - self.settings.group_diversity * taken[words[-1]] for log_p, words in grown}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,11 +14,24 @@ from model.data.subwords import load_subwords
 from model.network.network import Network
 from model.search.sampling import Distribution
 from model.search.translator import TextTranslator, Translated, translate_all
+from tests.model import reference
 from tests.model.support import TEXTS, TINY, best
 from tests.numbers_corpus import english
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 
 pytestmark = pytest.mark.slow
+
+ALL_OPTIONS: dict[str, Any] = {
+    "beam_size": 6,
+    "max_source_length": 30,
+    "length_penalty": "gnmt",
+    "length_normalization": 0.8,
+    "coverage_penalty": 0.3,
+    "min_length_ratio": 0.5,
+    "no_repeat_ngram": 3,
+    "beam_groups": 2,
+    "group_diversity": 0.5,
+}
 
 
 def untrained(work: WorkDirectory, beam_size: int = 3) -> TextTranslator:
@@ -161,11 +177,24 @@ def test_alignment_is_a_distribution_over_the_source_for_every_subword(with_best
         assert np.all(alignment[:, read:] == 0)
 
 
-@pytest.mark.parametrize("exponent", [0.0, 1.0])
-def test_score_of_a_translation_is_what_the_search_gave_it(trained: WorkDirectory, exponent: float) -> None:
-    """However the search wrote it: a text may be written in several ways with subwords, and the best of them counts."""
-    search = TINY.search.model_copy(update={"length_normalization": exponent, "max_source_length": 30})
-    translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
+@pytest.fixture(scope="module")
+def asked_for_all(trained: WorkDirectory) -> TextTranslator:
+    """With all options of the search, as one graph for several tests."""
+    return TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search.model_copy(update=ALL_OPTIONS))
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, None])
+def test_score_of_a_translation_is_what_the_search_gave_it(
+    trained: WorkDirectory, asked_for_all: TextTranslator, exponent: float | None
+) -> None:
+    """However the search wrote it: a text may be written in several ways with subwords, and the best of them counts.
+
+    Without an exponent: with all options.
+    """
+    translator = asked_for_all
+    if exponent is not None:
+        search = TINY.search.model_copy(update={"length_normalization": exponent, "max_source_length": 30})
+        translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
     texts = tf.constant([*TEXTS, "", "zzz"])
     found = translator.n_best(texts)
     hypotheses = translator.hypotheses(translator.source_subwords.ids(texts))
@@ -175,13 +204,55 @@ def test_score_of_a_translation_is_what_the_search_gave_it(trained: WorkDirector
         again = translator.target_subwords.ids(found.text[:, slot]).ids
         for row in range(len(texts)):
             if found.score[row, slot] > -np.inf:
-                of_this_text = found.score[row].numpy()[found.text[row].numpy() == found.text[row, slot].numpy()]
-                assert float(scores[row]) == pytest.approx(float(of_this_text.max()), rel=1e-5)
-                ours, theirs = (
-                    [w for w in words.numpy() if w != PADDING_ID] for words in (hypotheses.words[row, slot], again[row])
-                )
+                assert float(scores[row]) == pytest.approx(float(found.score[row, slot]), rel=1e-5)
+                written = translator.target_subwords.texts(hypotheses.words[row]).numpy().tolist()
+                best_of_text = hypotheses.words[row, written.index(found.text[row, slot].numpy())]
+                ours, theirs = ([w for w in words.numpy() if w != PADDING_ID] for words in (best_of_text, again[row]))
                 written_otherwise += ours != theirs
     assert written_otherwise > 0
+
+
+def test_no_text_is_twice_among_the_n_best(trained: WorkDirectory) -> None:
+    """Of hypotheses that are one text the best is there, and the others come closer: here a network likes a subword,
+    and also the two that it can be written with."""
+    translator = untrained(trained, beam_size=12)
+    assert isinstance(translator.model, Network)
+    subwords, bias = translator.target_subwords, translator.model.readout.vocabulary_bias
+    pieces = subwords.pieces(tf.range(subwords.vocabulary)).numpy().tolist()
+    first, second = next(pair for pair in itertools.permutations(pieces, 2) if b"".join(pair) in pieces)
+    bias.assign(bias + 8.0 * np.isin(pieces, [first, second, first + second]))
+    translator.search = translator.search.model_copy(update={"max_length_ratio": 0.01, "max_length_extra": 3})
+    texts = tf.constant(TEXTS)
+    n_best, hypotheses = translator.n_best(texts), translator.hypotheses(translator.source_subwords.ids(texts))
+    copies = 0
+    for row in range(len(TEXTS)):
+        expected: dict[bytes, float] = {}
+        written = translator.target_subwords.texts(hypotheses.words[row]).numpy()
+        for text, score in zip(written, hypotheses.scores[row].numpy(), strict=True):
+            if score > -np.inf:
+                copies += text in expected
+                expected.setdefault(text, score)
+        left = 12 - len(expected)
+        assert n_best.text[row].numpy().tolist() == [*expected, *[b""] * left]
+        np.testing.assert_allclose(n_best.score[row], [*expected.values(), *[-np.inf] * left], rtol=1e-5)
+    assert copies > 0
+
+
+def test_score_of_other_translations_is_that_of_the_equations(asked_for_all: TextTranslator) -> None:
+    """GNMT's, with what each position of the source has had of the attention, both with their ends."""
+    network, subwords = asked_for_all.model, asked_for_all.source_subwords
+    assert isinstance(network, Network)
+    translations = [text.upper() for text in reversed(TEXTS)]
+    scores = asked_for_all.score(tf.constant(TEXTS), tf.constant(translations))
+    weights = reference.weights_of(network)
+    for text, translation, score in zip(TEXTS, translations, scores, strict=True):
+        source, target = ([int(word) for word in subwords.ids([said]).ids[0]] for said in (text, translation))
+        logits, alignment = reference.logits(weights, source, target, network.settings)
+        log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        length = ((5 + len(target)) / 6) ** ALL_OPTIONS["length_normalization"]
+        coverage = np.log(np.minimum(alignment.sum(axis=0), 1)).sum()
+        expected = log_p[range(len(target)), target].sum() / length + ALL_OPTIONS["coverage_penalty"] * coverage
+        assert float(score) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_longest_of_translations_is_scored(translators: dict[int, TextTranslator]) -> None:
