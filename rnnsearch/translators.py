@@ -58,7 +58,7 @@ class Translator(abc.ABC):
 
     @abc.abstractmethod
     def translate(self, texts: Sequence[str]) -> list[Translation]:
-        """The best translation of each, with its score: log p / length^a (model.search)."""
+        """The best translation of each, with its score: log p / length^a, or as the recipe's search has it."""
 
     def translate_text(self, text: str) -> str:
         """The translation of a text of any length: every sentence by itself, line ends and blank lines as they are.
