@@ -85,6 +85,8 @@ def test_the_average_of_the_weights_is_evaluated_and_kept(tmp_path: Path, monkey
 
     monkeypatch.setattr("model.training.loop.dev_scores", seen)
     recipe = recipe_for(max_steps=3, ema_decay=0.2)
+    # Which the greedy translations of the dev set cannot have.
+    recipe = recipe.model_copy(update={"search": schema.Search(beam_groups=2, group_diversity=1.0)})
     work = write_data(tmp_path / "run", recipe)
     weights = WeightsAfterUpdates()
     network = train(work, recipe, callbacks=(weights,))
