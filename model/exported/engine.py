@@ -64,7 +64,7 @@ class Engine:
             k = self._mark.beam_size
             return Found(np.zeros([0, k, 1], np.int32), np.zeros([0, k], np.float32))
         source, most = padded(sources), np.array(longest, np.int32)
-        read = self._read(source) | {"longest": most, "shortest": self._shortest(sources, most)}
+        read = self._read(source) | {"longest": most, "shortest": self._shortest(sources)}
         beam = self._first_beam(source, read["initial_state"], most)
         found = Found(beam["ended_words"], beam["ended_scores"])
         step, sentences = 0, np.arange(len(sources))
@@ -123,11 +123,10 @@ class Engine:
         read = self._annotations(source=source, outputs=below["below"])
         return dict(zip(READ[len(read)], read, strict=True))
 
-    def _shortest(self, sources: Sequence[Sequence[int]], longest: np.ndarray) -> np.ndarray:
+    def _shortest(self, sources: Sequence[Sequence[int]]) -> np.ndarray:
         """As ``model.search.beam`` has it, in float32, too."""
         lengths = np.array([len(source) for source in sources], np.float32)
-        shortest = np.ceil(lengths * np.float32(self._mark.min_length_ratio)).astype(np.int32)
-        return np.minimum(shortest, longest - 1)
+        return np.ceil(lengths * np.float32(self._mark.min_length_ratio)).astype(np.int32)
 
     def _first_beam(self, source: np.ndarray, initial_state: np.ndarray, longest: np.ndarray) -> Arrays:
         """As ``model.search.beam.first_beam``, in the order in which a step gives them."""

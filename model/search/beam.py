@@ -129,7 +129,7 @@ def first_beam(read: Read, source: tf.Tensor, longest: tf.Tensor, settings: sche
     is_first = np.arange(k) % (k // settings.beam_groups) == 0
     return Beam(
         longest=longest,
-        shortest=_shortest(source, longest, settings.min_length_ratio) if settings.min_length_ratio else (),
+        shortest=_shortest(source, settings.min_length_ratio) if settings.min_length_ratio else (),
         previous=tf.fill([sentences, k], PADDING_ID),
         words=words,
         has_spoken=tf.fill([sentences, k], False),
@@ -290,10 +290,10 @@ def _best_of(hypotheses: Hypotheses, k: int) -> Hypotheses:
     return Hypotheses(tf.gather(hypotheses.words, index, batch_dims=1), scores)
 
 
-def _shortest(source: tf.Tensor, longest: tf.Tensor, ratio: float) -> tf.Tensor:
-    """The fewest words that a translation of each may have without its end; the greatest length wins: int32 [batch]."""
+def _shortest(source: tf.Tensor, ratio: float) -> tf.Tensor:
+    """The fewest words that a translation of each may have without its end: int32 [batch]."""
     lengths = tf.reduce_sum(1 - _is_padding(source), axis=1) - 1  # without the end
-    return tf.minimum(tf.cast(tf.math.ceil(lengths * ratio), tf.int32), longest - 1)
+    return tf.cast(tf.math.ceil(lengths * ratio), tf.int32)
 
 
 def _is_padding(source: tf.Tensor) -> tf.Tensor:
