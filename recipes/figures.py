@@ -8,7 +8,7 @@ import shlex
 from rich.console import Console
 from rich.table import Table
 
-from recipes.schema import Recipe
+from recipes.schema import Ensemble, Recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.marks import Manifest, Sample, Scores, TrainingMark, find_mark
@@ -25,7 +25,7 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
         raise UserError(f"{work.root} holds no finished run; make one with {work.command('train')}")
     history = [json.loads(line) for line in work.history.read_text(encoding="utf-8").splitlines()]
     table = Table(title=f"{recipe.name} in {work.root}", title_justify="left", show_header=False)
-    for name, value in _rows(manifest, training, scores, history, work):
+    for name, value in _rows(recipe, manifest, training, scores, history, work):
         table.add_row(name, value, end_section=name in ("tokens", "trained for", "chrF", "sample 3"))
     # Sentences may hold square brackets, which rich would take for markup.
     Console(markup=False).print(table)
@@ -37,6 +37,7 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
 
 
 def _rows(
+    recipe: Recipe,
     manifest: Manifest,
     training: TrainingMark,
     scores: Scores,
@@ -59,6 +60,7 @@ def _rows(
         ("steps", f"{training.steps:,}, the best at {training.best_step:,}"),
         (f"dev {measure}", by_step if training.best_by == "loss" else f"{by_step} (greedy)"),
         ("trained for", f"{training.seconds / 60:.1f} min"),
+        *([("ensemble", _ensemble(recipe.ensemble))] if recipe.ensemble != Ensemble() else []),
         (f"test BLEU{in_int8}", f"{scores.bleu.score:.2f}  {scores.bleu.signature}"),
         ("chrF", f"{scores.chrf.score:.2f}  {scores.chrf.signature}"),
         *([("too long", f"{too_long:,} of test, of more than search.max_source_length subwords")] if too_long else []),
@@ -68,6 +70,13 @@ def _rows(
         ("evaluation", f"{work.scores}, {work.hypotheses.name}"),
         ("SavedModel", str(work.version(work.versions()[-1]))),
     ]
+
+
+def _ensemble(ensemble: Ensemble) -> str:
+    """What translates in place of the best weights of the training alone, in words."""
+    joined = [f"with {', '.join(ensemble.runs)}"] if ensemble.runs else []
+    several = [f"the last {ensemble.checkpoints} checkpoints of each training"] if ensemble.checkpoints > 1 else []
+    return "; ".join([*joined, *several, f"mean of {ensemble.average}"])
 
 
 def _sample(sample: Sample) -> str:

@@ -8,15 +8,19 @@ what docstrings say of sections and their checks, are written for who writes rec
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from recipes.data_schema import Cleaning, Corpora, Split, Subwords, TrainingCorpus
 from recipes.sections import Section, setting
 
 Tokenizer: TypeAlias = Literal["13a", "intl", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "char", "none"]
 BestBy: TypeAlias = Literal["bleu", "chrf", "loss"]
+
+
+def _listed(work: Any) -> Any:
+    return [work] if isinstance(work, str) else work
 
 
 class Model(Section):
@@ -171,6 +175,12 @@ class Training(Section):
     checkpoint_seconds: float = setting(
         60.0, "time from one checkpoint to the next; there is one after every dev evaluation, too", unit="seconds", ge=0
     )
+    keep_checkpoints: int = setting(
+        1,
+        "checkpoints of the last dev evaluations that are kept beside the best, for `ensemble.checkpoints`",
+        unit="checkpoints",
+        ge=1,
+    )
     best_by: BestBy | None = setting(
         None,
         "dev score by which the best weights are chosen, of greedy translations: BLEU, chrF, or the loss of the "
@@ -323,6 +333,38 @@ class Search(Section):
         return self
 
 
+class Ensemble(Section):
+    """Models that translate together, in evaluation and in the exported model: alone by default."""
+
+    runs: Annotated[tuple[str, ...], BeforeValidator(_listed)] = setting(
+        (), "work directories of other trainings with the same subwords, whose models join; one alone needs no list"
+    )
+    checkpoints: int = setting(
+        1,
+        "weights of every training that take part: those of its last dev evaluations (`training.keep_checkpoints`); 1: "
+        "the best alone",
+        unit="checkpoints",
+        ge=1,
+    )
+    average: Literal["probability", "log_probability", "weights"] = setting(
+        "probability",
+        "of what the mean is taken: of the models' probabilities of the next word, of their logarithms, or of the "
+        "weights of the checkpoints of a training, which then are one model, as fast as any; trainings are averaged as "
+        "probabilities then",
+    )
+
+    @model_validator(mode="after")
+    def _weights_of_one_training(self) -> Ensemble:
+        """``average: weights`` needs ``checkpoints`` to be more than 1: weights of different trainings have nothing in
+        common."""
+        if self.average == "weights" and self.checkpoints == 1:
+            raise ValueError(
+                "average: weights is of the checkpoints of one training, for weights of different ones have nothing in "
+                "common; set checkpoints to more than 1, or average to probability"
+            )
+        return self
+
+
 class Evaluation(Section):
     """How translations are scored by sacreBLEU."""
 
@@ -349,6 +391,7 @@ class Recipe(Section):
     model: Model = Model()
     training: Training = Training(batch_tokens=4000)
     search: Search = Search()
+    ensemble: Ensemble = Ensemble()
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
@@ -376,6 +419,16 @@ class Recipe(Section):
         if self.training.subword_sampling is not None and self.subwords.type == "word":
             raise ValueError(
                 "training.subword_sampling needs subwords.type unigram or bpe, for words have one segmentation only"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_what_takes_part(self) -> Recipe:
+        """``ensemble.checkpoints`` needs ``training.keep_checkpoints`` to be as many at least."""
+        if self.ensemble.checkpoints > self.training.keep_checkpoints:
+            raise ValueError(
+                f"ensemble.checkpoints ({self.ensemble.checkpoints}) is more than training.keep_checkpoints "
+                f"({self.training.keep_checkpoints}); train with as many"
             )
         return self
 

@@ -7,6 +7,7 @@ after a change only the stages downstream of it run again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,8 @@ def _subword_models(work: WorkDirectory, recipe: Recipe) -> dict[str, str]:
 
 def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"model", "training"})
-    # How often checkpoints are written, or the host is asked, does not change the result.
-    for setting in ("checkpoint_seconds", "updates_per_call"):
+    # How often checkpoints are written, how many are kept, or the host is asked, does not change the result.
+    for setting in ("checkpoint_seconds", "keep_checkpoints", "updates_per_call"):
         del settings["training"][setting]
     settings["bleu"] = tokenizer_of(recipe)
     other = settings["training"].pop("init_from")
@@ -115,13 +116,23 @@ def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
 
 def _export_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"search"})
-    return {**settings, "weights": _weights(work)}
+    ensemble = recipe.ensemble
+    if not ensemble.runs and ensemble.checkpoints == 1:
+        return {**settings, "weights": _weights(work)}
+    others = {root: _weights(WorkDirectory(Path(root)), ensemble.checkpoints) for root in ensemble.runs}
+    members = {"average": ensemble.average, "own": _weights(work, ensemble.checkpoints), **others}
+    weights = hashlib.sha256(" ".join(str(member) for member in members.values()).encode()).hexdigest()
+    return {**settings, "ensemble": members, "weights": weights}
 
 
-def _weights(work: WorkDirectory) -> str | None:
-    """SHA-256 of the best weights of a finished training; None where there is none."""
+def _weights(work: WorkDirectory, checkpoints: int = 1) -> str | None:
+    """SHA-256 of the best weights of a finished training, or of several checkpoints the one of each; None where there
+    are none."""
     mark = find_mark(work, TrainingMark)
-    return mark.weights if mark else None
+    if mark is None or checkpoints == 1:
+        return mark.weights if mark else None
+    last = sorted(mark.checkpoints)[-checkpoints:]
+    return " ".join(mark.checkpoints[step] for step in last)
 
 
 def _difference(before: MadeFrom, now: MadeFrom) -> str | None:

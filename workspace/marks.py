@@ -111,7 +111,8 @@ class TrainingMark(Mark):
 
     weights: SHA-256 of the best; steps: updates made; best_by: "bleu", "chrf" or "loss", by which the best dev
     evaluation was chosen; best_step: updates up to it; best_dev_score: what it was, 0 to 100 or nats a target word;
-    tokenize: the tokenizer of dev BLEU; seconds: of all sessions.
+    tokenize: the tokenizer of dev BLEU; seconds: of all sessions; checkpoints: those of the last dev evaluations that
+    are kept, by their updates, with the SHA-256 of the mark that has those of their files.
     """
 
     stage = "train"
@@ -124,6 +125,7 @@ class TrainingMark(Mark):
     best_dev_score: float
     tokenize: str
     seconds: float
+    checkpoints: dict[int, str] = {}
 
     @staticmethod
     def path(work: WorkDirectory) -> Path:
@@ -175,12 +177,12 @@ class EngineScores(_Frozen):
 
 
 class Provenance(Mark):
-    """Where an exported version comes from."""
+    """Where an exported version comes from; engine: None where there can be none."""
 
     stage = "export"
 
     tensorflow: str
-    engine: EngineScores
+    engine: EngineScores | None
 
     @staticmethod
     def path(work: WorkDirectory) -> Path:

@@ -23,6 +23,7 @@ from model.data.references import References, read_references, spread_by_length
 from model.evaluation.measures import NAMES, bleu_with, measure_of, score
 from model.exported.int8 import in_int8
 from model.exported.saved_model import write_saved_model
+from model.search.ensemble import Ensemble
 from model.search.translator import TextTranslator, best_translator, translate_all
 from recipes import schema
 from recipes.stages import EXPORT
@@ -65,8 +66,12 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
 
 def _write_engine_if_as_good(
     translator: TextTranslator, recipe: schema.Recipe, dev: References, directory: Path
-) -> EngineScores:
-    """Writes the engine, translates with it and with the translator, and removes it where it is worse."""
+) -> EngineScores | None:
+    """Writes the engine, translates with it and with the translator, and removes it where it is worse. None where there
+    can be none."""
+    if isinstance(translator.model, Ensemble):
+        print("note: an ensemble has no engine for CPUs; TensorFlow translates in its place", file=sys.stderr)
+        return None
     directory.mkdir(parents=True)
     translate_in_int8 = in_int8(translator, directory)
     rows = sorted(range(len(dev.sources)), key=lambda row: len(dev.sources[row]))

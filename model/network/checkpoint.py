@@ -43,12 +43,32 @@ def load_best(work: WorkDirectory, recipe: schema.Recipe, subwords: tuple[Subwor
     return network
 
 
+def load_last(
+    work: WorkDirectory, recipe: schema.Recipe, subwords: tuple[Subwords, Subwords], count: int
+) -> list[Network]:
+    """``count`` networks with the weights of the last dev evaluations, oldest first.
+
+    Raises UserError where nothing has been trained, fewer are kept, or a checkpoint is damaged.
+    """
+    steps = sorted(read_training_mark(work).checkpoints)[-count:]
+    if len(steps) < count:
+        raise UserError(
+            f"ensemble.checkpoints is {count}, and {work.training} keeps those of {len(steps)} dev evaluations; remove "
+            f"it and train again with training.keep_checkpoints={count}"
+        )
+    source, target = subwords
+    networks = [Network(recipe.model, source.vocabulary, target.vocabulary, recipe.training.seed) for _ in range(count)]
+    for network, step in zip(networks, steps, strict=True):
+        read_weights(network, work, step)
+    return networks
+
+
 def read_weights(network: Network, work: WorkDirectory, step: int) -> None:
     """Gives ``network`` the weights in a checkpoint of ``work``.
 
     Raises UserError where it is damaged or does not fit.
     """
-    if file := damaged_file(work, step):
+    if file := _damaged_file_of(work.checkpoint(step)):
         raise UserError(f"{file} is missing or damaged; remove {work.training} and train again")
     read_into(tf.train.Checkpoint(network=network), work, step)
 
@@ -71,7 +91,16 @@ def read_mark(checkpoint: Path) -> CheckpointMark | None:
 
 def damaged_file(work: WorkDirectory, step: int) -> Path | None:
     """The first file, of a checkpoint or of the one it names as the best, that is missing or not as it was written."""
-    checkpoint = work.checkpoint(step)
+    if file := _damaged_file_of(work.checkpoint(step)):
+        return file
+    mark = read_mark(work.checkpoint(step))
+    if mark is None or mark.best_step in (0, step):
+        return None
+    return damaged_file(work, mark.best_step)
+
+
+def _damaged_file_of(checkpoint: Path) -> Path | None:
+    """The first file of a checkpoint that is missing or not as it was written."""
     mark = read_mark(checkpoint)
     if mark is None:
         return checkpoint / MARK
@@ -79,9 +108,7 @@ def damaged_file(work: WorkDirectory, step: int) -> Path | None:
         file = checkpoint / name
         if not file.is_file() or sha256_of(file) != digest:
             return file
-    if mark.best_step in (0, step):
-        return None
-    return damaged_file(work, mark.best_step)
+    return None
 
 
 def read_into(checkpoint: tf.train.Checkpoint, work: WorkDirectory, step: int) -> None:

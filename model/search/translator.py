@@ -11,10 +11,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from model.data.subwords import Sentences, Subwords, load_subwords
-from model.network.checkpoint import load_best
-from model.network.folded import fold
 from model.search.beam import Hypotheses, beam_search
 from model.search.constrained import Constraints, constrained_search
+from model.search.ensemble import trained_model
 from model.search.forced import forced_decoding
 from model.search.model import TranslationModel
 from model.search.phrases import Pieces, phrases_of
@@ -227,10 +226,10 @@ def _without_copies(translated: Translated) -> Translated:
 
 
 def best_translator(work: WorkDirectory, recipe: schema.Recipe) -> TextTranslator:
-    """With the weights of the best dev score. Raises UserError where nothing is prepared or trained."""
+    """With the weights of the best dev score, or with an ensemble. Raises UserError where nothing is prepared or
+    trained."""
     subwords = load_subwords(work, recipe.subwords.joint)
-    network = load_best(work, recipe, subwords)
-    return TextTranslator(fold(network, recipe.search.beam_size), subwords, recipe.search)
+    return TextTranslator(trained_model(work, recipe, subwords), subwords, recipe.search)
 
 
 def translate_all(

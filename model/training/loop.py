@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from model.devices.strategies import is_chief, naming_lost_workers, sum_over_workers, wait_for_all
 from model.evaluation.measures import dev_scores
-from model.network.checkpoint import digest_of
+from model.network.checkpoint import MARK, digest_of
 from model.network.network import Network
 from model.training.callbacks import History, Logs, ProgressBar
 from model.training.divergence import DivergenceError, check_state, check_update, diverged
@@ -31,7 +31,7 @@ from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.marks import TrainingMark, check_prepared, read_manifest, write_mark
 from workspace.signals import interruption_put_off
-from workspace.storage import read_json, remove, replacing, write_json
+from workspace.storage import read_json, remove, replacing, sha256_of, write_json
 
 STARTED = "started.json"
 
@@ -103,7 +103,7 @@ def run_updates(training: Training, watchers: keras.callbacks.CallbackList) -> N
                 watchers.on_epoch_end(step // plan.evaluate_every, {**logs, **of_evaluation})
                 state.meter.reset()
             state.seconds.assign(time.monotonic() - began)
-            state.save()
+            state.save(training.evaluated())
             saved = time.monotonic()
             state.meter.start()  # Speed is that of the updates alone.
             if interrupted:
@@ -176,11 +176,13 @@ def divergence_error(training: Training, what: DivergenceError) -> UserError:
 
 def leave_mark(training: Training) -> None:
     """Writes training.json: the training is complete, and its best weights are those of ``averaged``."""
-    state, measure = training.state, training.measure
+    state, measure, work = training.state, training.measure, training.work
     if measure is None:
         raise ValueError("only the chief leaves a mark")
+    # Fewer than are wanted, where some were made while fewer were to be kept.
+    kept = sorted({*training.evaluated()} & {*work.steps()})
     mark = TrainingMark(
-        made_from=TRAIN.made_from(training.recipe, training.work),
+        made_from=TRAIN.made_from(training.recipe, work),
         weights=digest_of(training.averaged),
         parameters=training.averaged.count_params(),
         steps=int(state.step),
@@ -189,8 +191,10 @@ def leave_mark(training: Training) -> None:
         best_dev_score=abs(float(state.best_score)),
         tokenize=measure.tokenize,
         seconds=round(float(state.seconds), 1),
+        checkpoints={step: sha256_of(work.checkpoint(step) / MARK) for step in kept},
     )
-    write_mark(training.work.training_mark, mark, training.work.checkpoint(mark.best_step).iterdir())
+    needed = {mark.best_step, *kept}
+    write_mark(work.training_mark, mark, (file for step in needed for file in work.checkpoint(step).iterdir()))
 
 
 def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:

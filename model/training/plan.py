@@ -42,6 +42,11 @@ class Plan(NamedTuple):
         """Updates of an epoch, the last of which takes what batches are left."""
         return math.ceil(self.epoch_batches / self.accumulate)
 
+    def evaluations(self, step: int, count: int) -> list[int]:
+        """The last ``count`` updates up to the ``step``th that a dev evaluation comes after, in their order."""
+        regular = range(self.evaluate_every, step + 1, self.evaluate_every)[-count:]
+        return [*regular, *([step] if step == self.last_step and step not in regular else [])][-count:]
+
     def batches_of(self, step: int) -> tuple[int, range]:
         """The epoch of the update that is the ``step``th, the first is 1, and its batches in the epoch, from 0."""
         epoch, before = divmod(step - 1, self.epoch_steps)

@@ -1,4 +1,5 @@
-"""What is kept of a training: the newest states to go on from, and the one of the best dev score.
+"""What is kept of a training: the newest states to go on from, the one of the best dev score, and those of the last
+dev evaluations, as many as the recipe wants.
 
     training/checkpoints/<step>/    state.index, state.data-*, and checkpoint.json with the SHA-256 of both
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -96,8 +98,9 @@ class TrainingState:
             )
         return False
 
-    def save(self) -> None:
-        """Writes a checkpoint of this moment, and removes those that are no longer needed."""
+    def save(self, evaluated: Sequence[int] = ()) -> None:
+        """Writes a checkpoint of this moment, and removes those that are no longer needed: not those of the steps
+        ``evaluated``."""
         if not self._chief:
             return
         step = int(self.step)
@@ -106,7 +109,7 @@ class TrainingState:
             self._everything.write(str(temporary / STATE))
             files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
             write_json(temporary / MARK, CheckpointMark(int(self.best_step), files)._asdict())
-        self._remove_all_but_needed(step)
+        self._remove_all_but_needed(step, evaluated)
 
     def keep_best(self, score: float, next_to_nothing: float = -math.inf) -> None:
         """Takes the present weights for the best so far unless ``score``, of their dev evaluation, is worse; save()
@@ -129,14 +132,14 @@ class TrainingState:
         """Gives the network the weights of the best dev score. Raises UserError where they are damaged."""
         read_weights(self._network, self._work, int(self.best_step))
 
-    def _remove_all_but_needed(self, step: int) -> None:
-        """Keeps the newest checkpoints up to ``step`` and those that they name as the best.
+    def _remove_all_but_needed(self, step: int, evaluated: Sequence[int]) -> None:
+        """Keeps the newest checkpoints up to ``step``, those that they name as the best, and ``evaluated``.
 
         Later ones are damaged, or this would not be the newest.
         """
         newest = [earlier for earlier in self._work.steps() if earlier <= step][-CHECKPOINTS_KEPT:]
         marks = [read_mark(self._work.checkpoint(kept)) for kept in newest]
-        needed = {*newest, *(mark.best_step for mark in marks if mark)}
+        needed = {*newest, *evaluated, *(mark.best_step for mark in marks if mark)}
         for unneeded in set(self._work.steps()) - needed:
             # A checkpoint disappears whole, too.
             path = self._work.checkpoint(unneeded)

@@ -86,6 +86,10 @@ class Training:
             return True
         return self.state.out_of_patience(self.settings.patience * self.plan.evaluate_every)
 
+    def evaluated(self) -> list[int]:
+        """The updates before the last dev evaluations, as many as are kept (``training.keep_checkpoints``)."""
+        return self.plan.evaluations(int(self.state.step), self.settings.keep_checkpoints)
+
     def epochs(self) -> Iterator[Batches]:
         """The batches of the updates to come, an iterator for every epoch, without end."""
         step = int(self.state.step)

@@ -38,6 +38,11 @@ def test_every_recipe_of_the_project_is_valid_and_comes_back(name: str, tmp_path
         ({"training": {"optimizer": "adamw"}}, "weight_decay need one another (they are adamw and 0.0)"),
         ({"training": {"momentum": 0.9}}, "training: momentum is for the optimizer sgd, not for adam"),
         ({"training": {"schedule": "inverse_sqrt", "warmup_steps": 0}}, "the schedule inverse_sqrt needs warmup_steps"),
+        ({"ensemble": {"average": "weights"}}, "average: weights is of the checkpoints of one training, for weights"),
+        (
+            {"ensemble": {"checkpoints": 3}},
+            "ensemble.checkpoints (3) is more than training.keep_checkpoints (1); train with as many",
+        ),
         (
             {"training": {"schedule": "plateau", "patience": 3, "plateau_patience": 3}},
             "plateau_patience (3) must be less than patience (3), or training stops before the learning rate",

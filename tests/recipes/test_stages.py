@@ -75,6 +75,9 @@ def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, An
         ({"training": {"epochs": 1}}, {"train"}),
         ({"training": {"init_from": "elsewhere"}}, {"train"}),
         ({"training": {"checkpoint_seconds": 5}}, set()),
+        ({"training": {"keep_checkpoints": 5}}, set()),
+        ({"ensemble": {"runs": ["elsewhere"]}}, {"evaluate", "export"}),
+        ({"ensemble": {"checkpoints": 2}, "training": {"keep_checkpoints": 2}}, {"evaluate", "export"}),
         ({"cleaning": {"max_words": 9}}, {"prepare"}),
         ({"subwords": {"vocabulary": 50}}, {"prepare"}),
         ({"subwords": {"normalization": "nfkc"}}, {"prepare"}),
@@ -87,6 +90,28 @@ def test_a_changed_setting_makes_its_own_stage_stale(
 ) -> None:
     finish_all(recipe_with(corpus), work)
     assert set(stale(recipe_with(corpus, **change), work)) == expected
+
+
+@pytest.mark.parametrize(("checkpoints", "change"), [(1, {"weights": "x"}), (2, {"checkpoints": {1: "a", 2: "x"}})])
+def test_an_ensemble_is_stale_when_one_of_its_trainings_is_another(
+    checkpoints: int, change: dict[str, Any], corpus: dict[str, Any], work: WorkDirectory, tmp_path: Path
+) -> None:
+    other = WorkDirectory(tmp_path / "other")
+    other.training.mkdir(parents=True)
+    of_other = marks.training_mark("v", {}).model_copy(update={"checkpoints": {1: "a", 2: "b"}})
+    write_mark(other.training_mark, of_other)
+    ensemble = {"runs": [str(other.root)], "checkpoints": checkpoints}
+    recipe = recipe_with(corpus, ensemble=ensemble, training={"keep_checkpoints": 2})
+    finish_all(recipe, work)
+    assert stale(recipe, work) == {}
+    before = EXPORT.made_from(recipe, work)["weights"]
+    write_mark(other.training_mark, of_other.model_copy(update=change))
+    reasons = stale(recipe, work)
+    assert set(reasons) == {"evaluate", "export"}
+    assert all(reason.startswith(f"ensemble.{other.root} changed from ") for reason in reasons.values())
+    assert EXPORT.made_from(recipe, work)["weights"] != before
+    average = recipe_with(corpus, ensemble={**ensemble, "average": "log_probability"}, training={"keep_checkpoints": 2})
+    assert EXPORT.made_from(average, work)["weights"] not in {before, EXPORT.made_from(recipe, work)["weights"]}
 
 
 @pytest.mark.parametrize(("path", "stage"), LEFT.items())

@@ -39,6 +39,7 @@ def test_there_is_an_engine_where_it_is_as_good(
     assert list(work.export.iterdir()) == [path]
     mark = find_mark(work, Provenance)
     assert mark is not None
+    assert mark.engine is not None
     assert mark.engine.holds == engine_of(path).exists() == holds
     assert mark.engine.sentences > 0
     assert any("engine/" in name for name in mark.left) == holds

@@ -20,6 +20,7 @@ from model.network.checkpoint import read_weights
 from model.training.callbacks import read_history
 from model.training.loop import train
 from model.training.optimizer import Optimizer
+from model.training.plan import Plan
 from model.training.state import TrainingState, newest_step
 from recipes import schema
 from tests.model.shards import recipe_for, write_data
@@ -258,6 +259,33 @@ def test_a_better_evaluation_counts_only_with_its_checkpoint(work: WorkDirectory
     assert (int(again.state.step), int(again.state.best_step), float(again.state.best_score)) == (90, 50, 3.0)
     again.state.restore_best()
     assert all((np.asarray(variable) == 50).all() for variable in again.network.trainable_variables)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_checkpoints_of_the_last_dev_evaluations_are_kept(work: WorkDirectory, count: int) -> None:
+    """Beside the newest and the best; and each is read though what was the best before it is gone."""
+    plan = Plan(epoch_batches=30, accumulate=1, last_step=34, evaluate_every=5)
+    training = Training(work)
+    for step in range(1, 35):
+        training.update(step)
+        evaluates = step % 5 == 0 or step == 34
+        if evaluates:
+            training.state.keep_best({5: 8.0, 10: 9.0}.get(step, float(step > 20) * 10))
+        training.state.save(plan.evaluations(step, count))
+        if step == 23:
+            assert names_in(work) == {"10", "21", "22", "23", *{1: ["20"], 3: ["10", "15", "20"]}[count]}
+    assert names_in(work) == {"32", "33", "34", *{1: ["30"], 3: ["25", "30"]}[count]}
+
+
+def test_a_checkpoint_is_read_though_what_was_best_then_is_gone(work: WorkDirectory) -> None:
+    training = Training(work)
+    for step, bleu in [(1, 5.0), (2, 4.0), (3, 6.0), (4, 6.0), (5, 6.0), (6, 6.0)]:
+        training.update(step)
+        training.state.keep_best(bleu)
+        training.state.save([2])
+    assert names_in(work) == {"2", "4", "5", "6"}
+    read_weights(training.network, work, 2)
+    assert all((np.asarray(variable) == 2).all() for variable in training.network.trainable_variables)
 
 
 def test_what_a_killed_process_left_is_cleared_away(work: WorkDirectory) -> None:
