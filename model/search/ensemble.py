@@ -74,7 +74,10 @@ class Ensemble(tf.Module):
         """Of their probabilities or logarithms, [rows, vocabulary]."""
         # Some members' vocabulary is filled up with words that never follow.
         most = max(each.shape[1] for each in logits)
-        logits = [tf.pad(each, [[0, 0], [0, most - each.shape[1]]], constant_values=-math.inf) for each in logits]
+        logits = [
+            tf.pad(each, [[0, 0], [0, most - each.shape[1]]], constant_values=-math.inf) if each.shape[1] < most else each
+            for each in logits
+        ]
         if self._of_logs:
             # What makes the logarithms of probabilities of logits is one number for all words.
             return tf.add_n(logits) / len(logits)
