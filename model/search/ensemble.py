@@ -74,10 +74,7 @@ class Ensemble(tf.Module):
         """Of their probabilities or logarithms, [rows, vocabulary]."""
         # Some members' vocabulary is filled up with words that never follow.
         most = max(each.shape[1] for each in logits)
-        logits = [
-            tf.pad(each, [[0, 0], [0, most - each.shape[1]]], constant_values=-math.inf) if each.shape[1] < most else each
-            for each in logits
-        ]
+        logits = [_filled_up(each, most) for each in logits]
         if self._of_logs:
             # What makes the logarithms of probabilities of logits is one number for all words.
             return tf.add_n(logits) / len(logits)
@@ -86,6 +83,12 @@ class Ensemble(tf.Module):
     def _mean_alignment(self, alignments: list[tf.Tensor]) -> tf.Tensor:
         attending = [alignment for member, alignment in zip(self.members, alignments, strict=True) if member.attends]
         return tf.add_n(attending) / len(attending) if attending else alignments[0]
+
+
+def _filled_up(logits: tf.Tensor, vocabulary: int) -> tf.Tensor:
+    """With words that never follow: [rows, vocabulary]."""
+    missing = vocabulary - logits.shape[1]
+    return tf.pad(logits, [[0, 0], [0, missing]], constant_values=-math.inf) if missing else logits
 
 
 def trained_model(work: WorkDirectory, recipe: schema.Recipe, subwords: tuple[Subwords, Subwords]) -> TranslationModel:
