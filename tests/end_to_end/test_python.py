@@ -7,6 +7,7 @@ import io
 import math
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,15 @@ def test_both_translators_give_the_same(work: WorkDirectory, server: str) -> Non
             [each.text for each in found] for found in connected.nbest(TEXTS, 2)
         ]
         assert [found[0].text for found in nbest if found] == [each.text for each in ours if not each.too_long]
+
+        few = TEXTS[-5:]
+        for temperature in (None, 0.7):
+            drawn, also_drawn = (made.sample(few, 3, 7, temperature) for made in (loaded, connected))
+            for found, same in zip(drawn, also_drawn, strict=True):
+                assert [each.text for each in found] == [each.text for each in same]
+                assert [each.score for each in found] == pytest.approx([each.score for each in same], rel=1e-4)
+            assert [len(found) for found in drawn] == [0 if text == TOO_LONG else 3 for text in few]
+        assert loaded.sample(few[:1], 8) != loaded.sample(few[:1], 8)
 
         aligned, others = loaded.align(TEXTS), connected.align(TEXTS)
         assert [each.links() for each in aligned] == [each.links() for each in others]
@@ -99,7 +109,7 @@ def test_texts_of_any_length_are_translated(work: WorkDirectory, server: str) ->
                 translator.translate_text(["one"])  # type: ignore[arg-type]
 
 
-def test_the_engine_gives_nearly_the_same(work: WorkDirectory) -> None:
+def test_the_engine_gives_nearly_the_same(work: WorkDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     with rnnsearch.load(work.root) as loaded, rnnsearch.load(work.root, precision="float32") as exact:
         ours, theirs = loaded.translate(TEXTS), exact.translate(TEXTS)
         same = [text == other for text, other in zip(ours, theirs, strict=True)]
@@ -108,6 +118,11 @@ def test_the_engine_gives_nearly_the_same(work: WorkDirectory) -> None:
         assert [text for text, each in zip(TEXTS, ours, strict=True) if each.too_long] == [TOO_LONG]
         assert loaded.score(TEXTS, [each.text for each in ours]) == [each.score for each in ours]
         assert [found[0] for found in loaded.nbest(TEXTS, 2) if found] == [each for each in ours if not each.too_long]
+        # Of samples it has none, and TensorFlow draws them.
+        with monkeypatch.context() as without, pytest.raises(rnnsearch.UserError, match="package tensorflow is not in"):
+            without.setitem(sys.modules, "tensorflow", None)
+            loaded.sample(TEXTS, 2)
+        assert loaded.sample(TEXTS[-3:], 2, seed=7) == exact.sample(TEXTS[-3:], 2, seed=7)
         aligned = loaded.align(TEXTS)
         assert [each.translation for each in aligned] == ours
         assert [each.source for each in aligned] == [[] if text == TOO_LONG else text.split() for text in TEXTS]
@@ -127,9 +142,12 @@ def test_what_is_no_list_of_texts_is_said(work: WorkDirectory, server: str) -> N
         assert translator.translate(["one", "two\ud800"]) == translator.translate(("one", "two?"))
         with pytest.raises(rnnsearch.UserError, match="100 translations are asked for, but the model has a beam of"):
             translator.nbest(["one"], 100)
+        with pytest.raises(rnnsearch.UserError, match="100 samples are asked for, but the model draws 8 at a time"):
+            translator.sample(["one"], 100)
         for count in (0, -1):
-            with pytest.raises(ValueError, match=f"{count} translations are asked for; ask for 1 or more"):
-                translator.nbest([], count)
+            for several in (translator.nbest, translator.sample):
+                with pytest.raises(ValueError, match=f"{count} translations are asked for; ask for 1 or more"):
+                    several([], count)
         translator.close()
         with pytest.raises(rnnsearch.UserError, match="is closed"):
             translator.translate([])

@@ -66,6 +66,8 @@ def test_grpc_gives_the_other_translations_alignments_and_scores(work: WorkDirec
         found = translator.nbest(text, 3)
         aligned = translator.align(text)
         score = translator.score(text, found[1].text)
+        drawn = translator.sample(text, 4, seed=2)
+        assert translator.sample(text, 4, top_k=1) == translator.sample(text, 1, top_p=1e-30) * 4
         with pytest.raises(UserError, match="99 translations are asked for, but the model has a beam of"):
             translator.nbest(text, 99)
     assert [translation.text for translation in found] == [text.decode() for text in n_best.text.numpy()[0, :3]]
@@ -82,6 +84,7 @@ def test_grpc_gives_the_other_translations_alignments_and_scores(work: WorkDirec
     async def asked() -> tuple[list[Translation], Alignment, float]:
         async with AsyncTranslator(server) as translator:
             score = await translator.score(text, found[1].text)
+            assert await translator.sample(text, 4, seed=2) == drawn
             return await translator.nbest(text, 3), await translator.align(text), score
 
     assert asyncio.run(asked()) == (found, aligned, score)
@@ -98,6 +101,10 @@ def test_command_line_gives_them_too(server: str) -> None:
     plain = said()
     assert [line.split(" ||| ")[:2] for line in said("--nbest=1")] == [["0", plain[0]], ["1", plain[1]]]
     assert [line.split(" ||| ")[0] for line in said("--nbest=2")] == ["0", "0", "1", "1"]
+    drawn = said("--sample=3", "--seed=5", "--temperature=2")
+    assert [line.split(" ||| ")[0] for line in drawn] == ["0"] * 3 + ["1"] * 3
+    assert said("--sample=2", "--seed=5", "--temperature=2") == drawn[:2] + drawn[3:5]
+    assert len(set(drawn)) > 2
     for line, translation in zip(said("--align"), plain, strict=True):
         text, links = line.split(" ||| ")
         assert text == translation
@@ -107,6 +114,9 @@ def test_command_line_gives_them_too(server: str) -> None:
     assert set(first) == {"text", "translation", "score", "source", "target", "links", "weights"}
     (first, _) = (json.loads(line) for line in said("--nbest=2", "--json"))
     assert first["nbest"][0]["translation"] == plain[0]
+    (first, _) = (json.loads(line) for line in said("--sample=1", "--top-k=1", "--top-p=0.5", "--json"))
+    assert set(first) == {"text", "samples"}
+    assert set(first["samples"][0]) == {"translation", "score"}
 
 
 def test_command_line_takes_constraints(server: str, tmp_path: Path) -> None:
@@ -254,6 +264,7 @@ def test_a_text_that_is_too_long(server: str) -> None:
         for call in (
             lambda: translator.translate(TOO_LONG),
             lambda: translator.nbest(TOO_LONG, 2),
+            lambda: translator.sample(TOO_LONG, 2),
             lambda: translator.align(TOO_LONG),
             lambda: translator.score(TOO_LONG, "un"),
         ):

@@ -30,7 +30,7 @@ def drawn_from(probabilities: np.ndarray, temperature: float, top_k: int, top_p:
     """What is left of float64 [vocabulary], by the definitions, word by word."""
     tempered = probabilities ** (1 / temperature)
     tempered /= tempered.sum()
-    likeliest = sorted(np.flatnonzero(tempered), key=lambda word: -tempered[word])[: top_k or None]
+    likeliest = sorted(np.flatnonzero(tempered).tolist(), key=lambda word: -tempered[word])[: top_k or None]
     nucleus: list[int] = []
     while tempered[nucleus].sum() < top_p * tempered[likeliest].sum() and len(nucleus) < len(likeliest):
         nucleus.append(int(likeliest[len(nucleus)]))
