@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies
 from model.network.decoder import Summarized
 from model.network.network import Next
 from model.search.beam import Hypotheses, beam_search
+from model.search.sampling import Distribution, sample
 from recipes.schema import Search
 from tests.model.search.test_search import assert_same, found
 from tests.model.support import padded
@@ -137,19 +138,23 @@ class Plain:
         return sorted(((self.score(words), words) for group in ended for words in group), reverse=True)
 
 
+def sources_of(order: Sequence[int] = SENTENCES) -> tuple[tf.Tensor, tf.Tensor]:
+    """The toy's sentences in this order, and the most words of each."""
+    sources = [[sentence + 2, *[2] * (SOURCE_LENGTHS[sentence] - 2), END_ID] for sentence in order]
+    # The second is blank but for what says which it is: its only position is both.
+    sources = [source[: SOURCE_LENGTHS[sentence]] for source, sentence in zip(sources, order, strict=True)]
+    return padded(sources), tf.constant([LONGEST_OF[sentence] for sentence in order])
+
+
 def search(
     toy: Attentive,
     settings: Search,
     silent: tuple[int, ...] = (),
-    order: tuple[int, ...] = tuple(SENTENCES),
+    order: Sequence[int] = SENTENCES,
     more_padding: int = 0,
 ) -> Hypotheses:
-    """Of the toy's sentences in this order."""
-    sources = [[sentence + 2, *[2] * (SOURCE_LENGTHS[sentence] - 2), END_ID] for sentence in order]
-    # The second is blank but for what says which it is: its only position is both.
-    sources = [source[: SOURCE_LENGTHS[sentence]] for source, sentence in zip(sources, order, strict=True)]
-    source = tf.pad(padded(sources), [[0, 0], [0, more_padding]])
-    return beam_search(toy, source, tf.constant([LONGEST_OF[sentence] for sentence in order]), settings, silent)
+    source, longest = sources_of(order)
+    return beam_search(toy, tf.pad(source, [[0, 0], [0, more_padding]]), longest, settings, silent)
 
 
 ALL: dict[str, Any] = {
@@ -221,8 +226,8 @@ def test_narrow_beam_is_the_plain_one(asked: Search, seed: int, silent: tuple[in
 @given(searches(), strategies.permutations(SENTENCES), strategies.integers(0, 3))
 def test_order_and_padding_change_nothing(asked: Search, order: list[int], more_padding: int) -> None:
     toy = Attentive(0)
-    together = search(toy, asked, order=tuple(order), more_padding=more_padding)
-    alone = search(toy, asked, order=tuple(order[:1]))
+    together = search(toy, asked, order=order, more_padding=more_padding)
+    alone = search(toy, asked, order=order[:1])
     assert_same(found(together, 0), found(alone, 0))
 
 
@@ -250,3 +255,18 @@ def test_what_nothing_attended_to_still_has_a_score() -> None:
     toy.attention[0, :, 0] = -200.0
     with_penalty, without = (found(search(toy, Search(beam_size=2, coverage_penalty=beta)), 0) for beta in (1.0, 0.0))
     assert {words for _, words in with_penalty} == {words for _, words in without}
+
+
+def test_samples_keep_to_the_options_and_have_their_scores() -> None:
+    """Groups are the beam's alone."""
+    toy, (source, longest) = Attentive(0), sources_of()
+    asked = Search(beam_size=6, beam_groups=3, group_diversity=1.0, **ALL)
+    of_the_model = Distribution(tf.ones(4), tf.zeros(4, tf.int32), tf.ones(4))
+    samples = sample(toy, source, longest, tf.range(4, dtype=tf.int64), of_the_model, 20, asked)
+    for sentence in SENTENCES:
+        plain = Plain(toy, sentence, asked)
+        possible, drawn = set(plain.every()), found(samples, sentence)
+        assert len(drawn) == 20
+        for score, words in drawn:
+            assert words in possible
+            assert score == pytest.approx(plain.score(words), rel=1e-4)
