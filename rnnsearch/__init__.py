@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rnnsearch.stages import evaluate, export, prepare, train
     from rnnsearch.translators import Translator, connect, load
     from serving.client.alignment import Alignment
-    from serving.client.answers import Translation, TranslationError
+    from serving.client.answers import SubwordScores, Translation, TranslationError
     from serving.client.channel import Tls
     from serving.client.constraints import Constraints, Terms
     from workspace.errors import UserError
@@ -37,6 +37,7 @@ __all__ = [
     "LeastRisk",
     "Manifest",
     "Scores",
+    "SubwordScores",
     "Terms",
     "Tls",
     "TrainingMark",
@@ -58,7 +59,7 @@ _PLACES = {
     "rnnsearch.stages": ("evaluate", "export", "prepare", "train"),
     "rnnsearch.translators": ("Translator", "connect", "load"),
     "serving.client.alignment": ("Alignment",),
-    "serving.client.answers": ("Translation", "TranslationError"),
+    "serving.client.answers": ("SubwordScores", "Translation", "TranslationError"),
     "serving.client.channel": ("Tls",),
     "serving.client.constraints": ("Constraints", "Terms"),
     "workspace.errors": ("UserError",),

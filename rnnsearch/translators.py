@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from model.exported.loading import load_saved_model, load_signatures
 from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
-from serving.client.answers import NoTranslationError, Translation, best_of_beam
+from serving.client.answers import UNSCORED, NoTranslationError, SubwordScores, Translation, best_of_beam
 from serving.client.channel import Tls
 from serving.client.constraints import Constraints
 from serving.client.long_text import answered, document
@@ -27,10 +27,12 @@ from workspace.layout import (
     ALIGNMENT_OUTPUT,
     CONSTRAINED_SIGNATURE,
     DEFAULT_ADDRESS,
+    LOG_PROBABILITY_OUTPUT,
     MODEL_NAME,
     NBEST_SIGNATURE,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
+    SCORE_SUBWORDS_SIGNATURE,
     SIGNATURE,
     SOURCE_SUBWORDS_OUTPUT,
     TARGET_SUBWORDS_OUTPUT,
@@ -53,7 +55,8 @@ class Translator(abc.ABC):
 
     Each call but ``translate_text`` takes any number of sentences, and gives an answer for each, in their order. For
     one of more subwords than the model takes, the answer is a Translation that is ``too_long``, no translation at all
-    for ``nbest``, an Alignment of no words, or a score of minus infinity. Safe to share between threads.
+    for ``nbest``, an Alignment of no words, or a score of minus infinity (of no subwords). Safe to share between
+    threads.
     """
 
     @abc.abstractmethod
@@ -107,6 +110,11 @@ class Translator(abc.ABC):
     def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
         """The score that the model gives to a translation of each: to those of ``translate`` and ``nbest``, that which
         came with them."""
+
+    @abc.abstractmethod
+    def score_subwords(self, texts: Sequence[str], translations: Sequence[str]) -> list[SubwordScores]:
+        """The same, with the log-probability of every subword and, where the model has attention, what it attended
+        to."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -223,6 +231,16 @@ class LoadedTranslator(Translator):
     def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
         return self._answers(SCORE_SIGNATURE, float, [SCORE_OUTPUT], text=texts, translation=translations)
 
+    def score_subwords(self, texts: Sequence[str], translations: Sequence[str]) -> list[SubwordScores]:
+        def read(score: float, target: Any, log_p: Any, source: Any = (), weights: Any = None) -> SubwordScores:
+            flat = [] if weights is None else weights.ravel().tolist()
+            return SubwordScores.of(score, list(target), log_p.tolist(), list(source), flat)
+
+        outputs = [SCORE_OUTPUT, TARGET_SUBWORDS_OUTPUT, LOG_PROBABILITY_OUTPUT]
+        if ALIGN_SIGNATURE in self._signatures:
+            outputs += [SOURCE_SUBWORDS_OUTPUT, ALIGNMENT_OUTPUT]
+        return self._answers(SCORE_SUBWORDS_SIGNATURE, read, outputs, text=texts, translation=translations)
+
     def _answers(
         self,
         signature: str,
@@ -307,6 +325,9 @@ class ConnectedTranslator(Translator):
 
     def score(self, texts: Sequence[str], translations: Sequence[str]) -> list[float]:
         return self._each(self._client.score, -math.inf, texts, translations)
+
+    def score_subwords(self, texts: Sequence[str], translations: Sequence[str]) -> list[SubwordScores]:
+        return self._each(self._client.score_subwords, UNSCORED, texts, translations)
 
     def _each(self, ask: Callable[..., Answer], if_none: Answer, *columns: Sequence[str]) -> list[Answer]:
         """``ask`` of every row of the columns; ``if_none`` where the model has no translation of it."""

@@ -57,6 +57,8 @@ NBEST_SIGNATURE = "nbest"  # text -> translation, score, both [batch, k], the be
 ALIGN_SIGNATURE = "align"  # text -> translation, score, source_subwords, target_subwords, alignment
 SCORE_SIGNATURE = "score"  # text, translation -> score
 CONSTRAINED_SIGNATURE = "constrained"  # text, prefix, required, forbidden -> translation, score
+# text, translation -> score, target_subwords, log_probability; with attention also source_subwords, alignment
+SCORE_SUBWORDS_SIGNATURE = "score_subwords"
 IDENTITY_SIGNATURE = "identity"  # text -> weights: which model it is, whatever the text
 TEXT_INPUT = "text"  # string [batch]: source sentences
 TRANSLATION_INPUT = "translation"  # string [batch]: translations of them
@@ -71,6 +73,7 @@ TOP_K_INPUT = "top_k"  # int32 [batch]: 0 for all words
 TOP_P_INPUT = "top_p"  # float32 [batch]: above 0, 1 for all words
 TRANSLATION_OUTPUT = "translation"  # string [batch]
 SCORE_OUTPUT = "score"  # float32 [batch]: length-normalised log-probability
+LOG_PROBABILITY_OUTPUT = "log_probability"  # float32 [batch, target length]: of each subword, 0 where there is none
 SOURCE_SUBWORDS_OUTPUT = "source_subwords"  # string [batch, source length], "" where there is none
 TARGET_SUBWORDS_OUTPUT = "target_subwords"  # string [batch, target length], likewise
 WEIGHTS_OUTPUT = "weights"  # string [batch]: the SHA-256 of the weights, as in the mark of the version

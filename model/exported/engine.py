@@ -37,10 +37,11 @@ class Found(NamedTuple):
 
 
 class Forced(NamedTuple):
-    """What the network makes of given translations, as ``model.search.forced`` has it: log_probability, float32
-    [sentences]; alignment, float32 [sentences, length, source length], or [sentences, length, 0]."""
+    """What the network makes of given translations, as ``model.search.forced`` has it: of_words, the log-probability of
+    each, float32 [sentences, length]; alignment, float32 [sentences, length, source length], or [sentences, length, 0].
+    """
 
-    log_probability: np.ndarray
+    of_words: np.ndarray
     alignment: np.ndarray
 
 
@@ -90,19 +91,18 @@ class Engine:
     def force(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Forced:
         """What the network makes of ``targets``, translations of ``sources``; both subword ids without the end."""
         if not sources:
-            return Forced(np.zeros(0, np.float32), np.zeros([0, 1, 1], np.float32))
+            return Forced(np.zeros([0, 1], np.float32), np.zeros([0, 1, 1], np.float32))
         read, words = self._read(padded(sources)), padded(targets).T
-        log_probability = np.zeros(len(sources), np.float32)
-        alignment = []
+        of_words, alignment = [], []
         previous, state = np.full(len(sources), PADDING_ID, np.int32), read["initial_state"]
         self._forced.hold(**read)
         for word in words:
             log_p, state, *attended = self._forced(state=state, previous=previous, word=word)
             is_word = word != PADDING_ID
-            log_probability += np.where(is_word, log_p, 0)
+            of_words.append(np.where(is_word, log_p, 0))
             alignment.append((attended[0] if attended else np.zeros([len(word), 0], np.float32)) * is_word[:, None])
             previous = word
-        return Forced(log_probability, np.stack(alignment, axis=1))
+        return Forced(np.stack(of_words, axis=1), np.stack(alignment, axis=1))
 
     def _read(self, source: np.ndarray) -> Arrays:
         """What the decoder reads of int32 [sentences, length]."""

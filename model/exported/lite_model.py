@@ -18,9 +18,11 @@ from workspace.layout import (
     ALIGNMENT_OUTPUT,
     END_ID,
     LARGEST_SUBWORD_BYTES,
+    LOG_PROBABILITY_OUTPUT,
     NBEST_SIGNATURE,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
+    SCORE_SUBWORDS_SIGNATURE,
     SIDES,
     SIGNATURE,
     SOURCE_SUBWORDS_OUTPUT,
@@ -55,6 +57,7 @@ class LiteModel:
             SIGNATURE: self._translate,
             NBEST_SIGNATURE: self._nbest,
             SCORE_SIGNATURE: self._score,
+            SCORE_SUBWORDS_SIGNATURE: self._score_subwords,
         }
         if mark.attends:
             self.signatures[ALIGN_SIGNATURE] = self._align
@@ -92,32 +95,54 @@ class LiteModel:
         }
 
     def _score(self, text: Sequence[str], translation: Sequence[str]) -> Outputs:
-        """As ``model.search.translator.TextTranslator.score``."""
+        return {SCORE_OUTPUT: self._score_subwords(text, translation)[SCORE_OUTPUT]}
+
+    def _score_subwords(self, text: Sequence[str], translation: Sequence[str]) -> Outputs:
+        """As ``model.search.translator.TextTranslator.score_subwords``."""
         sources = [self._ids(one) for one in text]
-        found = self._translated(sources, self._found(sources))
+        hypotheses = self._found(sources)
+        found = self._translated(sources, hypotheses)
         longest = 2 * max(1, self._longest(self._mark.max_source_length))
-        targets = [_subwords(self._target, one, longest) for one in translation]
-        with self._engine() as engine:
-            forced = engine.force([source or [] for source in sources], [target or [] for target in targets])
-        scores = []
-        for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
-            texts, of_found = found[TRANSLATION_OUTPUT][row], found[SCORE_OUTPUT][row]
-            given = _utf8(translation[row])
-            those = [score for one, score in zip(texts, of_found, strict=True) if one == given and score > IMPOSSIBLE]
-            if source is None or (target is None and not those):
-                scores.append(IMPOSSIBLE)
-            elif those:
-                scores.append(max(those))
+        targets: list[list[int] | None] = []
+        scores: list[float | None] = []
+        for row, given in enumerate(map(_utf8, translation)):
+            of_texts = zip(found[TRANSLATION_OUTPUT][row], found[SCORE_OUTPUT][row], strict=True)
+            those = {place: score for place, (one, score) in enumerate(of_texts) if one == given and score > IMPOSSIBLE}
+            best = max(those, key=those.__getitem__, default=None)
+            if sources[row] is None:
+                targets.append(None)
+            elif best is None:
+                targets.append(_subwords(self._target, translation[row], longest))
             else:
-                scores.append(self._score_of(forced, row, len(source), len(target or [])))
-        return {SCORE_OUTPUT: scores}
+                targets.append(_without_end(hypotheses.words[row, best]))
+            scores.append(None if best is None else those[best])
+        read = [source or [] for source in sources]
+        with self._engine() as engine:
+            forced = engine.force(read, [target or [] for target in targets])
+        of_words = forced.of_words
+        for row, target in enumerate(targets):
+            if target is None:
+                of_words[row], forced.alignment[row], scores[row] = 0, 0, IMPOSSIBLE
+            elif scores[row] is None:
+                scores[row] = self._score_of(forced, row, len(sources[row] or []), len(target))
+            elif not sources[row]:
+                of_words[row] = 0  # nothing is surely the translation of nothing
+        outputs: Outputs = {
+            SCORE_OUTPUT: scores,
+            TARGET_SUBWORDS_OUTPUT: _pieces(self._target, targets, of_words.shape[1]),
+            LOG_PROBABILITY_OUTPUT: list(of_words),
+        }
+        if self._mark.attends:
+            outputs[SOURCE_SUBWORDS_OUTPUT] = _pieces(self._source, read, forced.alignment.shape[2])
+            outputs[ALIGNMENT_OUTPUT] = list(forced.alignment)
+        return outputs
 
     def _score_of(self, forced: Forced, row: int, source: int, target: int) -> float:
         """Of so many subwords, each without the end, as ``model.search.scores`` has it."""
         mark, length = self._mark, float(target + 1)
         if mark.length_penalty == "gnmt":
             length = (5 + length) / 6
-        score = float(forced.log_probability[row] / length**mark.length_normalization)
+        score = float(forced.of_words[row].sum() / length**mark.length_normalization)
         if mark.coverage_penalty:
             attention = forced.alignment[row].sum(axis=0)[: source + 1]
             score += mark.coverage_penalty * float(np.log(attention.clip(LEAST_ATTENTION, 1)).sum())
@@ -180,8 +205,8 @@ def _without_end(words: np.ndarray) -> list[int]:
 
 
 def _pieces(
-    subwords: sentencepiece.SentencePieceProcessor, rows: Sequence[list[int]], length: int
+    subwords: sentencepiece.SentencePieceProcessor, rows: Sequence[list[int] | None], length: int
 ) -> list[list[bytes]]:
     """The subwords of every row with its end, as the model has them, then empty ones up to ``length``."""
-    pieces = [[piece.encode() for piece in subwords.id_to_piece([*row, END_ID])] for row in rows]
+    pieces = [[] if row is None else [piece.encode() for piece in subwords.id_to_piece([*row, END_ID])] for row in rows]
     return [row + [b""] * (length - len(row)) for row in pieces]

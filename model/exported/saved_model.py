@@ -1,9 +1,9 @@
 """A translator as a SavedModel that takes and gives text.
 
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
-    nbest(text), score(text, translation), constrained(text, prefix, required, forbidden), sample(text, seed),
-    sample_with(text, seed, temperature, top_k, top_p), identity(text) and, with attention, align(text):
-    workspace.layout says what they give
+    nbest(text), score(text, translation), score_subwords(text, translation), constrained(text, prefix, required,
+    forbidden), sample(text, seed), sample_with(text, seed, temperature, top_k, top_p), identity(text) and, with
+    attention, align(text): workspace.layout says what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
 recipe lies in the assets.
@@ -23,6 +23,7 @@ from workspace.layout import (
     CONSTRAINED_SIGNATURE,
     FORBIDDEN_INPUT,
     IDENTITY_SIGNATURE,
+    LOG_PROBABILITY_OUTPUT,
     NBEST_SIGNATURE,
     PREFIX_INPUT,
     REQUIRED_INPUT,
@@ -30,6 +31,7 @@ from workspace.layout import (
     SAMPLE_WITH_SIGNATURE,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
+    SCORE_SUBWORDS_SIGNATURE,
     SEED_INPUT,
     SIGNATURE,
     SOURCE_SUBWORDS_OUTPUT,
@@ -103,6 +105,18 @@ class Exported(tf.Module):
         def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
             return {SCORE_OUTPUT: translator.score(limited(text), _as_many(text, translation, "translations"))}
 
+        @tf.function(input_signature=[text, translation], autograph=False)
+        def score_subwords(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
+            scored = translator.score_subwords(limited(text), _as_many(text, translation, "translations"))
+            outputs = {
+                SCORE_OUTPUT: scored.score,
+                TARGET_SUBWORDS_OUTPUT: scored.target_subwords,
+                LOG_PROBABILITY_OUTPUT: scored.log_probability,
+            }
+            if translator.model.attends:
+                outputs |= {SOURCE_SUBWORDS_OUTPUT: scored.source_subwords, ALIGNMENT_OUTPUT: scored.alignment}
+            return outputs
+
         wanted = [tf.TensorSpec([None], tf.string, name) for name in (PREFIX_INPUT, REQUIRED_INPUT, FORBIDDEN_INPUT)]
 
         @tf.function(input_signature=[text, *wanted], autograph=False)
@@ -139,6 +153,7 @@ class Exported(tf.Module):
             SIGNATURE: serve,
             NBEST_SIGNATURE: nbest,
             SCORE_SIGNATURE: score,
+            SCORE_SUBWORDS_SIGNATURE: score_subwords,
             CONSTRAINED_SIGNATURE: constrained,
             SAMPLE_SIGNATURE: sample,
             SAMPLE_WITH_SIGNATURE: sample_with,

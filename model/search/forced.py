@@ -13,12 +13,18 @@ from workspace.layout import PADDING_ID
 class Forced(NamedTuple):
     """What the network makes of given translations.
 
-    log_probability: float32 [batch]; alignment: float32 [batch, length, source length], a row for every word, zero in
-    padding; [batch, length, 0] where the architecture has none.
+    of_words: the log-probability of each word after those before it, float32 [batch, length], 0 in padding; alignment:
+    float32 [batch, length, source length], a row for every word, zero in padding; [batch, length, 0] where the
+    architecture has none.
     """
 
-    log_probability: tf.Tensor
+    of_words: tf.Tensor
     alignment: tf.Tensor
+
+    @property
+    def log_probability(self) -> tf.Tensor:
+        """Of whole translations: float32 [batch]."""
+        return tf.reduce_sum(self.of_words, axis=1)
 
 
 def forced_decoding(model: TranslationModel, source: tf.Tensor, target: tf.Tensor) -> Forced:
@@ -30,19 +36,18 @@ def forced_decoding(model: TranslationModel, source: tf.Tensor, target: tf.Tenso
     length, output_kernel = tf.shape(words)[0], model.output_kernel()
 
     def advance(
-        step: tf.Tensor, previous: tf.Tensor, state: tf.Tensor, log_probability: tf.Tensor, alignment: tf.TensorArray
+        step: tf.Tensor, previous: tf.Tensor, state: tf.Tensor, of_words: tf.TensorArray, alignment: tf.TensorArray
     ) -> tuple[Any, ...]:
         following, word = model.step(read, state, previous, output_kernel), words[step]
         live = tf.cast(word != PADDING_ID, tf.float32)
         log_p = tf.gather(tf.nn.log_softmax(following.logits), word, axis=1, batch_dims=1)
         alignment = alignment.write(step, following.alignment * live[:, None])
-        return step + 1, word, following.state, log_probability + live * log_p, alignment
+        return step + 1, word, following.state, of_words.write(step, live * log_p), alignment
 
+    of_words = tf.TensorArray(tf.float32, length, element_shape=[None])
     rows = tf.TensorArray(tf.float32, length, element_shape=[None, None])
     start = tf.fill(tf.shape(words)[1:], PADDING_ID)
-    _, _, _, log_probability, alignment = tf.while_loop(
-        lambda step, *_: step < length,
-        advance,
-        (0, start, read.initial_state, tf.zeros(tf.shape(start)), rows),
+    _, _, _, of_words, alignment = tf.while_loop(
+        lambda step, *_: step < length, advance, (0, start, read.initial_state, of_words, rows)
     )
-    return Forced(log_probability, tf.transpose(alignment.stack(), [1, 0, 2]))
+    return Forced(tf.transpose(of_words.stack()), tf.transpose(alignment.stack(), [1, 0, 2]))

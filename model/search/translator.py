@@ -54,6 +54,21 @@ class Aligned(NamedTuple):
     alignment: tf.Tensor
 
 
+class Scored(NamedTuple):
+    """Given translations, as the network finds them subword by subword.
+
+    score: float32 [batch]; target_subwords: string [batch, target length]; log_probability: float32 [batch, target
+    length], whose sum makes the score (model.search.scores); source_subwords, alignment: as in ``Aligned``. Where the
+    score is minus infinity there are no target subwords.
+    """
+
+    score: tf.Tensor
+    target_subwords: tf.Tensor
+    log_probability: tf.Tensor
+    source_subwords: tf.Tensor
+    alignment: tf.Tensor
+
+
 class TextTranslator(tf.Module):
     """A trained model with its subwords and the settings of its search."""
 
@@ -137,19 +152,43 @@ class TextTranslator(tf.Module):
         Minus infinity where the source has more than ``search.max_source_length`` subwords, or the translation twice as
         many as the search gives at most.
         """
+        return self.score_subwords(texts, translations).score
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
+    def score_subwords(self, texts: tf.Tensor, translations: tf.Tensor) -> Scored:
+        """``score``, and what it is made of."""
         source = self._source(texts)
-        target = self.target_subwords.ids(translations, 2 * self._longest(self.search.max_source_length))
-        forced = forced_decoding(self.model, source.ids, target.ids)
-        score = forced.log_probability / length_power(target.lengths + 1, self.search)
+        given = self.target_subwords.ids(translations, 2 * self._longest(self.search.max_source_length))
+        hypotheses = self.hypotheses(source)
+        found = self._translated(hypotheses, source)
+        is_found = (found.text == translations[:, None]) & (found.score > IMPOSSIBLE)
+        best = tf.math.top_k(tf.where(is_found, found.score, IMPOSSIBLE), 1)
+        is_found = tf.reduce_any(is_found, axis=1)
+        is_scored = ~source.too_long & (is_found | ~given.too_long)
+        as_found = tf.gather(hypotheses.words, best.indices[:, 0], batch_dims=1)
+        length = tf.maximum(tf.shape(as_found)[1], tf.shape(given.ids)[1])
+        as_found, as_given = (
+            tf.pad(words, [[0, 0], [0, length - tf.shape(words)[1]]], constant_values=PADDING_ID)
+            for words in (as_found, given.ids)
+        )
+        words = tf.where(is_found[:, None], as_found, as_given)
+        words = tf.where(is_scored[:, None], words, PADDING_ID)
+        forced = forced_decoding(self.model, source.ids, words)
+        lengths = tf.math.count_nonzero(words != PADDING_ID, axis=1, dtype=tf.int32)
+        score = forced.log_probability / length_power(tf.maximum(1, lengths), self.search)
         if self.search.coverage_penalty:
             padding = tf.cast(source.ids == PADDING_ID, tf.float32)
             score += coverage_penalty(tf.reduce_sum(forced.alignment, axis=1) + padding, self.search)
-        found = self._translated(self.hypotheses(source), source)
-        is_found = (found.text == translations[:, None]) & (found.score > IMPOSSIBLE)
-        score_of_found = tf.reduce_max(tf.where(is_found, found.score, IMPOSSIBLE), axis=1)
-        score = tf.where(target.too_long, IMPOSSIBLE, score)
-        score = tf.where(tf.reduce_any(is_found, axis=1), score_of_found, score)
-        return tf.where(source.too_long, IMPOSSIBLE, score)
+        score = tf.where(is_found, best.values[:, 0], score)
+        # Nothing is surely the translation of nothing.
+        is_sure = is_found & (source.lengths == 0)
+        return Scored(
+            tf.where(is_scored, score, IMPOSSIBLE),
+            self.target_subwords.pieces(words),
+            tf.where(is_sure[:, None], 0.0, forced.of_words),
+            self.source_subwords.pieces(source.ids),
+            forced.alignment,
+        )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 4, autograph=False)
     def constrained(self, texts: tf.Tensor, prefix: tf.Tensor, required: tf.Tensor, forbidden: tf.Tensor) -> Translated:

@@ -5,7 +5,7 @@ with Translator("localhost:8500") as translator:
 """
 
 from serving.client.alignment import Alignment
-from serving.client.answers import ConstraintsError, TextTooLongError, Translation, TranslationError
+from serving.client.answers import ConstraintsError, SubwordScores, TextTooLongError, Translation, TranslationError
 from serving.client.async_translator import AsyncTranslator
 from serving.client.channel import Tls
 from serving.client.constraints import Constraints, Terms
@@ -16,6 +16,7 @@ __all__ = [
     "AsyncTranslator",
     "Constraints",
     "ConstraintsError",
+    "SubwordScores",
     "Terms",
     "TextTooLongError",
     "Tls",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import grpc
 
@@ -59,6 +60,43 @@ class Translation:
 
 # Of a text that holds nothing to translate, and of one that is too long.
 BLANK, TOO_LONG = Translation("", 0.0), Translation("", -math.inf)
+
+
+class SubwordScores(NamedTuple):
+    """A given translation, subword by subword.
+
+    score: the length-normalised log-probability; subwords: as the model has them, ▁ for a space, its end among them;
+    log_probabilities: of each after those before it; source: the subwords of the text; alignment: what each subword
+    attended to of them, rows that sum to 1. Without attention, source and alignment are empty; of a text or a
+    translation that is too long, all is but the score of minus infinity.
+    """
+
+    score: float
+    subwords: list[str]
+    log_probabilities: list[float]
+    source: list[str]
+    alignment: list[list[float]]
+
+    @classmethod
+    def of(
+        cls,
+        score: float,
+        target: Sequence[bytes],
+        log_probabilities: Sequence[float],
+        source: Sequence[bytes] = (),
+        weights: Sequence[float] = (),
+    ) -> SubwordScores:
+        """As a model gives it: padded, weights row by row."""
+        if score == -math.inf:
+            return UNSCORED
+        subwords, of_source = ([subword.decode("utf-8") for subword in side if subword] for side in (target, source))
+        starts = [row * len(source) for row in range(len(subwords))] if source else []
+        alignment = [list(weights[start : start + len(of_source)]) for start in starts]
+        return cls(float(score), subwords, list(log_probabilities[: len(subwords)]), of_source, alignment)
+
+
+# Of a text or a translation that is too long.
+UNSCORED = SubwordScores(-math.inf, [], [], [], [])
 
 
 def best_of_beam(texts: Sequence[bytes], scores: Sequence[float], count: int) -> list[Translation]:

@@ -15,7 +15,7 @@ from types import TracebackType
 import grpc
 
 from serving.client.alignment import Alignment
-from serving.client.answers import TooManyTextsError, Translation
+from serving.client.answers import SubwordScores, TooManyTextsError, Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
 from serving.client.constraints import Constraints
 from serving.client.failures import is_busy, pauses
@@ -115,6 +115,11 @@ class AsyncTranslator(Connection):
         """The length-normalised log-probability of any translation of a sentence; of the one that ``translate`` gives,
         the score that came with it. Raises TranslationError."""
         return await self._ask(self._questions.score(text, translation))
+
+    async def score_subwords(self, text: str, translation: str) -> SubwordScores:
+        """The same, subword by subword, as the search wrote it or else as the model would; with attention, also what
+        each subword attended to. Raises TranslationError."""
+        return await self._ask(self._questions.score_subwords(text, translation))
 
     async def weights(self) -> str:
         """The SHA-256 of the weights of the model that is served, as in the mark of its version. Raises

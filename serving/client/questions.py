@@ -15,6 +15,7 @@ from serving.client.alignment import Alignment, align_words
 from serving.client.answers import (
     BLANK,
     ConstraintsError,
+    SubwordScores,
     TextTooLongError,
     TooManyTextsError,
     Translation,
@@ -31,10 +32,12 @@ from workspace.layout import (
     CONSTRAINED_SIGNATURE,
     DEFAULT_ADDRESS,
     IDENTITY_SIGNATURE,
+    LOG_PROBABILITY_OUTPUT,
     MODEL_NAME,
     NBEST_SIGNATURE,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
+    SCORE_SUBWORDS_SIGNATURE,
     SEED_INPUT,
     SIGNATURE,
     SOURCE_SUBWORDS_OUTPUT,
@@ -218,6 +221,22 @@ class Questions:
             return score
 
         return Question(self._request(SCORE_SIGNATURE, {TEXT_INPUT: [text], TRANSLATION_INPUT: [translation]}), read)
+
+    def score_subwords(self, text: str, translation: str) -> Question[SubwordScores]:
+        """The same, subword by subword; with attention, also what each attended to."""
+
+        def read(response: Any) -> SubwordScores:
+            outputs = self._outputs(response, SCORE_OUTPUT, TARGET_SUBWORDS_OUTPUT, LOG_PROBABILITY_OUTPUT)
+            score = float(outputs[SCORE_OUTPUT].float_val[0])
+            self._check_length(max(text, translation, key=len), score)
+            target, log_p = outputs[TARGET_SUBWORDS_OUTPUT].string_val, outputs[LOG_PROBABILITY_OUTPUT].float_val
+            if ALIGNMENT_OUTPUT not in outputs:
+                return SubwordScores.of(score, target, log_p)
+            source = self._outputs(response, SOURCE_SUBWORDS_OUTPUT)[SOURCE_SUBWORDS_OUTPUT].string_val
+            return SubwordScores.of(score, target, log_p, source, outputs[ALIGNMENT_OUTPUT].float_val)
+
+        inputs = {TEXT_INPUT: [text], TRANSLATION_INPUT: [translation]}
+        return Question(self._request(SCORE_SUBWORDS_SIGNATURE, inputs), read)
 
     def weights(self) -> Question[str]:
         """The SHA-256 of the weights of the model that is served."""

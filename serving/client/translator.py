@@ -18,7 +18,7 @@ from typing import Any, Generic
 import grpc
 
 from serving.client.alignment import Alignment
-from serving.client.answers import TooManyTextsError, Translation
+from serving.client.answers import SubwordScores, TooManyTextsError, Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
 from serving.client.constraints import Constraints
 from serving.client.failures import is_busy, pauses
@@ -120,6 +120,11 @@ class Translator(Connection):
         """The length-normalised log-probability of any translation of a sentence; of the one that ``translate`` gives,
         the score that came with it. Raises TranslationError."""
         return self._ask(self._questions.score(text, translation))
+
+    def score_subwords(self, text: str, translation: str) -> SubwordScores:
+        """The same, subword by subword, as the search wrote it or else as the model would; with attention, also what
+        each subword attended to. Raises TranslationError."""
+        return self._ask(self._questions.score_subwords(text, translation))
 
     def weights(self) -> str:
         """The SHA-256 of the weights of the model that is served, as in the mark of its version. Raises

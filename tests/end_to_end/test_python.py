@@ -61,6 +61,13 @@ def test_both_translators_give_the_same(work: WorkDirectory, server: str) -> Non
         assert scores == pytest.approx(connected.score(TEXTS, texts), rel=1e-4)
         assert scores == pytest.approx([each.score for each in ours], rel=1e-4)
         assert scores[-2] == -math.inf
+        of_subwords, theirs_too = loaded.score_subwords(TEXTS, texts), connected.score_subwords(TEXTS, texts)
+        assert [scored.score for scored in of_subwords] == scores
+        for scored, too in zip(of_subwords, theirs_too, strict=True):
+            assert (scored.subwords, scored.source) == (too.subwords, too.source)
+            assert scored.log_probabilities == pytest.approx(too.log_probabilities, rel=1e-3, abs=1e-4)
+            assert all(sum(row) == pytest.approx(1, rel=1e-4) for row in scored.alignment + too.alignment)
+            assert len(scored.alignment) == len(scored.log_probabilities) == len(scored.subwords)
 
 
 def test_both_translators_keep_to_constraints(work: WorkDirectory, server: str) -> None:
@@ -117,6 +124,8 @@ def test_the_engine_gives_nearly_the_same(work: WorkDirectory, monkeypatch: pyte
         assert sum(each.text == other.text for each, other in zip(ours, theirs, strict=True)) > 0.7 * len(TEXTS)
         assert [text for text, each in zip(TEXTS, ours, strict=True) if each.too_long] == [TOO_LONG]
         assert loaded.score(TEXTS, [each.text for each in ours]) == [each.score for each in ours]
+        scored = loaded.score_subwords(TEXTS, [each.text for each in ours])
+        assert [each.score for each in scored] == [each.score for each in ours]
         assert [found[0] for found in loaded.nbest(TEXTS, 2) if found] == [each for each in ours if not each.too_long]
         # Of samples it has none, and TensorFlow draws them.
         with monkeypatch.context() as without, pytest.raises(rnnsearch.UserError, match="package tensorflow is not in"):

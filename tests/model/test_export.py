@@ -40,9 +40,13 @@ from workspace.marks import read_manifest, read_training_mark
 
 pytestmark = pytest.mark.slow
 
+# Of every model; with attention, there is also align.
+SIGNATURES = {"serving_default", "nbest", "identity", "score", "score_subwords", "constrained", "sample", "sample_with"}
 # Of the signatures that take more than a text.
 MORE_INPUTS = {
     "score": {"translation": tf.constant(TEXTS)},
+    "score_subwords": {"translation": tf.constant(TEXTS)},
+    "constrained": dict.fromkeys(("prefix", "required", "forbidden"), tf.fill([len(TEXTS)], "")),
     "sample": {"seed": tf.range(len(TEXTS), dtype=tf.int64)},
     "sample_with": {
         "seed": tf.range(len(TEXTS), dtype=tf.int64),
@@ -90,7 +94,7 @@ def test_exported_model_translates_as_the_checkpoint(signatures: Any, translator
 def test_other_signatures_answer_as_the_checkpoint(
     trained: WorkDirectory, signatures: Any, translator: TextTranslator
 ) -> None:
-    assert set(signatures) == {"serving_default", "nbest", "align", "score", "sample", "sample_with", "identity"}
+    assert set(signatures) == {"align", *SIGNATURES}
     texts = tf.constant([*TEXTS, ""])
     translated, scored = translator.n_best(texts)
     given = signatures["nbest"](text=texts)
@@ -104,6 +108,13 @@ def test_other_signatures_answer_as_the_checkpoint(
     assert set(signatures["identity"](text=texts)["weights"].numpy()) == {weights.encode()}
     given = signatures["score"](text=texts, translation=translated[:, 0])
     np.testing.assert_allclose(given["score"], translator.score(texts, translated[:, 0]), rtol=1e-6)
+    assert set(given) == {"score"}  # which existing clients read, and no more bytes for them
+    given = signatures["score_subwords"](text=texts, translation=translated[:, 0])
+    scored = translator.score_subwords(texts, translated[:, 0])
+    assert set(given) == {"score", "target_subwords", "log_probability", "source_subwords", "alignment"}
+    np.testing.assert_allclose(given["score"], scored.score, rtol=1e-6)
+    np.testing.assert_allclose(given["log_probability"], scored.log_probability, atol=1e-5)
+    np.testing.assert_array_equal(given["target_subwords"], scored.target_subwords)
     seeds = tf.range(len(TEXTS) + 1, dtype=tf.int64)
     drawn, given = translator.sample(texts, seeds), signatures["sample"](text=texts, seed=seeds)
     np.testing.assert_array_equal(given["translation"], drawn.text)
@@ -132,7 +143,7 @@ def test_a_network_without_attention_has_no_alignment_to_give(trained: WorkDirec
     settings = TINY.model.model_copy(update={"architecture": "rnnencdec"})
     network = Network(settings, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
     exported = Exported(TextTranslator(network, subwords, TINY.search), trained.recipe, "digest")
-    assert set(exported.by_signature) == {"serving_default", "nbest", "score", "sample", "sample_with", "identity"}
+    assert set(exported.by_signature) == SIGNATURES
 
 
 def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_in_float32_every_signature_answers_as_the_graph(
     for translations in (own, GIVEN):
         scores = model.signatures["score"](GIVEN, translations)["score"]
         np.testing.assert_allclose(scores, translator.score(texts, tf.constant(translations)), rtol=1e-4)
+        assert_same_subwords(translator, model, translations)
     assert ("align" in model.signatures) == translator.model.attends
     if translator.model.attends:
         aligned, as_given = translator.align(texts), model.signatures["align"](GIVEN)
@@ -108,6 +109,25 @@ def test_in_float32_every_signature_answers_as_the_graph(
             np.testing.assert_allclose(
                 as_given["alignment"][row][:target, :source], weights[:target, :source], atol=1e-4
             )
+
+
+def assert_same_subwords(translator: TextTranslator, model: LiteModel, translations: list[str]) -> None:
+    """Of the translations of GIVEN."""
+    scored = translator.score_subwords(tf.constant(GIVEN), tf.constant(translations))
+    as_given = model.signatures["score_subwords"](GIVEN, translations)
+    np.testing.assert_allclose(as_given["score"], scored.score, rtol=1e-4)
+    assert ("alignment" in as_given) == translator.model.attends
+    for row in range(len(GIVEN)):
+        target = scored.target_subwords[row].numpy()
+        length, read = sum(target != b""), sum(scored.source_subwords[row].numpy() != b"")
+        subwords, log_p = as_given["target_subwords"][row], as_given["log_probability"][row]
+        assert [piece for piece in subwords if piece] == target[:length].tolist()
+        np.testing.assert_allclose(log_p[:length], scored.log_probability[row][:length], rtol=1e-3, atol=1e-5)
+        assert not np.any(log_p[length:])
+        if translator.model.attends:
+            alignment = as_given["alignment"][row]
+            np.testing.assert_allclose(alignment[:length, :read], scored.alignment[row][:length, :read], atol=1e-4)
+            assert not np.any(alignment[length:])
 
 
 def test_in_int8_given_translations_are_nearly_as_likely(rounded: tuple[TextTranslator, LiteModel]) -> None:

@@ -164,8 +164,9 @@ def test_following_given_translations() -> None:
     translations = [[3, 2, 4, END_ID], [END_ID], [2, END_ID]]
     forced = forced_decoding(toy, tf.fill([3, 2], END_ID), padded(translations))
     for sentence, words in enumerate(translations):
-        log_p = sum(toy.log_p(sentence, tuple(words[:place]))[word] for place, word in enumerate(words))
-        assert float(forced.log_probability[sentence]) == pytest.approx(log_p, rel=1e-5)
+        log_p = [toy.log_p(sentence, tuple(words[:place]))[word] for place, word in enumerate(words)]
+        assert float(forced.log_probability[sentence]) == pytest.approx(sum(log_p), rel=1e-5)
+        np.testing.assert_allclose(forced.of_words[sentence], log_p + [0] * (4 - len(words)), rtol=1e-5)
         expected = np.zeros((4, 3))
         expected[range(len(words)), [word % 3 for word in [PADDING_ID, *words][: len(words)]]] = 1
         np.testing.assert_array_equal(forced.alignment[sentence], expected)

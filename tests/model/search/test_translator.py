@@ -141,6 +141,7 @@ def test_no_texts_at_all(translators: dict[int, TextTranslator]) -> None:
     assert translator.translate(nothing).text.shape == translator.score(nothing, nothing).shape == [0]
     assert translator.n_best(nothing).text.shape == [0, 3]
     assert translator.sample(nothing, tf.constant([], tf.int64)).text.shape == [0, translator.search.samples]
+    assert translator.score_subwords(nothing, nothing).log_probability.shape == [0, 1]
     assert translator.align(nothing).translated.score.shape == [0]
 
 
@@ -253,6 +254,40 @@ def test_score_of_other_translations_is_that_of_the_equations(asked_for_all: Tex
         coverage = np.log(np.minimum(alignment.sum(axis=0), 1)).sum()
         expected = log_p[range(len(target)), target].sum() / length + ALL_OPTIONS["coverage_penalty"] * coverage
         assert float(score) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_subwords_of_a_translation_make_its_score(trained: WorkDirectory) -> None:
+    """Those that the search wrote, or SentencePiece's of what it did not find; of what is too long there are none."""
+    search = TINY.search.model_copy(update={"length_normalization": 0.7, "max_source_length": 30})
+    translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
+    texts = tf.constant([*TEXTS, "", "", "one", "one " * 31])
+    found = translator.n_best(texts)
+    hypotheses = translator.hypotheses(translator.source_subwords.ids(texts, 30))
+    written, aligned = translator.target_subwords.pieces(hypotheses.words).numpy(), translator.align(texts)
+    for place in range(found.text.shape[1]):
+        scored = translator.score_subwords(texts, found.text[:, place])
+        np.testing.assert_array_equal(scored.score, translator.score(texts, found.text[:, place]))
+        for row in np.flatnonzero(found.score[:, place] > -np.inf):
+            log_p, pieces = scored.log_probability[row].numpy(), scored.target_subwords[row].numpy()
+            length = sum(pieces != b"")
+            assert float(scored.score[row]) == pytest.approx(log_p.sum() / length**0.7, rel=1e-4)
+            assert not log_p[length:].any()
+            best_place = found.text[row].numpy().tolist().index(found.text[row, place].numpy())
+            assert pieces[:length].tolist() == [piece for piece in written[row, best_place] if piece]
+            if place == 0:
+                assert scored.score[row] == found.score[row, 0]
+                ours, theirs = scored.alignment[row].numpy(), aligned.alignment[row].numpy()
+                np.testing.assert_allclose(ours[:length], theirs[:length], atol=1e-5)
+    others = translator.score_subwords(texts, tf.fill([len(texts)], "un zzz"))
+    lengths = np.sum(others.target_subwords != b"", axis=1)
+    assert lengths[0] == lengths[len(TEXTS)] > 2  # of a blank text, too
+    np.testing.assert_allclose(others.score[:-1], np.sum(others.log_probability, axis=1)[:-1] / lengths[0] ** 0.7, 1e-5)
+    too_long = translator.score_subwords(texts, tf.fill([len(texts)], "un " * 200))
+    for scored, rows in ((others, slice(-1, None)), (too_long, slice(None))):
+        assert np.all(scored.score[rows] == -np.inf)
+        assert np.all(scored.target_subwords[rows] == b"")
+        assert not np.any(scored.log_probability[rows])
+        assert not np.any(scored.alignment[rows])
 
 
 def test_the_longest_of_translations_is_scored(translators: dict[int, TextTranslator]) -> None:

@@ -21,7 +21,7 @@ import trustme
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from serving.client import messages
-from serving.client.answers import Translation, TranslationError
+from serving.client.answers import SubwordScores, Translation, TranslationError
 from serving.client.async_translator import AsyncTranslator
 from serving.client.channel import Tls
 from serving.client.questions import BATCH_SENTENCES, BATCHES_IN_FLIGHT, Questions
@@ -305,6 +305,23 @@ def test_a_client_that_goes_away_in_the_middle(text_server: Running) -> None:
         assert translator.translate("t").text == "one:t"
     (version,) = text_server.server._models._models["rnnsearch"]._loaded.values()
     eventually(lambda: version.leases == 0)
+
+
+@pytest.mark.parametrize("attends", [True, False])
+def test_scores_of_subwords_are_read_without_what_fills_them_up(attends: bool) -> None:
+    response = messages.PredictResponse()
+    of_texts = {"target_subwords": [b"\xe2\x96\x81un", b"</s>", b""]}
+    of_numbers = {"score": [-1.5], "log_probability": [-1.0, -2.0, 0.0]}
+    if attends:
+        of_texts["source_subwords"] = [b"\xe2\x96\x81one", b"</s>", b""]
+        of_numbers["alignment"] = [0.75, 0.25, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0]
+    for name, texts in of_texts.items():
+        response.outputs.add(key=name).value.string_val.extend(texts)
+    for name, numbers in of_numbers.items():
+        response.outputs.add(key=name).value.float_val.extend(numbers)
+    source, alignment = (["\u2581one", "</s>"], [[0.75, 0.25], [0.5, 0.5]]) if attends else ([], [])
+    expected = SubwordScores(-1.5, ["\u2581un", "</s>"], [-1.0, -2.0], source, alignment)
+    assert Questions().score_subwords("one", "un").read(response) == expected
 
 
 def test_a_model_without_these_outputs() -> None:
