@@ -309,6 +309,16 @@ class Search(Section):
         gt=0,
         le=1,
     )
+    unknown_words: Literal["copy", "keep"] = setting(
+        "copy",
+        "what stands in a translation for a word outside the vocabulary: the source's word that it attends to most, as "
+        "it is written there (nothing in an `rnnencdec`, which does not attend), or the mark `⁇`",
+    )
+    unknown_dictionary: str | None = setting(
+        None,
+        "with `copy`: file of source words and their translations, a tab between the two, which stand there instead",
+        unset="words are copied as they are",
+    )
 
     @model_validator(mode="after")
     def _has_equal_groups(self) -> Search:
@@ -330,6 +340,13 @@ class Search(Section):
                 f"min_length_ratio ({self.min_length_ratio}) must not be above max_length_ratio "
                 f"({self.max_length_ratio})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _looks_up_what_it_copies(self) -> Search:
+        """``unknown_dictionary`` needs ``unknown_words: copy``."""
+        if self.unknown_dictionary is not None and self.unknown_words != "copy":
+            raise ValueError("unknown_dictionary needs unknown_words: copy, for words that are kept are not looked up")
         return self
 
 

@@ -116,6 +116,11 @@ def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
 
 def _export_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"search"})
+    dictionary = settings["search"].pop("unknown_dictionary")
+    if dictionary is not None:
+        if not Path(dictionary).is_file():
+            raise UserError(f"search.unknown_dictionary: {dictionary}: no such file; give one that is there")
+        settings["search"]["unknown_dictionary"] = sha256_of(Path(dictionary))
     ensemble = recipe.ensemble
     if not ensemble.runs and ensemble.checkpoints == 1:
         return {**settings, "weights": _weights(work)}

@@ -10,3 +10,8 @@ SYLLABICS = r"[[\p{lb=SA}\p{Tibetan}\p{Balinese}\p{Javanese}]&&[\p{Alphabetic}\p
 UNSPACED_LETTERS = f"[{IDEOGRAPHS}{SYLLABICS}]"
 # What makes a word longer, in scripts that put spaces between words.
 LETTERS_AND_DIGITS = rf"[[\p{{Alphabetic}}\p{{M}}\p{{N}}]--{UNSPACED_LETTERS}]"
+# Nearly the same, for RE2 as well, which TensorFlow has and which knows scripts only: what goes into brackets.
+UNSPACED_SCRIPTS = (
+    r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}\p{New_Tai_Lue}"
+    r"\p{Tai_Tham}\p{Tai_Viet}\p{Tibetan}\p{Balinese}\p{Javanese}"
+)

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_text
 
 from workspace.errors import UserError
-from workspace.layout import END_ID, LARGEST_SUBWORD_BYTES, PADDING_ID, WorkDirectory
+from workspace.layout import END_ID, LARGEST_SUBWORD_BYTES, PADDING_ID, UNKNOWN_ID, WorkDirectory
 from workspace.protobuf import message_classes
 from workspace.storage import sha256_of
 
@@ -31,12 +31,13 @@ class Sentences(NamedTuple):
     """A batch of texts as the network reads it.
 
     ids: int32 [batch, length] with END_ID, then PADDING_ID; lengths: int32 [batch], subwords before END_ID; too_long:
-    bool [batch], which texts were left out: they have no subwords.
+    bool [batch], which texts were left out: they have no subwords; texts: string [batch], as they were given.
     """
 
     ids: tf.Tensor
     lengths: tf.Tensor
     too_long: tf.Tensor
+    texts: tf.Tensor
 
 
 class Subwords(tf.Module):
@@ -87,6 +88,12 @@ class Subwords(tf.Module):
 
         return [characters(number) for number in range(model.get_piece_size())]
 
+    @functools.cached_property
+    def unknown_has_space(self) -> bool:
+        """Whether an unknown subword is a word with the space before it: where no subword is a space by itself."""
+        with tf.init_scope():
+            return bool(self._tokenizer.string_to_id(SPACE).numpy() == UNKNOWN_ID)
+
     def ids(self, texts: tf.Tensor, longest: int | None = None) -> Sentences:
         """The subwords of string [batch]; none of a text that has more than ``longest``.
 
@@ -108,16 +115,53 @@ class Subwords(tf.Module):
         ids = tf.concat([tf.RaggedTensor.from_row_lengths(kept, lengths), ends], axis=1).to_tensor(PADDING_ID)
         # Even without any text one position long, as for a blank text: the network reads at least one.
         ids = tf.reshape(ids, [tf.size(lengths), tf.maximum(1, tf.shape(ids)[1])])
-        return Sentences(ids, lengths, too_long)
+        return Sentences(ids, lengths, too_long, texts)
+
+    def with_places(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """The subwords of string [batch], the byte at which each begins in the text, white space before it included,
+        and that at which it ends: int32 [batch, subwords]."""
+        ids, starts, ends = self._tokenizer.tokenize_with_offsets(texts)
+        return ids, *(tf.cast(places, tf.int32) for places in (starts, ends))
 
     def texts(self, ids: tf.Tensor) -> tf.Tensor:
         """The texts of int32 [batch, length] with END_ID and padding: string [batch]."""
         words = tf.ragged.boolean_mask(ids, (ids != PADDING_ID) & (ids != END_ID))
         return self._tokenizer.detokenize(words)
 
+    def texts_with(self, ids: tf.Tensor, replacements: tf.Tensor) -> tf.Tensor:
+        """The same with words of ``replacements``, string [batch, length], in place of unknown ones."""
+        is_unknown = ids == UNKNOWN_ID
+        # What stands between them is put together by itself. Of that, SentencePiece leaves out the first space.
+        part = tf.cumsum(tf.cast(is_unknown, tf.int32), axis=1)
+        most = 1 + tf.reduce_max(part)
+        is_text = ~is_unknown & (ids != PADDING_ID) & (ids != END_ID)
+        numbers = part + most * tf.range(tf.shape(ids)[0])[:, None]
+        between = tf.RaggedTensor.from_value_rowids(
+            tf.boolean_mask(ids, is_text),
+            tf.boolean_mask(numbers, is_text),
+            nrows=tf.shape(ids)[0] * most,
+        )
+        between = tf.reshape(self._tokenizer.detokenize(between), [-1, most])
+        after = tf.concat([self.pieces(ids)[:, 1:], tf.fill([tf.shape(ids)[0], 1], "")], axis=1)
+        space = tf.where(tf.strings.substr(after, 0, len(SPACE.encode())) == SPACE, " ", "")
+        unknown = tf.strings.join([" " if self.unknown_has_space else "", replacements, space])
+        unknown = tf.RaggedTensor.from_row_lengths(tf.boolean_mask(unknown, is_unknown), part[:, -1])
+        unknown = tf.concat([tf.fill([tf.shape(ids)[0], 1], ""), unknown.to_tensor("")], axis=1)
+        text = tf.strings.reduce_join(tf.strings.join([unknown, between]), axis=1)
+        return tf.strings.strip(tf.strings.regex_replace(text, " +", " "))
+
     def pieces(self, ids: tf.Tensor) -> tf.Tensor:
         """The subwords of int32 [...] as the model has them, ▁ for a space: string [...]; "" for padding."""
         return tf.where(ids == PADDING_ID, "", self._tokenizer.id_to_string(ids))
+
+    def pieces_with(self, ids: tf.Tensor, replacements: tf.Tensor) -> tf.Tensor:
+        """The same with words of ``replacements``, string [...], in place of unknown ones."""
+        words = tf.strings.regex_replace(replacements, " ", SPACE)
+        # An empty subword would be none at all.
+        if self.unknown_has_space:
+            words = tf.strings.join([SPACE, words])
+        words = tf.where(words == "", SPACE, words)
+        return tf.where(ids == UNKNOWN_ID, words, self.pieces(ids))
 
 
 def load_subwords(work: WorkDirectory, joint: bool) -> tuple[Subwords, Subwords]:

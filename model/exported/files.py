@@ -12,6 +12,7 @@ ANNOTATIONS = "annotations.tflite"
 SEARCH = "search.tflite"
 FORCED = "forced.tflite"
 MARK = "engine.json"
+DICTIONARY = "unknown-words.tsv"
 
 
 def layer_inputs(number: int) -> str:
@@ -43,6 +44,7 @@ class EngineMark(NamedTuple):
     coverage_penalty: float = 0.0
     min_length_ratio: float = 0.0
     beam_groups: int = 1
+    unknown_words: str = "keep"  # so are those of versions that do not say
 
     def write(self, directory: Path) -> None:
         write_json(directory / MARK, self._asdict())

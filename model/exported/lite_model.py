@@ -11,7 +11,8 @@ import numpy as np
 import sentencepiece
 
 from model.exported.engine import Engine, Forced, Found
-from model.exported.files import read_engine_mark, subword_model
+from model.exported.files import DICTIONARY, read_engine_mark, subword_model
+from model.exported.unknown_words import attended, looked_up, piece_with, text_with, words_of
 from workspace.errors import UserError
 from workspace.layout import (
     ALIGN_SIGNATURE,
@@ -28,7 +29,9 @@ from workspace.layout import (
     SOURCE_SUBWORDS_OUTPUT,
     TARGET_SUBWORDS_OUTPUT,
     TRANSLATION_OUTPUT,
+    UNKNOWN_ID,
 )
+from workspace.unknown_words import read_dictionary
 
 # As in model.search.scores.
 IMPOSSIBLE = -float("inf")
@@ -52,6 +55,8 @@ class LiteModel:
             )
         except (OSError, ValueError) as error:
             raise UserError(f"{directory} is no whole engine; remove the version, and export again") from error
+        dictionary = directory / DICTIONARY
+        self._dictionary = read_dictionary(dictionary) if dictionary.exists() else {}
         self._directory, self._mark = directory, mark
         self.signatures: dict[str, Callable[..., Outputs]] = {
             SIGNATURE: self._translate,
@@ -63,12 +68,15 @@ class LiteModel:
             self.signatures[ALIGN_SIGNATURE] = self._align
 
     def _translate(self, text: Sequence[str]) -> Outputs:
-        return {name: [of_text[0] for of_text in outputs] for name, outputs in self._nbest(text).items()}
+        sources = [self._ids(one) for one in text]
+        best = Found(*(values[:, :1] for values in self._found(sources)))
+        translated = self._translated(text, sources, best)
+        return {name: [of_text[0] for of_text in outputs] for name, outputs in translated.items()}
 
     def _nbest(self, text: Sequence[str]) -> Outputs:
         """As ``model.search.translator.TextTranslator.n_best``."""
         sources = [self._ids(one) for one in text]
-        found = self._translated(sources, self._found(sources))
+        found = self._translated(text, sources, self._found(sources))
         outputs: Outputs = {TRANSLATION_OUTPUT: [], SCORE_OUTPUT: []}
         for texts, scores in zip(found[TRANSLATION_OUTPUT], found[SCORE_OUTPUT], strict=True):
             best: dict[bytes, float] = {}
@@ -82,15 +90,25 @@ class LiteModel:
     def _align(self, text: Sequence[str]) -> Outputs:
         sources = [self._ids(one) for one in text]
         found = self._found(sources)
-        translated = self._translated(sources, found)
+        translated = self._translated(text, sources, found)
         read = [source or [] for source in sources]
         best = [_without_end(words[0]) for words in found.words]
         with self._engine() as engine:
             alignment = engine.force(read, best).alignment
+        source_pieces = _pieces(self._source, read, alignment.shape[2])
+        target_pieces = _pieces(self._target, best, alignment.shape[1])
+        if self._mark.unknown_words == "copy":
+            for row, one in enumerate(text):
+                if UNKNOWN_ID in read[row]:
+                    written = words_of(self._source, _utf8(one).decode()).subwords
+                    _write_unknown(self._source, read[row], written, source_pieces[row])
+                if UNKNOWN_ID in best[row]:
+                    replacements = self._replacements(one, best[row], alignment[row])
+                    _write_unknown(self._target, best[row], replacements, target_pieces[row])
         return {
             **{name: [of_text[0] for of_text in outputs] for name, outputs in translated.items()},
-            SOURCE_SUBWORDS_OUTPUT: _pieces(self._source, read, alignment.shape[2]),
-            TARGET_SUBWORDS_OUTPUT: _pieces(self._target, best, alignment.shape[1]),
+            SOURCE_SUBWORDS_OUTPUT: source_pieces,
+            TARGET_SUBWORDS_OUTPUT: target_pieces,
             ALIGNMENT_OUTPUT: list(alignment),
         }
 
@@ -101,7 +119,7 @@ class LiteModel:
         """As ``model.search.translator.TextTranslator.score_subwords``."""
         sources = [self._ids(one) for one in text]
         hypotheses = self._found(sources)
-        found = self._translated(sources, hypotheses)
+        found = self._translated(text, sources, hypotheses)
         longest = 2 * max(1, self._longest(self._mark.max_source_length))
         targets: list[list[int] | None] = []
         scores: list[float | None] = []
@@ -162,18 +180,43 @@ class LiteModel:
         with self._engine() as engine:
             return engine.search([source or [] for source in sources], longest)
 
-    def _translated(self, sources: Sequence[list[int] | None], found: Found) -> Outputs:
+    def _translated(self, text: Sequence[str], sources: Sequence[list[int] | None], found: Found) -> Outputs:
         """Texts and scores of all of a beam, k for each."""
         outputs: Outputs = {TRANSLATION_OUTPUT: [], SCORE_OUTPUT: []}
-        for source, words, scores in zip(sources, found.words, found.scores, strict=True):
+        known = self._without_unknown(text, sources, found)
+        for row, (source, words, scores) in enumerate(zip(sources, found.words, found.scores, strict=True)):
             if source:
-                texts = [self._target.decode(_without_end(hypothesis)).encode() for hypothesis in words]
+                decoded = (self._target.decode(_without_end(hypothesis)) for hypothesis in words)
+                texts = [known.get((row, place), said).encode() for place, said in enumerate(decoded)]
                 outputs[SCORE_OUTPUT].append(scores.tolist())
             else:
                 texts = [b""] * len(words)
                 outputs[SCORE_OUTPUT].append([IMPOSSIBLE if source is None else 0.0, *[IMPOSSIBLE] * (len(words) - 1)])
             outputs[TRANSLATION_OUTPUT].append(texts)
         return outputs
+
+    def _without_unknown(
+        self, text: Sequence[str], sources: Sequence[list[int] | None], found: Found
+    ) -> dict[tuple[int, int], str]:
+        """The texts of the hypotheses that have unknown words, by sentence and place in the beam."""
+        have_unknown = (found.words == UNKNOWN_ID).any(axis=2) & (found.scores > IMPOSSIBLE)
+        if self._mark.unknown_words == "keep" or not have_unknown.any():
+            return {}
+        places = [(int(row), int(place)) for row, place in np.argwhere(have_unknown)]
+        targets = [_without_end(found.words[place]) for place in places]
+        with self._engine() as engine:
+            alignment = engine.force([sources[row] or [] for row, _ in places], targets).alignment
+        known = {}
+        for (row, place), target, weights in zip(places, targets, alignment, strict=True):
+            known[row, place] = text_with(self._target, target, self._replacements(text[row], target, weights))
+        return known
+
+    def _replacements(self, text: str, target: list[int], alignment: np.ndarray) -> list[str]:
+        """What stands in place of each unknown word of ``target``, a translation of ``text``."""
+        if not self._mark.attends:
+            return [""] * len(target)
+        words = attended(words_of(self._source, _utf8(text).decode()), alignment, target)
+        return [looked_up(self._dictionary, word) for word in words]
 
     @contextlib.contextmanager
     def _engine(self) -> Iterator[Engine]:
@@ -193,6 +236,14 @@ def _subwords(model: sentencepiece.SentencePieceProcessor, text: str, longest: i
         return None
     ids = model.encode(encoded.decode())
     return ids if len(ids) <= longest else None
+
+
+def _write_unknown(
+    subwords: sentencepiece.SentencePieceProcessor, ids: list[int], replacements: Sequence[str], pieces: list[bytes]
+) -> None:
+    for place, number in enumerate(ids):
+        if number == UNKNOWN_ID:
+            pieces[place] = piece_with(subwords, replacements[place]).encode()
 
 
 def _utf8(text: str) -> bytes:

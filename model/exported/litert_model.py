@@ -5,7 +5,7 @@
     annotations.tflite        what the highest layer gives -> what the decoder reads
     search.tflite             a beam -> that with one word more (model.search.beam.advance)
     forced.tflite             a given translation's next word -> its log-probability, and what it attended to
-    source.model, target.model, engine.json
+    source.model, target.model, engine.json, and unknown-words.tsv where there is a dictionary
 
 LiteRT has no loops over sequences of any length, so the loops are the engine's. All else, the search's bookkeeping
 included, is the same code that makes the SavedModel's graph. With int8, the weights of the matrix products and the
@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from model.exported.files import (
     ANNOTATIONS,
+    DICTIONARY,
     FORCED,
     SEARCH,
     EngineMark,
@@ -51,9 +52,11 @@ def write_litert_model(translator: TextTranslator, directory: Path, precision: P
     if not isinstance(model, Folded | Network):
         raise TypeError(f"{type(model).__name__} is no network")
     network = model if isinstance(model, Network) else model.network
-    write_functions(network, translator.search, translator.target_subwords.silent, directory, precision)
+    write_functions(network, translator.search, translator.silent, directory, precision)
     for side, subwords in zip(SIDES, (translator.source_subwords, translator.target_subwords), strict=True):
         shutil.copyfile(subwords.path, directory / subword_model(side))
+    if translator.search.unknown_dictionary is not None:
+        shutil.copyfile(translator.search.unknown_dictionary, directory / DICTIONARY)
 
 
 def write_functions(
@@ -78,6 +81,7 @@ def write_functions(
         search.coverage_penalty,
         search.min_length_ratio,
         search.beam_groups,
+        search.unknown_words,
     ).write(directory)
 
 

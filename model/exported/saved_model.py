@@ -66,6 +66,7 @@ class Exported(tf.Module):
         """``digest`` is the SHA-256 of the weights."""
         super().__init__()
         self.subwords = [translator.source_subwords, translator.target_subwords]
+        self.dictionary = translator.dictionary
         self.recipe = tf.saved_model.Asset(str(recipe))
 
         text = tf.TensorSpec([None], tf.string, name=TEXT_INPUT)

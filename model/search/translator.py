@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
@@ -20,12 +21,17 @@ from model.search.phrases import Pieces, phrases_of
 from model.search.prefix import beginning_so, prefix_of
 from model.search.sampling import Distribution, is_distribution, sample
 from model.search.scores import IMPOSSIBLE, coverage_penalty, length_power
+from model.search.unknown_words import attended, load_dictionary, looked_up, words_of
 from recipes import schema
-from workspace.layout import PADDING_ID, WorkDirectory
+from workspace.layout import PADDING_ID, UNKNOWN_ID, WorkDirectory
 from workspace.machine import cores_of_worker
 
 # Texts, and the bar that shows how many are done -> (translation, score) of each, in their order.
 TranslateAll: TypeAlias = Callable[[list[str], tqdm | None], list[tuple[str, float]]]
+# A text, its subwords and those of a translation, of each hypothesis.
+_OF_HYPOTHESES = [tf.TensorSpec([None], tf.string), *[tf.TensorSpec([None, None], tf.int32)] * 2]
+
+_APART = {"_noinline": True}
 
 
 class Translated(NamedTuple):
@@ -45,7 +51,8 @@ class Aligned(NamedTuple):
 
     translated: as ``TextTranslator.translate`` gives it; source_subwords: string [batch, source length];
     target_subwords: string [batch, target length]; both with the end of sentence, then empty; alignment: float32
-    [batch, target length, source length], rows that sum to 1, or 0 where there is no word.
+    [batch, target length, source length], rows that sum to 1, or 0 where there is no word. Unknown subwords are
+    shown as the translation and the text have them, unless ``search.unknown_words`` keeps them.
     """
 
     translated: Translated
@@ -58,8 +65,9 @@ class Scored(NamedTuple):
     """Given translations, as the network finds them subword by subword.
 
     score: float32 [batch]; target_subwords: string [batch, target length]; log_probability: float32 [batch, target
-    length], whose sum makes the score (model.search.scores); source_subwords, alignment: as in ``Aligned``. Where the
-    score is minus infinity there are no target subwords.
+    length], whose sum makes the score (model.search.scores); source_subwords, alignment: as in ``Aligned``, but unknown
+    subwords are shown as that, ``<unk>``, for so they are scored. Where the score is minus infinity there are no target
+    subwords.
     """
 
     score: tf.Tensor
@@ -77,6 +85,14 @@ class TextTranslator(tf.Module):
         self.model = model
         self.source_subwords, self.target_subwords = subwords
         self.search = search
+        dictionary = search.unknown_dictionary
+        self.dictionary = load_dictionary(Path(dictionary)) if dictionary is not None else None
+
+    @property
+    def silent(self) -> list[int]:
+        """Words that say nothing by themselves: a translation of nothing else is none (model.search.beam)."""
+        is_dropped = self.search.unknown_words == "copy" and not self.model.attends
+        return self.target_subwords.silent + is_dropped * [UNKNOWN_ID]
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def translate(self, texts: tf.Tensor) -> Translated:
@@ -123,7 +139,7 @@ class TextTranslator(tf.Module):
             Distribution(tf.where(is_one, temperature, 1), tf.where(is_one, top_k, 0), tf.where(is_one, top_p, 1)),
             self.search.samples,
             self.search,
-            self.target_subwords.silent,
+            self.silent,
         )
         translated = self._translated(samples, sentences)
         is_blank = (sentences.lengths == 0) & ~sentences.too_long
@@ -137,8 +153,8 @@ class TextTranslator(tf.Module):
         target = hypotheses.words[:, 0]
         return Aligned(
             self._best(hypotheses, sentences),
-            self.source_subwords.pieces(sentences.ids),
-            self.target_subwords.pieces(target),
+            self._source_pieces(sentences),
+            self._without_unknown(target, self.target_subwords.pieces(target), self._pieces_anew, sentences),
             forced_decoding(self.model, sentences.ids, target).alignment,
         )
 
@@ -202,7 +218,7 @@ class TextTranslator(tf.Module):
         begin, too_long = prefix_of(prefix, subwords, self._pieces, self._longest(self.search.max_source_length))
         wanted = Constraints(begin, *(phrases_of(lines, subwords, self._pieces) for lines in (required, forbidden)))
         found = constrained_search(
-            self.model, source.ids, self._most_words(source), wanted, self._pieces, self.search, subwords.silent
+            self.model, source.ids, self._most_words(source), wanted, self._pieces, self.search, self.silent
         )
         best = self._best(found, source)
         is_found = (best.score > IMPOSSIBLE) & ~too_long
@@ -226,7 +242,7 @@ class TextTranslator(tf.Module):
 
     def hypotheses(self, sentences: Sentences) -> Hypotheses:
         longest = self._most_words(sentences)
-        return beam_search(self.model, sentences.ids, longest, self.search, self.target_subwords.silent)
+        return beam_search(self.model, sentences.ids, longest, self.search, self.silent)
 
     def _most_words(self, sentences: Sentences) -> tf.Tensor:
         """That a translation of each may have, the end among them: int32 [batch]."""
@@ -246,12 +262,68 @@ class TextTranslator(tf.Module):
     def _translated(self, hypotheses: Hypotheses, sentences: Sentences) -> Translated:
         """text and score: [batch, k]."""
         words, nothing = hypotheses.words, (sentences.lengths == 0)[:, None]
-        texts = self.target_subwords.texts(tf.reshape(words, [-1, tf.shape(words)[2]]))
+        flat = tf.reshape(words, [-1, tf.shape(words)[2]])
+        texts = self.target_subwords.texts(flat)
+        texts = self._without_unknown(flat, texts, self._texts_anew, sentences)
         is_blank = nothing & ~sentences.too_long[:, None] & (tf.range(words.shape[1]) == 0)
         return Translated(
             tf.where(nothing, "", tf.reshape(texts, tf.shape(words)[:2])),
             tf.where(nothing, tf.where(is_blank, 0.0, IMPOSSIBLE), hypotheses.scores),
         )
+
+    def _without_unknown(
+        self,
+        words: tf.Tensor,
+        values: tf.Tensor,
+        anew: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+        sentences: Sentences,
+    ) -> tf.Tensor:
+        """``values`` of hypotheses, int32 [batch * k, length]; of those with unknown words what ``anew`` makes of the
+        text, the source, and the hypothesis."""
+        if self.search.unknown_words == "keep":
+            return values
+        rows = tf.where(tf.reduce_any(words == UNKNOWN_ID, axis=1))[:, 0]
+
+        def made_anew() -> tf.Tensor:
+            of_sentences = rows // tf.cast(tf.shape(words)[0] // tf.shape(sentences.ids)[0], tf.int64)
+            texts, source = (tf.gather(of_each, of_sentences) for of_each in (sentences.texts, sentences.ids))
+            return tf.tensor_scatter_nd_update(values, rows[:, None], anew(texts, source, tf.gather(words, rows)))
+
+        return tf.cond(tf.size(rows) > 0, made_anew, lambda: values)
+
+    # Functions of their own, which are traced once for all signatures, and not made ready to run before they have to.
+    @tf.function(input_signature=_OF_HYPOTHESES, autograph=False, experimental_attributes=_APART)
+    def _texts_anew(self, texts: tf.Tensor, source: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
+        return self.target_subwords.texts_with(words, self._in_place_of_unknown(texts, source, words))
+
+    @tf.function(input_signature=_OF_HYPOTHESES, autograph=False, experimental_attributes=_APART)
+    def _pieces_anew(self, texts: tf.Tensor, source: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
+        return self.target_subwords.pieces_with(words, self._in_place_of_unknown(texts, source, words))
+
+    @tf.function(input_signature=_OF_HYPOTHESES, autograph=False, experimental_attributes=_APART)
+    def _in_place_of_unknown(self, texts: tf.Tensor, source: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
+        """What stands in place of each unknown word: string, of the shape of ``words``; "" elsewhere."""
+        if not self.model.attends:
+            return tf.fill(tf.shape(words), "")
+        alignment = forced_decoding(self.model, source, words).alignment
+        replacements = attended(words_of(self.source_subwords, texts), alignment, words)
+        return replacements if self.dictionary is None else looked_up(self.dictionary, replacements)
+
+    def _source_pieces(self, sentences: Sentences) -> tf.Tensor:
+        pieces = self.source_subwords.pieces(sentences.ids)
+        if self.search.unknown_words == "keep":
+            return pieces
+        return tf.cond(
+            tf.reduce_any(sentences.ids == UNKNOWN_ID),
+            lambda: self._pieces_as_written(tf.where(sentences.too_long, "", sentences.texts), sentences.ids),
+            lambda: pieces,
+        )
+
+    @tf.function(input_signature=_OF_HYPOTHESES[:2], autograph=False, experimental_attributes=_APART)
+    def _pieces_as_written(self, texts: tf.Tensor, source: tf.Tensor) -> tf.Tensor:
+        written = words_of(self.source_subwords, texts).subwords
+        written = tf.pad(written, [[0, 0], [0, tf.shape(source)[1] - tf.shape(written)[1]]], constant_values="")
+        return self.source_subwords.pieces_with(source, written)
 
 
 def _without_copies(translated: Translated) -> Translated:

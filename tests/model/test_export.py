@@ -255,7 +255,7 @@ def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
     # "nine thousand" are words of the model, "quintillion" is of neither.
     texts = ["nine thousand", "quintillion", "one quintillion two", ""]
     for subwords, processor in zip((source, target), processors, strict=True):
-        ids, lengths, _ = subwords.ids(tf.constant(texts))
+        ids, lengths, *_ = subwords.ids(tf.constant(texts))
         assert [list(row[:length]) for row, length in zip(ids.numpy(), lengths.numpy(), strict=True)] == [
             processor.encode(text) for text in texts
         ]

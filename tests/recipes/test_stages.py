@@ -60,6 +60,18 @@ def stale(recipe: Recipe, work: WorkDirectory) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
+def test_a_changed_dictionary_is_exported_anew(corpus: dict[str, Any], work: WorkDirectory, tmp_path: Path) -> None:
+    dictionary = tmp_path / "words.tsv"
+    recipe = recipe_with(corpus, search={"unknown_dictionary": str(dictionary)})
+    with pytest.raises(UserError, match=r"search.unknown_dictionary: .*: no such file; give one that is there"):
+        EXPORT.made_from(recipe, work)
+    dictionary.write_text("one\tun\n")
+    finish_all(recipe, work)
+    assert stale(recipe, work) == {}
+    dictionary.write_text("one\tune\n")
+    assert set(stale(recipe, work)) == {"evaluate", "export"}
+
+
 def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, Any], work: WorkDirectory) -> None:
     recipe = recipe_with(corpus)
     assert stale(recipe, work) == dict.fromkeys(("prepare", "train", "evaluate", "export"), "not made yet")

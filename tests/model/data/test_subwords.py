@@ -23,7 +23,7 @@ def test_ids_are_sentencepieces(trained: WorkDirectory) -> None:
     path = trained.subword_model("source", joint=True)
     subwords, reference = Subwords(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
     texts = [*TEXTS, "", "  two   hundred ", "Übermut 漢字 \u2028"]
-    ids, lengths, _ = subwords.ids(tf.constant(texts))
+    ids, lengths, *_ = subwords.ids(tf.constant(texts))
     for row, length, text in zip(ids.numpy(), lengths.numpy(), texts, strict=True):
         expected = [*reference.encode(text), END_ID]
         assert list(row) == expected + [PADDING_ID] * (len(row) - len(expected))
@@ -41,7 +41,7 @@ def test_ids_are_sentencepieces_with_bytes_and_symbols_too(tmp_path: Path, kind:
     train_subwords((english(number) for number in range(2000)), settings, path, tags=["<ted>"])
     subwords, reference = Subwords(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
     texts = ["<ted> seven <date>", "漢字 é", "one<date>two"]
-    ids, lengths, _ = subwords.ids(tf.constant(texts))
+    ids, lengths, *_ = subwords.ids(tf.constant(texts))
     found = [list(row[:length]) for row, length in zip(ids.numpy(), lengths.numpy(), strict=True)]
     assert found == [reference.encode(text) for text in texts]
     assert [text.decode() for text in subwords.texts(ids).numpy()] == [reference.decode(row) for row in found]
@@ -60,7 +60,7 @@ def test_text_of_any_script_is_sentencepieces(
     train_subwords(texts * 3, settings, path)
     subwords, reference = Subwords(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
     texts += ["\u3000 a\tb\u00a0\u200b c\ufeff ", "\u1112\u1161\u11ab e\u0323\u0302", "ⵣ 𐌰", "\ue000"]
-    ids, lengths, _ = subwords.ids(tf.constant(texts))
+    ids, lengths, *_ = subwords.ids(tf.constant(texts))
     found = [list(row[:length]) for row, length in zip(ids.numpy(), lengths.numpy(), strict=True)]
     assert found == [reference.encode(text) for text in texts]
     decoded = [text.decode() for text in subwords.texts(ids).numpy()]
@@ -95,7 +95,7 @@ def test_a_text_of_too_many_bytes_is_too_long_before_it_is_cut(trained: WorkDire
         " " * most,
     ]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    ids, lengths, too_long = subwords.ids(tf.constant(texts), longest=3)
+    ids, lengths, too_long, *_ = subwords.ids(tf.constant(texts), longest=3)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # cutting took 4 GB
     assert list(too_long.numpy()) == [False, True, True, False, False, False]
     whole = subwords.ids(tf.constant(["one", "", "", texts[3], "one", ""]))

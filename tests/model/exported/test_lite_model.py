@@ -21,7 +21,7 @@ from model.network.network import Network
 from model.search.translator import TextTranslator
 from tests.model.support import TEXTS, TINY
 from workspace.errors import UserError
-from workspace.layout import WorkDirectory
+from workspace.layout import UNKNOWN_ID, WorkDirectory
 
 # Blank ones, one that is too long, and one of unknown characters among them.
 GIVEN = [*TEXTS, "", " \t ", "seven " * 90, "七百二十三", TEXTS[0]]
@@ -59,6 +59,8 @@ def translator_of(
     random = np.random.default_rng(3)
     for weight in network.trainable_variables:
         weight.assign(random.normal(0, 0.3, weight.shape))
+    bias = network.readout.vocabulary_bias
+    bias.assign(bias + 6 * tf.one_hot(UNKNOWN_ID, target.vocabulary))
     search = TINY.search.model_copy(update={"beam_size": beam_size, **SEARCH_SETTINGS, **(asked or {})})
     return TextTranslator(network, subwords, search)
 
@@ -90,6 +92,9 @@ def test_in_float32_every_signature_answers_as_the_graph(
     expected = translator.n_best(texts)
     np.testing.assert_array_equal(np.array(found["translation"]), expected.text)
     np.testing.assert_allclose(found["score"], expected.score, rtol=1e-4)
+    said = [text.decode() for row in found["translation"] for text in row]
+    assert any("七" in text for text in said) == translator.model.attends, said  # an unknown word in place of one
+    assert not any("\u2047" in text for text in said)
     assert best["translation"] == [row[0] for row in found["translation"]]
     assert best["score"] == [row[0] for row in found["score"]]
     own = [row[-1].decode() for row in found["translation"]]
