@@ -17,6 +17,7 @@ from pathlib import Path
 
 import sacrebleu
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model.data.references import References, read_references, spread_by_length
@@ -27,7 +28,7 @@ from model.search.ensemble import Ensemble
 from model.search.translator import TextTranslator, best_translator, translate_all
 from recipes import schema
 from recipes.stages import EXPORT
-from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, WorkDirectory
+from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_INPUT, WorkDirectory
 from workspace.marks import EngineScores, Provenance, read_manifest, write_mark
 from workspace.progress import progress_bar
 from workspace.storage import PARTIAL, remove, replacing
@@ -35,6 +36,10 @@ from workspace.storage import PARTIAL, remove, replacing
 # Where TensorFlow Serving looks for warm-up requests (its saved_model_warmup.md).
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 WARM_UP_SENTENCES = 8
+# What its requests ask with: a sentence for each of these inputs, and for any other a value of its type.
+INITIALIZER = "__saved_model_init_op"  # what TensorFlow puts beside the signatures
+_TEXTS = (TEXT_INPUT, TRANSLATION_INPUT)
+_EXAMPLES = {tf.string: "", tf.int32: 1, tf.int64: 1, tf.float32: 1.0, tf.bool: False}
 # How much less BLEU, or chrF, the engine may have on the dev set, of which so many sentences are translated by both.
 TOLERANCE = 0.3
 GATE_SENTENCES = 500
@@ -55,7 +60,7 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
         remove(left_over)
     with replacing(work.version(number)) as temporary:
         write_saved_model(translator, work.recipe, made_from["weights"], temporary)
-        _write_warm_up(temporary / WARM_UP, spread_by_length(dev.sources, WARM_UP_SENTENCES))
+        _write_warm_up(temporary, spread_by_length(dev.sources, WARM_UP_SENTENCES))
         engine = temporary / work.engine(number).relative_to(work.version(number))
         scores = _write_engine_if_as_good(translator, recipe, dev, engine)
         relative = work.provenance(number).relative_to(work.version(number))
@@ -100,14 +105,24 @@ def _write_engine_if_as_good(
     return scores
 
 
-def _write_warm_up(path: Path, sentences: list[str]) -> None:
-    """One record for each request, of one sentence: more would not fit into a server's batches of any size."""
+def _write_warm_up(version: Path, sentences: list[str]) -> None:
+    """Records of one sentence each, for more would not fit into a server's batches of any size: every sentence for the
+    translation, and for each other signature of the SavedModel the last."""
+    saved_model = SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    signatures = dict(saved_model.meta_graphs[0].signature_def)
+    del signatures[INITIALIZER]
+    path = version / WARM_UP
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as records:
-        for sentence in sentences:
-            log = PredictionLog()
-            request = log.predict_log.request
-            request.model_spec.name = MODEL_NAME
-            request.model_spec.signature_name = SIGNATURE
-            request.inputs[TEXT_INPUT].CopyFrom(tf.make_tensor_proto([sentence]))
-            records.write(log.SerializeToString())
+        for name in sorted(signatures, key=lambda name: name != SIGNATURE):
+            for sentence in sentences if name == SIGNATURE else sentences[-1:]:
+                log = PredictionLog()
+                request = log.predict_log.request
+                request.model_spec.name = MODEL_NAME
+                request.model_spec.signature_name = name
+                for input_name, info in signatures[name].inputs.items():
+                    dtype = tf.as_dtype(info.dtype)
+                    # Whatever is asked for besides texts is asked for in the way that changes least.
+                    example = sentence if input_name in _TEXTS else _EXAMPLES[dtype]
+                    request.inputs[input_name].CopyFrom(tf.make_tensor_proto([example], dtype))
+                records.write(log.SerializeToString())

@@ -30,6 +30,7 @@ from pipelines.runners.options import pipeline_options
 from recipes import schema
 from recipes.loading import load_recipe
 from recipes.stages import resolved_recipe
+from tests.model.exported.serving_ops import LINKED, not_served, of_tensorflow_text, operations
 from tests.model.shards import write_data
 from tests.model.support import TEXTS, TINY, best
 from tests.numbers_corpus import write_corpus
@@ -180,21 +181,41 @@ def test_exported_model_carries_its_recipe(exported: Path) -> None:
 def test_exported_model_answers_the_requests_it_brings_along(
     trained: WorkDirectory, exported: Path, signatures: Any
 ) -> None:
-    signature = signatures["serving_default"]
+    """Of every signature, so that nobody waits for what is made ready once."""
     records = tf.data.TFRecordDataset(str(exported / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
     requests = [PredictionLog.FromString(record).predict_log.request for record in records]
-    assert {(request.model_spec.name, request.model_spec.signature_name) for request in requests} == {
-        ("rnnsearch", "serving_default")
-    }
-    batches = [tf.make_ndarray(request.inputs["text"]) for request in requests]
-    assert {batch.shape for batch in batches} == {(1,)}  # which a server's batches of any size have room for
-    texts = [batch[0] for batch in batches]
-    lengths = [len(text) for text in texts]
+    assert {request.model_spec.name for request in requests} == {"rnnsearch"}
+    asked = [request.model_spec.signature_name for request in requests]
+    assert set(asked) == set(signatures)
+    assert asked.count("serving_default") == len(asked) - len(signatures) + 1
+    texts = [tf.make_ndarray(request.inputs["text"]) for request in requests]
+    assert {batch.shape for batch in texts} == {(1,)}  # which a server's batches of any size have room for
+    lengths = [len(batch[0]) for batch in texts[: asked.count("serving_default")]]
     assert lengths == sorted(lengths)
     assert lengths[-1] > lengths[0]
-    assert {text.decode() for text in texts} <= set(read_references(trained, read_manifest(trained), "dev").sources)
-    for batch in batches:
-        assert signature(text=tf.constant(batch))["score"].shape == [1]
+    dev = read_references(trained, read_manifest(trained), "dev").sources
+    assert {batch[0].decode() for batch in texts} <= set(dev)
+    for request in requests:
+        inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
+        outputs = signatures[request.model_spec.signature_name](**inputs)
+        assert {output.shape[0] for output in outputs.values()} == {1}
+
+
+def test_stock_tensorflow_serving_has_every_operation(exported: Path, tmp_path: Path) -> None:
+    """Of every signature, and of what those call."""
+    found = operations(exported)
+    assert {"While", "SentencepieceTokenizeWithOffsetsOp", "NormalizeUTF8"} <= set(found)
+    assert not_served(exported) == {}
+    assert of_tensorflow_text() == LINKED
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def in_python(x: tf.Tensor) -> tf.Tensor:
+        return tf.cond(tf.size(x) > 1, lambda: tf.numpy_function(np.sort, [x], tf.float32), lambda: x)
+
+    module = tf.Module()
+    module.serve = in_python
+    tf.saved_model.save(module, str(tmp_path / "other"))
+    assert set(not_served(tmp_path / "other")) == {"PyFunc"}
 
 
 def test_every_export_is_a_new_version(trained: WorkDirectory, exported: Path) -> None:
@@ -237,12 +258,15 @@ def test_nothing_prepared_is_a_sentence(trained: WorkDirectory, tmp_path: Path) 
 def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
     """Whole words for subwords, with another model for either side, from the preparation job to the SavedModel."""
     files = FilePair(*write_corpus(tmp_path, pairs=600))
+    dictionary = tmp_path / "words.tsv"
+    dictionary.write_text("quintillion\ttrillion\n", encoding="utf-8")
     work = new_work(
         tmp_path / "run",
         files,
         subwords={"type": "word", "joint": False, "vocabulary": 70},
         model=TINY.model.model_dump(),
         training={"batch_tokens": 1000, "epochs": 1, "max_steps": 4},
+        search={"unknown_dictionary": str(dictionary)},
     )
     recipe = resolved_recipe(work)
     prepare(recipe, work, pipeline_options([]))
@@ -261,7 +285,10 @@ def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
         ]
     assert UNKNOWN_ID not in processors[0].encode(texts[0])
     assert processors[0].encode(texts[2]).count(UNKNOWN_ID) == 1
-    model = tf.saved_model.load(str(export(work, recipe)))
+    version = export(work, recipe)
+    assert {"HashTableV2", "LookupTableFindV2"} <= set(operations(version))
+    assert not_served(version) == {}
+    model = tf.saved_model.load(str(version))
     given = model.signatures["serving_default"](text=tf.constant(texts))
     translator = TextTranslator(network, (source, target), recipe.search)
     from_checkpoint = translator.translate(tf.constant(texts))
