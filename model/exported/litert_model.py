@@ -63,10 +63,11 @@ def write_functions(
     network: Network, search: schema.Search, silent: Sequence[int], directory: Path, precision: Precision
 ) -> None:
     """All but the subwords, for who begins with ids; silent: as in ``model.search.beam.beam_search``."""
-    model = fold(network, search.beam_size, table=None)
+    k = search.beam_size
+    model = fold(network, k, table=None, known_k=1)
     _write_encoder(network, directory, precision)
     read = _write_annotations(model, network, directory, precision)
-    _write_search(fold(network, search.beam_size, table=precision), search, silent, read, directory, precision)
+    _write_search(fold(network, k, table=precision, known_k=k), search, silent, read, directory, precision)
     _write_forced(model, read, directory, precision)
     EngineMark(
         precision,

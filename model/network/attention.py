@@ -34,20 +34,31 @@ class Attended(NamedTuple):
 
 
 def attend(
-    query: tf.Tensor, annotations: tf.Tensor, projected: tf.Tensor, exclusion: tf.Tensor, vector: tf.Tensor
+    query: tf.Tensor,
+    annotations: tf.Tensor,
+    projected: tf.Tensor,
+    exclusion: tf.Tensor,
+    vector: tf.Tensor,
+    known_k: int | None = None,
 ) -> Attended:
     """Attention for one target position of k translations of every sentence: one in training, a beam in search.
 
     query: W_a s_{i-1}, [batch * k, alignment units], those of a sentence side by side; annotations: h, [batch, source
     length, annotation units]; projected: U_a h, [batch, source length, alignment units]; exclusion: [batch, source
-    length], 0 or EXCLUDED; vector: v_a, [alignment units].
+    length], 0 or EXCLUDED; vector: v_a, [alignment units]; known_k: k, for LiteRT, which then knows all shapes before it
+    begins, and which makes sums faster than it makes products by a vector.
     """
     units = vector.shape[0]
     batch, length = tf.unstack(tf.shape(exclusion))
-    k = tf.shape(query)[0] // tf.maximum(1, batch)
-    hidden = tf.tanh(tf.expand_dims(projected, 1) + tf.reshape(query, [batch, k, 1, units]))
-    energies = tf.linalg.matvec(tf.reshape(hidden, [-1, units]), vector)
-    alignment = tf.nn.softmax(tf.reshape(energies, [batch, k, length]) + tf.expand_dims(exclusion, 1))
+    if known_k:
+        k = known_k
+        hidden = tf.tanh(tf.expand_dims(projected, 1) + tf.reshape(query, [-1, k, 1, units]))
+        energies = tf.reduce_sum(hidden * vector, axis=3)
+    else:
+        k = tf.shape(query)[0] // tf.maximum(1, batch)
+        hidden = tf.tanh(tf.expand_dims(projected, 1) + tf.reshape(query, [batch, k, 1, units]))
+        energies = tf.reshape(tf.linalg.matvec(tf.reshape(hidden, [-1, units]), vector), [batch, k, length])
+    alignment = tf.nn.softmax(energies + tf.expand_dims(exclusion, 1))
     context = tf.matmul(alignment, annotations)
     return Attended(
         tf.reshape(context, [-1, annotations.shape[2]]),

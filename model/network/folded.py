@@ -37,15 +37,17 @@ Table: TypeAlias = Literal["float32", "int8"]
 UNIT_OF_SCALES = 2.0**-20
 
 
-def fold(network: Network, beam_size: int, table: Table | None = "float32") -> Folded | Network:
+def fold(
+    network: Network, beam_size: int, table: Table | None = "float32", known_k: int | None = None
+) -> Folded | Network:
     """``network`` as a search with so many hypotheses steps through it fastest; the table is left out if it would be
-    too large."""
+    too large. known_k: as in ``model.network.attention.attend``, if it is the same at every step."""
     if not isinstance(network.decoder, AttentionDecoder):
         return network
     settings, vocabulary = network.settings, network.readout.vocabulary_bias.shape[0]
     values = vocabulary * (3 * settings.decoder_units + 2 * settings.readout_units)
     folds_context = beam_size > 1 and network.encoder.output_units >= FEWEST_UNITS_TO_FOLD
-    return Folded(network, folds_context, table if values <= MOST_VALUES else None)
+    return Folded(network, folds_context, table if values <= MOST_VALUES else None, known_k)
 
 
 class FoldedSource(NamedTuple):
@@ -69,16 +71,16 @@ class Folded(tf.Module):
 
     attends = True
 
-    def __init__(self, network: Network, folds_context: bool, table: Table | None):
+    def __init__(self, network: Network, folds_context: bool, table: Table | None, known_k: int | None = None):
         """``folds_context``: make the products of the annotations, and none of the contexts; ``table``: have those of
-        all words ready."""
+        all words ready; ``known_k``: as in ``fold``."""
         super().__init__(name="folded")
         self.network, self.settings = network, network.settings
         decoder, readout = network.decoder, network.readout
         if not isinstance(decoder, AttentionDecoder):
             raise TypeError(f"a {self.settings.architecture} has no attention, of which this makes use")
         self._decoder = decoder
-        self._folds_context = folds_context
+        self._folds_context, self._known_k = folds_context, known_k
         # The layers above the first read the context itself.
         self._needs_context = self.settings.decoder_layers > 1
         gates, candidate = decoder.gru.recurrent_weights
@@ -122,10 +124,10 @@ class Folded(tf.Module):
         network, units = self.network, self.settings.decoder_units
         vector = tf.convert_to_tensor(self._decoder.attention.vector)
         first, *upper = network.of_layers(state)
-        query, of_gates = tf.split(self._of_state.times(first), [self.settings.alignment_units, 2 * units], axis=1)
-        attended = attend(query, read.annotations, read.projected, read.exclusion, vector)
+        query, of_gates = _cut(self._of_state.times(first), self.settings.alignment_units)
+        attended = attend(query, read.annotations, read.projected, read.exclusion, vector, self._known_k)
         of_context, context = self._of_context_and_context(attended.context)
-        gate_inputs, pieces = tf.split(self._looked_up(previous) + of_context, [3 * units, -1], axis=1)
+        gate_inputs, pieces = _cut(self._looked_up(previous) + of_context, 3 * units)
         now = step_after(first, first, gate_inputs, of_gates, self._candidate.times).state
         decoded, following = network.upper_decoder.step(Decoded(now, first, context, attended.alignment), upper)
         pieces += product(network.readout_state(decoded), tf.convert_to_tensor(network.readout.state_kernel))
@@ -154,7 +156,7 @@ class Folded(tf.Module):
             return self._of_context.times(attended), attended
         if not self._needs_context:
             return attended, attended
-        products, context = tf.split(attended, [self._of_context.columns, -1], axis=1)
+        products, context = _cut(attended, self._of_context.columns)
         return products, context
 
 
@@ -170,7 +172,12 @@ class Kernel(tf.Module):
     def times(self, left: tf.Tensor) -> tf.Tensor:
         """``left`` [..., rows] times it: [..., columns]."""
         outputs = product(left, tf.convert_to_tensor(self._values))
-        return tf.split(outputs, [self.columns, self._more], axis=-1)[0] if self._more else outputs
+        return outputs[..., : self.columns] if self._more else outputs
+
+
+def _cut(values: tf.Tensor, columns: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The first ``columns`` and the others: slices, which XNNPACK has, while it cannot split into unlike parts."""
+    return values[:, :columns], values[:, columns:]
 
 
 def _fixed(values: tf.Tensor) -> tf.Variable:

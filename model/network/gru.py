@@ -65,7 +65,7 @@ def step_after(
     """The same where the products of the gates with what is ``seen`` of the state are known, [batch, 2 units], and how
     to make that of the candidate."""
     units = state.shape[1]
-    inputs_of_gates, inputs_of_candidate = tf.split(gate_inputs, [2 * units, units], axis=1)
+    inputs_of_gates, inputs_of_candidate = gate_inputs[:, : 2 * units], gate_inputs[:, 2 * units :]
     gates = tf.sigmoid(inputs_of_gates + of_gates)
     update, reset = tf.split(gates, 2, axis=1)
     candidate = tf.tanh(inputs_of_candidate + candidate_product(reset * seen))

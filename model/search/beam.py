@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.search.model import Read, TranslationModel
-from model.search.scores import IMPOSSIBLE, LEAST, coverage_penalty, length_power, top_k
+from model.search.scores import IMPOSSIBLE, LEAST, coverage_penalty, length_power, likeliest, log_sum_exp, top_k
 from recipes import schema
 from workspace.layout import END_ID, PADDING_ID
 
@@ -155,12 +155,17 @@ def advance(
     silent: Sequence[int],
 ) -> Beam:
     """Every hypothesis with one word more, of which ``step`` are there; arguments as in ``beam_search``."""
-    log_p, beam = continuations(model, read, output_kernel, step, beam, settings, silent)
-    if settings.beam_groups > 1:
-        return grown(beam, step, *_diverse(log_p, beam, settings), settings, silent)
-    k, vocabulary = log_p.shape[1:]
-    best, index = top_k(tf.reshape(log_p, [-1, k * vocabulary]), k)
-    return grown(beam, step, best, index // vocabulary, index % vocabulary, settings, silent)
+    if settings.beam_groups > 1 or settings.no_repeat_ngram:
+        log_p, beam = continuations(model, read, output_kernel, step, beam, settings, silent)
+        if settings.beam_groups > 1:
+            return grown(beam, step, *_diverse(log_p, beam, settings), settings, silent)
+        k, vocabulary = log_p.shape[1:]
+        best, index = top_k(tf.reshape(log_p, [-1, k * vocabulary]), k)
+        return grown(beam, step, best, index // vocabulary, index % vocabulary, settings, silent)
+    kinds = _which_of_these(step, beam)
+    logits, beam = _next(model, read, output_kernel, beam, settings)
+    chosen = likeliest(logits, beam.log_probability, _can_follow(logits.shape[1], silent), kinds)
+    return grown(beam, step, *chosen, settings, silent)
 
 
 def continuations(
@@ -174,8 +179,8 @@ def continuations(
 ) -> tuple[tf.Tensor, Beam]:
     """log p of every hypothesis with every word after it, [sentences, k, vocabulary], minus infinity where it cannot
     follow; and the beam with the state, and the attention, after the hypothesis."""
-    following = model.step(read, _side_by_side(beam.state), _side_by_side(beam.previous), output_kernel)
-    vocabulary = following.logits.shape[1]
+    logits, beam = _next(model, read, output_kernel, beam, settings)
+    vocabulary = logits.shape[1]
     can_follow = tf.gather(_can_follow(vocabulary, silent), _side_by_side(_which_of_these(step, beam)))
     if settings.no_repeat_ngram:
         words = tf.reshape(beam.words, [-1, tf.shape(beam.words)[2]])
@@ -184,13 +189,22 @@ def continuations(
             # One that has no other word to go on with ends before its time.
             is_stuck = ~tf.reduce_any(can_follow, axis=1, keepdims=True)
             can_follow |= is_stuck & (np.arange(vocabulary) == END_ID)
-    log_p = tf.nn.log_softmax(following.logits) + tf.reshape(beam.log_probability, [-1, 1])
-    log_p = tf.where(can_follow, log_p, IMPOSSIBLE)
-    beam = beam._replace(state=tf.reshape(following.state, tf.shape(beam.state)))
+    before = tf.reshape(beam.log_probability, [-1]) - log_sum_exp(logits)
+    log_p = tf.where(can_follow, logits + before[:, None], IMPOSSIBLE)
+    return _by_sentence(log_p, beam), beam
+
+
+def _next(
+    model: TranslationModel, read: Read, output_kernel: tf.Tensor, beam: Beam, settings: schema.Search
+) -> tuple[tf.Tensor, Beam]:
+    """The logits of the word after each hypothesis, [sentences * k, vocabulary]; and the beam with the state, and the
+    attention, after the hypothesis."""
+    following = model.step(read, _side_by_side(beam.state), _side_by_side(beam.previous), output_kernel)
+    beam = beam._replace(state=_by_sentence(following.state, beam))
     if settings.coverage_penalty:
         attention = beam.attention + tf.reshape(following.alignment, tf.shape(beam.attention))
         beam = beam._replace(attention=attention)
-    return tf.reshape(log_p, [-1, beam.log_probability.shape[1], vocabulary]), beam
+    return following.logits, beam
 
 
 def grown(
@@ -321,6 +335,11 @@ def _counts(words: tf.Tensor, vocabulary: int) -> tf.Tensor:
 def _side_by_side(values: tf.Tensor) -> tf.Tensor:
     """[sentences, k, ...] to [sentences * k, ...]."""
     return tf.reshape(values, [-1, *values.shape[2:]])
+
+
+def _by_sentence(values: tf.Tensor, beam: Beam) -> tf.Tensor:
+    """[sentences * k, ...] to [sentences, k, ...]."""
+    return tf.reshape(values, [-1, beam.log_probability.shape[1], *values.shape[1:]])
 
 
 _ANY_WORD, _THE_END, _NO_END, _A_WORD_THAT_SPEAKS = range(4)
