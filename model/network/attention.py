@@ -45,8 +45,8 @@ def attend(
 
     query: W_a s_{i-1}, [batch * k, alignment units], those of a sentence side by side; annotations: h, [batch, source
     length, annotation units]; projected: U_a h, [batch, source length, alignment units]; exclusion: [batch, source
-    length], 0 or EXCLUDED; vector: v_a, [alignment units]; known_k: k, for LiteRT, which then knows all shapes before it
-    begins, and which makes sums faster than it makes products by a vector.
+    length], 0 or EXCLUDED; vector: v_a, [alignment units]; known_k: k, for LiteRT, which then knows all shapes before
+    it begins, and which makes sums faster than it makes products by a vector.
     """
     units = vector.shape[0]
     batch, length = tf.unstack(tf.shape(exclusion))
