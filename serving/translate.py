@@ -73,6 +73,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--terms", type=Path, metavar="FILE", help="words with the translations that they are to have, a tab between"
     )
+    parser.add_argument(
+        "--keep", metavar="REGEX", help="what this matches in a line is in its translation: placeholders, tags"
+    )
     parser.add_argument("--seed", type=int, metavar="S", help="with --sample: draws the same again (default: others)")
     parser.add_argument(
         "--temperature", type=float, metavar="T", help="with --sample: below 1 for what is likelier, above for variety"
@@ -94,9 +97,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     drawing = (options.seed, options.temperature, options.top_k, options.top_p)
     if options.sample is None and any(value is not None for value in drawing):
         parser.error("--seed, --temperature, --top-k and --top-p are of --sample; give it too")
-    constrained = options.prefix or options.require or options.forbid or options.terms
+    constrained = options.prefix or options.require or options.forbid or options.terms or options.keep
     if constrained and (options.nbest or options.sample or options.align or options.document):
-        parser.error("--nbest, --sample, --align and --document take no --prefix, --require, --forbid or --terms")
+        parser.error("--nbest, --sample, --align and --document take no --prefix, --require, --forbid, --terms, --keep")
     return options
 
 

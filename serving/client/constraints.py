@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +43,18 @@ UNCONSTRAINED = Constraints()
 
 
 class Terms:
-    """Words and phrases of the source language with the translation that each is to have."""
+    """Words and phrases of the source language with the translation that each is to have; and what stays as it is.
 
-    def __init__(self, translations: dict[str, str]):
-        self._translations = translations
+    keep: a regular expression; what it matches in a text is to be in the translation, such as placeholders and tags.
+    Raises UserError for one that is none.
+    """
+
+    def __init__(self, translations: Mapping[str, str], keep: str | None = None):
+        self._translations = dict(translations)
+        try:
+            self._kept = regex.compile("(?!)" if keep is None else keep)
+        except regex.error as error:
+            raise UserError(f"{keep!r} is no regular expression ({error}); mend it") from error
         longest_first = sorted(translations, key=len, reverse=True)
         of_word = regex.compile(LETTERS_AND_DIGITS, regex.V1)
 
@@ -58,8 +66,8 @@ class Terms:
         self._pattern = regex.compile("|".join(map(as_whole_words, longest_first)) or "(?!)", regex.V1)
 
     @classmethod
-    def read(cls, path: Path) -> Terms:
-        """Of a file with a term and its translation in every line, between them a tab. Raises UserError."""
+    def read(cls, path: Path, keep: str | None = None) -> Terms:
+        """Those of a file with a term and its translation in every line, between them a tab. Raises UserError."""
         try:
             with path.open("rb") as file:
                 rows = [line.split("\t") for line in text_lines(file, str(path)) if line.strip()]
@@ -68,10 +76,12 @@ class Terms:
         for number, row in enumerate(rows, start=1):
             if len(row) != 2 or not all(column.strip() for column in row):
                 raise UserError(f"{path}: term {number} is no word and translation with a tab between; mend it")
-        return cls({term.strip(): translation.strip() for term, translation in rows})
+        return cls({term.strip(): translation.strip() for term, translation in rows}, keep)
 
     def asked_of(self, text: str, constraints: Constraints = UNCONSTRAINED) -> Constraints:
-        """``constraints``, and the translations of the terms in ``text``, where they are whole words."""
+        """``constraints``, and the translations of the terms in ``text``, where they are whole words, and what is kept
+        of it."""
         found = [self._translations[match] for match in self._pattern.findall(text)]
-        required = dict.fromkeys([*constraints.required, *found])
+        kept = [match[0].strip() for match in self._kept.finditer(text) if match[0].strip()]
+        required = dict.fromkeys([*constraints.required, *found, *kept])
         return Constraints(constraints.prefix, tuple(required), constraints.forbidden)

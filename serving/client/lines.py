@@ -166,8 +166,8 @@ def _by_sentence(translator: Translator, some_lines: Iterable[list[str]]) -> Ite
 def _constraints(options: argparse.Namespace) -> Callable[[str], Constraints] | None:
     """Of each line what is asked of its translation."""
     asked = Constraints(options.prefix or "", tuple(options.require), tuple(options.forbid))
-    if options.terms:
-        terms = Terms.read(options.terms)
+    if options.terms or options.keep:
+        terms = Terms.read(options.terms, options.keep) if options.terms else Terms({}, options.keep)
         return lambda line: terms.asked_of(line, asked)
     return (lambda line: asked) if asked != UNCONSTRAINED else None
 

@@ -43,6 +43,14 @@ def test_terms_are_found_as_whole_words(tmp_path: Path) -> None:
     assert asked == Constraints("Ein", ("Haus", "Hund"), ["Katze"])
 
 
+def test_what_is_kept_stays_as_it_is() -> None:
+    terms = Terms({"dog": "Hund"}, keep=r"\{\w+\}|</?b>")
+    assert terms.asked_of("{a} <b>dog</b>, {a} {b}").required == ("Hund", "{a}", "<b>", "</b>", "{b}")
+    assert Terms({}, keep=" ?").asked_of("a b").required == ()
+    with pytest.raises(UserError, match=r"^'\(' is no regular expression \(missing \)"):
+        Terms({}, keep="(")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [("dog Hund\n", "term 1 is no word and translation"), ("a\tb\nc\t \n", "term 2 is no word and translation")],
