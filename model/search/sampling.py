@@ -6,13 +6,12 @@ have a share p of it together (nucleus sampling, Holtzman et al. 2020). What can
 ``model.search.beam``.
 
 What is drawn is the largest of log p plus Gumbel noise, which has exactly the probabilities p. The noise is a function
-of the seed, the number of the sample and of the word alone (``model.search.random_numbers``), so that a text and a seed
-give the same samples in any batch, on any machine, save for what follows. Log p is computed in float32, and its last
-digits depend on the machine, its threads and the batch. A digit that is not the same can change a word where two lie so
-close together, or the border of the likeliest words goes between them: of words drawn at log p that differ by
-e everywhere, a share of about e is another, where with the inverse of the distribution function it would be one
-of about e for every word of the vocabulary. That is one word in a million; what follows it is then another sample, of
-the same distribution.
+of the seed, the number of the sample and that of the word alone (``model.search.random_numbers``): it is the same on
+every machine, whatever else is in the batch, and so are the samples, as far as log p is. That has the last digits of
+float32 from the machine, its threads and the batch. They decide where two words are nearly equal with their noise, or
+the border of the likeliest words goes between them: where log p differ by e, which is about 1e-6, a share of about e of
+the words does. By the inverse of the distribution function it would be more, as the borders of all words add up what
+came before them. What follows such a word is another sample of the same distribution.
 """
 
 from __future__ import annotations
