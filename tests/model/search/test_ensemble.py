@@ -13,6 +13,7 @@ import tensorflow as tf
 from model.data.references import read_references
 from model.data.subwords import load_subwords
 from model.exported import version
+from model.exported.int8 import in_int8
 from model.network.checkpoint import load_last, read_weights
 from model.network.folded import fold
 from model.network.network import Network
@@ -151,6 +152,8 @@ def test_a_saved_ensemble_answers_as_the_translator(
     assert version._write_engine_if_as_good(translator, recipe, dev, tmp_path / "engine") is None
     assert "note: an ensemble has no engine for CPUs; TensorFlow translates in its place" in capsys.readouterr().err
     assert not (tmp_path / "engine").exists()
+    with pytest.raises(UserError, match="an ensemble has no engine for CPUs; leave int8 out"):
+        in_int8(translator, tmp_path)
 
 
 @pytest.mark.slow
