@@ -62,7 +62,9 @@ def likeliest(
     log_p = tf.where(tf.gather(can_follow, of_kind), log_p, IMPOSSIBLE)
     best, places = tf.math.top_k(tf.reshape(log_p, [-1, log_p.shape[1] * VALUES_OF_A_PART]), k)
     place = tf.gather(chosen, places // VALUES_OF_A_PART, batch_dims=1)
-    return best, place // parts, place % parts * VALUES_OF_A_PART + places % VALUES_OF_A_PART
+    words = place % parts * VALUES_OF_A_PART + places % VALUES_OF_A_PART
+    # Where more are wanted than can follow, those that fill up the last part are no words.
+    return best, place // parts, tf.minimum(words, vocabulary - 1) if filling else words
 
 
 def _likeliest_parts(by_part: tf.Tensor, before: tf.Tensor, can_follow: np.ndarray, kinds: tf.Tensor) -> tf.Tensor:

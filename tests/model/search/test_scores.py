@@ -12,7 +12,7 @@ ANY, END, NO_END, SPEAKS = range(4)
 
 
 @pytest.mark.parametrize("vocabulary", [7, 300, 1024, 2001])
-@pytest.mark.parametrize("k", [1, 5])
+@pytest.mark.parametrize("k", [1, 5, 30])
 def test_the_likeliest_are_those_of_a_whole_sort(vocabulary: int, k: int) -> None:
     """Of hypotheses of all kinds, of some that are dead, and of equal logits, of which there are many."""
     random = np.random.default_rng(vocabulary + k)
@@ -37,6 +37,7 @@ def test_the_likeliest_are_those_of_a_whole_sort(vocabulary: int, k: int) -> Non
     order = np.argsort(-as_computed, axis=1, kind="stable")[:, :k]
     np.testing.assert_allclose(best, np.take_along_axis(log_p, order, axis=1), atol=1e-5)
     np.testing.assert_allclose(best, -np.sort(-log_p, axis=1)[:, :k], atol=1e-5)
+    assert ((hypothesis < k) & (word < vocabulary)).all()
     there = best > -np.inf
     np.testing.assert_array_equal((hypothesis * vocabulary + word)[there], order[there])
 
