@@ -197,8 +197,10 @@ def test_commands_of_the_page() -> None:
         arguments = [flag] if flag.startswith("--allow") else [flag, value]
         assert parse_flags(["--model_base_path=m", *arguments]) != parse_flags(["--model_base_path=m"]), flag
     for module in (translate, benchmark):
-        (command,) = re.findall(rf"-m {re.escape(module.__name__)} ((?:.*\\\n)*.*)", page)
-        module._parse(shlex.split(command.replace("\\\n", " ")))
+        commands = re.findall(rf"^    \S.* -m {re.escape(module.__name__)} ((?:.*\\\n)*.*)", page, re.M)
+        assert commands
+        for command in commands:
+            module._parse(shlex.split(command.replace("\\\n", " ")))
     config = "model_config_list { config { " + " ".join(re.findall(r"^    (version_labels .*)$", page, re.M)) + " } }"
     (model,) = text_format.Parse(config, ModelServerConfig()).model_config_list.config
     assert dict(model.version_labels) == {"stable": 7, "canary": 8}
