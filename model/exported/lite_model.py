@@ -31,7 +31,7 @@ from workspace.layout import (
     TRANSLATION_OUTPUT,
     UNKNOWN_ID,
 )
-from workspace.unknown_words import read_dictionary
+from workspace.word_pairs import read_word_pairs
 
 # As in model.search.scores.
 IMPOSSIBLE = -float("inf")
@@ -56,7 +56,7 @@ class LiteModel:
         except (OSError, ValueError) as error:
             raise UserError(f"{directory} is no whole engine; remove the version, and export again") from error
         dictionary = directory / DICTIONARY
-        self._dictionary = read_dictionary(dictionary) if dictionary.exists() else {}
+        self._dictionary = read_word_pairs(dictionary, "export again") if dictionary.exists() else {}
         self._directory, self._mark = directory, mark
         self.signatures: dict[str, Callable[..., Outputs]] = {
             SIGNATURE: self._translate,

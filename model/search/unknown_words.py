@@ -13,7 +13,8 @@ import tensorflow_text
 
 from model.data.subwords import Subwords
 from workspace.layout import UNKNOWN_ID
-from workspace.unknown_words import AFTER, BEFORE, BEGINS_WHITE, CORE, HAS_UNSPACED, IS_WHITE, WHITE, read_dictionary
+from workspace.unknown_words import AFTER, BEFORE, BEGINS_WHITE, CORE, HAS_UNSPACED, IS_WHITE, WHITE
+from workspace.word_pairs import read_word_pairs
 
 
 class Words(NamedTuple):
@@ -27,8 +28,8 @@ class Words(NamedTuple):
 
 
 def load_dictionary(path: Path) -> tf.lookup.StaticHashTable:
-    """Raises UserError as ``read_dictionary`` does."""
-    words = read_dictionary(path)
+    """Raises UserError as ``read_word_pairs`` does."""
+    words = read_word_pairs(path, "set search.unknown_dictionary to a file")
     keys, values = (tf.constant(list(side), tf.string, [len(words)]) for side in (words.keys(), words.values()))
     return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), "")
 

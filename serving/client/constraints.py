@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import regex
 from workspace.errors import UserError
 from workspace.layout import FORBIDDEN_INPUT, PREFIX_INPUT, REQUIRED_INPUT
 from workspace.scripts import LETTERS_AND_DIGITS
-from workspace.text_lines import text_lines
+from workspace.word_pairs import read_word_pairs
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,12 @@ class Terms:
     @classmethod
     def read(cls, path: Path, keep: str | None = None) -> Terms:
         """Those of a file with a term and its translation in every line, between them a tab. Raises UserError."""
-        try:
-            with path.open("rb") as file:
-                rows = [line.split("\t") for line in text_lines(file, str(path)) if line.strip()]
-        except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}; give a file of terms") from error
-        for number, row in enumerate(rows, start=1):
-            if len(row) != 2 or not all(column.strip() for column in row):
-                raise UserError(f"{path}: term {number} is no word and translation with a tab between; mend it")
-        return cls({term.strip(): translation.strip() for term, translation in rows}, keep)
+        return cls(read_word_pairs(path, "give a file of terms"), keep)
 
     def asked_of(self, text: str, constraints: Constraints = UNCONSTRAINED) -> Constraints:
         """``constraints``, and the translations of the terms in ``text``, where they are whole words, and what is kept
         of it."""
+        text = unicodedata.normalize("NFC", text)
         found = [self._translations[match] for match in self._pattern.findall(text)]
         kept = [match[0].strip() for match in self._kept.finditer(text) if match[0].strip()]
         required = dict.fromkeys([*constraints.required, *found, *kept])

@@ -19,8 +19,7 @@ from model.search.unknown_words import words_of
 from pipelines.preparation.subwords import train_subwords
 from recipes import schema
 from recipes.data_schema import Subwords as Settings
-from workspace.errors import UserError
-from workspace.unknown_words import read_dictionary
+from workspace.word_pairs import read_word_pairs
 
 SENTENCES = ["one two three four", "five two one, three", "four café one", "two 我很 one 我"] * 50
 TEXTS = [
@@ -131,26 +130,9 @@ def test_a_dictionary_says_what_stands_there(models: dict[str, Path], tmp_path: 
     found = translator.translate(tf.constant(list(texts)))
     assert [text.decode() for text in found.text.numpy()] == list(texts.values())
     np.testing.assert_array_equal(translator.score(tf.constant(list(texts)), found.text), found.score)
-    words = read_dictionary(dictionary)
+    words = read_word_pairs(dictionary, "set it")
     for word, expected in (("«zzz»,", "«snore snore»,"), ("Uno.", "One!"), ("Uno", "Uno"), ("(Žeta)", "(zeta)")):
         assert without_tensorflow.looked_up(words, word) == expected
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ("one", "line 1 has no two words with a tab between them; write them so"),
-        ("one\tun\n\none\tune\n", "line 3 has 'one' again; keep one translation of it"),
-        ("one\t\n", "line 1 has no two words"),
-    ],
-)
-def test_a_file_that_is_no_dictionary(tmp_path: Path, lines: str, message: str) -> None:
-    path = tmp_path / "words.tsv"
-    with pytest.raises(UserError, match=r"cannot be read: No such file or directory; set search\.unknown_dictionary"):
-        read_dictionary(path)
-    path.write_text(lines)
-    with pytest.raises(UserError, match=message):
-        read_dictionary(path)
 
 
 @pytest.mark.parametrize(
