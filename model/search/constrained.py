@@ -85,7 +85,7 @@ def constrained_search(
     def one_word_more(step: tf.Tensor, read: Read, beam: Beam, kept: _Kept) -> tuple[Beam, _Kept]:
         log_p, beam = continuations(model, read, output_kernel, step, beam, settings, silent)
         # A folded network has more words, which never follow.
-        log_p = _possible(log_p[:, :, : len(pieces.lengths)], step, kept, constraints, pieces)
+        log_p = _possible(log_p[:, :, : pieces.vocabulary], step, kept, constraints, pieces)
         words, log_p = _candidates(log_p, constraints.required, kept)
         after = _after(words, step, kept, constraints, pieces)
         is_there = tf.gather(constraints.required.is_there, kept.of)[:, None, None, :]

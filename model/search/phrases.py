@@ -10,7 +10,7 @@ In scripts without spaces it stands anywhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import regex
@@ -31,6 +31,9 @@ NOTHING, _BOUNDARY, _UNKNOWN = range(3)  # past the end of a subword; where a te
 _OF_WORD = regex.compile(LETTERS_AND_DIGITS, regex.V1)
 
 
+Array: TypeAlias = np.ndarray | tf.Tensor
+
+
 class Pieces(NamedTuple):
     """The subwords of a vocabulary as characters.
 
@@ -39,11 +42,11 @@ class Pieces(NamedTuple):
     SPACE; space: its number.
     """
 
-    characters: np.ndarray
-    lengths: np.ndarray
-    is_of_word: np.ndarray
-    bytes: np.ndarray
-    space: int
+    characters: Array
+    lengths: Array
+    is_of_word: Array
+    bytes: Array
+    space: int | tf.Tensor
 
     @staticmethod
     def of(subwords: Sequence[str | None]) -> Pieces:
@@ -63,14 +66,33 @@ class Pieces(NamedTuple):
         return Pieces(characters, lengths, np.array(is_of_word), np.array(sizes, np.int32), numbers[SPACE])
 
     @property
-    def is_known(self) -> np.ndarray:
-        """Of which subwords the characters are known: bool [vocabulary]."""
-        return np.all(self.characters != _UNKNOWN, axis=1)
+    def vocabulary(self) -> int:
+        """How many subwords there are."""
+        return int(self.lengths.shape[0])
 
     @property
-    def begins_in_word(self) -> np.ndarray:
+    def alphabet(self) -> int:
+        """How many characters there are."""
+        return int(self.is_of_word.shape[0])
+
+    @property
+    def columns(self) -> list[tf.Tensor]:
+        """The first characters of all subwords, the second, and so on: each int32 [vocabulary]."""
+        return tf.unstack(self.characters, axis=1)
+
+    @property
+    def is_known(self) -> tf.Tensor:
+        """Of which subwords the characters are known: bool [vocabulary]."""
+        return tf.reduce_all(tf.not_equal(self.characters, _UNKNOWN), axis=1)
+
+    @property
+    def begins_in_word(self) -> tf.Tensor:
         """Which subwords begin with a letter or digit: bool [vocabulary]."""
-        return self.is_of_word[self.characters[:, 0]]
+        return tf.gather(self.is_of_word, self.characters[:, 0])
+
+    def in_graph(self) -> Pieces:
+        """With one constant of the graph that is being made for each array, however often it is used."""
+        return Pieces(*map(tf.constant, self))
 
     def of_ids(self, ids: tf.Tensor) -> tf.RaggedTensor:
         """The characters of int32 [rows, length] with END_ID and padding, one after another: int32 [rows, ...]."""
@@ -149,7 +171,7 @@ def phrases_of_ids(ids: tf.Tensor, shape: tf.Tensor, pieces: Pieces, too_long: t
     last = tf.gather(characters, tf.maximum(0, lengths - 1), batch_dims=1)
     begins_in_word, ends_in_word = (tf.gather(pieces.is_of_word, place) for place in (characters[:, 0], last))
     whole = bit(lengths)
-    places = places_of(characters, len(pieces.is_of_word))
+    places = places_of(characters, pieces.alphabet)
     goes_on = _goes_on(places, whole, pieces)
     completes = _completes(places, whole, ends_in_word, pieces)
     begins, holds = _begins(places, whole, begins_in_word, ends_in_word, pieces)
@@ -189,7 +211,7 @@ def matched_after(phrases: Phrases, of: tf.Tensor, matched: Matched, words: tf.T
 
     of: int32 [texts], whose phrases they are; matched: what is there, [texts, k, P].
     """
-    place = _numbers(phrases, of)[:, None, None, :] * len(pieces.lengths) + words[..., None]
+    place = _numbers(phrases, of)[:, None, None, :] * pieces.vocabulary + words[..., None]
     bits, stood = (values[:, :, None, :] for values in matched)
     goes_on = tf.bitwise.bitwise_and(bits, tf.gather(phrases.goes_on, place))
     length = tf.cast(tf.gather(pieces.lengths, words), tf.int64)[..., None]
@@ -273,8 +295,8 @@ def places_of(characters: tf.Tensor, alphabet: int) -> tf.Tensor:
 
 def _goes_on(places: tf.Tensor, whole: tf.Tensor, pieces: Pieces) -> tf.Tensor:
     """[phrases, vocabulary]: from a subword's last character to its first."""
-    bits = tf.repeat((2 * whole - 1)[:, None], len(pieces.lengths), axis=1)
-    for column in reversed(pieces.characters.T):
+    bits = tf.repeat((2 * whole - 1)[:, None], pieces.vocabulary, axis=1)
+    for column in reversed(pieces.columns):
         before = tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, np.int64(1)), tf.gather(places, column, axis=1))
         bits = tf.where(column != NOTHING, before, bits)
     return bits
@@ -283,11 +305,11 @@ def _goes_on(places: tf.Tensor, whole: tf.Tensor, pieces: Pieces) -> tf.Tensor:
 def _completes(places: tf.Tensor, whole: tf.Tensor, ends_in_word: tf.Tensor, pieces: Pieces) -> tf.Tensor:
     """[phrases, vocabulary]: where a phrase ends in a letter, once another character than that is seen."""
     at_once = tf.where(ends_in_word, _NO_BIT, whole)[:, None]
-    bits = tf.zeros([tf.shape(places)[0], len(pieces.lengths)], tf.int64)
-    for column in reversed(pieces.characters.T):
+    bits = tf.zeros([tf.shape(places)[0], pieces.vocabulary], tf.int64)
+    for column in reversed(pieces.columns):
         before = tf.bitwise.right_shift(tf.bitwise.bitwise_or(bits, at_once), np.int64(1))
         before = tf.bitwise.bitwise_and(before, tf.gather(places, column, axis=1))
-        is_shown = ends_in_word[:, None] & ~pieces.is_of_word[column]
+        is_shown = ends_in_word[:, None] & ~tf.gather(pieces.is_of_word, column)
         before = tf.bitwise.bitwise_or(before, tf.where(is_shown, whole[:, None], _NO_BIT))
         bits = tf.where(column != NOTHING, before, bits)
     return bits
@@ -298,10 +320,10 @@ def _begins(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The bits, and whether it holds the phrase, both [phrases, vocabulary]: of phrases that begin after its first
     character or later."""
-    shape = tf.stack([tf.shape(places)[0], len(pieces.lengths)])
+    shape = tf.stack([tf.shape(places)[0], pieces.vocabulary])
     bits, holds = tf.zeros(shape, tf.int64), tf.fill(shape, False)
-    for column in pieces.characters.T:
-        is_there, is_of_word = column != NOTHING, pieces.is_of_word[column]
+    for column in pieces.columns:
+        is_there, is_of_word = column != NOTHING, tf.gather(pieces.is_of_word, column)
         shown = has(bits, whole[:, None]) & ends_in_word[:, None] & ~is_of_word
         after = tf.bitwise.left_shift(tf.bitwise.bitwise_and(bits, tf.bitwise.invert(whole)[:, None]), np.int64(1))
         after = tf.bitwise.bitwise_and(after, tf.bitwise.left_shift(tf.gather(places, column, axis=1), np.int64(1)))
@@ -324,6 +346,6 @@ def _proposals(goes_on: tf.Tensor, begins: tf.Tensor, width: tf.Tensor, pieces: 
     from_bits = has(goes_on[:, None, :], bit(tf.range(width + 1))[None, :, None])
     from_bits = tf.where(from_bits, pieces.lengths + longest, 0)
     rows = tf.concat([anywhere, tf.maximum(anywhere, from_bits[:, :1]), from_bits[:, 1:]], axis=1)
-    rows = tf.cast(tf.reshape(rows, [-1, len(pieces.lengths)]), tf.float32)
-    best, words = top_k(rows, min(PROPOSALS, len(pieces.lengths)))
+    rows = tf.cast(tf.reshape(rows, [-1, pieces.vocabulary]), tf.float32)
+    best, words = top_k(rows, min(PROPOSALS, pieces.vocabulary))
     return tf.where(best > 0, words, -1)

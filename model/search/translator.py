@@ -214,11 +214,11 @@ class TextTranslator(tf.Module):
         The prefix may end in the middle of a word; white space at its end says that it does not. An empty translation,
         with a score of minus infinity, where the search finds none.
         """
-        source, subwords = self._source(texts), self.target_subwords
-        begin, too_long = prefix_of(prefix, subwords, self._pieces, self._longest(self.search.max_source_length))
-        wanted = Constraints(begin, *(phrases_of(lines, subwords, self._pieces) for lines in (required, forbidden)))
+        source, subwords, pieces = self._source(texts), self.target_subwords, self._pieces.in_graph()
+        begin, too_long = prefix_of(prefix, subwords, pieces, self._longest(self.search.max_source_length))
+        wanted = Constraints(begin, *(phrases_of(lines, subwords, pieces) for lines in (required, forbidden)))
         found = constrained_search(
-            self.model, source.ids, self._most_words(source), wanted, self._pieces, self.search, self.silent
+            self.model, source.ids, self._most_words(source), wanted, pieces, self.search, self.silent
         )
         best = self._best(found, source)
         is_found = (best.score > IMPOSSIBLE) & ~too_long
