@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.exported.loading import check_precision
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
 from workspace.machine import own_temporary_directory, temporary_directory
@@ -36,6 +37,7 @@ def main(arguments: list[str]) -> None:
 
 
 def run(work: WorkDirectory, precision: Precision = "float32") -> Scores:
+    check_precision(precision)
     with starting_up():
         from recipes.stages import resolved_recipe
 

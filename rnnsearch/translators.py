@@ -359,6 +359,8 @@ def _one_each(constraints: Constraints | Sequence[Constraints], texts: Sequence[
     """Raises UserError where there are not as many."""
     if isinstance(constraints, Constraints):
         return [constraints] * len(texts)
+    if not isinstance(constraints, Sequence) or not all(isinstance(each, Constraints) for each in constraints):
+        raise UserError(f"{constraints!r} are no constraints; give rnnsearch.Constraints, or a list of them")
     if len(constraints) != len(texts):
         raise UserError(f"{len(texts)} texts and {len(constraints)} constraints are no pairs; give one for each")
     return list(constraints)

@@ -63,6 +63,8 @@ IDENTITY_SIGNATURE = "identity"  # text -> weights: which model it is, whatever 
 TEXT_INPUT = "text"  # string [batch]: source sentences
 TRANSLATION_INPUT = "translation"  # string [batch]: translations of them
 PREFIX_INPUT = "prefix"  # string [batch]: how the translation begins; "" where it may begin as it likes
+# Of a phrase; its place in a text is a bit of an int64, whose sign is none, and one more says where it may begin.
+MOST_CHARACTERS = 62
 REQUIRED_INPUT = "required"  # string [batch]: phrases that it has, one a line
 FORBIDDEN_INPUT = "forbidden"  # string [batch]: phrases that it has not, one a line
 SAMPLE_SIGNATURE = "sample"  # text, seed -> translation, score, both [batch, samples], in no order

@@ -17,6 +17,8 @@ from workspace.storage import sha256_of
 
 # What stands for a space in a subword.
 SPACE = "\u2581"
+# And for bytes, which no text has: they are for private use.
+BYTES = [chr(0xF0000 + byte) for byte in range(256)]
 
 NormalForm: TypeAlias = Literal["NFC", "NFKC"]
 
@@ -77,13 +79,15 @@ class Subwords(tf.Module):
 
     @functools.cached_property
     def written(self) -> list[str | None]:
-        """The characters of every subword, with SPACE for a space; "" of one that shows nothing, None of one that shows
-        what no text has: what is unknown, and a single byte."""
+        """The characters of every subword, with SPACE for a space, and BYTES for single bytes; "" of one that shows
+        nothing, None of the one for what is unknown."""
         model = sentencepiece.SentencePieceProcessor(model_file=str(self.path))
 
         def characters(number: int) -> str | None:
-            if model.is_unknown(number) or model.is_byte(number):
+            if model.is_unknown(number):
                 return None
+            if model.is_byte(number):
+                return BYTES[int(model.id_to_piece(number)[1:-1], 16)]
             return "" if model.is_control(number) else model.id_to_piece(number)
 
         return [characters(number) for number in range(model.get_piece_size())]

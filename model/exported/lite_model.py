@@ -53,7 +53,7 @@ class LiteModel:
             self._source, self._target = (
                 sentencepiece.SentencePieceProcessor(model_file=str(directory / subword_model(side))) for side in SIDES
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, TypeError) as error:
             raise UserError(f"{directory} is no whole engine; remove the version, and export again") from error
         dictionary = directory / DICTIONARY
         self._dictionary = read_word_pairs(dictionary, "export again") if dictionary.exists() else {}

@@ -8,7 +8,7 @@ import importlib.util
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from model.exported.files import Precision, read_engine_mark
 from workspace.errors import UserError
@@ -37,14 +37,21 @@ def load_signatures(version: Path, precision: Precision | None = None) -> dict[s
 
 def package_for(version: Path, precision: Precision | None) -> str:
     """The package that ``load_signatures`` would load the version with. Raises UserError as it does."""
+    check_precision(precision)
     has_engine = read_engine_mark(engine_of(version)) is not None
     if precision == "int8" and not has_engine:
-        raise UserError(f"{version} has no engine in int8, for its translations were worse; use float32")
+        raise UserError(f"{version} has no engine in int8, as an ensemble and what loses by it have none; use float32")
     if precision is None and has_engine:
         # On a GPU, TensorFlow where it is there, and on a CPU where there is nothing else.
         here = [package for package in (ENGINE_PACKAGE, TENSORFLOW) if importlib.util.find_spec(package)]
         return (here[-1] if has_gpu() else here[0]) if here else ENGINE_PACKAGE
     return ENGINE_PACKAGE if precision == "int8" else TENSORFLOW
+
+
+def check_precision(precision: Precision | None) -> None:
+    """Raises UserError where there is no such one."""
+    if precision is not None and precision not in get_args(Precision):
+        raise UserError(f"there is no precision {precision!r}; choose int8 or float32")
 
 
 def load_engine(directory: Path) -> dict[str, Signature]:

@@ -21,7 +21,7 @@ from model.search.phrases import (
     Phrases,
     Pieces,
     characters_left,
-    is_pending,
+    is_last,
     matched_after,
     nothing_matched,
     proposed,
@@ -34,6 +34,8 @@ from workspace.layout import END_ID
 
 # How many more continuations of each hypothesis are tried than there are hypotheses, for some may be forbidden.
 MORE_CONTINUATIONS = 32
+# What is required takes places in the beam from what is likely.
+LEAST_BEAM = 12
 
 
 class Constraints(NamedTuple):
@@ -45,8 +47,9 @@ class Constraints(NamedTuple):
 
     @property
     def are_possible(self) -> tf.Tensor:
-        """Whether the vocabulary can write all phrases: bool [batch]."""
-        return tf.reduce_all(self.required.is_possible, axis=1) & tf.reduce_all(self.forbidden.is_possible, axis=1)
+        """Whether all that is required can be written, and all phrases are short: bool [batch]."""
+        required = tf.reduce_all(self.required.is_known & self.required.is_short, axis=1)
+        return required & tf.reduce_all(self.forbidden.is_short, axis=1)
 
     @property
     def most_subwords(self) -> tf.Tensor:
@@ -72,29 +75,33 @@ def constrained_search(
     model: TranslationModel,
     source: tf.Tensor,
     longest: tf.Tensor,
+    of: tf.Tensor,
     constraints: Constraints,
     pieces: Pieces,
     settings: schema.Search,
     silent: Sequence[int] = (),
 ) -> Hypotheses:
-    """As ``model.search.beam.beam_search``, of ``longest`` words with those of the constraints; none where the beam
-    finds no translation that keeps to them."""
+    """As ``model.search.beam.beam_search``, of ``longest`` words with those of the constraints, and with a beam that
+    has place for the banks; none where no translation is found that keeps to them.
+
+    of: int32 [batch], whose of the constraints each sentence is to keep to.
+    """
+    k = max(LEAST_BEAM, settings.beam_size)
+    settings = settings.model_copy(update={"beam_size": k, "beam_groups": 1})
     read, output_kernel = model.read(source), model.output_kernel()
-    k, settings = settings.beam_size, settings.model_copy(update={"beam_groups": 1})
 
     def one_word_more(step: tf.Tensor, read: Read, beam: Beam, kept: _Kept) -> tuple[Beam, _Kept]:
         log_p, beam = continuations(model, read, output_kernel, step, beam, settings, silent)
         # A folded network has more words, which never follow.
-        log_p = _possible(log_p[:, :, : pieces.vocabulary], step, kept, constraints, pieces)
+        log_p = log_p[:, :, : pieces.vocabulary]
+        log_p = only_what_fits(log_p, constraints.prefix, kept.of, step, kept.written)
         words, log_p = _candidates(log_p, constraints.required, kept)
         after = _after(words, step, kept, constraints, pieces)
-        is_there = tf.gather(constraints.required.is_there, kept.of)[:, None, None, :]
-        has_all = tf.reduce_all(after.required.stood | ~is_there, axis=3)
         # Places, that of the end not among them.
         left = (beam.longest - step - 2)[:, None, None]
         in_time = characters_left(constraints.required, kept.of, after.required) <= left
-        keeps_to_them = tf.where(words == END_ID, has_all, in_time) & ~tf.reduce_any(after.forbidden.stood, axis=3)
-        log_p = tf.where(keeps_to_them, log_p, IMPOSSIBLE)
+        keeps_to_them = tf.where(words == END_ID, _has_all(constraints, after), in_time)
+        log_p = tf.where(keeps_to_them & _has_none(constraints, after), log_p, IMPOSSIBLE)
         bank = subwords_matched(constraints.required, kept.of, after.required)
         best, chosen = _in_turns(_in_a_row(log_p), _in_a_row(bank), k)
 
@@ -105,23 +112,48 @@ def constrained_search(
         _, *matched = after
         return beam, _Kept(kept.of, *tf.nest.map_structure(of_chosen, matched))
 
-    batch = tf.shape(source)[0]
-    first = _Kept(
-        tf.range(batch),
-        tf.zeros([batch, k], tf.int32),
-        nothing_matched(constraints.required, k),
-        nothing_matched(constraints.forbidden, k),
+    longest += tf.gather(constraints.most_subwords, of)
+    beam = first_beam(read, source, longest, settings)
+    found = until_all_end(one_word_more, read, beam, _nothing_kept(constraints, of, k))
+    return found._replace(scores=tf.where(tf.gather(constraints.are_possible, of)[:, None], found.scores, IMPOSSIBLE))
+
+
+def keep_to(words: tf.Tensor, constraints: Constraints, pieces: Pieces) -> tf.Tensor:
+    """Which of int32 [batch, length], with END_ID, then PADDING_ID, have what is required, and nothing forbidden: bool
+    [batch]. The prefix is not looked at."""
+    first = _nothing_kept(constraints, tf.range(tf.shape(words)[0]), 1)
+
+    def one_word_more(step: tf.Tensor, kept: _Kept, has_none: tf.Tensor) -> tuple[tf.Tensor, _Kept, tf.Tensor]:
+        after = _after(words[:, step, None, None], step, kept, constraints, pieces)
+        has_none &= _has_none(constraints, after)[:, 0, 0]
+        _, *matched = after
+        kept = _Kept(kept.of, *tf.nest.map_structure(lambda values: values[:, :, 0], matched))
+        return step + 1, kept, has_none
+
+    _, kept, has_none = tf.while_loop(
+        lambda step, *_: step < tf.shape(words)[1], one_word_more, (0, first, tf.fill(tf.shape(words)[:1], True))
     )
-    beam = first_beam(read, source, longest + constraints.most_subwords, settings)
-    found = until_all_end(one_word_more, read, beam, first)
-    return found._replace(scores=tf.where(constraints.are_possible[:, None], found.scores, IMPOSSIBLE))
+    has_all = tf.reduce_all(kept.required.stood[:, 0] | ~constraints.required.is_there, axis=1)
+    return has_none & has_all & constraints.are_possible
 
 
-def _possible(log_p: tf.Tensor, step: tf.Tensor, kept: _Kept, constraints: Constraints, pieces: Pieces) -> tf.Tensor:
-    """Without what the prefix is not, and what would show that a forbidden word stands, which much would."""
-    log_p = only_what_fits(log_p, constraints.prefix, kept.of, step, kept.written)
-    is_shown = is_pending(constraints.forbidden, kept.of, kept.forbidden)[..., None] & ~pieces.begins_in_word
-    return tf.where(is_shown, IMPOSSIBLE, log_p)
+def _nothing_kept(constraints: Constraints, of: tf.Tensor, k: int) -> _Kept:
+    """Before the first word."""
+    nothing = (nothing_matched(phrases, of, k) for phrases in (constraints.required, constraints.forbidden))
+    return _Kept(of, tf.zeros([tf.size(of), k], tf.int32), *nothing)
+
+
+def _has_all(constraints: Constraints, after: _Kept) -> tf.Tensor:
+    """Whether all that is required stands: bool [sentences, k, n]."""
+    is_there = tf.gather(constraints.required.is_there, after.of)[:, None, None, :]
+    return tf.reduce_all(after.required.stood | ~is_there, axis=3)
+
+
+def _has_none(constraints: Constraints, after: _Kept) -> tf.Tensor:
+    """Whether nothing forbidden stands, or would if the text ended: bool [sentences, k, n]. Else letters that make no
+    word would be put behind it."""
+    stands = after.forbidden.stood | is_last(constraints.forbidden, after.of, after.forbidden)
+    return ~tf.reduce_any(stands, axis=3)
 
 
 def _candidates(log_p: tf.Tensor, required: Phrases, kept: _Kept) -> tuple[tf.Tensor, tf.Tensor]:

@@ -16,13 +16,11 @@ import numpy as np
 import regex
 import tensorflow as tf
 
-from model.data.subwords import SPACE, Subwords
+from model.data.subwords import BYTES, SPACE, Subwords
 from model.search.scores import top_k
-from workspace.layout import END_ID, PADDING_ID
+from workspace.layout import END_ID, MOST_CHARACTERS, PADDING_ID
 from workspace.scripts import LETTERS_AND_DIGITS
 
-# A state has a bit for each, and one more, of the 63 that int64 has beside its sign.
-MOST_CHARACTERS = 62
 # How many subwords are proposed to go on with a phrase.
 PROPOSALS = 6
 
@@ -38,19 +36,20 @@ class Pieces(NamedTuple):
     """The subwords of a vocabulary as characters.
 
     characters: int32 [vocabulary, longest subword], numbers of an alphabet; lengths: int32 [vocabulary]; is_of_word:
-    bool [alphabet], letters and digits of scripts with spaces; bytes: int32 [alphabet], in UTF-8, with a space for
-    SPACE; space: its number.
+    bool [alphabet], letters and digits of scripts with spaces; may_be_of_word: also what nobody knows, as single bytes;
+    bytes: int32 [alphabet], in UTF-8, with a space for SPACE; space: its number.
     """
 
     characters: Array
     lengths: Array
     is_of_word: Array
+    may_be_of_word: Array
     bytes: Array
     space: int | tf.Tensor
 
     @staticmethod
     def of(subwords: Sequence[str | None]) -> Pieces:
-        """Of these; "" is one that shows nothing, None one whose characters are not known, as those of a byte."""
+        """Of these; "" is one that shows nothing, None one whose characters are not known."""
         alphabet = [SPACE, *sorted({character for subword in subwords for character in subword or ""} - {SPACE})]
         numbers = {character: number for number, character in enumerate(alphabet, start=_UNKNOWN + 1)}
         rows = [
@@ -60,10 +59,12 @@ class Pieces(NamedTuple):
         characters = np.full([len(rows), max(map(len, rows))], NOTHING, np.int32)
         for row, known in zip(characters, rows, strict=True):
             row[: len(known)] = known
-        is_of_word = [False, False, True, *(_OF_WORD.match(character) is not None for character in alphabet)]
+        is_of_word = np.array([False] * 3 + [_OF_WORD.match(character) is not None for character in alphabet])
+        is_byte = np.array([False] * 3 + [character in BYTES for character in alphabet])
+        may_be_of_word = is_of_word | is_byte | (np.arange(len(is_byte)) == _UNKNOWN)
         lengths = np.array([len(row) for row in rows], np.int32)
-        sizes = [0, 0, 0, 1, *(len(character.encode()) for character in alphabet[1:])]
-        return Pieces(characters, lengths, np.array(is_of_word), np.array(sizes, np.int32), numbers[SPACE])
+        sizes = [0, 0, 0, 1, *(1 if character in BYTES else len(character.encode()) for character in alphabet[1:])]
+        return Pieces(characters, lengths, is_of_word, may_be_of_word, np.array(sizes, np.int32), numbers[SPACE])
 
     @property
     def vocabulary(self) -> int:
@@ -85,11 +86,6 @@ class Pieces(NamedTuple):
         """Of which subwords the characters are known: bool [vocabulary]."""
         return tf.reduce_all(tf.not_equal(self.characters, _UNKNOWN), axis=1)
 
-    @property
-    def begins_in_word(self) -> tf.Tensor:
-        """Which subwords begin with a letter or digit: bool [vocabulary]."""
-        return tf.gather(self.is_of_word, self.characters[:, 0])
-
     def in_graph(self) -> Pieces:
         """With one constant of the graph that is being made for each array, however often it is used."""
         return Pieces(*map(tf.constant, self))
@@ -110,9 +106,10 @@ def is_subword(ids: tf.Tensor) -> tf.Tensor:
 class Phrases(NamedTuple):
     """Some phrases for each text of a batch, of all texts as many, P; ``is_there`` says which there are.
 
-    is_possible: whether the vocabulary can write it; whole: the bit of all of it, int64; ends_in_word: bool; characters
-    and subwords: of how many it is, int32; all of them [batch, P]. subwords_before: how many of these end within so
-    many characters, int32 [batch, P, characters + 1].
+    is_known: whether the vocabulary can write it; is_short: whether it has no more than MOST_CHARACTERS; one of which
+    either is not true is not there. whole: the bit of all of it, int64; characters and subwords: of how many it is,
+    int32; all of them [batch, P]. subwords_before: how many of these end within so many characters, int32 [batch, P,
+    characters + 1].
 
     What a subword does to a state, [batch * P * vocabulary]: goes_on, int64, the bits after which its characters are
     the phrase's next; begins, int64, the bits that it makes by itself; completes, int64, those from which it shows
@@ -123,9 +120,9 @@ class Phrases(NamedTuple):
     """
 
     is_there: tf.Tensor
-    is_possible: tf.Tensor
+    is_known: tf.Tensor
+    is_short: tf.Tensor
     whole: tf.Tensor
-    ends_in_word: tf.Tensor
     characters: tf.Tensor
     subwords: tf.Tensor
     subwords_before: tf.Tensor
@@ -143,19 +140,22 @@ class Matched(NamedTuple):
     stood: tf.Tensor
 
 
-def phrases_of(lines: tf.Tensor, subwords: Subwords, pieces: Pieces) -> Phrases:
-    """Those of string [batch], one a line; blank lines are none."""
+def phrases_of(lines: tf.Tensor, subwords: Subwords, pieces: Pieces, as_letters: bool) -> Phrases:
+    """Those of string [batch], one a line; blank lines are none. as_letters: whether what nobody knows is a letter."""
     by_text = tf.ragged.map_flat_values(tf.strings.strip, tf.strings.split(lines, "\n"))
     texts = tf.ragged.boolean_mask(by_text, by_text != "").to_tensor("")
     written = subwords.ids(tf.reshape(texts, [-1]), MOST_CHARACTERS)
-    return phrases_of_ids(written.ids, tf.shape(texts), pieces, written.too_long)
+    return phrases_of_ids(written.ids, tf.shape(texts), pieces, written.too_long, as_letters)
 
 
-def phrases_of_ids(ids: tf.Tensor, shape: tf.Tensor, pieces: Pieces, too_long: tf.Tensor) -> Phrases:
+def phrases_of_ids(ids: tf.Tensor, shape: tf.Tensor, pieces: Pieces, too_long: tf.Tensor, as_letters: bool) -> Phrases:
     """Those of int32 [batch * P, length], each as a text of its own, with END_ID, then PADDING_ID.
 
-    shape: [batch, P]; too_long: bool [batch * P], which phrases have so many subwords that ``ids`` has none.
+    shape: [batch, P]; too_long: bool [batch * P], which phrases have so many subwords that ``ids`` has none;
+    as_letters: as in ``phrases_of``.
     """
+    if as_letters:
+        pieces = pieces._replace(is_of_word=pieces.may_be_of_word)
     written = pieces.of_ids(ids)
     lengths = tf.cast(written.row_lengths(), tf.int32)
     characters = written.to_tensor(NOTHING, shape=[None, MOST_CHARACTERS + 2])
@@ -163,8 +163,9 @@ def phrases_of_ids(ids: tf.Tensor, shape: tf.Tensor, pieces: Pieces, too_long: t
     with_space = characters[:, 0] == pieces.space
     characters = tf.where(with_space[:, None], characters[:, 1:], characters[:, :-1])
     lengths -= tf.cast(with_space, tf.int32)
-    is_possible = ~too_long & (lengths <= MOST_CHARACTERS) & tf.reduce_all(characters != _UNKNOWN, axis=1)
-    lengths = tf.where(is_possible, lengths, 0)
+    is_short = ~too_long & (lengths <= MOST_CHARACTERS)
+    is_known = tf.reduce_all(characters != _UNKNOWN, axis=1)
+    lengths = tf.where(is_short & is_known, lengths, 0)
     width = tf.reduce_max(tf.concat([[1], lengths], axis=0))
     characters = tf.where(tf.sequence_mask(lengths, width), characters[:, :width], NOTHING)
 
@@ -185,10 +186,10 @@ def phrases_of_ids(ids: tf.Tensor, shape: tf.Tensor, pieces: Pieces, too_long: t
         return tf.reshape(values, tf.concat([shape, tf.shape(values)[1:]], axis=0))
 
     return Phrases(
-        is_there=by_text((lengths > 0) | ~is_possible),
-        is_possible=by_text(is_possible),
+        is_there=by_text(lengths > 0),
+        is_known=by_text(is_known),
+        is_short=by_text(is_short),
         whole=by_text(whole),
-        ends_in_word=by_text(ends_in_word),
         characters=by_text(lengths),
         subwords=by_text(tf.gather(subwords_before, lengths, batch_dims=1)),
         subwords_before=by_text(subwords_before),
@@ -200,9 +201,9 @@ def phrases_of_ids(ids: tf.Tensor, shape: tf.Tensor, pieces: Pieces, too_long: t
     )
 
 
-def nothing_matched(phrases: Phrases, k: int) -> Matched:
-    """Of k empty texts for each of the batch: [batch, k, P]."""
-    shape = tf.stack([tf.shape(phrases.whole)[0], k, tf.shape(phrases.whole)[1]])
+def nothing_matched(phrases: Phrases, of: tf.Tensor, k: int) -> Matched:
+    """Of k empty texts for each of these: [texts, k, P]."""
+    shape = tf.stack([tf.size(of), k, tf.shape(phrases.whole)[1]])
     return Matched(tf.ones(shape, tf.int64), tf.fill(shape, False))
 
 
@@ -220,12 +221,10 @@ def matched_after(phrases: Phrases, of: tf.Tensor, matched: Matched, words: tf.T
     return Matched(after, stood | (completes & _of_texts(phrases.is_there, of, 2)))
 
 
-def is_pending(phrases: Phrases, of: tf.Tensor, matched: Matched) -> tf.Tensor:
-    """Whether a phrase stands if no letter or digit follows: bool [texts, k], arguments as in ``matched_after``."""
-    whole, ends_in_word, is_there = (
-        _of_texts(values, of, 1) for values in (phrases.whole, phrases.ends_in_word, phrases.is_there)
-    )
-    return tf.reduce_any(has(matched.bits, whole) & ends_in_word & is_there, axis=2)
+def is_last(phrases: Phrases, of: tf.Tensor, matched: Matched) -> tf.Tensor:
+    """Which phrases a text ends in, whatever follows: bool [texts, k, n, P]; arguments as in ``subwords_matched``."""
+    whole, is_there = (_of_texts(values, of, 2) for values in (phrases.whole, phrases.is_there))
+    return has(matched.bits, whole) & is_there
 
 
 def subwords_matched(phrases: Phrases, of: tf.Tensor, matched: Matched) -> tf.Tensor:

@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from model.data.subwords import Subwords
-from model.search.phrases import MOST_CHARACTERS, NOTHING, Pieces, bit, has, is_subword, places_of
+from model.search.phrases import NOTHING, Pieces, bit, has, is_subword, places_of
 from model.search.scores import IMPOSSIBLE
-from workspace.layout import END_ID
+from workspace.layout import END_ID, MOST_CHARACTERS
 
 # The most subwords whose characters are left free: of a text without spaces, the last of it.
 MOST_FREE = 8

@@ -13,12 +13,12 @@ from tqdm import tqdm
 
 from model.data.subwords import Sentences, Subwords, load_subwords
 from model.search.beam import Hypotheses, beam_search
-from model.search.constrained import Constraints, constrained_search
+from model.search.constrained import Constraints, constrained_search, keep_to
 from model.search.ensemble import trained_model
 from model.search.forced import forced_decoding
 from model.search.model import TranslationModel
 from model.search.phrases import Pieces, phrases_of
-from model.search.prefix import beginning_so, prefix_of
+from model.search.prefix import Prefix, beginning_so, prefix_of
 from model.search.sampling import Distribution, is_distribution, sample
 from model.search.scores import IMPOSSIBLE, coverage_penalty, length_power
 from model.search.unknown_words import attended, load_dictionary, looked_up, words_of
@@ -216,14 +216,31 @@ class TextTranslator(tf.Module):
         """
         source, subwords, pieces = self._source(texts), self.target_subwords, self._pieces.in_graph()
         begin, too_long = prefix_of(prefix, subwords, pieces, self._longest(self.search.max_source_length))
-        wanted = Constraints(begin, *(phrases_of(lines, subwords, pieces) for lines in (required, forbidden)))
-        found = constrained_search(
-            self.model, source.ids, self._most_words(source), wanted, pieces, self.search, self.silent
+        wanted = Constraints(
+            begin,
+            phrases_of(required, subwords, pieces, as_letters=True),
+            phrases_of(forbidden, subwords, pieces, as_letters=False),
         )
-        best = self._best(found, source)
-        is_found = (best.score > IMPOSSIBLE) & ~too_long
-        text = tf.where(source.lengths > 0, beginning_so(prefix, begin, best.text[:, None])[:, 0], "")
-        return Translated(tf.where(is_found, text, ""), tf.where(is_found, best.score, IMPOSSIBLE))
+        plain = self.hypotheses(source)
+        found = self._best(plain, source)
+        begins = tf.strings.substr(found.text, tf.zeros_like(source.lengths), tf.strings.length(prefix)) == prefix
+        keeps_to = begins & keep_to(plain.words[:, 0], wanted, pieces)
+
+        # Only where the best translation does not keep to them anyway is another searched for.
+        others = tf.where((source.lengths > 0) & ~keeps_to)[:, 0]
+        left = Sentences(*(tf.gather(values, others) for values in source))
+        of, longest = tf.cast(others, tf.int32), self._most_words(left)
+        best = self._best(
+            constrained_search(self.model, left.ids, longest, of, wanted, pieces, self.search, self.silent), left
+        )
+        begin = Prefix(*(tf.gather(values, others) for values in begin))
+        text = beginning_so(tf.gather(prefix, others), begin, best.text[:, None])[:, 0]
+        text, score = (
+            tf.tensor_scatter_nd_update(values, others[:, None], new)
+            for values, new in ((found.text, text), (found.score, best.score))
+        )
+        is_found = (score > IMPOSSIBLE) & ~too_long
+        return Translated(tf.where(is_found, text, ""), tf.where(is_found, score, IMPOSSIBLE))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
     def log_probability(self, texts: tf.Tensor, translations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import regex
 
 from workspace.errors import UserError
-from workspace.layout import FORBIDDEN_INPUT, PREFIX_INPUT, REQUIRED_INPUT
+from workspace.layout import FORBIDDEN_INPUT, MOST_CHARACTERS, PREFIX_INPUT, REQUIRED_INPUT
 from workspace.scripts import LETTERS_AND_DIGITS
 from workspace.word_pairs import read_word_pairs
+
+# Surrogates stand for bytes of a command line that are not UTF-8; a line end comes between phrases.
+_SURROGATE, _NOT_IN_PHRASES = regex.compile("[\ud800-\udfff]"), regex.compile("[\n\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Constraints:
     """prefix: how the translation begins; it may end in the middle of a word, and not where white space follows.
-    required, forbidden: words and phrases that it has and has not, as whole words.
+    required, forbidden: words and phrases that it has and has not, as whole words, of 62 characters at most.
 
-    Raises UserError for phrases that cannot be asked for.
+    Raises UserError for what cannot be asked for.
     """
 
     prefix: str = ""
@@ -28,11 +31,24 @@ class Constraints:
     forbidden: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for phrases in (self.required, self.forbidden):
+        if not isinstance(self.prefix, str) or _SURROGATE.search(self.prefix):
+            raise UserError(f"{self.prefix!r} is no beginning of a translation; give a str, of characters in UTF-8")
+        for name in ("required", "forbidden"):
+            phrases = getattr(self, name)
             if isinstance(phrases, str):
                 raise UserError(f"{phrases!r} is one phrase, not a list of phrases; put it into brackets")
-            if wrong := [phrase for phrase in phrases if not phrase.strip() or "\n" in phrase]:
-                raise UserError(f"{wrong[0]!r} is no phrase; give words of one line")
+            if not isinstance(phrases, Iterable):
+                raise UserError(f"{phrases!r} are no phrases; give a list of str")
+            # An iterator can be asked once.
+            object.__setattr__(self, name, tuple(phrases))
+            for phrase in getattr(self, name):
+                if not isinstance(phrase, str) or not phrase.strip() or _NOT_IN_PHRASES.search(phrase):
+                    raise UserError(f"{phrase!r} is no phrase; give words of one line, in UTF-8")
+                length = len(unicodedata.normalize("NFC", " ".join(phrase.split())))
+                if length > MOST_CHARACTERS:
+                    raise UserError(
+                        f"the phrase {phrase[:30]!r}… has {length:,} characters; give {MOST_CHARACTERS} at most"
+                    )
 
     def inputs(self) -> dict[str, str]:
         """As the signature takes them."""
@@ -52,6 +68,9 @@ class Terms:
 
     def __init__(self, translations: Mapping[str, str], keep: str | None = None):
         self._translations = dict(translations)
+        for pair in self._translations.items():
+            if not all(isinstance(word, str) and word.strip() for word in pair):
+                raise UserError(f"{pair!r} are no word and its translation; give texts that are not blank")
         try:
             self._kept = regex.compile("(?!)" if keep is None else keep)
         except regex.error as error:

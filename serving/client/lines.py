@@ -165,7 +165,7 @@ def _by_sentence(translator: Translator, some_lines: Iterable[list[str]]) -> Ite
 
 def _constraints(options: argparse.Namespace) -> Callable[[str], Constraints] | None:
     """Of each line what is asked of its translation."""
-    asked = Constraints(options.prefix or "", tuple(options.require), tuple(options.forbid))
+    asked = Constraints(options.prefix or "", options.require, options.forbid)
     if options.terms or options.keep:
         terms = Terms.read(options.terms, options.keep) if options.terms else Terms({}, options.keep)
         return lambda line: terms.asked_of(line, asked)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import hypothesis
@@ -12,8 +13,9 @@ import pytest
 import regex
 import tensorflow as tf
 
+from model.search import constrained
 from model.search.beam import beam_search
-from model.search.constrained import Constraints, constrained_search
+from model.search.constrained import Constraints, constrained_search, keep_to
 from model.search.phrases import Phrases, Pieces, phrases_of_ids
 from model.search.prefix import prefix_of_ids
 from recipes.schema import Search
@@ -39,12 +41,12 @@ class Asked(NamedTuple):
 
 
 def constraints_of(asked: list[Asked], pieces: Pieces) -> Constraints:
-    def phrases(by_text: list[tuple[tuple[int, ...], ...]]) -> Phrases:
+    def phrases(by_text: list[tuple[tuple[int, ...], ...]], as_letters: bool) -> Phrases:
         most = max(len(of_text) for of_text in by_text)
         ids = [phrase for of_text in by_text for phrase in [*of_text, *[()] * (most - len(of_text))]]
         shape = tf.constant([len(by_text), most])
         rows = padded([[*phrase, END_ID] for phrase in ids]) if ids else tf.zeros([0, 1], tf.int32)
-        return phrases_of_ids(rows, shape, pieces, tf.fill([len(ids)], False))
+        return phrases_of_ids(rows, shape, pieces, tf.fill([len(ids)], False), as_letters)
 
     rows = [list(one.prefix) for one in asked]
     ids = np.full([len(rows), 1 + max(map(len, rows))], END_ID, np.int32)
@@ -52,7 +54,7 @@ def constraints_of(asked: list[Asked], pieces: Pieces) -> Constraints:
         row[: len(prefix)] = prefix
     spaces = tf.constant([one.ends_in_space for one in asked])
     begin = prefix_of_ids(tf.constant(ids), tf.constant([len(row) for row in rows]), spaces, pieces)
-    return Constraints(begin, phrases([a.required for a in asked]), phrases([a.forbidden for a in asked]))
+    return Constraints(begin, phrases([a.required for a in asked], True), phrases([a.forbidden for a in asked], False))
 
 
 def text_of(words: tuple[int, ...], subwords: Sequence[str | None]) -> str:
@@ -63,16 +65,20 @@ def keeps_to(asked: Asked, words: tuple[int, ...], subwords: Sequence[str | None
     """By the definition: text and regular expressions, not subwords."""
     text = text_of(words, subwords)
 
-    def stands(phrase: tuple[int, ...]) -> bool:
+    def stands(phrase: tuple[int, ...], text: str = text) -> bool:
         written = text_of(phrase, subwords).removeprefix(" ")
         letter = "[a-z]" if regex.search("[a-z]", written) else "(?!)"
         return regex.search(rf"(?<!{letter}){regex.escape(written)}(?!{letter})", text) is not None
+
+    def stood_once(phrase: tuple[int, ...]) -> bool:
+        """While the text was written."""
+        return any(stands(phrase, text_of(words[:length], subwords)) for length in range(len(words) + 1))
 
     begin = text_of(asked.prefix, subwords)
     begins = text.startswith(begin)
     if asked.ends_in_space:
         begins = text == begin or text.startswith(begin + " ")
-    return begins and all(map(stands, asked.required)) and not any(map(stands, asked.forbidden))
+    return begins and all(map(stands, asked.required)) and not any(map(stood_once, asked.forbidden))
 
 
 def search(
@@ -83,7 +89,8 @@ def search(
     constraints = constraints_of(asked, pieces)
     most = tf.constant(longest or [UNASKED] * len(asked))
     source = tf.fill([len(asked), 2], END_ID)
-    hypotheses = constrained_search(toy, source, most, constraints, pieces, Search(beam_size=k))
+    whose = tf.range(len(asked))
+    hypotheses = constrained_search(toy, source, most, whose, constraints, pieces, Search(beam_size=k))
     return [found(hypotheses, row) for row in range(len(asked))], (most + constraints.most_subwords).numpy().tolist()
 
 
@@ -106,6 +113,14 @@ ASKED = {
     "a beginning that is forbidden": Asked(prefix=(2, 2), forbidden=((2,),)),
 }
 CONTRADICTIONS = ("what contradicts itself", "a beginning that is forbidden")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def narrow_beams() -> Iterator[None]:
+    """Also narrower ones than the project has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constrained, "LEAST_BEAM", 1)
+        yield
 
 
 @pytest.mark.parametrize("subwords", [LATIN, CHINESE], ids=["latin", "chinese"])
@@ -181,10 +196,40 @@ def test_where_nothing_is_asked_it_is_beam_search(k: int) -> None:
         assert_same(ours[sentence], found(theirs, sentence))
 
 
-def test_a_phrase_that_no_subwords_write_is_said_to_fail() -> None:
-    """Of characters that are not known, or too many."""
+def test_a_phrase_that_no_subwords_write(k: int = 3) -> None:
+    """Of characters that are not known, or too many: required ones are said to fail, as forbidden ones that are too
+    long; others never stand."""
     subwords = ["", "", "▁a", None, "b"]
+    toy = Toy(1, sentences=2)
+    plain, _ = search(toy, [Asked(), Asked()], subwords, k)
     for impossible in ((3,), (4,) * 63):
-        ours, _ = search(Toy(1, sentences=2), [Asked(required=(impossible,)), Asked()], subwords, 3)
+        ours, _ = search(toy, [Asked(required=(impossible,)), Asked()], subwords, k)
         assert not ours[0]
-        assert ours[1]
+        assert_same(ours[1], plain[1])
+    ours, _ = search(toy, [Asked(forbidden=((3,),)), Asked(forbidden=((4,) * 63,))], subwords, k)
+    assert_same(ours[0], plain[0])
+    assert not ours[1]
+
+
+def test_beside_what_is_not_known_nobody_knows_whether_a_word_stands() -> None:
+    """So what is forbidden stands there, and what is required does not."""
+    subwords = ["", "", "▁a", None, "▁b"]
+    toy = Toy(2, sentences=2)
+    toy.table[:, :, 3] += 5
+    (without, with_it), _ = search(toy, [Asked(forbidden=((2,),)), Asked(required=((2,),))], subwords, EVERYTHING)
+    assert without
+    assert with_it
+    for _, words in without:
+        assert 2 not in words
+    for _, words in with_it:
+        assert any(word == 2 and after != 3 for word, after in itertools.pairwise(words))
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_translation_is_known_to_keep_to_them(name: str) -> None:
+    """As the definition has it, for every short text; the beginning apart."""
+    asked = ASKED[name]._replace(prefix=(), ends_in_space=False)
+    texts = [(*words, END_ID) for length in range(4) for words in itertools.product(WORDS, repeat=length)]
+    pieces = Pieces.of(LATIN)
+    kept = keep_to(padded([list(text) for text in texts]), constraints_of([asked] * len(texts), pieces), pieces)
+    assert kept.numpy().tolist() == [keeps_to(asked, text[:-1], LATIN) for text in texts]

@@ -15,10 +15,35 @@ def test_phrases_are_sent_one_a_line() -> None:
     assert asked.inputs() == {"prefix": "Der ", "required": "kleiner Hund\nHaus", "forbidden": "Katze"}
 
 
-@pytest.mark.parametrize("wrong", ["", " ", "two\nlines"])
+def test_phrases_may_come_from_an_iterator() -> None:
+    asked = Constraints(required=map(str, [1, 2]), forbidden=iter(["a"]))  # type: ignore[arg-type]
+    assert asked.inputs() == asked.inputs() == {"prefix": "", "required": "1\n2", "forbidden": "a"}
+
+
+def test_a_phrase_has_a_greatest_length() -> None:
+    """Of characters in composed form, with single spaces."""
+    fits = "e\u0301 " * 15 + " " * 5 + "a" * 32
+    assert Constraints(required=[fits]).required == (fits,)
+    with pytest.raises(UserError, match="has 63 characters; give 62 at most"):
+        Constraints(forbidden=[fits + "b"])
+
+
+@pytest.mark.parametrize("wrong", [None, 5, [5], [b"x"]])
+def test_what_are_no_phrases_is_said(wrong: object) -> None:
+    with pytest.raises(UserError, match=r"; give (a list of str|words of one line, in UTF-8)$"):
+        Constraints(required=wrong)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="is no beginning of a translation; give a str, of"):
+        Constraints(prefix=wrong)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="are no word and its translation"):
+        Terms({"a": wrong})  # type: ignore[dict-item]
+    with pytest.raises(UserError, match="are no word and its translation"):
+        Terms({"": "a"})
+
+
+@pytest.mark.parametrize("wrong", ["", " ", "two\nlines", "\udcff"])
 def test_what_is_no_phrase_is_said(wrong: str) -> None:
     for given in ({"required": ["one", wrong]}, {"forbidden": [wrong]}):
-        with pytest.raises(UserError, match="is no phrase; give words of one line"):
+        with pytest.raises(UserError, match="is no phrase; give words of one line, in UTF-8"):
             Constraints(**given)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="'one' is one phrase, not a list"):
         Constraints(required="one")
@@ -40,7 +65,7 @@ def test_terms_are_found_as_whole_words(tmp_path: Path) -> None:
     ):
         assert terms.asked_of(text).required == required
     asked = terms.asked_of("a dog", Constraints("Ein", ["Haus"], ["Katze"]))
-    assert asked == Constraints("Ein", ("Haus", "Hund"), ["Katze"])
+    assert asked == Constraints("Ein", ["Haus", "Hund"], ["Katze"])
 
 
 def test_what_is_kept_stays_as_it_is() -> None:
