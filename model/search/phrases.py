@@ -35,11 +35,13 @@ Array: TypeAlias = np.ndarray | tf.Tensor
 class Pieces(NamedTuple):
     """The subwords of a vocabulary as characters.
 
-    characters: int32 [vocabulary, longest subword], numbers of an alphabet; lengths: int32 [vocabulary]; is_of_word:
-    bool [alphabet], letters and digits of scripts with spaces; may_be_of_word: also what nobody knows, as single bytes;
+    codepoints: int32 [alphabet - 3], of the characters of an alphabet but its first three, which are none, in order;
+    characters: int32 [vocabulary, longest subword], their numbers in it; lengths: int32 [vocabulary]; is_of_word: bool
+    [alphabet], letters and digits of scripts with spaces; may_be_of_word: also what nobody knows, as single bytes;
     bytes: int32 [alphabet], in UTF-8, with a space for SPACE; space: its number.
     """
 
+    codepoints: Array
     characters: Array
     lengths: Array
     is_of_word: Array
@@ -50,7 +52,7 @@ class Pieces(NamedTuple):
     @staticmethod
     def of(subwords: Sequence[str | None]) -> Pieces:
         """Of these; "" is one that shows nothing, None one whose characters are not known."""
-        alphabet = [SPACE, *sorted({character for subword in subwords for character in subword or ""} - {SPACE})]
+        alphabet = sorted({SPACE, *(character for subword in subwords for character in subword or "")})
         numbers = {character: number for number, character in enumerate(alphabet, start=_UNKNOWN + 1)}
         rows = [
             [_UNKNOWN] if subword is None else [numbers[character] for character in subword] or [_BOUNDARY]
@@ -63,8 +65,17 @@ class Pieces(NamedTuple):
         is_byte = np.array([False] * 3 + [character in BYTES for character in alphabet])
         may_be_of_word = is_of_word | is_byte | (np.arange(len(is_byte)) == _UNKNOWN)
         lengths = np.array([len(row) for row in rows], np.int32)
-        sizes = [0, 0, 0, 1, *(1 if character in BYTES else len(character.encode()) for character in alphabet[1:])]
-        return Pieces(characters, lengths, is_of_word, may_be_of_word, np.array(sizes, np.int32), numbers[SPACE])
+        single = {SPACE, *BYTES}
+        sizes = [0] * 3 + [1 if character in single else len(character.encode()) for character in alphabet]
+        return Pieces(
+            np.array(list(map(ord, alphabet)), np.int32),
+            characters,
+            lengths,
+            is_of_word,
+            may_be_of_word,
+            np.array(sizes, np.int32),
+            numbers[SPACE],
+        )
 
     @property
     def vocabulary(self) -> int:
@@ -96,6 +107,17 @@ class Pieces(NamedTuple):
         is_there = (characters != NOTHING) & is_subword(ids)[:, :, None]
         shape = tf.stack([tf.shape(ids)[0], tf.shape(ids)[1] * self.characters.shape[1]])
         return tf.ragged.boolean_mask(tf.reshape(characters, shape), tf.reshape(is_there, shape))
+
+    def of_texts(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """The characters of string [rows]: int32 [rows, ...]."""
+        spelled = tf.strings.unicode_decode(tf.strings.regex_replace(texts, r"\s+", SPACE), "UTF-8")
+
+        def numbers(codepoints: tf.Tensor) -> tf.Tensor:
+            place = tf.minimum(tf.searchsorted(self.codepoints, codepoints), tf.size(self.codepoints) - 1)
+            is_known = tf.gather(self.codepoints, place) == codepoints
+            return tf.where(is_known, place + _UNKNOWN + 1, _UNKNOWN)
+
+        return tf.ragged.map_flat_values(numbers, spelled)
 
 
 def is_subword(ids: tf.Tensor) -> tf.Tensor:
@@ -144,21 +166,35 @@ def phrases_of(lines: tf.Tensor, subwords: Subwords, pieces: Pieces, as_letters:
     """Those of string [batch], one a line; blank lines are none. as_letters: whether what nobody knows is a letter."""
     by_text = tf.ragged.map_flat_values(tf.strings.strip, tf.strings.split(lines, "\n"))
     texts = tf.ragged.boolean_mask(by_text, by_text != "").to_tensor("")
-    written = subwords.ids(tf.reshape(texts, [-1]), MOST_CHARACTERS)
-    return phrases_of_ids(written.ids, tf.shape(texts), pieces, written.too_long, as_letters)
+    flat = tf.reshape(texts, [-1])
+    written = subwords.ids(flat, MOST_CHARACTERS)
+    spelled = pieces.of_texts(flat)
+    return phrases_of_ids(written.ids, tf.shape(texts), pieces, written.too_long, as_letters, spelled)
 
 
-def phrases_of_ids(ids: tf.Tensor, shape: tf.Tensor, pieces: Pieces, too_long: tf.Tensor, as_letters: bool) -> Phrases:
+def phrases_of_ids(
+    ids: tf.Tensor,
+    shape: tf.Tensor,
+    pieces: Pieces,
+    too_long: tf.Tensor,
+    as_letters: bool,
+    spelled: tf.RaggedTensor | None = None,
+) -> Phrases:
     """Those of int32 [batch * P, length], each as a text of its own, with END_ID, then PADDING_ID.
 
     shape: [batch, P]; too_long: bool [batch * P], which phrases have so many subwords that ``ids`` has none;
-    as_letters: as in ``phrases_of``.
+    as_letters: as in ``phrases_of``; spelled: int32 [batch * P, ...], the characters of phrases that no subwords write,
+    as a vocabulary of words has none for a part of one.
     """
     if as_letters:
         pieces = pieces._replace(is_of_word=pieces.may_be_of_word)
     written = pieces.of_ids(ids)
     lengths = tf.cast(written.row_lengths(), tf.int32)
     characters = written.to_tensor(NOTHING, shape=[None, MOST_CHARACTERS + 2])
+    if spelled is not None:
+        is_unknown = tf.reduce_any(characters == _UNKNOWN, axis=1)
+        characters = tf.where(is_unknown[:, None], spelled.to_tensor(NOTHING, shape=tf.shape(characters)), characters)
+        lengths = tf.where(is_unknown, tf.cast(spelled.row_lengths(), tf.int32), lengths)
     # A text of its own begins with a space.
     with_space = characters[:, 0] == pieces.space
     characters = tf.where(with_space[:, None], characters[:, 1:], characters[:, :-1])

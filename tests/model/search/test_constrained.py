@@ -225,6 +225,22 @@ def test_beside_what_is_not_known_nobody_knows_whether_a_word_stands() -> None:
         assert any(word == 2 and after != 3 for word, after in itertools.pairwise(words))
 
 
+def test_a_part_of_a_word_that_no_subwords_write_by_itself() -> None:
+    """As a vocabulary of words has none for it: it is found by its letters."""
+    subwords = ["", "", "▁a'b", None, "▁ab"]
+    pieces = Pieces.of(subwords)
+    nothing = constraints_of([Asked()], pieces)
+    spelled = pieces.of_texts(tf.constant(["b"]))
+    one = tf.constant([1, 1])
+    forbidden = phrases_of_ids(padded([[3, END_ID]]), one, pieces, tf.constant([False]), False, spelled)
+    source, most = tf.fill([1, 2], END_ID), tf.constant([UNASKED])
+    wanted = nothing._replace(forbidden=forbidden)
+    settings = Search(beam_size=EVERYTHING)
+    hypotheses = constrained_search(Toy(3, 1), source, most, tf.constant([0]), wanted, pieces, settings)
+    kept = {words for _, words in found(hypotheses, 0)}
+    assert kept == {words for _, words in every_sentence(Toy(3, 1), 0, UNASKED, 1.0) if 2 not in words}
+
+
 @pytest.mark.parametrize("name", ASKED)
 def test_a_translation_is_known_to_keep_to_them(name: str) -> None:
     """As the definition has it, for every short text; the beginning apart."""
