@@ -131,13 +131,12 @@ def _export_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
 
 
 def _weights(work: WorkDirectory, checkpoints: int = 1) -> str | None:
-    """SHA-256 of the best weights of a finished training, or of several checkpoints the one of each; None where there
-    are none."""
+    """SHA-256 of the best weights of a finished training, and of several checkpoints their updates: a training has one
+    course only. None where there are none."""
     mark = find_mark(work, TrainingMark)
     if mark is None or checkpoints == 1:
         return mark.weights if mark else None
-    last = sorted(mark.checkpoints)[-checkpoints:]
-    return " ".join(mark.checkpoints[step] for step in last)
+    return " ".join(map(str, (mark.weights, *mark.checkpoints[-checkpoints:])))
 
 
 def _difference(before: MadeFrom, now: MadeFrom) -> str | None:

@@ -112,7 +112,7 @@ class TrainingMark(Mark):
     weights: SHA-256 of the best; steps: updates made; best_by: "bleu", "chrf" or "loss", by which the best dev
     evaluation was chosen; best_step: updates up to it; best_dev_score: what it was, 0 to 100 or nats a target word;
     tokenize: the tokenizer of dev BLEU; seconds: of all sessions; checkpoints: those of the last dev evaluations that
-    are kept, by their updates, with the SHA-256 of the mark that has those of their files.
+    are kept, by their updates, in order.
     """
 
     stage = "train"
@@ -125,7 +125,7 @@ class TrainingMark(Mark):
     best_dev_score: float
     tokenize: str
     seconds: float
-    checkpoints: dict[int, str] = {}
+    checkpoints: tuple[int, ...] = ()
 
     @staticmethod
     def path(work: WorkDirectory) -> Path:

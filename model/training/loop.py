@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from model.devices.strategies import is_chief, naming_lost_workers, sum_over_workers, wait_for_all
 from model.evaluation.measures import dev_scores
-from model.network.checkpoint import MARK, digest_of
+from model.network.checkpoint import digest_of
 from model.network.network import Network
 from model.training.callbacks import History, Logs, ProgressBar
 from model.training.divergence import DivergenceError, check_state, check_update, diverged
@@ -31,7 +31,7 @@ from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.marks import TrainingMark, check_prepared, read_manifest, write_mark
 from workspace.signals import interruption_put_off
-from workspace.storage import read_json, remove, replacing, sha256_of, write_json
+from workspace.storage import read_json, remove, replacing, write_json
 
 STARTED = "started.json"
 
@@ -191,7 +191,7 @@ def leave_mark(training: Training) -> None:
         best_dev_score=abs(float(state.best_score)),
         tokenize=measure.tokenize,
         seconds=round(float(state.seconds), 1),
-        checkpoints={step: sha256_of(work.checkpoint(step) / MARK) for step in kept},
+        checkpoints=tuple(kept),
     )
     needed = {mark.best_step, *kept}
     write_mark(work.training_mark, mark, (file for step in needed for file in work.checkpoint(step).iterdir()))

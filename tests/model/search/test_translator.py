@@ -222,7 +222,8 @@ def test_no_text_is_twice_among_the_n_best(trained: WorkDirectory) -> None:
     pieces = subwords.pieces(tf.range(subwords.vocabulary)).numpy().tolist()
     first, second = next(pair for pair in itertools.permutations(pieces, 2) if b"".join(pair) in pieces)
     bias.assign(bias + 8.0 * np.isin(pieces, [first, second, first + second]))
-    translator.search = translator.search.model_copy(update={"max_length_ratio": 0.01, "max_length_extra": 3})
+    settings = {"max_length_ratio": 0.01, "max_length_extra": 3, "unknown_words": "keep"}
+    translator.search = translator.search.model_copy(update=settings)
     texts = tf.constant(TEXTS)
     n_best, hypotheses = translator.n_best(texts), translator.hypotheses(translator.source_subwords.ids(texts))
     copies = 0
