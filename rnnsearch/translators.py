@@ -213,6 +213,7 @@ class LoadedTranslator(Translator):
         def read(text: bytes, score: float) -> Translation | None:
             return None if score == -math.inf else Translation.of(text, score)
 
+        texts = [text for (text,) in _rows(texts)]
         wanted = iter(_one_each(constraints, texts))
         outputs = [TRANSLATION_OUTPUT, SCORE_OUTPUT]
         return self._answers(CONSTRAINED_SIGNATURE, read, outputs, lambda: next(wanted).inputs(), text=texts)
@@ -316,8 +317,8 @@ class ConnectedTranslator(Translator):
     def constrained(
         self, texts: Sequence[str], constraints: Constraints | Sequence[Constraints]
     ) -> list[Translation | None]:
-        wanted = iter(_one_each(constraints, texts))
-        rows = [(text, next(wanted)) for (text,) in _rows(texts)]
+        texts = [text for (text,) in _rows(texts)]
+        rows = list(zip(texts, _one_each(constraints, texts), strict=True))
         return self._each_row(lambda row: self._client.constrained(*row), None, rows)
 
     def align(self, texts: Sequence[str]) -> list[Alignment]:

@@ -23,7 +23,8 @@ from sacrebleu.utils import SACREBLEU_DIR
 
 from model.data.references import References
 from model.data.subwords import NormalForm
-from model.search.translator import TextTranslator, translate_all
+from model.search.many_texts import translate_all
+from model.search.translator import TextTranslator
 from recipes.schema import BestBy, Recipe, Tokenizer
 from recipes.tokenizers import tokenizer_of
 from workspace.errors import UserError

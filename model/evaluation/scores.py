@@ -11,8 +11,9 @@ import sacrebleu
 
 from model.data.references import read_references
 from model.evaluation.measures import bleu_with, measure_of, score
+from model.search.many_texts import TranslateAll, translate_all
 from model.search.scores import IMPOSSIBLE
-from model.search.translator import TextTranslator, TranslateAll, best_translator, translate_all
+from model.search.translator import TextTranslator, best_translator
 from recipes import schema
 from recipes.stages import EVALUATE
 from workspace.layout import Precision, WorkDirectory

@@ -8,7 +8,8 @@ from pathlib import Path
 from model.exported.litert_model import write_litert_model
 from model.exported.loading import load_engine
 from model.search.ensemble import Ensemble
-from model.search.translator import TextTranslator, TranslateAll, in_batches
+from model.search.many_texts import TranslateAll, in_batches
+from model.search.translator import TextTranslator
 from workspace.errors import UserError
 from workspace.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT
 

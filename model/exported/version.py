@@ -25,7 +25,8 @@ from model.evaluation.measures import NAMES, bleu_with, measure_of, score
 from model.exported.int8 import in_int8
 from model.exported.saved_model import write_saved_model
 from model.search.ensemble import Ensemble
-from model.search.translator import TextTranslator, best_translator, translate_all
+from model.search.many_texts import translate_all
+from model.search.translator import TextTranslator, best_translator
 from recipes import schema
 from recipes.stages import EXPORT
 from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_INPUT, WorkDirectory

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import tensorflow as tf
-from tqdm import tqdm
 
 from model.data.subwords import Sentences, Subwords, load_subwords
 from model.search.beam import Hypotheses, beam_search
@@ -24,10 +22,7 @@ from model.search.scores import IMPOSSIBLE, coverage_penalty, length_power
 from model.search.unknown_words import attended, load_dictionary, looked_up, words_of
 from recipes import schema
 from workspace.layout import PADDING_ID, UNKNOWN_ID, WorkDirectory
-from workspace.machine import cores_of_worker
 
-# Texts, and the bar that shows how many are done -> (translation, score) of each, in their order.
-TranslateAll: TypeAlias = Callable[[list[str], tqdm | None], list[tuple[str, float]]]
 # A text, its subwords and those of a translation, of each hypothesis.
 _OF_HYPOTHESES = [tf.TensorSpec([None], tf.string), *[tf.TensorSpec([None, None], tf.int32)] * 2]
 
@@ -358,48 +353,3 @@ def best_translator(work: WorkDirectory, recipe: schema.Recipe) -> TextTranslato
     trained."""
     subwords = load_subwords(work, recipe.subwords.joint)
     return TextTranslator(trained_model(work, recipe, subwords), subwords, recipe.search)
-
-
-def translate_all(
-    translator: TextTranslator, texts: list[str], progress: tqdm | None = None
-) -> list[tuple[str, float]]:
-    """(translation, score) of every text, in its order."""
-
-    def translate(batch: list[str]) -> list[tuple[str, float]]:
-        translated = translator.translate(tf.constant(batch))
-        scores = translated.score.numpy().tolist()
-        return [(text.decode(), score) for text, score in zip(translated.text.numpy(), scores, strict=True)]
-
-    return in_batches(translate, translator.search.batch_sentences, texts, progress)
-
-
-def in_batches(
-    translate: Callable[[list[str]], list[tuple[str, float]]],
-    size: int,
-    texts: list[str],
-    progress: tqdm | None = None,
-) -> list[tuple[str, float]]:
-    """What ``translate`` gives for the texts, ``size`` at a time, in their order; those of similar length go together.
-
-    Several batches at a time, one for each core.
-    """
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    results: list[tuple[str, float]] = [("", 0.0)] * len(texts)
-    threads = concurrent.futures.ThreadPoolExecutor(_batches_at_a_time())
-    try:
-        asked = threads.map(translate, ([texts[index] for index in batch] for batch in batches))
-        for indices, translations in zip(batches, asked, strict=True):
-            for index, translation in zip(indices, translations, strict=True):
-                results[index] = translation
-            if progress is not None:
-                progress.update(len(indices))
-    finally:
-        # Whoever is interrupted waits only for what is under way.
-        threads.shutdown(cancel_futures=True)
-    return results
-
-
-def _batches_at_a_time() -> int:
-    """How many batches to translate at a time: one for each core, or one where a GPU does it."""
-    return 1 if tf.config.list_logical_devices("GPU") else cores_of_worker()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import math
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from model.data.subwords import load_subwords
-from model.exported.files import SEARCH, Precision
+from model.exported.files import MARK, SEARCH, Precision, subword_model
 from model.exported.lite_model import LiteModel
 from model.exported.litert_model import write_litert_model
 from model.network.network import Network
@@ -22,6 +23,7 @@ from model.search.translator import TextTranslator
 from tests.model.support import TEXTS, TINY
 from workspace.errors import UserError
 from workspace.layout import UNKNOWN_ID, WorkDirectory
+from workspace.storage import read_json
 
 # Blank ones, one that is too long, and one of unknown characters among them.
 GIVEN = [*TEXTS, "", " \t ", "seven " * 90, "七百二十三", TEXTS[0]]
@@ -187,9 +189,23 @@ def test_a_damaged_engine_is_told(rounded: tuple[TextTranslator, LiteModel], tmp
     with pytest.raises(UserError, match="export again"):
         LiteModel(tmp_path)
     lite_model(translator, tmp_path / "engine", "int8")
-    (tmp_path / "engine" / SEARCH).write_bytes(b"half")
-    with pytest.raises(UserError, match=r"engine is no whole engine; remove the version, and export again"):
-        LiteModel(tmp_path / "engine")
+    mark = read_json(tmp_path / "engine" / MARK)
+    for name, damaged in (
+        (SEARCH, b"half"),
+        (subword_model("source"), b"half"),
+        (subword_model("target"), None),
+        (MARK, json.dumps({**mark, "layers": "x"}).encode()),
+    ):
+        path = tmp_path / "engine" / name
+        whole = path.read_bytes()
+        if damaged is None:
+            path.unlink()
+        else:
+            path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"engine is no whole engine; remove the version, and export again"):
+            LiteModel(tmp_path / "engine")
+        path.write_bytes(whole)
+    assert LiteModel(tmp_path / "engine").signatures
 
 
 @pytest.mark.slow

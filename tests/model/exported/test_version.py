@@ -60,6 +60,9 @@ def test_there_is_an_engine_where_it_is_as_good(
 def test_what_loads_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine where there is one, but TensorFlow for a GPU; and what is installed rather than what is not."""
     directory = engine_of(tmp_path)
+    for wrong in ("int4", "", 8):
+        with pytest.raises(UserError, match=r"there is no precision .*; choose int8 or float32"):
+            package_for(tmp_path, wrong)  # type: ignore[arg-type]
     assert package_for(tmp_path, None) == package_for(tmp_path, "float32") == "tensorflow"
     directory.mkdir(parents=True)
     EngineMark("int8", True, 1, 6, 1.0, 2.0, 10, 500).write(directory)

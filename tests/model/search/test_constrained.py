@@ -196,10 +196,10 @@ def test_where_nothing_is_asked_it_is_beam_search(k: int) -> None:
         assert_same(ours[sentence], found(theirs, sentence))
 
 
-def test_a_phrase_that_no_subwords_write(k: int = 3) -> None:
+def test_a_phrase_that_no_subwords_write() -> None:
     """Of characters that are not known, or too many: required ones are said to fail, as forbidden ones that are too
     long; others never stand."""
-    subwords = ["", "", "▁a", None, "b"]
+    subwords, k = ["", "", "▁a", None, "b"], 3
     toy = Toy(1, sentences=2)
     plain, _ = search(toy, [Asked(), Asked()], subwords, k)
     for impossible in ((3,), (4,) * 63):

@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from tqdm import tqdm
 
 from model.data.subwords import load_subwords
 from model.network.network import Network
 from model.search.sampling import Distribution
-from model.search.translator import TextTranslator, Translated, translate_all
+from model.search.translator import TextTranslator
 from tests.model import reference
 from tests.model.support import TEXTS, TINY, best
-from tests.numbers_corpus import english
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 
 pytestmark = pytest.mark.slow
@@ -303,38 +301,6 @@ def test_the_longest_of_translations_is_scored(translators: dict[int, TextTransl
     assert np.isfinite(translator.score(texts, other)).all()
 
 
-def test_translate_all_keeps_the_order(translators: dict[int, TextTranslator]) -> None:
-    translator = translators[3]
-    texts = [english(number) for number in range(0, 9999, 700)]
-    for text, (translation, score) in zip(texts, translate_all(translator, texts), strict=True):
-        alone = translator.translate(tf.constant([text]))
-        assert translation == alone.text[0].numpy().decode()
-        assert score == pytest.approx(float(alone.score[0]), rel=1e-5)
-
-
-def test_translate_all_can_be_interrupted(
-    translators: dict[int, TextTranslator], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C after the first batch: what is under way ends, and the rest of many batches is left."""
-    translator: TextTranslator = translators[3]
-    asked: list[tf.Tensor] = []
-    whole = translator.translate
-
-    def translate(texts: tf.Tensor) -> Translated:
-        asked.append(texts)
-        return whole(texts)
-
-    class Interrupted(tqdm):
-        def update(self, n: float | None = 1) -> bool | None:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(translator, "translate", translate)
-    texts = [english(number) for number in range(100 * TINY.search.batch_sentences)]
-    with pytest.raises(KeyboardInterrupt):
-        translate_all(translator, texts, Interrupted(disable=True))
-    assert 1 <= len(asked) < 90
-
-
 def constrained(translator: TextTranslator, asked: list[tuple[str, str, str, str]]) -> list[tuple[str, float]]:
     """(translation, score) for each (text, prefix, required, forbidden)."""
     found = translator.constrained(*(tf.constant(column) for column in zip(*asked, strict=True)))
@@ -348,6 +314,16 @@ def test_where_nothing_is_asked_constrained_search_translates(translators: dict[
         found = constrained(translator, [(text, "", " \n", "\n") for text in texts])
         assert [text.encode() for text, _ in found] == expected.text.numpy().tolist()
         np.testing.assert_allclose([score for _, score in found], expected.score, rtol=1e-5)
+
+
+def test_a_translation_that_keeps_to_what_is_asked_is_left_as_it_is(with_best_weights: TextTranslator) -> None:
+    found = with_best_weights.translate(tf.constant(TEXTS))
+    translations = [text.decode() for text in found.text.numpy()]
+    asked = [
+        (text, translation[: len(translation) // 2], translation.split()[-1], "dix mille")
+        for text, translation in zip(TEXTS, translations, strict=True)
+    ]
+    assert [text for text, _ in constrained(with_best_weights, asked)] == translations
 
 
 def test_a_translation_is_completed_from_any_place(with_best_weights: TextTranslator) -> None:
