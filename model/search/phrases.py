@@ -88,9 +88,9 @@ class Pieces(NamedTuple):
         return int(self.is_of_word.shape[0])
 
     @property
-    def columns(self) -> list[tf.Tensor]:
-        """The first characters of all subwords, the second, and so on: each int32 [vocabulary]."""
-        return tf.unstack(self.characters, axis=1)
+    def columns(self) -> tf.Tensor:
+        """The first characters of all subwords, the second, and so on: int32 [longest subword, vocabulary]."""
+        return tf.transpose(self.characters)
 
     @property
     def is_known(self) -> tf.Tensor:
@@ -162,7 +162,7 @@ class Matched(NamedTuple):
     stood: tf.Tensor
 
 
-def phrases_of(lines: tf.Tensor, subwords: Subwords, pieces: Pieces, as_letters: bool) -> Phrases:
+def phrases_of(lines: tf.Tensor, subwords: Subwords, pieces: Pieces, as_letters: bool | tf.Tensor) -> Phrases:
     """Those of string [batch], one a line; blank lines are none. as_letters: whether what nobody knows is a letter."""
     by_text = tf.ragged.map_flat_values(tf.strings.strip, tf.strings.split(lines, "\n"))
     texts = tf.ragged.boolean_mask(by_text, by_text != "").to_tensor("")
@@ -177,7 +177,7 @@ def phrases_of_ids(
     shape: tf.Tensor,
     pieces: Pieces,
     too_long: tf.Tensor,
-    as_letters: bool,
+    as_letters: bool | tf.Tensor,
     spelled: tf.RaggedTensor | None = None,
 ) -> Phrases:
     """Those of int32 [batch * P, length], each as a text of its own, with END_ID, then PADDING_ID.
@@ -186,8 +186,7 @@ def phrases_of_ids(
     as_letters: as in ``phrases_of``; spelled: int32 [batch * P, ...], the characters of phrases that no subwords write,
     as a vocabulary of words has none for a part of one.
     """
-    if as_letters:
-        pieces = pieces._replace(is_of_word=pieces.may_be_of_word)
+    pieces = pieces._replace(is_of_word=tf.where(as_letters, pieces.may_be_of_word, pieces.is_of_word))
     written = pieces.of_ids(ids)
     lengths = tf.cast(written.row_lengths(), tf.int32)
     characters = written.to_tensor(NOTHING, shape=[None, MOST_CHARACTERS + 2])
@@ -330,24 +329,26 @@ def places_of(characters: tf.Tensor, alphabet: int) -> tf.Tensor:
 
 def _goes_on(places: tf.Tensor, whole: tf.Tensor, pieces: Pieces) -> tf.Tensor:
     """[phrases, vocabulary]: from a subword's last character to its first."""
-    bits = tf.repeat((2 * whole - 1)[:, None], pieces.vocabulary, axis=1)
-    for column in reversed(pieces.columns):
+
+    def one_before(bits: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
         before = tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, np.int64(1)), tf.gather(places, column, axis=1))
-        bits = tf.where(column != NOTHING, before, bits)
-    return bits
+        return tf.where(column != NOTHING, before, bits)
+
+    return tf.foldr(one_before, pieces.columns, tf.repeat((2 * whole - 1)[:, None], pieces.vocabulary, axis=1))
 
 
 def _completes(places: tf.Tensor, whole: tf.Tensor, ends_in_word: tf.Tensor, pieces: Pieces) -> tf.Tensor:
     """[phrases, vocabulary]: where a phrase ends in a letter, once another character than that is seen."""
     at_once = tf.where(ends_in_word, _NO_BIT, whole)[:, None]
-    bits = tf.zeros([tf.shape(places)[0], pieces.vocabulary], tf.int64)
-    for column in reversed(pieces.columns):
+
+    def one_before(bits: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
         before = tf.bitwise.right_shift(tf.bitwise.bitwise_or(bits, at_once), np.int64(1))
         before = tf.bitwise.bitwise_and(before, tf.gather(places, column, axis=1))
         is_shown = ends_in_word[:, None] & ~tf.gather(pieces.is_of_word, column)
         before = tf.bitwise.bitwise_or(before, tf.where(is_shown, whole[:, None], _NO_BIT))
-        bits = tf.where(column != NOTHING, before, bits)
-    return bits
+        return tf.where(column != NOTHING, before, bits)
+
+    return tf.foldr(one_before, pieces.columns, tf.zeros([tf.shape(places)[0], pieces.vocabulary], tf.int64))
 
 
 def _begins(
@@ -355,9 +356,9 @@ def _begins(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The bits, and whether it holds the phrase, both [phrases, vocabulary]: of phrases that begin after its first
     character or later."""
-    shape = tf.stack([tf.shape(places)[0], pieces.vocabulary])
-    bits, holds = tf.zeros(shape, tf.int64), tf.fill(shape, False)
-    for column in pieces.columns:
+
+    def one_after(before: tuple[tf.Tensor, tf.Tensor], column: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        bits, holds = before
         is_there, is_of_word = column != NOTHING, tf.gather(pieces.is_of_word, column)
         shown = has(bits, whole[:, None]) & ends_in_word[:, None] & ~is_of_word
         after = tf.bitwise.left_shift(tf.bitwise.bitwise_and(bits, tf.bitwise.invert(whole)[:, None]), np.int64(1))
@@ -365,9 +366,10 @@ def _begins(
         shown |= has(after, whole[:, None]) & ~ends_in_word[:, None]
         may_begin = ~begins_in_word[:, None] | ~is_of_word
         after = tf.bitwise.bitwise_or(after, tf.cast(may_begin, tf.int64))
-        holds |= is_there & shown
-        bits = tf.where(is_there, after, bits)
-    return bits, holds
+        return tf.where(is_there, after, bits), holds | (is_there & shown)
+
+    shape = tf.stack([tf.shape(places)[0], pieces.vocabulary])
+    return tf.foldl(one_after, pieces.columns, (tf.zeros(shape, tf.int64), tf.fill(shape, False)))
 
 
 def _proposals(goes_on: tf.Tensor, begins: tf.Tensor, width: tf.Tensor, pieces: Pieces) -> tf.Tensor:

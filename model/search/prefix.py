@@ -79,10 +79,12 @@ def prefix_of_ids(ids: tf.Tensor, lengths: tf.Tensor, ends_in_space: tf.Tensor, 
 def _fits(tail: tf.Tensor, tail_length: tf.Tensor, ends_in_space: tf.Tensor, pieces: Pieces) -> tf.Tensor:
     """[batch, vocabulary]: after all of it whatever; after the last word, a space need not follow at the end."""
     whole, places = bit(tail_length)[:, None], places_of(tail, pieces.alphabet)
-    bits = tf.repeat(2 * whole - 1, pieces.vocabulary, axis=1)
-    for column in reversed(pieces.columns):
+
+    def one_before(bits: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
         before = tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, np.int64(1)), tf.gather(places, column, axis=1))
-        bits = tf.where(column != NOTHING, tf.bitwise.bitwise_or(before, whole), bits)
+        return tf.where(column != NOTHING, tf.bitwise.bitwise_or(before, whole), bits)
+
+    bits = tf.foldr(one_before, pieces.columns, tf.repeat(2 * whole - 1, pieces.vocabulary, axis=1))
     at_end = (np.arange(pieces.vocabulary) == END_ID) & ends_in_space[:, None]
     return tf.where(at_end, tf.bitwise.bitwise_or(bits, np.int64(1)), bits)
 

@@ -13,9 +13,9 @@ from model.data.subwords import Sentences, Subwords, load_subwords
 from model.search.beam import Hypotheses, beam_search
 from model.search.constrained import Constraints, constrained_search, keep_to
 from model.search.ensemble import trained_model
-from model.search.forced import forced_decoding
+from model.search.forced import Forced, forced_decoding
 from model.search.model import TranslationModel
-from model.search.phrases import Pieces, phrases_of
+from model.search.phrases import Phrases, Pieces, phrases_of
 from model.search.prefix import Prefix, beginning_so, prefix_of
 from model.search.sampling import Distribution, is_distribution, sample
 from model.search.scores import IMPOSSIBLE, coverage_penalty, length_power
@@ -150,7 +150,7 @@ class TextTranslator(tf.Module):
             self._best(hypotheses, sentences),
             self._source_pieces(sentences),
             self._without_unknown(target, self.target_subwords.pieces(target), self._pieces_anew, sentences),
-            forced_decoding(self.model, sentences.ids, target).alignment,
+            self._forced(sentences.ids, target).alignment,
         )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
@@ -184,7 +184,7 @@ class TextTranslator(tf.Module):
         )
         words = tf.where(is_found[:, None], as_found, as_given)
         words = tf.where(is_scored[:, None], words, PADDING_ID)
-        forced = forced_decoding(self.model, source.ids, words)
+        forced = self._forced(source.ids, words)
         lengths = tf.math.count_nonzero(words != PADDING_ID, axis=1, dtype=tf.int32)
         score = forced.log_probability / length_power(tf.maximum(1, lengths), self.search)
         if self.search.coverage_penalty:
@@ -213,8 +213,8 @@ class TextTranslator(tf.Module):
         begin, too_long = prefix_of(prefix, subwords, pieces, self._longest(self.search.max_source_length))
         wanted = Constraints(
             begin,
-            phrases_of(required, subwords, pieces, as_letters=True),
-            phrases_of(forbidden, subwords, pieces, as_letters=False),
+            self._phrases(required, as_letters=tf.constant(True)),
+            self._phrases(forbidden, as_letters=tf.constant(False)),
         )
         plain = self.hypotheses(source)
         found = self._best(plain, source)
@@ -242,9 +242,12 @@ class TextTranslator(tf.Module):
         """log p of a translation of each text, float32 [batch], however long, and how many words it has, int32 [batch]:
         its subwords and the end of sentence."""
         target = self.target_subwords.ids(translations)
-        forced = forced_decoding(self.model, self.source_subwords.ids(texts).ids, target.ids)
+        forced = self._forced(self.source_subwords.ids(texts).ids, target.ids)
         return forced.log_probability, target.lengths + 1
 
+    # What several signatures need is a function of its own, which all of them call: what a model has of functions is
+    # gone through before the first answer of each.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def _source(self, texts: tf.Tensor) -> Sentences:
         return self.source_subwords.ids(texts, self.search.max_source_length)
 
@@ -252,9 +255,20 @@ class TextTranslator(tf.Module):
     def _pieces(self) -> Pieces:
         return Pieces.of(self.target_subwords.written)
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.bool)], autograph=False)
+    def _phrases(self, lines: tf.Tensor, as_letters: tf.Tensor) -> Phrases:
+        return phrases_of(lines, self.target_subwords, self._pieces.in_graph(), as_letters)
+
     def hypotheses(self, sentences: Sentences) -> Hypotheses:
-        longest = self._most_words(sentences)
-        return beam_search(self.model, sentences.ids, longest, self.search, self.silent)
+        return self._hypotheses(sentences.ids, self._most_words(sentences))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)], autograph=False)
+    def _hypotheses(self, source: tf.Tensor, longest: tf.Tensor) -> Hypotheses:
+        return beam_search(self.model, source, longest, self.search, self.silent)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2, autograph=False)
+    def _forced(self, source: tf.Tensor, words: tf.Tensor) -> Forced:
+        return forced_decoding(self.model, source, words)
 
     def _most_words(self, sentences: Sentences) -> tf.Tensor:
         """That a translation of each may have, the end among them: int32 [batch]."""
@@ -317,7 +331,7 @@ class TextTranslator(tf.Module):
         """What stands in place of each unknown word: string, of the shape of ``words``; "" elsewhere."""
         if not self.model.attends:
             return tf.fill(tf.shape(words), "")
-        alignment = forced_decoding(self.model, source, words).alignment
+        alignment = self._forced(source, words).alignment
         replacements = attended(words_of(self.source_subwords, texts), alignment, words)
         return replacements if self.dictionary is None else looked_up(self.dictionary, replacements)
 
