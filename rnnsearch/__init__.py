@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rnnsearch.stages import evaluate, export, prepare, train
     from rnnsearch.translators import Translator, connect, load
     from serving.client.alignment import Alignment
-    from serving.client.answers import SubwordScores, Translation, TranslationError
+    from serving.client.answers import Alternative, SubwordScores, Translation, TranslationError
     from serving.client.channel import Tls
     from serving.client.constraints import Constraints, Terms
     from workspace.errors import UserError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alignment",
+    "Alternative",
     "Constraints",
     "LeastRisk",
     "Manifest",
@@ -59,7 +60,7 @@ _PLACES = {
     "rnnsearch.stages": ("evaluate", "export", "prepare", "train"),
     "rnnsearch.translators": ("Translator", "connect", "load"),
     "serving.client.alignment": ("Alignment",),
-    "serving.client.answers": ("SubwordScores", "Translation", "TranslationError"),
+    "serving.client.answers": ("Alternative", "SubwordScores", "Translation", "TranslationError"),
     "serving.client.channel": ("Tls",),
     "serving.client.constraints": ("Constraints", "Terms"),
     "workspace.errors": ("UserError",),

@@ -14,22 +14,32 @@ from typing import Any, TypeVar
 from model.exported.loading import load_saved_model, load_signatures
 from serving.client import translator as client
 from serving.client.alignment import UNALIGNED, Alignment, align_words
-from serving.client.answers import UNSCORED, NoTranslationError, SubwordScores, Translation, best_of_beam
+from serving.client.answers import (
+    UNSCORED,
+    Alternative,
+    NoTranslationError,
+    SubwordScores,
+    Translation,
+    alternatives_of,
+    beam_inputs,
+    best_of_beam,
+    check_count,
+)
 from serving.client.channel import Tls
 from serving.client.constraints import Constraints
 from serving.client.long_text import answered, document
-from serving.client.questions import check_count
 from serving.client.sampling import first_samples, sampling_inputs
 from workspace.errors import UserError, user_errors
 from workspace.foreign_lines import has_gpu
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    ALTERNATIVES_SIGNATURE,
     CONSTRAINED_SIGNATURE,
     DEFAULT_ADDRESS,
     LOG_PROBABILITY_OUTPUT,
     MODEL_NAME,
-    NBEST_SIGNATURE,
+    PROBABILITY_OUTPUT,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
     SCORE_SUBWORDS_SIGNATURE,
@@ -38,6 +48,7 @@ from workspace.layout import (
     TARGET_SUBWORDS_OUTPUT,
     TEXT_INPUT,
     TRANSLATION_OUTPUT,
+    WORD_OUTPUT,
     Precision,
     WorkDirectory,
 )
@@ -72,9 +83,14 @@ class Translator(abc.ABC):
         return answered(document(text), self.translate)
 
     @abc.abstractmethod
-    def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
-        """At most ``count`` translations of each, the best first. Raises UserError where the model's beam has fewer,
-        and ValueError for less than one."""
+    def nbest(self, texts: Sequence[str], count: int, beam_size: int | None = None) -> list[list[Translation]]:
+        """At most ``count`` translations of each, the best first, of a beam of ``beam_size``, or as the recipe has it.
+        Raises UserError where the model's beam has fewer, and ValueError for less than one."""
+
+    @abc.abstractmethod
+    def alternatives(self, texts: Sequence[str], prefixes: Sequence[str]) -> list[list[Alternative]]:
+        """The words that may follow the prefix in a translation of each, likeliest first: after white space the next
+        word, else how the last one goes on. None where text or prefix are too long."""
 
     @abc.abstractmethod
     def sample(
@@ -179,13 +195,17 @@ class LoadedTranslator(Translator):
     def translate(self, texts: Sequence[str]) -> list[Translation]:
         return self._answers(SIGNATURE, Translation.of, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
 
-    def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
-        check_count(count)
+    def nbest(self, texts: Sequence[str], count: int, beam_size: int | None = None) -> list[list[Translation]]:
+        signature, sizes = beam_inputs(count, beam_size)
 
         def read(found: Sequence[bytes], scores: Sequence[float]) -> list[Translation]:
-            return best_of_beam(found, scores, count)
+            return best_of_beam(found, scores, count, beam_size)
 
-        return self._answers(NBEST_SIGNATURE, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], text=texts)
+        return self._answers(signature, read, [TRANSLATION_OUTPUT, SCORE_OUTPUT], lambda: sizes, text=texts)
+
+    def alternatives(self, texts: Sequence[str], prefixes: Sequence[str]) -> list[list[Alternative]]:
+        outputs = [WORD_OUTPUT, PROBABILITY_OUTPUT]
+        return self._answers(ALTERNATIVES_SIGNATURE, alternatives_of, outputs, text=texts, prefix=prefixes)
 
     def sample(
         self,
@@ -298,9 +318,12 @@ class ConnectedTranslator(Translator):
         self._check_open()
         return list(self._client.translate_many(text for (text,) in _rows(texts)))
 
-    def nbest(self, texts: Sequence[str], count: int) -> list[list[Translation]]:
-        check_count(count)
-        return self._each(lambda text: self._client.nbest(text, count), [], texts)
+    def nbest(self, texts: Sequence[str], count: int, beam_size: int | None = None) -> list[list[Translation]]:
+        beam_inputs(count, beam_size)
+        return self._each(lambda text: self._client.nbest(text, count, beam_size), [], texts)
+
+    def alternatives(self, texts: Sequence[str], prefixes: Sequence[str]) -> list[list[Alternative]]:
+        return self._each(self._client.alternatives, [], texts, prefixes)
 
     def sample(
         self,

@@ -50,6 +50,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     which.add_argument("--label", help="of the version, as the server's configuration has it: stable, canary …")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds for 32 lines (default: 60)")
+    parser.add_argument(
+        "--beam", type=positive, metavar="K", help="of K hypotheses, the recipe's beam at most; 1 is greedy search"
+    )
     more = parser.add_mutually_exclusive_group()
     more.add_argument(
         "--nbest", type=positive, metavar="N", help="N of each: number of the line ||| translation ||| score"
@@ -100,6 +103,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     constrained = options.prefix or options.require or options.forbid or options.terms or options.keep
     if constrained and (options.nbest or options.sample or options.align or options.document):
         parser.error("--nbest, --sample, --align and --document take no --prefix, --require, --forbid, --terms, --keep")
+    if options.beam and (constrained or options.sample or options.align or options.document):
+        parser.error("--beam is of translations and --nbest; leave it out, or the other options")
     return options
 
 

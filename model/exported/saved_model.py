@@ -1,9 +1,10 @@
 """A translator as a SavedModel that takes and gives text.
 
     serving_default(text: string [batch]) -> translation: string [batch], score: float32 [batch]
-    nbest(text), score(text, translation), score_subwords(text, translation), constrained(text, prefix, required,
-    forbidden), sample(text, seed), sample_with(text, seed, temperature, top_k, top_p), identity(text) and, with
-    attention, align(text): workspace.layout says what they give
+    nbest(text), nbest_with(text, beam_size), alternatives(text, prefix),
+    constrained(text, prefix, required, forbidden), sample(text, seed),
+    sample_with(text, seed, temperature, top_k, top_p), score(text, translation), score_subwords(text, translation),
+    identity(text) and, with attention, align(text): workspace.layout says what they give
 
 Subwords and search are inside; TensorFlow Serving's stock binary links the ops they need. The resolved
 recipe lies in the assets.
@@ -20,12 +21,16 @@ from model.search.translator import TextTranslator, Translated
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    ALTERNATIVES_SIGNATURE,
+    BEAM_SIZE_INPUT,
     CONSTRAINED_SIGNATURE,
     FORBIDDEN_INPUT,
     IDENTITY_SIGNATURE,
     LOG_PROBABILITY_OUTPUT,
     NBEST_SIGNATURE,
+    NBEST_WITH_SIGNATURE,
     PREFIX_INPUT,
+    PROBABILITY_OUTPUT,
     REQUIRED_INPUT,
     SAMPLE_SIGNATURE,
     SAMPLE_WITH_SIGNATURE,
@@ -44,6 +49,7 @@ from workspace.layout import (
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
     WEIGHTS_OUTPUT,
+    WORD_OUTPUT,
 )
 
 
@@ -71,6 +77,10 @@ class Exported(tf.Module):
 
         text = tf.TensorSpec([None], tf.string, name=TEXT_INPUT)
         translation = tf.TensorSpec([None], tf.string, name=TRANSLATION_INPUT)
+        prefix, required, forbidden = (
+            tf.TensorSpec([None], tf.string, name) for name in (PREFIX_INPUT, REQUIRED_INPUT, FORBIDDEN_INPUT)
+        )
+        beam_size = tf.TensorSpec([None], tf.int32, name=BEAM_SIZE_INPUT)
         seed = tf.TensorSpec([None], tf.int64, name=SEED_INPUT)
         temperature = tf.TensorSpec([None], tf.float32, name=TEMPERATURE_INPUT)
         top_k = tf.TensorSpec([None], tf.int32, name=TOP_K_INPUT)
@@ -91,6 +101,15 @@ class Exported(tf.Module):
         @tf.function(input_signature=[text], autograph=False)
         def nbest(text: tf.Tensor) -> dict[str, tf.Tensor]:
             return _named(translator.n_best(limited(text)))
+
+        @tf.function(input_signature=[text, beam_size], autograph=False)
+        def nbest_with(text: tf.Tensor, beam_size: tf.Tensor) -> dict[str, tf.Tensor]:
+            return _named(translator.n_best_with(limited(text), _as_many(text, beam_size, "sizes of beams")))
+
+        @tf.function(input_signature=[text, prefix], autograph=False)
+        def alternatives(text: tf.Tensor, prefix: tf.Tensor) -> dict[str, tf.Tensor]:
+            found = translator.alternatives(limited(text), _as_many(text, prefix, "prefixes"))
+            return {WORD_OUTPUT: found.word, PROBABILITY_OUTPUT: found.probability}
 
         @tf.function(input_signature=[text], autograph=False)
         def align(text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -118,9 +137,7 @@ class Exported(tf.Module):
                 outputs |= {SOURCE_SUBWORDS_OUTPUT: scored.source_subwords, ALIGNMENT_OUTPUT: scored.alignment}
             return outputs
 
-        wanted = [tf.TensorSpec([None], tf.string, name) for name in (PREFIX_INPUT, REQUIRED_INPUT, FORBIDDEN_INPUT)]
-
-        @tf.function(input_signature=[text, *wanted], autograph=False)
+        @tf.function(input_signature=[text, prefix, required, forbidden], autograph=False)
         def constrained(
             text: tf.Tensor, prefix: tf.Tensor, required: tf.Tensor, forbidden: tf.Tensor
         ) -> dict[str, tf.Tensor]:
@@ -156,12 +173,15 @@ class Exported(tf.Module):
             SCORE_SIGNATURE: score,
             SCORE_SUBWORDS_SIGNATURE: score_subwords,
             CONSTRAINED_SIGNATURE: constrained,
+            ALTERNATIVES_SIGNATURE: alternatives,
             SAMPLE_SIGNATURE: sample,
             SAMPLE_WITH_SIGNATURE: sample_with,
             IDENTITY_SIGNATURE: identity,
         }
         if translator.model.attends:
             self.by_signature[ALIGN_SIGNATURE] = align
+        if translator.search.beam_groups == 1:
+            self.by_signature[NBEST_WITH_SIGNATURE] = nbest_with
         graphs = [function.get_concrete_function().graph for function in self.by_signature.values()]
         self.weights = list({id(weight): weight for graph in graphs for weight in graph.variables}.values())
 

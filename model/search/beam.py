@@ -44,6 +44,7 @@ class Beam(NamedTuple):
     """The hypotheses of the sentences that are searched for, k of each; what has one row for each sentence.
 
     longest: the most words, [sentences]; shortest: the fewest without the end, [sentences], or () with no least length;
+    width: of k how many are kept, [sentences], or () for all;
     previous: the last word of each hypothesis that grows, [sentences, k]; words: all of them, [sentences, k, limit];
     has_spoken: whether any of them said something, [sentences, k]; log_probability: [sentences, k], minus infinity
     where none grows; state: [sentences, k, units of all layers]; attention: what every source position has had of it so
@@ -55,6 +56,7 @@ class Beam(NamedTuple):
 
     longest: tf.Tensor
     shortest: tf.Tensor | tuple[()]
+    width: tf.Tensor | tuple[()]
     previous: tf.Tensor
     words: tf.Tensor
     has_spoken: tf.Tensor
@@ -70,20 +72,22 @@ def beam_search(
     longest: tf.Tensor,
     settings: schema.Search,
     silent: Sequence[int] = (),
+    width: tf.Tensor | tuple[()] = (),
 ) -> Hypotheses:
     """The ``beam_size`` best hypotheses; with one it is greedy search, the likeliest word at every step.
 
     source: int32 [batch, source length]; longest: int32 [batch], ≥ 1; settings: those of how hypotheses are chosen and
     scored; silent: words that say nothing by themselves, as the end of sentence does not. A hypothesis of nothing else
-    is found only where ``longest`` is 1, which leaves no place for a word.
+    is found only where ``longest`` is 1, which leaves no place for a word. width: int32 [batch], of a narrower beam for
+    each, without groups; of one that is wider it has ``beam_size``, and with less than 1 nothing is found.
     """
     read, output_kernel = model.read(source), model.output_kernel()
 
     def one_word_more(step: tf.Tensor, read: Read, beam: Beam, _: tuple[()]) -> tuple[Beam, tuple[()]]:
         return advance(model, read, output_kernel, step, beam, settings, silent), ()
 
-    found = until_all_end(one_word_more, read, first_beam(read, source, longest, settings), ())
-    return found if settings.beam_groups == 1 else _best_of(found, settings.beam_size)
+    found = until_all_end(one_word_more, read, first_beam(read, source, longest, settings, width), ())
+    return found if settings.beam_groups == 1 else best_of(found, settings.beam_size)
 
 
 def until_all_end(advance: Callable[..., tuple[Beam, Any]], read: Read, beam: Beam, more: Any) -> Hypotheses:
@@ -120,7 +124,9 @@ def until_all_end(advance: Callable[..., tuple[Beam, Any]], read: Read, beam: Be
     return found._replace(words=found.words[:, :, : tf.maximum(1, length)])
 
 
-def first_beam(read: Read, source: tf.Tensor, longest: tf.Tensor, settings: schema.Search) -> Beam:
+def first_beam(
+    read: Read, source: tf.Tensor, longest: tf.Tensor, settings: schema.Search, width: tf.Tensor | tuple[()] = ()
+) -> Beam:
     """Of the sentences ``source``, which are ``read``, before the first word, with room for as many words as the
     longest may have."""
     sentences, k = tf.size(longest), settings.beam_size
@@ -130,6 +136,7 @@ def first_beam(read: Read, source: tf.Tensor, longest: tf.Tensor, settings: sche
     return Beam(
         longest=longest,
         shortest=_shortest(source, settings.min_length_ratio) if settings.min_length_ratio else (),
+        width=() if isinstance(width, tuple) else tf.minimum(width, k),
         previous=tf.fill([sentences, k], PADDING_ID),
         words=words,
         has_spoken=tf.fill([sentences, k], False),
@@ -239,7 +246,7 @@ def grown(
         tf.concat([_by_group(values, settings.beam_groups) for values in pair], axis=1)
         for pair in zip(beam.ended, ended, strict=True)
     )
-    best = _best_of(Hypotheses(*both), settings.beam_size // settings.beam_groups)
+    best = best_of(Hypotheses(*both), settings.beam_size // settings.beam_groups)
     if settings.beam_groups > 1:
         best = Hypotheses(*(tf.reshape(new, tf.shape(old)) for new, old in zip(best, beam.ended, strict=True)))
     return beam._replace(ended=best)
@@ -287,7 +294,8 @@ def _has_place(beam: Beam, groups: int) -> tf.Tensor:
     """For which of k continuations there is place beside the hypotheses that have ended: bool [sentences, k]."""
     scores = _by_group(beam.ended.scores, groups)
     are_ended = tf.math.count_nonzero(scores > LEAST, axis=1, keepdims=True, dtype=tf.int32)
-    has_place = tf.range(scores.shape[1]) < scores.shape[1] - are_ended
+    width = scores.shape[1] if isinstance(beam.width, tuple) else beam.width[:, None]
+    has_place = tf.range(scores.shape[1]) < width - are_ended
     return has_place if groups == 1 else tf.reshape(has_place, tf.shape(beam.ended.scores))
 
 
@@ -298,7 +306,7 @@ def _by_group(values: tf.Tensor, groups: int) -> tf.Tensor:
     return tf.reshape(values, tf.concat([[-1, values.shape[1] // groups], tf.shape(values)[2:]], axis=0))
 
 
-def _best_of(hypotheses: Hypotheses, k: int) -> Hypotheses:
+def best_of(hypotheses: Hypotheses, k: int) -> Hypotheses:
     """The k best; of equal ones the first."""
     scores, index = tf.math.top_k(hypotheses.scores, k)
     return Hypotheses(tf.gather(hypotheses.words, index, batch_dims=1), scores)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from model.data.subwords import Sentences, Subwords, load_subwords
+from model.search.alternatives import Edges, alternatives
 from model.search.beam import Hypotheses, beam_search
 from model.search.constrained import Constraints, constrained_search, keep_to
 from model.search.ensemble import trained_model
@@ -39,6 +40,14 @@ class Translated(NamedTuple):
 
     text: tf.Tensor
     score: tf.Tensor
+
+
+class Alternatives(NamedTuple):
+    """Words that may follow the beginning of a translation, likeliest first: word, string, and probability, float32,
+    both [batch, ALTERNATIVES]; of fewer, "" and 0."""
+
+    word: tf.Tensor
+    probability: tf.Tensor
 
 
 class Aligned(NamedTuple):
@@ -102,6 +111,33 @@ class TextTranslator(tf.Module):
         of a blank text, and of one that is too long, there is one."""
         sentences = self._source(texts)
         return _without_copies(self._translated(self.hypotheses(sentences), sentences))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int32)], autograph=False)
+    def n_best_with(self, texts: tf.Tensor, beam_size: tf.Tensor) -> Translated:
+        """``n_best`` of a beam of ``beam_size`` hypotheses for each, int32 [batch]: at most as many as that of
+        ``search`` has, without groups. With less than 1 nothing is found."""
+        sentences = self._source(texts)
+        longest = self._most_words(sentences)
+        found = beam_search(self.model, sentences.ids, longest, self.search, self.silent, beam_size)
+        return _without_copies(self._translated(found, sentences))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
+    def alternatives(self, texts: tf.Tensor, prefix: tf.Tensor) -> Alternatives:
+        """The words that may follow ``prefix``, string [batch], in a translation of each of string [batch].
+
+        A prefix that ends in white space ends a word; of another, the last word is one that may go on. None of a blank
+        text, and where text or prefix are too long.
+        """
+        source, subwords = self._source(texts), self.target_subwords
+        begin, too_long = prefix_of(
+            prefix, subwords, self._pieces.in_graph(), self._longest(self.search.max_source_length)
+        )
+        edges = Edges.of(subwords.written)
+        found = alternatives(self.model, source.ids, begin, self._pieces, edges, self.search, self.silent)
+        words = tf.reshape(found.words, [-1, tf.shape(found.words)[2]])
+        word = tf.reshape(tf.strings.strip(subwords.texts(words)), tf.shape(found.scores))
+        is_there = ((source.lengths > 0) & ~too_long)[:, None] & (word != "")
+        return _together(Alternatives(word, tf.where(is_there, tf.exp(found.scores), 0.0)))
 
     def sample(self, texts: tf.Tensor, seeds: tf.Tensor) -> Translated:
         """``sample_with`` the distribution of ``search``."""
@@ -262,7 +298,9 @@ class TextTranslator(tf.Module):
     def hypotheses(self, sentences: Sentences) -> Hypotheses:
         return self._hypotheses(sentences.ids, self._most_words(sentences))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)], autograph=False)
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)], autograph=False
+    )
     def _hypotheses(self, source: tf.Tensor, longest: tf.Tensor) -> Hypotheses:
         return beam_search(self.model, source, longest, self.search, self.silent)
 
@@ -360,6 +398,16 @@ def _without_copies(translated: Translated) -> Translated:
     _, order = tf.math.top_k(tf.cast(~is_copy, tf.int32), text.shape[1])
     text, score = tf.where(is_copy, "", text), tf.where(is_copy, IMPOSSIBLE, score)
     return Translated(tf.gather(text, order, batch_dims=1), tf.gather(score, order, batch_dims=1))
+
+
+def _together(found: Alternatives) -> Alternatives:
+    """With all ways to write a word at the likeliest of them; [batch, k]."""
+    word, probability = found
+    is_same = word[:, :, None] == word[:, None]
+    is_copy = tf.reduce_sum(tf.cast(tf.linalg.band_part(is_same, -1, 0), tf.int32), axis=2) > 1
+    of_all = tf.reduce_sum(tf.where(is_same, probability[:, None], 0.0), axis=2)
+    probability, order = tf.math.top_k(tf.where(is_copy, 0.0, of_all), word.shape[1])
+    return Alternatives(tf.where(probability > 0, tf.gather(word, order, batch_dims=1), ""), probability)
 
 
 def best_translator(work: WorkDirectory, recipe: schema.Recipe) -> TextTranslator:

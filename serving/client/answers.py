@@ -10,6 +10,7 @@ from typing import NamedTuple
 import grpc
 
 from workspace.errors import UserError
+from workspace.layout import BEAM_SIZE_INPUT, NBEST_SIGNATURE, NBEST_WITH_SIGNATURE
 
 
 class TranslationError(UserError):
@@ -99,9 +100,51 @@ class SubwordScores(NamedTuple):
 UNSCORED = SubwordScores(-math.inf, [], [], [], [])
 
 
-def best_of_beam(texts: Sequence[bytes], scores: Sequence[float], count: int) -> list[Translation]:
-    """At most ``count`` translations of what a beam has found, the best first. Raises UserError where the beam has
-    fewer."""
+class Alternative(NamedTuple):
+    """A word that may follow the beginning of a translation, and its probability among all translations that begin
+    so."""
+
+    word: str
+    probability: float
+
+
+def alternatives_of(words: Sequence[bytes], probabilities: Sequence[float]) -> list[Alternative]:
+    """Those there are, as a model gives them."""
+    return [
+        Alternative(word.decode("utf-8"), float(probability))
+        for word, probability in zip(words, probabilities, strict=True)
+        if word
+    ]
+
+
+def check_count(count: int) -> None:
+    """Raises ValueError for what is no number of things to ask for."""
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"{count!r} translations are asked for; ask for 1 or more, a whole number")
+
+
+def beam_inputs(count: int, beam_size: int | None) -> tuple[str, dict[str, int]]:
+    """The signature that gives ``count`` translations of a beam, and its inputs besides the text; without ``beam_size``
+    the beam is the recipe's. Raises ValueError for less than one, and UserError where the beam has fewer."""
+    check_count(count)
+    if beam_size is None:
+        return NBEST_SIGNATURE, {}
+    check_count(beam_size)
+    if count > beam_size:
+        raise UserError(f"{count} translations are asked for of a beam of {beam_size}; ask for fewer")
+    return NBEST_WITH_SIGNATURE, {BEAM_SIZE_INPUT: min(beam_size, 2**31 - 1)}
+
+
+def best_of_beam(
+    texts: Sequence[bytes], scores: Sequence[float], count: int, beam_size: int | None = None
+) -> list[Translation]:
+    """At most ``count`` translations of what a beam has found, the best first. Raises UserError where the model's beam
+    is smaller than ``count`` or ``beam_size``."""
+    if beam_size is not None and beam_size > len(texts):
+        raise UserError(
+            f"a beam of {beam_size} is asked for, but the model has one of {len(texts)}; ask for a smaller one, "
+            f"or export it with search.beam_size={beam_size}"
+        )
     if count > len(texts):
         raise UserError(f"{count} translations are asked for, but the model has a beam of {len(texts)}; ask for fewer")
     found = zip(texts[:count], scores[:count], strict=True)

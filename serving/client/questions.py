@@ -14,13 +14,17 @@ from serving.client import messages
 from serving.client.alignment import Alignment, align_words
 from serving.client.answers import (
     BLANK,
+    Alternative,
     ConstraintsError,
     SubwordScores,
     TextTooLongError,
     TooManyTextsError,
     Translation,
     TranslationError,
+    alternatives_of,
+    beam_inputs,
     best_of_beam,
+    check_count,
 )
 from serving.client.constraints import Constraints
 from serving.client.failures import check_address, has_come_up, how_to_start, is_busy, most_texts, unavailable
@@ -29,12 +33,15 @@ from workspace.errors import UserError
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    ALTERNATIVES_SIGNATURE,
+    BEAM_SIZE_INPUT,
     CONSTRAINED_SIGNATURE,
     DEFAULT_ADDRESS,
     IDENTITY_SIGNATURE,
     LOG_PROBABILITY_OUTPUT,
     MODEL_NAME,
-    NBEST_SIGNATURE,
+    PREFIX_INPUT,
+    PROBABILITY_OUTPUT,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
     SCORE_SUBWORDS_SIGNATURE,
@@ -49,6 +56,7 @@ from workspace.layout import (
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
     WEIGHTS_OUTPUT,
+    WORD_OUTPUT,
     WorkDirectory,
 )
 
@@ -58,6 +66,7 @@ BATCHES_IN_FLIGHT = 4
 # The types of inputs that are no texts, and where a tensor has its values.
 _NUMBERS = {
     SEED_INPUT: (messages.DT_INT64, "int64_val"),
+    BEAM_SIZE_INPUT: (messages.DT_INT32, "int_val"),
     TEMPERATURE_INPUT: (messages.DT_FLOAT, "float_val"),
     TOP_K_INPUT: (messages.DT_INT32, "int_val"),
     TOP_P_INPUT: (messages.DT_FLOAT, "float_val"),
@@ -127,21 +136,23 @@ class Questions:
 
         return Question(self._request(SIGNATURE, {TEXT_INPUT: sent}), read)
 
-    def nbest(self, text: str, count: int) -> Question[list[Translation]]:
+    def nbest(self, text: str, count: int, beam_size: int | None = None) -> Question[list[Translation]]:
         """At most ``count``, the best first; of a blank text the empty one, without a server. Raises ValueError for
-        less than one; ``read`` raises UserError where the model's beam has fewer."""
-        check_count(count)
+        less than one, and UserError where ``beam_size`` has fewer; ``read`` raises UserError where the model's beam
+        has."""
+        signature, sizes = beam_inputs(count, beam_size)
         if not text.strip():
             return Question(None, lambda _: [BLANK])
 
         def read(response: Any) -> list[Translation]:
             outputs = self._outputs(response, TRANSLATION_OUTPUT, SCORE_OUTPUT)
             texts, scores = outputs[TRANSLATION_OUTPUT].string_val, outputs[SCORE_OUTPUT].float_val
-            found = best_of_beam(texts, scores, count)
+            found = best_of_beam(texts, scores, count, beam_size)
             self._check_length(text, scores[0])
             return found
 
-        return Question(self._request(NBEST_SIGNATURE, {TEXT_INPUT: [text]}), read)
+        of_one = {name: [value] for name, value in {TEXT_INPUT: text, **sizes}.items()}
+        return Question(self._request(signature, of_one), read)
 
     def samples(
         self,
@@ -188,6 +199,18 @@ class Questions:
 
         of_one = {name: [value] for name, value in {TEXT_INPUT: text, **constraints.inputs()}.items()}
         return Question(self._request(CONSTRAINED_SIGNATURE, of_one), read)
+
+    def alternatives(self, text: str, prefix: str) -> Question[list[Alternative]]:
+        """The words that may follow ``prefix`` in a translation, likeliest first; none of a blank text, without a
+        server, nor where text or prefix are too long."""
+        if not text.strip():
+            return Question(None, lambda _: [])
+
+        def read(response: Any) -> list[Alternative]:
+            outputs = self._outputs(response, WORD_OUTPUT, PROBABILITY_OUTPUT)
+            return alternatives_of(outputs[WORD_OUTPUT].string_val, outputs[PROBABILITY_OUTPUT].float_val)
+
+        return Question(self._request(ALTERNATIVES_SIGNATURE, {TEXT_INPUT: [text], PREFIX_INPUT: [prefix]}), read)
 
     def alignment(self, text: str) -> Question[Alignment]:
         """Of the words of a text and its translation."""
@@ -335,12 +358,6 @@ class Questions:
             f"model {self.model!r} at {self.address} gave {gave}; serve a model made with make train",
             grpc.StatusCode.INTERNAL,
         )
-
-
-def check_count(count: int) -> None:
-    """Raises ValueError where nobody can be given so many translations."""
-    if count < 1:
-        raise ValueError(f"{count} translations are asked for; ask for 1 or more")
 
 
 def batches(texts: Iterable[str], most: Callable[[], int] = lambda: BATCH_SENTENCES) -> Iterator[list[str]]:

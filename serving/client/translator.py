@@ -18,7 +18,7 @@ from typing import Any, Generic
 import grpc
 
 from serving.client.alignment import Alignment
-from serving.client.answers import SubwordScores, TooManyTextsError, Translation
+from serving.client.answers import Alternative, SubwordScores, TooManyTextsError, Translation
 from serving.client.channel import SECONDS_BETWEEN_POLLS, Connection, seconds_left
 from serving.client.constraints import Constraints
 from serving.client.failures import is_busy, pauses
@@ -87,10 +87,15 @@ class Translator(Connection):
         """
         return answered(document(text), self.translate_many)
 
-    def nbest(self, text: str, count: int) -> list[Translation]:
-        """At most ``count`` translations of a sentence, the best first. Raises TranslationError, UserError where the
-        model's beam has fewer, and ValueError for less than one."""
-        return self._ask(self._questions.nbest(text, count))
+    def nbest(self, text: str, count: int, beam_size: int | None = None) -> list[Translation]:
+        """At most ``count`` translations of a sentence, the best first, of a beam of ``beam_size``, or as the recipe
+        has it. Raises TranslationError, UserError where the model's beam has fewer, and ValueError for less than 1."""
+        return self._ask(self._questions.nbest(text, count, beam_size))
+
+    def alternatives(self, text: str, prefix: str) -> list[Alternative]:
+        """The words that may follow ``prefix`` in a translation of a sentence, likeliest first: after white space the
+        next word, else how the last one goes on. Raises TranslationError."""
+        return self._ask(self._questions.alternatives(text, prefix))
 
     def sample(
         self,

@@ -70,6 +70,25 @@ def test_both_translators_give_the_same(work: WorkDirectory, server: str) -> Non
             assert len(scored.alignment) == len(scored.log_probabilities) == len(scored.subwords)
 
 
+def test_both_translators_take_a_beam_and_a_beginning(work: WorkDirectory, server: str) -> None:
+    with rnnsearch.load(work.root) as loaded, rnnsearch.connect(server) as connected:
+        for beam_size in (1, 3):
+            ours, theirs = (each.nbest(TEXTS, 1, beam_size) for each in (loaded, connected))
+            assert [[one.text for one in found] for found in ours] == [[one.text for one in found] for found in theirs]
+        for each in (loaded, connected):
+            with pytest.raises(rnnsearch.UserError, match="a beam of 400 is asked for, but the model has one of"):
+                each.nbest(TEXTS, 1, 400)
+            with pytest.raises(rnnsearch.UserError, match="3 translations are asked for of a beam of 2; ask for fewer"):
+                each.nbest(TEXTS, 3, 2)
+        prefixes = ["quatre"] * len(TEXTS)
+        ours, theirs = (each.alternatives(TEXTS, prefixes) for each in (loaded, connected))
+        for text, found, same in zip(TEXTS, ours, theirs, strict=True):
+            assert [one.word for one in found] == [one.word for one in same]
+            assert [one.probability for one in found] == pytest.approx([one.probability for one in same], rel=1e-3)
+            assert (not found) == (not text.strip() or text == TOO_LONG)
+            assert all(one.word.startswith("quatre") for one in found)
+
+
 def test_both_translators_keep_to_constraints(work: WorkDirectory, server: str) -> None:
     with rnnsearch.load(work.root) as loaded, rnnsearch.connect(server) as connected:
         asked = [

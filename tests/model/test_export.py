@@ -42,12 +42,25 @@ from workspace.marks import read_manifest, read_training_mark
 pytestmark = pytest.mark.slow
 
 # Of every model; with attention, there is also align.
-SIGNATURES = {"serving_default", "nbest", "identity", "score", "score_subwords", "constrained", "sample", "sample_with"}
+SIGNATURES = {
+    "alternatives",
+    "constrained",
+    "identity",
+    "nbest",
+    "nbest_with",
+    "sample",
+    "sample_with",
+    "score",
+    "score_subwords",
+    "serving_default",
+}
 # Of the signatures that take more than a text.
 MORE_INPUTS = {
     "score": {"translation": tf.constant(TEXTS)},
     "score_subwords": {"translation": tf.constant(TEXTS)},
     "constrained": dict.fromkeys(("prefix", "required", "forbidden"), tf.fill([len(TEXTS)], "")),
+    "nbest_with": {"beam_size": tf.range(len(TEXTS)) + 1},
+    "alternatives": {"prefix": tf.fill([len(TEXTS)], "")},
     "sample": {"seed": tf.range(len(TEXTS), dtype=tf.int64)},
     "sample_with": {
         "seed": tf.range(len(TEXTS), dtype=tf.int64),

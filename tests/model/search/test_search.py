@@ -279,3 +279,13 @@ def test_scores_are_those_of_the_words(network: Network) -> None:
             log_p = log_p_of(source, list(words))
             chosen = sum(float(log_p[i, word]) for i, word in enumerate(words))
             assert score == pytest.approx(chosen / len(words), rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_sentence_may_have_a_narrower_beam(seed: int) -> None:
+    toy, longest, widths = Toy(seed, sentences=5), [4] * 5, [1, 2, 3, 9, 0]
+    search = Search(beam_size=4, length_normalization=0.6)
+    hypotheses = beam_search(toy, tf.fill([5, 2], END_ID), tf.constant(longest), search, (), tf.constant(widths))
+    for sentence, width in enumerate(widths):
+        expected = plain_beam(toy, sentence, 4, min(width, 4), 0.6) if width else []
+        assert_same(found(hypotheses, sentence), expected)
