@@ -130,8 +130,11 @@ def _answers(
     typed = not (options.text or options.input) and sys.stdin.isatty()
     at_once = 1 if typed else REQUESTS_IN_FLIGHT  # each is answered as it is typed
     if options.nbest or options.beam:
-        nbest = _asked(lambda line: translator.nbest(line, options.nbest or 1, options.beam), [], lines, at_once)
-        return nbest if options.nbest else ((line, found[0] if found else TOO_LONG) for line, found in nbest)
+        def nbest(line: str) -> Answer:
+            found = translator.nbest(line, options.nbest or 1, options.beam)
+            return found if options.nbest else found[0]
+
+        return _asked(nbest, [] if options.nbest else TOO_LONG, lines, at_once)
     if options.sample:
         drawing = options.seed, options.temperature, options.top_k, options.top_p
         return _asked(lambda line: translator.sample(line, options.sample, *drawing), [], lines, at_once)

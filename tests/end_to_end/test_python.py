@@ -81,8 +81,8 @@ def test_both_translators_take_a_beam_and_a_beginning(work: WorkDirectory, serve
             with pytest.raises(rnnsearch.UserError, match="3 translations are asked for of a beam of 2; ask for fewer"):
                 each.nbest(TEXTS, 3, 2)
         prefixes = ["quatre"] * len(TEXTS)
-        ours, theirs = (each.alternatives(TEXTS, prefixes) for each in (loaded, connected))
-        for text, found, same in zip(TEXTS, ours, theirs, strict=True):
+        words, too = (each.alternatives(TEXTS, prefixes) for each in (loaded, connected))
+        for text, found, same in zip(TEXTS, words, too, strict=True):
             assert [one.word for one in found] == [one.word for one in same]
             assert [one.probability for one in found] == pytest.approx([one.probability for one in same], rel=1e-3)
             assert (not found) == (not text.strip() or text == TOO_LONG)
