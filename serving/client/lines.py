@@ -130,6 +130,7 @@ def _answers(
     typed = not (options.text or options.input) and sys.stdin.isatty()
     at_once = 1 if typed else REQUESTS_IN_FLIGHT  # each is answered as it is typed
     if options.nbest or options.beam:
+
         def nbest(line: str) -> Answer:
             found = translator.nbest(line, options.nbest or 1, options.beam)
             return found if options.nbest else found[0]
