@@ -101,6 +101,9 @@ def test_command_line_gives_them_too(server: str) -> None:
     plain = said()
     assert [line.split(" ||| ")[:2] for line in said("--nbest=1")] == [["0", plain[0]], ["1", plain[1]]]
     assert [line.split(" ||| ")[0] for line in said("--nbest=2")] == ["0", "0", "1", "1"]
+    # The likeliest word at every step, whichever way it is asked for.
+    likeliest = [line.split(" ||| ")[1] for line in said("--sample=1", "--top-k=1")]
+    assert said("--beam=1") == likeliest == [line.split(" ||| ")[1] for line in said("--beam=1", "--nbest=1")]
     drawn = said("--sample=3", "--seed=5", "--temperature=2")
     assert [line.split(" ||| ")[0] for line in drawn] == ["0"] * 3 + ["1"] * 3
     assert said("--sample=2", "--seed=5", "--temperature=2") == drawn[:2] + drawn[3:5]
