@@ -133,11 +133,17 @@ class TrainingMark(Mark):
 
 
 class Score(_Frozen):
-    """One of sacreBLEU's scores, 0 to 100, with its signature, and the text that sacreBLEU prints of it."""
+    """One of sacreBLEU's scores, 0 to 100, with its signature, and the text that sacreBLEU prints of it.
+
+    mean, margin: of sets drawn anew from the test set, 95 % score between the mean less the margin and the mean with it
+    (sacreBLEU's bootstrap); None where no sets were drawn.
+    """
 
     score: float
     signature: str
     text: str
+    mean: float | None = None
+    margin: float | None = None
 
 
 class Sample(_Frozen):
