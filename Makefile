@@ -98,8 +98,8 @@ clean-report: current ## what every cleaning rule would take from the corpus, as
 bible-editions: current ## the editions of the Bible that a recipe may name, by language
 	@exec $(run) pipelines.bible_editions $(debug)
 
-evaluate: current ## up to the test scores
-	@exec $(road) --until evaluate
+evaluate: current ## up to the test scores; AGAINST=work/other compares them with those of another run
+	@exec $(road) --until evaluate $(if $(AGAINST),--against "$$AGAINST")
 
 export: train ## up to the SavedModel: the same as train
 

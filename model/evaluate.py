@@ -1,6 +1,6 @@
 """Translates the test set with the best checkpoint and scores it with sacreBLEU: what ``model.evaluation.scores`` does.
 
-python -m model.evaluate --work work/bible [--precision int8]
+python -m model.evaluate --work work/bible [--precision int8] [--against work/other]
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model import compare
 from model.exported.loading import check_precision
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
@@ -23,7 +24,8 @@ def main(arguments: list[str]) -> None:
         "model.evaluate",
         "Translates the test set with the best checkpoint and scores it with sacreBLEU, on plain text.",
         reads="recipe.yaml, data/ and the best checkpoint in training/ of the work directory",
-        writes="evaluation/ of the work directory: test.hypotheses.txt, and scores.json last",
+        writes="evaluation/ of the work directory: test.hypotheses.txt, and scores.json last; with --against "
+        "comparison.json",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory, with a finished training")
     parser.add_argument(
@@ -32,11 +34,16 @@ def main(arguments: list[str]) -> None:
         default="float32",
         help="int8: by the engine for CPUs that an export would write (default: float32, as servers translate)",
     )
+    parser.add_argument("--against", type=Path, help="work directory of another run, to compare with (model.compare)")
     options = parser.parse_args(arguments)
-    run(WorkDirectory(options.work), options.precision)
+    work = WorkDirectory(options.work)
+    run(work, options.precision)
+    if options.against is not None:
+        compare.run_and_say(work, WorkDirectory(options.against))
 
 
-def run(work: WorkDirectory, precision: Precision = "float32") -> Scores:
+def run(work: WorkDirectory, precision: Precision = "float32", against: WorkDirectory | None = None) -> Scores:
+    """against: another run, to compare with."""
     check_precision(precision)
     with starting_up():
         from recipes.stages import resolved_recipe
@@ -50,9 +57,13 @@ def run(work: WorkDirectory, precision: Precision = "float32") -> Scores:
     keep_operations_on_one_core()
     with sole_use(work, "model.evaluate"), own_temporary_directory():
         if precision == "float32":
-            return evaluate(work, recipe)
-        with temporary_directory() as directory:
-            return evaluate(work, recipe, lambda translator: in_int8(translator, directory))
+            scores = evaluate(work, recipe)
+        else:
+            with temporary_directory() as directory:
+                scores = evaluate(work, recipe, lambda translator: in_int8(translator, directory))
+        if against is not None:
+            compare.run(work, against)
+        return scores
 
 
 if __name__ == "__main__":

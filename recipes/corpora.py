@@ -85,6 +85,8 @@ def check_named(recipe: Recipe) -> None:
         if files and not is_fetched(files):
             for path in paths_of(files):
                 _check(path, split)
+    for path in recipe.evaluation.references:
+        _check(path, "test")
 
 
 def to_fetch(recipe: Recipe) -> dict[str, PairFiles]:

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from recipes.files import several
 from recipes.spread import STRATEGIES
 from workspace.command import command_parser, run_command
 from workspace.errors import UserError
@@ -31,6 +32,7 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
     **dict.fromkeys(FILES),
     "SET": None,
     "FORCE": ("1",),
+    "AGAINST": None,
     "STRATEGY": STRATEGIES,
     "WORKERS": range(1, 10_000),
     "RUNNER": RUNNERS,
@@ -53,7 +55,8 @@ _ROAD = {*_RUN, "SET", "FORCE"}
 _TRAINING = {*_ROAD, "STRATEGY", "WORKERS"}
 _BEAM = {"RUNNER", "FLINK_MASTER", "BEAM"}
 USED: dict[str, set[str]] = {
-    **dict.fromkeys(("train", "evaluate", "export", "quality"), _TRAINING),
+    **dict.fromkeys(("train", "export", "quality"), _TRAINING),
+    "evaluate": {*_TRAINING, "AGAINST"},
     "prepare": _ROAD | _BEAM,
     "clean-report": _ROAD | {"BEAM"},
     "summary": _RUN,
@@ -131,6 +134,8 @@ def check_values(values: Mapping[str, str]) -> None:
     _check_recipe(values.get("RECIPE", ""))
     _check_files(values)
     _check_addresses(values)
+    if values.get("AGAINST") and not Path(values["AGAINST"]).is_dir():
+        raise UserError(f"AGAINST={values['AGAINST']}: there is no such directory; give the WORK of another run")
     if values.get("WORKERS") and values.get("STRATEGY") in ("one", "mirrored", "tpu"):
         raise UserError(f"WORKERS= and STRATEGY={values['STRATEGY']} exclude one another; give one of them")
     for name in ("PYTHON", *PEERS):
@@ -183,11 +188,12 @@ def _check_files(values: Mapping[str, str]) -> None:
             if values.get(one) and not values.get(other):
                 raise UserError(f"{one}={values[one]}: and the other side? give {other}=file too")
     for name in (*FILES, "IN", "RECIPE"):
-        path = values.get(name, "")
-        # Any other path is on some remote storage, or is the name of a recipe.
-        is_local = path and "://" not in path and (name != "RECIPE" or Path(path).suffix in (".yaml", ".yml"))
-        if is_local and not Path(path).is_file():
-            raise UserError(f"{name}={path}: there is no such file")
+        value = values.get(name, "")
+        for path in several(value) if name == "TEST_TGT" else [value]:
+            # Any other path is on some remote storage, or is the name of a recipe.
+            is_local = path and "://" not in path and (name != "RECIPE" or Path(path).suffix in (".yaml", ".yml"))
+            if is_local and not Path(path).is_file():
+                raise UserError(f"{name}={path}: there is no such file")
 
 
 def _nearest(word: str, words: Sequence[str]) -> str:

@@ -12,10 +12,12 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from recipes.corpora import check_named, is_remote, paths_of, to_fetch
 from recipes.figures import print_summary
+from recipes.files import several
 from recipes.loading import check_recipe, laid_over, load_recipe, read_settings, save_recipe
 from recipes.schema import Recipe
 from recipes.stages import FETCH, STAGES, resolved_recipe
@@ -43,10 +45,13 @@ class Asked:
     is_forced: bool = False
 
 
-def go(work: WorkDirectory, asked: Asked, until: str, flags: Mapping[str, list[str]]) -> None:
+def go(
+    work: WorkDirectory, asked: Asked, until: str, flags: Mapping[str, list[str]], against: Path | None = None
+) -> None:
     """Makes the stages up to ``until``.
 
     ``flags``: by the name of a stage, what its command gets beside the work directory. No result depends on them.
+    ``against``: the work directory of a run that this one is compared with, whether or not there was a stage to make.
     """
     recipe = resolve(work, asked)
     # Or a recipe that is of no use would take the place of one that is.
@@ -56,9 +61,11 @@ def go(work: WorkDirectory, asked: Asked, until: str, flags: Mapping[str, list[s
         keep(recipe, work)
         names = [stage.name for stage in STAGES]
         ran = make_stages(recipe, work, names[: names.index(until) + 1], flags)
+        if against is not None:
+            importlib.import_module("model.compare").main(["--work", str(work.root), "--against", str(against)])
     if flags.get("prepare") and until != FETCH.name and "prepare" not in ran:
         print(f"note: {work.data} is up to date, so that {shlex.join(flags['prepare'])} had no effect", file=sys.stderr)
-    if not ran:
+    if not ran and against is None:
         figures = f" ({work.command('summary')} shows its figures)" if until == names[-1] else ""
         print(f"{work.root} is up to date: nothing to do{figures}")
     elif until == names[-1]:
@@ -172,6 +179,9 @@ def _overrides(files: Files) -> dict[str, Any]:
     if "train" in corpus:
         corpus["source_language"] = _language(corpus["train"]["source"], "source")
         corpus["target_language"] = _language(corpus["train"]["target"], "target")
+    if "test" in corpus:
+        corpus["test"]["target"], *more = several(corpus["test"]["target"])
+        return {"corpus": corpus, "evaluation": {"references": more}}
     return {"corpus": corpus} if corpus else {}
 
 

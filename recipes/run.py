@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
     files = {(split, side): getattr(options, f"{split}_{side}") for split in SPLITS for side in SIDES}
     asked = Asked(options.recipe, files, settings_given(options.set), options.force)
     flags = {"prepare": beam_flags, "train": _spread_flags(options)}
-    go(WorkDirectory(options.work), asked, options.until, flags)
+    go(WorkDirectory(options.work), asked, options.until, flags, options.against)
 
 
 def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -51,6 +51,11 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         "--force", action="store_true", help="take a work directory that is of another recipe or corpus"
     )
     parser.add_argument("--until", choices=STAGE_NAMES, default=STAGE_NAMES[-1], help="last stage to make")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        help="work directory of another evaluated run, to compare with in evaluation/comparison.json (model.compare)",
+    )
     add_spread_flags(parser)
     for split in SPLITS:
         for side in SIDES:

@@ -19,8 +19,8 @@ Tokenizer: TypeAlias = Literal["13a", "intl", "zh", "ja-mecab", "ko-mecab", "flo
 BestBy: TypeAlias = Literal["bleu", "chrf", "loss"]
 
 
-def _listed(work: Any) -> Any:
-    return [work] if isinstance(work, str) else work
+def _listed(paths: Any) -> Any:
+    return [paths] if isinstance(paths, str) else paths
 
 
 class Model(Section):
@@ -391,6 +391,11 @@ class Evaluation(Section):
         unset="by the script of `corpus.target_language`: `zh`, `ja-mecab`, `ko-mecab`, `flores200` (Thai, Lao, Khmer, "
         "Burmese, Tibetan), or `13a`; `char` where that one is not here, or `13a` is not for the references",
     )
+    references: Annotated[tuple[str, ...], BeforeValidator(_listed)] = setting(
+        (),
+        "files of further translations of the test set, one of line n of `corpus.test.source` in line n; plain, and on "
+        "this machine; one alone needs no list",
+    )
 
 
 class Recipe(Section):
@@ -458,6 +463,16 @@ class Recipe(Section):
                     f"subwords.symbols has {corpus.tag}, the tag of corpus {corpus.name}, which is a symbol anyway; "
                     "take it out there"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _has_lines_for_references(self) -> Recipe:
+        """``evaluation.references`` need ``corpus.test.source``, whose lines theirs are translations of."""
+        if self.evaluation.references and not (self.corpus.test and self.corpus.test.source):
+            raise ValueError(
+                "evaluation.references are translations of the lines of corpus.test.source; give it, and "
+                "corpus.test.target"
+            )
         return self
 
     def cleaning_of(self, corpus: TrainingCorpus) -> Cleaning:

@@ -111,7 +111,16 @@ def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
 
 
 def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
-    return {"bleu": tokenizer_of(recipe), **_export_made_from(recipe, work)}
+    made_from = {"bleu": tokenizer_of(recipe), **_export_made_from(recipe, work)}
+    if recipe.evaluation.references:
+        made_from["references"] = " ".join(map(_sum_of, recipe.evaluation.references))
+    return made_from
+
+
+def _sum_of(path: str) -> str:
+    if not Path(path).is_file():
+        raise UserError(f"evaluation.references: {path}: no such file; give one that is there (TEST_TGT=)")
+    return sha256_of(Path(path))
 
 
 def _export_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:

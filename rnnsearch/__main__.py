@@ -18,6 +18,7 @@ COMMANDS = {
     "prepare": ("pipelines.prepare", "clean, split, encode and shard the corpora"),
     "train": ("model.train", "train the network on the shards"),
     "evaluate": ("model.evaluate", "translate the test set and score it"),
+    "compare": ("model.compare", "whether a run translates better than another, and which sentences"),
     "export": ("model.export", "write the best weights as a SavedModel"),
     "summary": ("recipes.summary", "the figures of a finished run"),
     "curves": ("model.curves", "show a training in TensorBoard"),

@@ -55,13 +55,15 @@ def train(work: str | Path) -> TrainingMark:
     return read_training_mark(directory)
 
 
-def evaluate(work: str | Path, precision: Precision = "float32") -> Scores:
+def evaluate(work: str | Path, precision: Precision = "float32", against: str | Path | None = None) -> Scores:
     """Translates the test set of ``work`` with the best weights, and scores the translations; precision: "float32" as
-    servers translate, or "int8" as the engine for CPUs that an export would write."""
+    servers translate, or "int8" as the engine for CPUs that an export would write. against: the work directory of
+    another run, to compare with: that is left in evaluation/comparison.json."""
     with user_errors():
         from model.evaluate import run  # noqa: PLC0415
 
-        return run(WorkDirectory(Path(work)), precision)
+        other = None if against is None else WorkDirectory(Path(against))
+        return run(WorkDirectory(Path(work)), precision, other)
 
 
 def export(work: str | Path) -> Path:

@@ -65,7 +65,18 @@ def training_mark(weights: str, made_from: dict[str, Any]) -> TrainingMark:
 
 def scores(made_from: dict[str, Any]) -> Scores:
     sample = Sample(source="one", reference="un", translation="un")
-    return Scores(made_from=made_from, bleu=SCORE, chrf=SCORE, sentences=1, too_long=0, seconds=1.0, samples=[sample])
+    return Scores(
+        made_from=made_from,
+        bleu=SCORE,
+        chrf=SCORE,
+        chrf_plus_plus=SCORE,
+        ter=SCORE,
+        test_set="0",
+        sentences=1,
+        too_long=0,
+        seconds=1.0,
+        samples=[sample],
+    )
 
 
 def provenance(made_from: dict[str, Any]) -> Provenance:

@@ -10,7 +10,7 @@ one another and meet only in the files named here:
                      rejected/NNNNN-of-NNNNN.jsonl.gz, report.html, and last manifest.json
     training/        checkpoints/<step>/ (the newest, and that of the best dev score), tensorboard/,
                      history.jsonl, and last training.json
-    evaluation/      test.hypotheses.txt, and last scores.json
+    evaluation/      test.hypotheses.txt, and last scores.json; comparison.json with another run
     export/N/        SavedModel versions; TensorFlow Serving's model_base_path is export/
 
 A stage writes its mark (manifest.json, training.json, scores.json, a version's provenance.json) last:
@@ -214,6 +214,11 @@ class WorkDirectory:
     @property
     def hypotheses(self) -> Path:
         return self.evaluation / "test.hypotheses.txt"
+
+    @property
+    def comparison(self) -> Path:
+        """Of the translations with those of another run; gone when the test set is translated anew."""
+        return self.evaluation / "comparison.json"
 
     @property
     def export(self) -> Path:

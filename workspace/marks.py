@@ -153,14 +153,18 @@ class Sample(_Frozen):
 
 
 class Scores(Mark):
-    """The evaluation of the test set; precision: of the weights that translated it; too_long: sentences with more
-    subwords than the model takes."""
+    """The evaluation of the test set; precision: of the weights that translated it; chrf: chrF2; chrf_plus_plus:
+    chrF2++; ter: the lower, the better, None where only characters can be told; test_set: SHA-256 of its sources and
+    first references, in their order; too_long: sentences with more subwords than the model takes."""
 
     stage = "evaluate"
 
     precision: Precision = "float32"
     bleu: Score
     chrf: Score
+    chrf_plus_plus: Score
+    ter: Score | None
+    test_set: str
     sentences: int
     too_long: int
     seconds: float

@@ -18,7 +18,7 @@ from model.data.subwords import NormalForm
 from model.evaluation.measures import Measure, bleu_with
 from workspace.marks import Score
 
-BLEU, CHRF, CHRF_WORDS, TER = "BLEU", "chrF2", "chrF2++", "TER"
+BLEU, CHRF, CHRF_PLUS_PLUS, TER = "BLEU", "chrF2", "chrF2++", "TER"
 # The others are better the larger they are.
 LOWER_IS_BETTER = {TER}
 # Tokenizers of BLEU to which spaces tell words, as they do to chrF++ and TER.
@@ -57,7 +57,7 @@ def metrics_of(measure: Measure, form: NormalForm) -> dict[str, SetMetric]:
     found = {
         BLEU: SetMetric(bleu, normalized, ""),
         CHRF: SetMetric(sacrebleu.metrics.CHRF(), normalized, ""),
-        CHRF_WORDS: SetMetric(sacrebleu.metrics.CHRF(word_order=2), *of_words),
+        CHRF_PLUS_PLUS: SetMetric(sacrebleu.metrics.CHRF(word_order=2), *of_words),
     }
     if measure.tokenize != "char":
         found[TER] = SetMetric(sacrebleu.metrics.TER(), *of_words)

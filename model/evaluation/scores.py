@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import sys
 import time
 from collections.abc import Callable
 
-import sacrebleu
-
-from model.data.references import read_references
-from model.evaluation.measures import bleu_with, measure_of, score
+from model.data.references import References, further_references, read_references
+from model.evaluation.measures import measure_of
+from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of, score_of
 from model.search.many_texts import TranslateAll, translate_all
 from model.search.scores import IMPOSSIBLE
 from model.search.translator import TextTranslator, best_translator
@@ -19,7 +19,7 @@ from recipes.stages import EVALUATE
 from workspace.layout import Precision, WorkDirectory
 from workspace.marks import Sample, Scores, read_manifest, write_mark
 from workspace.progress import progress_bar
-from workspace.storage import replacing
+from workspace.storage import remove, replacing
 
 SAMPLES = 3
 
@@ -37,29 +37,41 @@ def evaluate(
     translate = in_int8(translator) if in_int8 else functools.partial(translate_all, translator)
     precision: Precision = "int8" if in_int8 else "float32"
     test = read_references(work, manifest, "test")
+    references = [test.targets, *further_references(work, manifest, recipe.evaluation.references)]
     measure, note = measure_of(recipe, test.targets)
     if note:
         print(f"warning: {note}", file=sys.stderr)
-    bleu, form = bleu_with(measure.tokenize), translator.target_subwords.normal_form
+    metrics = metrics_of(measure, translator.target_subwords.normal_form)
     began = time.monotonic()
     with progress_bar(len(test.sources), "translating test", "sentence") as bar:
         translated = translate(test.sources, bar)
     # A subword may be the byte of a line feed, and a translation is one line.
     translations = [text.replace("\n", " ") for text, _ in translated]
     seconds = time.monotonic() - began
+    scored = {name: score_of(metric, translations, references) for name, metric in metrics.items()}
+    remove(work.comparison)
     with replacing(work.hypotheses) as temporary:
         temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")
     scores = Scores(
         made_from={**EVALUATE.made_from(recipe, work), **({"precision": precision} if in_int8 else {})},
         precision=precision,
-        bleu=score(bleu, translations, test.targets, form),
-        chrf=score(sacrebleu.metrics.CHRF(), translations, test.targets, form),
+        bleu=scored[BLEU],
+        chrf=scored[CHRF],
+        chrf_plus_plus=scored[CHRF_PLUS_PLUS],
+        ter=scored.get(TER),
+        test_set=digest_of(test),
         sentences=len(translations),
         too_long=sum(found == IMPOSSIBLE for _, found in translated),
         seconds=round(seconds, 1),
         samples=samples(test.sources, test.targets, translations),
     )
     return write_mark(work.scores, scores, [work.hypotheses])
+
+
+def digest_of(test: References) -> str:
+    """SHA-256 of a test set. A sentence is one line, so that nothing else has the same."""
+    lines = (f"{text}\n" for side in test for text in side)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def samples(sources: list[str], references: list[str], translations: list[str]) -> list[Sample]:

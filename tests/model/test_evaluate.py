@@ -37,8 +37,15 @@ def test_evaluation_scores_the_plain_text(trained: WorkDirectory) -> None:
     assert len(translations) == len(test.sources) == scores.sentences == 20
     bleu = sacrebleu.corpus_bleu(translations, [test.targets])
     assert scores.bleu.score == pytest.approx(bleu.score)
-    assert scores.bleu.signature == f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{sacrebleu.__version__}"
-    assert scores.chrf.score == pytest.approx(sacrebleu.corpus_chrf(translations, [test.targets]).score)
+    signature = f"case:mixed|eff:no|tok:13a|smooth:exp|version:{sacrebleu.__version__}"
+    assert scores.bleu.signature == f"nrefs:1|bs:1000|seed:12345|{signature}"
+    for found, expected in (
+        (scores.chrf, sacrebleu.corpus_chrf(translations, [test.targets])),
+        (scores.chrf_plus_plus, sacrebleu.corpus_chrf(translations, [test.targets], word_order=2)),
+        (scores.ter, sacrebleu.corpus_ter(translations, [test.targets])),
+    ):
+        assert found is not None
+        assert found.score == pytest.approx(expected.score)
     for sample in scores.samples:
         assert translations[test.sources.index(sample.source)] == sample.translation
 

@@ -64,6 +64,8 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         (["train", "RECIPE=no.yaml"], "RECIPE=no.yaml: there is no such file"),
         (["train", "SRC=no.en", "TGT=no.fr"], "SRC=no.en: there is no such file"),
         (["train", "SRC=Makefile"], "SRC=Makefile: and the other side? give TGT=file too"),
+        (["train", "TEST_SRC=Makefile", "TEST_TGT=Makefile b"], "TEST_TGT=b: there is no such file"),
+        (["evaluate", "AGAINST=x"], "AGAINST=x: there is no such directory; give the WORK of another run"),
         (["translate", "TEXT=x", "SERVER=a:b"], "SERVER=a:b: it takes host:port, such as localhost:8500"),
         (
             ["prepare", "RUNNER=flink", "FLINK_MASTER=a"],
@@ -89,6 +91,8 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         "recipe",
         "file",
         "side",
+        "references",
+        "against",
         "server",
         "master",
         "no runner",
@@ -240,6 +244,8 @@ def test_a_work_directory_alone_says_which_run_is_meant(clone: Path) -> None:
     given = ["WORK=w", "SET=training.epochs=2 name='my run'", "FORCE=1"]
     said = make(clone, "evaluate", *given).stdout.splitlines()
     assert said == [*road, "w", "--set", "training.epochs=2 name='my run'", "--force", "--until", "evaluate"]
+    (clone / "it's $x").mkdir()
+    assert make(clone, "evaluate", "WORK=w", "AGAINST=it's $x").stdout.splitlines()[-2:] == ["--against", "it's $x"]
     for name in ("b.en.bz2", "b.fr", "news [1] (2).en.zst"):
         (clone / name).touch()
     said = make(clone, "train", "SRC=news [1] (2).en.zst", "TGT=b.fr").stdout.splitlines()

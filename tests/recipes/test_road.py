@@ -54,6 +54,23 @@ def test_a_work_directory_keeps_its_recipe(work: WorkDirectory, two: dict[str, F
     assert taken(work, Asked("tiny", two["one"])).training.epochs == load_recipe("tiny").training.epochs
 
 
+def test_a_test_set_may_be_given_several_references(work: WorkDirectory, two: dict[str, Files], tmp_path: Path) -> None:
+    """By one value, whose spaces are between files unless they are in the name of one."""
+    (tmp_path / "b c").touch()
+    plain = two["two"]["train", "target"]
+    source = two["two"]["train", "source"]
+    assert source is not None
+    assert plain is not None
+    for given, target, references in (
+        (f"'{plain}' {tmp_path}/b\\ c '{source}'", plain, (f"{tmp_path}/b c", source)),
+        (plain, plain, ()),
+    ):
+        test: Files = {**two["one"], ("test", "source"): source, ("test", "target"): given}
+        recipe = taken(work, Asked("tiny", test))
+        assert recipe.corpus.test is not None
+        assert (recipe.corpus.test.target, recipe.evaluation.references) == (target, references)
+
+
 def test_another_recipe_or_corpus_needs_force(work: WorkDirectory, two: dict[str, Files]) -> None:
     first = taken(work, Asked("tiny", two["one"]))
     one, other = (files["train", "source"] for files in two.values())

@@ -72,6 +72,25 @@ def test_a_changed_dictionary_is_exported_anew(corpus: dict[str, Any], work: Wor
     assert set(stale(recipe, work)) == {"evaluate", "export"}
 
 
+def test_changed_references_are_scored_anew_and_nothing_else(
+    corpus: dict[str, Any], work: WorkDirectory, tmp_path: Path
+) -> None:
+    more = tmp_path / "more.target"
+    both = {**corpus, "test": corpus["train"]}
+    finish_all(recipe_with(both), work)
+    recipe = recipe_with(both, evaluation={"references": str(more)})
+    with pytest.raises(UserError, match=r"evaluation.references: .*: no such file; give one that is there"):
+        EVALUATE.made_from(recipe, work)
+    more.write_text("one\ntwo\n")
+    assert set(stale(recipe, work)) == {"evaluate"}
+    finish_all(recipe, work)
+    assert stale(recipe, work) == {}
+    more.write_text("one\nthree\n")
+    assert set(stale(recipe, work)) == {"evaluate"}
+    with pytest.raises(UserError, match=r"evaluation.references are translations of the lines of corpus.test.source"):
+        recipe_with(corpus, evaluation={"references": str(more)})
+
+
 def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, Any], work: WorkDirectory) -> None:
     recipe = recipe_with(corpus)
     assert stale(recipe, work) == dict.fromkeys(("prepare", "train", "evaluate", "export"), "not made yet")

@@ -6,7 +6,7 @@ import pytest
 import sacrebleu
 
 from model.evaluation.measures import Measure
-from model.evaluation.metrics import BLEU, CHRF, CHRF_WORDS, TER, metrics_of, resamples, score_of, sentence_scores
+from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of, resamples, score_of, sentence_scores
 
 TRANSLATIONS = ["the cat sat on the mat", "a dog runs in the park .", "two men talk", "it is raining today"]
 REFERENCES = [
@@ -16,7 +16,7 @@ REFERENCES = [
 DIRECTLY = {
     BLEU: sacrebleu.metrics.BLEU(),
     CHRF: sacrebleu.metrics.CHRF(),
-    CHRF_WORDS: sacrebleu.metrics.CHRF(word_order=2),
+    CHRF_PLUS_PLUS: sacrebleu.metrics.CHRF(word_order=2),
     TER: sacrebleu.metrics.TER(),
 }
 
@@ -37,7 +37,7 @@ def test_words_of_scripts_without_spaces_are_those_of_the_tokenizer_of_bleu() ->
     translations, references = ["孩子们在院子里玩。", "今天下雨。"], ["孩子们在花园里玩。", "今天没有下雨。"]
     metrics = metrics_of(Measure("zh", "bleu"), "NFC")
     of_characters = [[" ".join(text) for text in side] for side in (translations, references)]
-    for name, metric in ((CHRF_WORDS, sacrebleu.metrics.CHRF(word_order=2)), (TER, sacrebleu.metrics.TER())):
+    for name, metric in ((CHRF_PLUS_PLUS, sacrebleu.metrics.CHRF(word_order=2)), (TER, sacrebleu.metrics.TER())):
         found = score_of(metrics[name], translations, [references])
         assert found.score == metric.corpus_score(of_characters[0], [of_characters[1]]).score
         assert found.signature.endswith("|words:zh")
@@ -55,7 +55,7 @@ def test_what_is_wrong_altogether_scores_nothing() -> None:
 
 def test_both_sides_are_compared_in_one_form() -> None:
     metrics = metrics_of(Measure("13a", "bleu"), "NFC")
-    for name in (BLEU, CHRF, CHRF_WORDS):
+    for name in (BLEU, CHRF, CHRF_PLUS_PLUS):
         found = score_of(metrics[name], ["où es-tu à présent ?"], [["ou\u0300 es-tu a\u0300 présent ?"]])
         assert found.score == pytest.approx(100)
     assert sentence_scores(["été"], [["e\u0301te\u0301"]], "NFC") == [100]

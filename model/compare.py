@@ -1,0 +1,53 @@
+"""Compares the translations of two evaluated runs, whose test sets are the same: what ``model.evaluation.comparison``
+does.
+
+python -m model.compare --work work/bible --against work/other
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workspace.command import command_parser, run_command, starting_up
+from workspace.layout import WorkDirectory
+
+if TYPE_CHECKING:
+    from model.evaluation.comparison import Comparison
+
+
+def main(arguments: list[str]) -> None:
+    parser = command_parser(
+        "model.compare",
+        "Says by how much the scores of a run differ from another's, how likely chance alone does so, and in which "
+        "sentences.",
+        reads="recipe.yaml, data/ and evaluation/ of the work directory, and evaluation/ of the other",
+        writes="evaluation/comparison.json of the work directory",
+    )
+    parser.add_argument("--work", type=Path, required=True, help="work directory of an evaluated run")
+    parser.add_argument("--against", type=Path, required=True, help="work directory of the other, the baseline")
+    options = parser.parse_args(arguments)
+    run_and_say(WorkDirectory(options.work), WorkDirectory(options.against))
+
+
+def run_and_say(work: WorkDirectory, other: WorkDirectory) -> None:
+    comparison = run(work, other)
+    from model.evaluation.comparison import summary
+
+    print(summary(comparison, work.root))
+
+
+def run(work: WorkDirectory, other: WorkDirectory) -> Comparison:
+    with starting_up():
+        from recipes.stages import resolved_recipe
+
+        recipe = resolved_recipe(work)
+
+        from model.evaluation.comparison import compare
+        from workspace.lock import sole_use
+    with sole_use(work, "model.compare"):
+        return compare(work, recipe, other)
+
+
+if __name__ == "__main__":
+    run_command(main)

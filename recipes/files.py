@@ -1,0 +1,16 @@
+"""Several files in one value of make or of a flag: TEST_TGT='one.fr other.fr'."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+
+def several(value: str) -> list[str]:
+    """The files that a value names: one, whose name may have spaces, or several with spaces between them."""
+    if Path(value).is_file():
+        return [value]
+    try:
+        return shlex.split(value) or [value]
+    except ValueError:  # a quote that is not closed
+        return [value]
