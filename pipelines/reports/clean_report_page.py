@@ -19,10 +19,10 @@ from pipelines.preparation.index import Indexes
 from pipelines.preparation.job import index_corpora
 from pipelines.preparation.measure import Measures, measure_corpora
 from pipelines.reports import pictures
-from pipelines.reports.pages import rendered
 from recipes.corpora import corpora
 from recipes.schema import Recipe
 from workspace.layout import WorkDirectory
+from workspace.pages import rendered
 from workspace.storage import remove, replacing
 
 # Other limits are shown that would take about these shares of the pairs.
@@ -42,6 +42,7 @@ def write_clean_report(recipe: Recipe, work: WorkDirectory, options: PipelineOpt
     measures = measure_corpora(train, indexes, pairs, directory, options)
     with replacing(work.clean_report) as path:
         page = rendered(
+            "pipelines.reports",
             "clean_report.html.j2",
             name=recipe.name,
             pairs=pairs,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pipelines.cleaning.statistics import LONGEST, STEPS_OF_RATIO
+from workspace.pages import svg_of
 
 _BEFORE, _AFTER, _TAKEN, _WRITTEN = "#b8c4d6", "#1f5fa8", "#c8553d", "#4f8a5b"
 _BARS = 60
@@ -95,7 +95,7 @@ def measured(values: Mapping[float, int], limit: float | None, bound: Literal["m
         bars = {bar: count for (bar, beyond), count in heights.items() if beyond == is_beyond}
         axes.bar([low + bar * width for bar in bars], list(bars.values()), width * 0.9, align="edge", color=colour)
     if limit is not None:
-        axes.axvline(limit, color="#222", linewidth=1)
+        axes.axvline(limit, color="black", linewidth=1)
         axes.text(limit, 1.0, f" limit {limit:g}", transform=axes.get_xaxis_transform(), va="top", fontsize=8)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -134,7 +134,4 @@ def _svg(figure: Figure, axes: Axes) -> str:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.xaxis.label.set_fontsize(8)
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg")
-    # What comes before the element is a document's own, not a page's.
-    return stream.getvalue()[stream.getvalue().index("<svg") :]
+    return svg_of(figure)

@@ -13,11 +13,11 @@ from pipelines.cleaning.statistics import Statistics, added, unit_of_lengths
 from pipelines.preparation.counts import SAMPLES, PartitionCounts, samples
 from pipelines.preparation.partitions import Partitions
 from pipelines.reports import pictures
-from pipelines.reports.pages import rendered
 from recipes.schema import Recipe
 from recipes.sections import settings_of
 from workspace.layout import SIDES, SPLITS, Side
 from workspace.marks import Manifest
+from workspace.pages import rendered
 
 _WITHOUT_SETTING = {NOT_UTF8: "bytes that are no text in UTF-8", EMPTY: "nothing on one side"}
 
@@ -30,6 +30,7 @@ def render_report(partitions: Partitions, counts: Sequence[PartitionCounts], man
     after = added(each.statistics for each in counts if not partitions.is_given(each.split))
     pairs = manifest.pairs
     return rendered(
+        "pipelines.reports",
         "report.html.j2",
         title=f"Preparation of {partitions.recipe.name}",
         summary=(
