@@ -152,10 +152,20 @@ class Sample(_Frozen):
     translation: str
 
 
+class AlignmentError(_Frozen):
+    """Alignment error rate with its precision and recall, 0 to 1, over so many sentences aligned by hand."""
+
+    error: float
+    precision: float
+    recall: float
+    sentences: int
+
+
 class Scores(Mark):
     """The evaluation of the test set; precision: of the weights that translated it; chrf: chrF2; chrf_plus_plus:
     chrF2++; ter: the lower, the better, None where only characters can be told; test_set: SHA-256 of its sources and
-    first references, in their order; too_long: sentences with more subwords than the model takes."""
+    first references, in their order; too_long: sentences with more subwords than the model takes; alignment_error: of
+    the gold alignment, where one was given."""
 
     stage = "evaluate"
 
@@ -169,6 +179,7 @@ class Scores(Mark):
     too_long: int
     seconds: float
     samples: list[Sample]
+    alignment_error: AlignmentError | None = None
 
     @staticmethod
     def path(work: WorkDirectory) -> Path:

@@ -20,7 +20,7 @@ def rendered(package: str, template: str, **values: Any) -> str:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["code"] = _code
+    environment.filters |= {"code": _code, "zip": zip}
     return environment.get_template(template).render(**values)
 
 

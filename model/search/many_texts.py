@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar, cast
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -12,6 +12,8 @@ from tqdm import tqdm
 from model.search.translator import TextTranslator
 from workspace.machine import cores_of_worker
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 # Texts, and the bar that shows how many are done -> (translation, score) of each, in their order.
 TranslateAll: TypeAlias = Callable[[list[str], tqdm | None], list[tuple[str, float]]]
 
@@ -30,18 +32,19 @@ def translate_all(
 
 
 def in_batches(
-    translate: Callable[[list[str]], list[tuple[str, float]]],
+    translate: Callable[[list[Item]], list[Result]],
     size: int,
-    texts: list[str],
+    texts: Sequence[Item],
     progress: tqdm | None = None,
-) -> list[tuple[str, float]]:
+    size_of: Callable[[Item], int] = len,  # type: ignore[assignment]
+) -> list[Result]:
     """What ``translate`` gives for the texts, ``size`` at a time, in their order; those of similar length go together.
 
     Several batches at a time, one for each core.
     """
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    order = sorted(range(len(texts)), key=lambda index: size_of(texts[index]))
     batches = [order[start : start + size] for start in range(0, len(order), size)]
-    results: list[tuple[str, float]] = [("", 0.0)] * len(texts)
+    results: list[Result | None] = [None] * len(texts)
     threads = concurrent.futures.ThreadPoolExecutor(_batches_at_a_time())
     try:
         asked = threads.map(translate, ([texts[index] for index in batch] for batch in batches))
@@ -53,7 +56,7 @@ def in_batches(
     finally:
         # Whoever is interrupted waits only for what is under way.
         threads.shutdown(cancel_futures=True)
-    return results
+    return cast("list[Result]", results)
 
 
 def _batches_at_a_time() -> int:
