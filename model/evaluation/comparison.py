@@ -117,18 +117,21 @@ def read_comparison(work: WorkDirectory) -> Comparison | None:
         return None
 
 
-def parts_of(text: str, other: str) -> list[Part]:
-    """The text in parts, by whether the other has them too at their place."""
-    words, others = words_with_space(text), words_with_space(other)
+def parts_of(text: str, other: str) -> tuple[list[Part], list[Part]]:
+    """Both in parts, by whether the other has them too at their place."""
+    words = words_with_space(text), words_with_space(other)
     # At the beginning there is no white space, and a word is the same with and without it.
-    matcher = difflib.SequenceMatcher(
-        a=[word.strip() for word in words], b=[word.strip() for word in others], autojunk=False
+    a, b = ([word.strip() for word in side] for side in words)
+    opcodes = difflib.SequenceMatcher(a=a, b=b, autojunk=False).get_opcodes()
+    places = (
+        [(kind, start, end) for kind, start, end, _, _ in opcodes],
+        [(kind, start, end) for kind, _, _, start, end in opcodes],
     )
-    return [
-        Part(text="".join(words[start:end]), differs=kind != "equal")
-        for kind, start, end, _, _ in matcher.get_opcodes()
-        if start < end
-    ]
+    ours, theirs = (
+        [Part(text="".join(side[start:end]), differs=kind != "equal") for kind, start, end in of_side if start < end]
+        for side, of_side in zip(words, places, strict=True)
+    )
+    return ours, theirs
 
 
 def _gain(change: Change) -> float:
@@ -143,26 +146,28 @@ def _changes(
     form: NormalForm,
 ) -> list[Change]:
     of_ours, of_theirs = (sentence_scores(side, references, form) for side in (ours, theirs))
-    return [
-        Change(
-            number=number,
-            source=sources[number],
-            references=[side[number] for side in references],
-            translation=parts_of(ours[number], theirs[number]),
-            baseline=parts_of(theirs[number], ours[number]),
-            chrf=of_ours[number],
-            baseline_chrf=of_theirs[number],
-        )
-        for number in range(len(ours))
-        if ours[number] != theirs[number]
-    ]
+    changes = []
+    for number, (text, other) in enumerate(zip(ours, theirs, strict=True)):
+        if text != other:
+            translation, baseline = parts_of(text, other)
+            change = Change(
+                number=number,
+                source=sources[number],
+                references=[side[number] for side in references],
+                translation=translation,
+                baseline=baseline,
+                chrf=of_ours[number],
+                baseline_chrf=of_theirs[number],
+            )
+            changes.append(change)
+    return changes
 
 
 def summary(comparison: Comparison, work: Path) -> str:
     """A comparison in a few lines, for who started it."""
     lines = [f"{work} against {comparison.baseline}:"]
     lines += [
-        f"  {name:8} {found.score:6.2f}, not {found.baseline:6.2f}: {found.difference:+.2f} "
+        f"  {name:8} {found.score:6.2f} against {found.baseline:6.2f}: {found.difference:+.2f} "
         f"({found.low:+.2f} to {found.high:+.2f}); p = {found.bootstrap_p:.4f} (bootstrap), "
         f"{found.randomisation_p:.4f} (randomisation)"
         for name, found in comparison.significance.items()
