@@ -41,6 +41,7 @@ beam := $(strip $(if $(RUNNER),--runner="$$RUNNER") $(if $(FLINK_MASTER),--flink
 corpus := $(if $(SRC),--train-source "$$SRC") $(if $(TGT),--train-target "$$TGT") \
 	$(if $(DEV_SRC),--dev-source "$$DEV_SRC") $(if $(DEV_TGT),--dev-target "$$DEV_TGT") \
 	$(if $(TEST_SRC),--test-source "$$TEST_SRC") $(if $(TEST_TGT),--test-target "$$TEST_TGT")
+evaluation := $(if $(AGAINST),--against "$$AGAINST") $(if $(SHOW),--show "$$SHOW") $(if $(ALIGN_GOLD),--align-gold "$$ALIGN_GOLD")
 spread := $(if $(STRATEGY),--strategy "$$STRATEGY") $(if $(WORKERS),--workers "$$WORKERS")
 # TESTS has the ids of tests as a shell takes them, for there are spaces and quotes in some.
 pytest = eval "set -- $$TESTS"; exec $(run) pytest $(if $(filter test-fast,$@),--fast) "$$@"
@@ -98,8 +99,8 @@ clean-report: current ## what every cleaning rule would take from the corpus, as
 bible-editions: current ## the editions of the Bible that a recipe may name, by language
 	@exec $(run) pipelines.bible_editions $(debug)
 
-evaluate: current ## up to the test scores; AGAINST=work/other compares them with those of another run
-	@exec $(road) --until evaluate $(if $(AGAINST),--against "$$AGAINST")
+evaluate: current ## up to the test scores and their page; AGAINST=work/other compares with another run; SHOW='3 17' ALIGN_GOLD=verses: docs/evaluation.md
+	@exec $(road) --until evaluate $(evaluation)
 
 export: train ## up to the SavedModel: the same as train
 

@@ -11,19 +11,19 @@ import io
 from collections.abc import Sequence
 
 import sacrebleu
-from matplotlib.figure import Figure
 from rich.table import Table
 from sacremoses import MosesTokenizer
 
 from model.data.references import References, read_references
+from model.data.subwords import load_subwords
+from model.evaluation.by_length import bleu_by_length, lengths_of
+from model.evaluation.by_length import draw_by_length as drawn
+from model.evaluation.measures import measure_of
+from model.evaluation.metrics import BLEU, metrics_of
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.marks import read_manifest, read_scores, read_training_mark
-
-# A point of the curve is the BLEU of at least so many sentences.
-FEWEST_SENTENCES = 30
-WORDS_BETWEEN_POINTS = 5
 
 
 def table_of(runs: Sequence[WorkDirectory]) -> Table:
@@ -70,31 +70,17 @@ def lower_cased_tokenised_bleu(translations: Sequence[str], references: Sequence
     return sacrebleu.corpus_bleu(ours, [theirs], tokenize="none", force=True).score
 
 
-def bleu_by_length(test: References, translations: Sequence[str]) -> tuple[list[int], list[float]]:
-    """Numbers of source words, and the BLEU of the sentences of up to so many, but more than at the point before."""
-    lengths = [len(source.split()) for source in test.sources]
-    longest, scores = [], []
-    for words in range(WORDS_BETWEEN_POINTS, max(lengths) + WORDS_BETWEEN_POINTS, WORDS_BETWEEN_POINTS):
-        chosen = [index for index, length in enumerate(lengths) if words - WORDS_BETWEEN_POINTS < length <= words]
-        if len(chosen) < FEWEST_SENTENCES:
-            continue
-        ours, theirs = ([side[index] for index in chosen] for side in (translations, test.targets))
-        longest.append(words)
-        scores.append(sacrebleu.corpus_bleu(ours, [theirs]).score)
-    return longest, scores
-
-
 def draw_by_length(runs: Sequence[WorkDirectory]) -> bytes:
-    """The curves as a PNG."""
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
-    axes = figure.subplots()
+    """BLEU by the length of the source sentence, a curve a run, as a PNG."""
+    curves, unit = {}, ""
     for work in runs:
-        axes.plot(*bleu_by_length(*translated(work)), marker="o", markersize=3, label=work.root.name)
-    axes.set_xlabel("words of the source sentence, at most")
-    axes.set_ylabel("BLEU")
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+        test, translations = translated(work)
+        measure, _ = measure_of(resolved_recipe(work), test.targets)
+        form = load_subwords(work, resolved_recipe(work).subwords.joint)[1].normal_form
+        unit, _ = lengths_of(test.sources)
+        curves[work.root.name] = bleu_by_length(
+            test.sources, translations, [test.targets], metrics_of(measure, form)[BLEU]
+        )
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=150)
+    drawn(curves, unit).savefig(picture, format="png", dpi=200)
     return picture.getvalue()

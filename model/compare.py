@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> None:
         "Says by how much the scores of a run differ from another's, how likely chance alone does so, and in which "
         "sentences.",
         reads="recipe.yaml, data/ and evaluation/ of the work directory, and evaluation/ of the other",
-        writes="evaluation/comparison.json of the work directory",
+        writes="evaluation/comparison.json and report.html of the work directory",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory of an evaluated run")
     parser.add_argument("--against", type=Path, required=True, help="work directory of the other, the baseline")
@@ -44,9 +44,13 @@ def run(work: WorkDirectory, other: WorkDirectory) -> Comparison:
         recipe = resolved_recipe(work)
 
         from model.evaluation.comparison import compare
+        from model.evaluation.report import write_report
         from workspace.lock import sole_use
+        from workspace.marks import read_scores
     with sole_use(work, "model.compare"):
-        return compare(work, recipe, other)
+        comparison = compare(work, recipe, other)
+        write_report(work, recipe, read_scores(work))
+    return comparison
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """Translates the test set with the best checkpoint and scores it with sacreBLEU: what ``model.evaluation.scores`` does.
 
-python -m model.evaluate --work work/bible [--precision int8] [--against work/other]
+python -m model.evaluate --work work/bible [--precision int8] [--against work/other] [--show 3] [--align-gold verses]
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model import compare
 from model.exported.loading import check_precision
+from recipes.evaluation_flags import add_evaluation_flags
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
 from workspace.machine import own_temporary_directory, temporary_directory
@@ -24,8 +26,8 @@ def main(arguments: list[str]) -> None:
         "model.evaluate",
         "Translates the test set with the best checkpoint and scores it with sacreBLEU, on plain text.",
         reads="recipe.yaml, data/ and the best checkpoint in training/ of the work directory",
-        writes="evaluation/ of the work directory: test.hypotheses.txt, and scores.json last; with --against "
-        "comparison.json",
+        writes="evaluation/ of the work directory: test.hypotheses.txt, test.alignments.*, shown.json, report.html, "
+        "and scores.json last; with --against comparison.json",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory, with a finished training")
     parser.add_argument(
@@ -35,15 +37,22 @@ def main(arguments: list[str]) -> None:
         help="int8: by the engine for CPUs that an export would write (default: float32, as servers translate)",
     )
     parser.add_argument("--against", type=Path, help="work directory of another run, to compare with (model.compare)")
+    add_evaluation_flags(parser)
     options = parser.parse_args(arguments)
     work = WorkDirectory(options.work)
-    run(work, options.precision)
+    run(work, options.precision, None, options.show, options.align_gold)
     if options.against is not None:
         compare.run_and_say(work, WorkDirectory(options.against))
 
 
-def run(work: WorkDirectory, precision: Precision = "float32", against: WorkDirectory | None = None) -> Scores:
-    """against: another run, to compare with."""
+def run(
+    work: WorkDirectory,
+    precision: Precision = "float32",
+    against: WorkDirectory | None = None,
+    show: Sequence[int] = (),
+    align_gold: Path | None = None,
+) -> Scores:
+    """against: another run, to compare with; the others are those of ``model.evaluation.scores.evaluate``."""
     check_precision(precision)
     with starting_up():
         from recipes.stages import resolved_recipe
@@ -57,10 +66,10 @@ def run(work: WorkDirectory, precision: Precision = "float32", against: WorkDire
     keep_operations_on_one_core()
     with sole_use(work, "model.evaluate"), own_temporary_directory():
         if precision == "float32":
-            scores = evaluate(work, recipe)
+            scores = evaluate(work, recipe, None, show, align_gold)
         else:
             with temporary_directory() as directory:
-                scores = evaluate(work, recipe, lambda translator: in_int8(translator, directory))
+                scores = evaluate(work, recipe, lambda translator: in_int8(translator, directory), show, align_gold)
         if against is not None:
             compare.run(work, against)
         return scores

@@ -30,6 +30,7 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     # Sentences may hold square brackets, which rich would take for markup.
     Console(markup=False).print(table)
     # Outside the table, which would break long lines, so that they can be pasted.
+    print(f"see:  {work.evaluation_report.resolve().as_uri()}")
     print(f"next: {work.command('serve')}")
     if scores.samples:
         print(f"      {work.command('translate')} TEXT={shlex.quote(scores.samples[0].source)}")
@@ -62,12 +63,13 @@ def _rows(
         ("trained for", f"{training.seconds / 60:.1f} min"),
         *([("ensemble", _ensemble(recipe.ensemble))] if recipe.ensemble != Ensemble() else []),
         (f"test BLEU{in_int8}", f"{scores.bleu.score:.2f}  {scores.bleu.signature}"),
+        *([("alignment error rate", f"{100 * error.error:.1f} %")] if (error := scores.alignment_error) else []),
         ("chrF", f"{scores.chrf.score:.2f}  {scores.chrf.signature}"),
         *([("too long", f"{too_long:,} of test, of more than search.max_source_length subwords")] if too_long else []),
         *((f"sample {n}", _sample(sample)) for n, sample in enumerate(scores.samples, 1)),
         ("data", f"{work.data} (rejected pairs with their reason in {work.rejected.name}/)"),
         ("training", str(work.training)),
-        ("evaluation", f"{work.scores}, {work.hypotheses.name}"),
+        ("evaluation", f"{work.scores}, {work.hypotheses.name}, {work.evaluation_report.name}"),
         ("SavedModel", str(work.version(work.versions()[-1]))),
     ]
 

@@ -33,6 +33,8 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
     "SET": None,
     "FORCE": ("1",),
     "AGAINST": None,
+    "SHOW": None,
+    "ALIGN_GOLD": None,
     "STRATEGY": STRATEGIES,
     "WORKERS": range(1, 10_000),
     "RUNNER": RUNNERS,
@@ -53,10 +55,11 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
 _RUN = {"RECIPE", "WORK", *FILES}
 _ROAD = {*_RUN, "SET", "FORCE"}
 _TRAINING = {*_ROAD, "STRATEGY", "WORKERS"}
+_EVALUATION = {"AGAINST", "SHOW", "ALIGN_GOLD"}
 _BEAM = {"RUNNER", "FLINK_MASTER", "BEAM"}
 USED: dict[str, set[str]] = {
     **dict.fromkeys(("train", "export", "quality"), _TRAINING),
-    "evaluate": {*_TRAINING, "AGAINST"},
+    "evaluate": _TRAINING | _EVALUATION,
     "prepare": _ROAD | _BEAM,
     "clean-report": _ROAD | {"BEAM"},
     "summary": _RUN,
@@ -194,6 +197,9 @@ def _check_files(values: Mapping[str, str]) -> None:
             is_local = path and "://" not in path and (name != "RECIPE" or Path(path).suffix in (".yaml", ".yml"))
             if is_local and not Path(path).is_file():
                 raise UserError(f"{name}={path}: there is no such file")
+    gold = values.get("ALIGN_GOLD", "")
+    if gold and not any(Path(name).is_file() for name in (gold, f"{gold}.align")):
+        raise UserError(f"ALIGN_GOLD={gold}: there is no {gold}.align; give the name without its endings")
 
 
 def _nearest(word: str, words: Sequence[str]) -> str:

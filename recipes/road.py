@@ -20,7 +20,7 @@ from recipes.figures import print_summary
 from recipes.files import several
 from recipes.loading import check_recipe, laid_over, load_recipe, read_settings, save_recipe
 from recipes.schema import Recipe
-from recipes.stages import FETCH, STAGES, resolved_recipe
+from recipes.stages import EVALUATE, FETCH, STAGES, resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import SPLITS, Side, Split, WorkDirectory
 from workspace.lock import sole_use
@@ -50,7 +50,7 @@ def go(
 ) -> None:
     """Makes the stages up to ``until``.
 
-    ``flags``: by the name of a stage, what its command gets beside the work directory. No result depends on them.
+    ``flags``: by the name of a stage, what its command gets beside the work directory. No mark depends on them.
     ``against``: the work directory of a run that this one is compared with, whether or not there was a stage to make.
     """
     recipe = resolve(work, asked)
@@ -149,12 +149,15 @@ def _in_words(recipe: Recipe) -> str:
 
 
 def make_stages(recipe: Recipe, work: WorkDirectory, names: list[str], flags: Mapping[str, list[str]]) -> list[str]:
-    """Makes those of the named stages that are not current, in the order of the road; returns the names of these."""
+    """Makes those of the named stages that are not current, in the order of the road; returns the names of these. The
+    evaluation is made, too, where it is asked for with flags, for its page has what they ask for."""
     made = []
     for stage in STAGES:
         if stage.name not in names or (stage is FETCH and not to_fetch(recipe)):
             continue
         reason = stage.stale_because(recipe, work)
+        if reason is None and stage is EVALUATE and flags.get(stage.name):
+            reason = f"asked for with {shlex.join(flags[stage.name])}"
         if reason is None:
             continue
         print(f"== {stage.name}: {reason}", flush=True)

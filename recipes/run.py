@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recipes.evaluation_flags import add_evaluation_flags, evaluation_flags
 from recipes.spread import add_spread_flags, check_spread
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import SIDES, SPLITS, WorkDirectory
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> None:
         from recipes.road import Asked, go
     files = {(split, side): getattr(options, f"{split}_{side}") for split in SPLITS for side in SIDES}
     asked = Asked(options.recipe, files, settings_given(options.set), options.force)
-    flags = {"prepare": beam_flags, "train": _spread_flags(options)}
+    flags = {"prepare": beam_flags, "train": _spread_flags(options), "evaluate": evaluation_flags(options)}
     go(WorkDirectory(options.work), asked, options.until, flags, options.against)
 
 
@@ -57,6 +58,7 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         help="work directory of another evaluated run, to compare with in evaluation/comparison.json (model.compare)",
     )
     add_spread_flags(parser)
+    add_evaluation_flags(parser)
     for split in SPLITS:
         for side in SIDES:
             parser.add_argument(f"--{split}-{side}", metavar="FILE", help=f"{side} side of the {split} corpus")

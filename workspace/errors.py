@@ -18,7 +18,13 @@ class UserError(Exception):
 
 
 # The flags of commands that make gives, and the variables that it has them from.
-_MAKE = {"--port": "PORT", "--rest_api_port": "REST_PORT", "--output": "OUT"}
+_MAKE = {
+    "--port": "PORT",
+    "--rest_api_port": "REST_PORT",
+    "--output": "OUT",
+    "--show": "SHOW",
+    "--align-gold": "ALIGN_GOLD",
+}
 
 
 def as_given(flag: str) -> str:

@@ -10,7 +10,8 @@ one another and meet only in the files named here:
                      rejected/NNNNN-of-NNNNN.jsonl.gz, report.html, and last manifest.json
     training/        checkpoints/<step>/ (the newest, and that of the best dev score), tensorboard/,
                      history.jsonl, and last training.json
-    evaluation/      test.hypotheses.txt, and last scores.json; comparison.json with another run
+    evaluation/      test.hypotheses.txt, test.alignments.{source,target,align}, shown.json, report.html, and last
+                     scores.json; comparison.json with another run
     export/N/        SavedModel versions; TensorFlow Serving's model_base_path is export/
 
 A stage writes its mark (manifest.json, training.json, scores.json, a version's provenance.json) last:
@@ -219,6 +220,21 @@ class WorkDirectory:
     def comparison(self) -> Path:
         """Of the translations with those of another run; gone when the test set is translated anew."""
         return self.evaluation / "comparison.json"
+
+    @property
+    def alignments(self) -> tuple[Path, ...]:
+        """The words of the test set and of its translations, between spaces, and their links, in Pharaoh's form."""
+        return tuple(self.evaluation / f"test.alignments.{ending}" for ending in ("source", "target", "align"))
+
+    @property
+    def shown(self) -> Path:
+        """The alignments that the page shows."""
+        return self.evaluation / "shown.json"
+
+    @property
+    def evaluation_report(self) -> Path:
+        """What the evaluation found, as a page."""
+        return self.evaluation / "report.html"
 
     @property
     def export(self) -> Path:

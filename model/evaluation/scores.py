@@ -1,4 +1,4 @@
-"""The test set translated with the best checkpoint, and its scores by sacreBLEU, on plain text."""
+"""The test set translated with the best checkpoint, its scores by sacreBLEU, on plain text, and a page of it all."""
 
 from __future__ import annotations
 
@@ -6,38 +6,56 @@ import functools
 import hashlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from model.data.references import References, further_references, read_references
+from model.evaluation.alignment_error import alignment_error, gold_alignments, read_gold
 from model.evaluation.measures import measure_of
-from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of, score_of
+from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of, score_of, sentence_scores
+from model.evaluation.report import write_report
+from model.evaluation.shown import Shown, shown_of, shown_of_gold
+from model.evaluation.word_alignment import WordAlignment, align_subwords, align_words, write_alignments
 from model.search.many_texts import TranslateAll, translate_all
 from model.search.scores import IMPOSSIBLE
 from model.search.translator import TextTranslator, best_translator
 from recipes import schema
 from recipes.stages import EVALUATE
+from workspace.errors import UserError, as_given
 from workspace.layout import Precision, WorkDirectory
 from workspace.marks import Sample, Scores, read_manifest, write_mark
 from workspace.progress import progress_bar
-from workspace.storage import remove, replacing
+from workspace.storage import remove, replacing, write_json
 
 SAMPLES = 3
 
 
 def evaluate(
-    work: WorkDirectory, recipe: schema.Recipe, in_int8: Callable[[TextTranslator], TranslateAll] | None = None
+    work: WorkDirectory,
+    recipe: schema.Recipe,
+    in_int8: Callable[[TextTranslator], TranslateAll] | None = None,
+    show: Sequence[int] = (),
+    align_gold: Path | None = None,
 ) -> Scores:
-    """Writes the translations and scores.json, and returns the latter. Raises UserError where nothing is trained.
+    """Writes the translations, their alignments, the page and scores.json, and returns the latter. Raises UserError
+    where nothing is trained.
 
     in_int8: makes of the translator one in int8, and that is scored (model.exported.int8). Scores in int8 are not those
-    that the road is for, which makes them anew.
+    that the road is for, which makes them anew. show: the numbers of sentences, the first is 1, whose alignments are to
+    be on the page; align_gold: alignments by hand (model.evaluation.alignment_error).
     """
+    gold = read_gold(align_gold) if align_gold else []
     manifest = read_manifest(work)
+    test = read_references(work, manifest, "test")
+    if outside := [number for number in show if not 1 <= number <= len(test.sources)]:
+        raise UserError(
+            f"{as_given('--show')}: there is no sentence {outside[0]}; the test set has 1 to {len(test.sources):,}"
+        )
     translator = best_translator(work, recipe)
     translate = in_int8(translator) if in_int8 else functools.partial(translate_all, translator)
     precision: Precision = "int8" if in_int8 else "float32"
-    test = read_references(work, manifest, "test")
     references = [test.targets, *further_references(work, manifest, recipe.evaluation.references)]
+    gold_aligned = gold_alignments(translator, gold) if gold else []
     measure, note = measure_of(recipe, test.targets)
     if note:
         print(f"warning: {note}", file=sys.stderr)
@@ -52,6 +70,15 @@ def evaluate(
     remove(work.comparison)
     with replacing(work.hypotheses) as temporary:
         temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")
+    alignments = _alignments(translator, test.sources, translations)
+    write_alignments(work.alignments, alignments)
+    chrf = sentence_scores(translations, references, translator.target_subwords.normal_form)
+    shown = Shown(
+        sentences=list(shown_of(alignments, chrf, test.sources, [number - 1 for number in show])),
+        gold_name=str(align_gold or ""),
+        gold=list(shown_of_gold(gold_aligned, gold)),
+    )
+    write_json(work.shown, shown.model_dump(mode="json"))
     scores = Scores(
         made_from={**EVALUATE.made_from(recipe, work), **({"precision": precision} if in_int8 else {})},
         precision=precision,
@@ -64,8 +91,19 @@ def evaluate(
         too_long=sum(found == IMPOSSIBLE for _, found in translated),
         seconds=round(seconds, 1),
         samples=samples(test.sources, test.targets, translations),
+        alignment_error=alignment_error([each.links() for each in gold_aligned], gold) if gold else None,
     )
-    return write_mark(work.scores, scores, [work.hypotheses])
+    write_report(work, recipe, scores)
+    return write_mark(work.scores, scores, [work.hypotheses, *work.alignments, work.shown])
+
+
+def _alignments(translator: TextTranslator, sources: list[str], translations: list[str]) -> list[WordAlignment]:
+    """Of every sentence; empty where the architecture aligns nothing."""
+    if not translator.model.attends:
+        return []
+    with progress_bar(len(sources), "aligning test", "sentence") as bar:
+        found = align_subwords(translator, sources, translations, bar)
+    return [align_words(*each) for each in zip(sources, translations, found, strict=True)]
 
 
 def digest_of(test: References) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,16 @@ from recipes import schema
 from recipes.loading import load_recipe
 from recipes.stages import EVALUATE
 from tests.model.support import TINY
+from tests.pages import Page
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.marks import read_manifest, read_scores
+from workspace.marks import AlignmentError, read_manifest, read_scores
 
 pytestmark = pytest.mark.slow
 
 
-def test_evaluation_scores_the_plain_text(trained: WorkDirectory) -> None:
-    scores = evaluate(trained, TINY)
+def test_evaluation_scores_the_plain_text(trained: WorkDirectory, tmp_path: Path) -> None:
+    scores = evaluate(trained, TINY, show=[1])
     assert scores == read_scores(trained)
     test = read_references(trained, read_manifest(trained), "test")
     translations = trained.hypotheses.read_text(encoding="utf-8").splitlines()
@@ -48,6 +50,28 @@ def test_evaluation_scores_the_plain_text(trained: WorkDirectory) -> None:
         assert found.score == pytest.approx(expected.score)
     for sample in scores.samples:
         assert translations[test.sources.index(sample.source)] == sample.translation
+    sources, targets, links = (path.read_text(encoding="utf-8").split("\n")[:-1] for path in trained.alignments)
+    assert sources == [" ".join(text.split()) for text in test.sources]
+    assert targets == [" ".join(text.split()) for text in translations]
+    # Of every word of the translation one, and to a word of the source.
+    for source, target, line in zip(sources, targets, links, strict=True):
+        linked = [tuple(map(int, link.split("-"))) for link in line.split()]
+        assert sorted(of_target for _, of_target in linked) == list(range(len(target.split())))
+        assert all(of_source < len(source.split()) for of_source, _ in linked)
+    page = Page(trained.evaluation_report.read_text(encoding="utf-8"))
+    assert page.foreign == []
+    assert set(page.texts) > {translations[0], test.targets[0]}
+    check_alignment_error_against_itself(trained, tmp_path)
+
+
+def check_alignment_error_against_itself(work: WorkDirectory, directory: Path) -> None:
+    for path in work.alignments:
+        shutil.copy(path, directory)
+    with pytest.raises(UserError, match=r"--show \(SHOW= of make\): there is no sentence 21; the test set has 1 to 20"):
+        evaluate(work, TINY, show=[1, 21])
+    scores = evaluate(work, TINY, align_gold=directory / work.alignments[0].name)
+    assert scores.alignment_error == AlignmentError(error=0, precision=1, recall=1, sentences=20)
+    assert "alignment error rate (Och and Ney 2003)" in Page(work.evaluation_report.read_text("utf-8")).texts
 
 
 def test_evaluation_counts_what_is_too_long(trained: WorkDirectory) -> None:

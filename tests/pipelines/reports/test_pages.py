@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -14,35 +13,10 @@ from pipelines.reports.clean_report_page import other_limits, write_clean_report
 from pipelines.reports.preparation_report import render_report
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
+from tests.pages import Page
 from tests.pipelines.shard_records import records
 from tests.pipelines.support import SOURCES, TARGETS, new_work, run, write_pair
 from workspace.layout import TARGET_TEXT, WorkDirectory
-
-
-class Page(HTMLParser):
-    """The text of a page's elements, that of its pictures aside, and what it would load or run."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self._in_picture = False
-        self.texts: list[str] = []
-        self.foreign: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._in_picture |= tag == "svg"
-        addresses = [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
-        self.foreign += [address for address in addresses if not address.startswith("#")]
-        self.foreign += [tag] if tag in ("script", "link", "iframe", "object") else []
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_picture &= tag != "svg"
-
-    def handle_data(self, data: str) -> None:
-        self.texts += [data.strip()] if data.strip() and not self._in_picture else []
-
-    def after(self, text: str) -> str:
-        return self.texts[self.texts.index(text) + 1]
 
 
 @pytest.fixture(scope="module")

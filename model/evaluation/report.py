@@ -1,0 +1,91 @@
+"""``report.html``: what an evaluation found, on one page that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from model.data.references import further_references, read_references
+from model.data.subwords import load_subwords
+from model.evaluation.by_length import LengthPoint, bleu_by_length, draw_by_length, lengths_of
+from model.evaluation.measures import measure_of
+from model.evaluation.metrics import BLEU, metrics_of, sentence_scores
+from model.evaluation.shown import Shown, read_shown
+from model.evaluation.training_curves import training_curves
+from recipes.schema import Recipe
+from workspace.layout import WorkDirectory
+from workspace.marks import Scores, read_manifest, read_training_mark
+from workspace.pages import rendered, svg_of
+from workspace.storage import replacing
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that the page is made of, beside the training.
+
+    references: [references][sentences]; chrf: of every sentence; by_length: of every run by name, this one first.
+    """
+
+    scores: Scores
+    sources: Sequence[str]
+    references: Sequence[Sequence[str]]
+    translations: Sequence[str]
+    chrf: Sequence[float]
+    by_length: Mapping[str, Sequence[LengthPoint]]
+    shown: Shown
+
+
+def write_report(work: WorkDirectory, recipe: Recipe, scores: Scores) -> None:
+    """Writes the page of what an evaluation left in the work directory."""
+    page = render_report(work, recipe, _read(work, recipe, scores))
+    with replacing(work.evaluation_report) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _read(work: WorkDirectory, recipe: Recipe, scores: Scores) -> Evaluation:
+    manifest = read_manifest(work)
+    test = read_references(work, manifest, "test")
+    references = [test.targets, *further_references(work, manifest, recipe.evaluation.references)]
+    translations = _lines(work)
+    measure, _ = measure_of(recipe, test.targets)
+    form = load_subwords(work, recipe.subwords.joint)[1].normal_form
+    bleu = metrics_of(measure, form)[BLEU]
+    return Evaluation(
+        scores=scores,
+        sources=test.sources,
+        references=references,
+        translations=translations,
+        chrf=sentence_scores(translations, references, form),
+        by_length={work.root.resolve().name: bleu_by_length(test.sources, translations, references, bleu)},
+        shown=read_shown(work),
+    )
+
+
+def render_report(work: WorkDirectory, recipe: Recipe, found: Evaluation) -> str:
+    """The page."""
+    training, scores = read_training_mark(work), found.scores
+    unit, _ = lengths_of(found.sources)
+    return rendered(
+        "model.evaluation",
+        "report.html.j2",
+        title=f"Evaluation of {recipe.name}",
+        summary=(
+            f"{scores.sentences:,} sentences of the test set, translated in {scores.seconds:,.0f} s "
+            f"with a beam of {recipe.search.beam_size}, in {scores.precision}."
+        ),
+        found=found,
+        by_length=svg_of(draw_by_length(found.by_length, unit), f"BLEU by the {unit} of the source"),
+        unit=unit,
+        zip=zip,
+        alignment_files=" ".join(path.name for path in work.alignments),
+        training=(
+            f"{training.steps:,} updates in {training.seconds / 60:.1f} minutes, {training.parameters:,} parameters; "
+            f"the weights kept are those after {training.best_step:,}. Loss and speed are means since the last dev "
+            "evaluation."
+        ),
+        curves=training_curves(work, training),
+    )
+
+
+def _lines(work: WorkDirectory) -> list[str]:
+    return work.hypotheses.read_text(encoding="utf-8").split("\n")[:-1]

@@ -1,0 +1,35 @@
+"""The flags that say what the page of an evaluation is to show beside what it always has."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from workspace.command import positive
+
+
+def add_evaluation_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--show",
+        type=_numbers,
+        default=[],
+        metavar="NUMBERS",
+        help="sentences of the test set whose alignments are to be on the page, such as '3 17'; the first is 1",
+    )
+    parser.add_argument(
+        "--align-gold",
+        type=Path,
+        metavar="NAME",
+        help="sentences aligned by hand, to measure the alignment error rate: NAME.source, NAME.target (words between "
+        "spaces) and NAME.align (Pharaoh's form, counted from 0: 1-2 is sure, 1?2 or 1p2 possible)",
+    )
+
+
+def evaluation_flags(options: argparse.Namespace) -> list[str]:
+    """What the command of the stage gets of them."""
+    show = ["--show", " ".join(map(str, options.show))] if options.show else []
+    return [*show, *(["--align-gold", str(options.align_gold)] if options.align_gold else [])]
+
+
+def _numbers(value: str) -> list[int]:
+    return [positive(number) for number in value.replace(",", " ").split()]
