@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from model.evaluation.by_length import LengthPoint
+from model.evaluation.comparison import Change, Comparison, parts_of
 from model.evaluation.report import Evaluation, render_report
 from model.evaluation.shown import Shown, ShownAlignment
+from model.evaluation.significance import Significance
 from recipes.loading import load_recipe
 from tests.model.evaluation.test_training_curves import HISTORY, MARK
 from tests.pages import Page
@@ -22,7 +24,7 @@ MARKUP = "<script>alert(1)</script>"
 ALIGNED = ShownAlignment(
     why="best", number=1, source=["a", MARKUP], target=["x", "y"], weights=[[0.75, 0.125], [0.004, 0.5]]
 )
-SCORE = Score(score=12.34, signature="nrefs:1|tok:13a", text="BLEU = 12.34")
+SCORE = Score(score=12.34, signature="nrefs:1|tok:13a", text="BLEU = 12.34", mean=12.5, margin=1.5)
 
 
 class Cells(HTMLParser):
@@ -93,6 +95,61 @@ def test_the_page_needs_nothing_and_shows_markup_as_text(work: WorkDirectory) ->
     assert text.count("<svg") == 1 + 4
     assert page.after("1 to 5") == "12.2"
     assert "best: sentence 2, chrF 20.0" in page.texts
+
+
+def test_scores_have_their_interval_and_signature(work: WorkDirectory) -> None:
+    text = render_report(work, load_recipe("tiny"), evaluation(Shown(sentences=[], gold_name="", gold=[])))
+    page = Page(text)
+    row = page.texts.index("chrF2++")
+    assert page.texts[row : row + 4] == ["chrF2++", "12.34", "11.00 to 14.00", "nrefs:1|tok:13a"]
+
+
+def test_differences_to_another_run_are_marked_side_by_side(work: WorkDirectory) -> None:
+    of_bleu = Significance(
+        score=20,
+        baseline=21.5,
+        difference=-1.5,
+        low=-2.25,
+        high=-0.5,
+        better=0.01,
+        bootstrap_p=0.0123,
+        randomisation_p=0.0456,
+        resamples=1000,
+        trials=10000,
+        signature="nrefs:1",
+    )
+    ours, theirs = parts_of(f"one {MARKUP} dog", "one dog")
+    change = Change(
+        number=1,
+        source=MARKUP,
+        references=["reference"],
+        translation=ours,
+        baseline=theirs,
+        chrf=40.0,
+        baseline_chrf=70.0,
+    )
+    comparison = Comparison(
+        baseline="work/<b>",
+        precisions=("float32", "float32"),
+        hypotheses=("0", "1"),
+        significance={"BLEU": of_bleu},
+        better=[],
+        worse=[change] * 12,
+        equal=1,
+        as_good=2,
+    )
+    found = evaluation(Shown(sentences=[], gold_name="", gold=[]), comparison=comparison)
+    text = render_report(work, load_recipe("tiny"), found)
+    page = Page(text)
+    row = page.texts.index("p, randomisation")
+    assert page.texts[row + 1 : row + 8] == ["BLEU", "20.00", "21.50", "-1.50", "-2.25 to -0.50", "0.0123", "0.0456"]
+    assert "worse: the 10 with the largest difference" in page.texts
+    assert not any(part.startswith("better") for part in page.texts)
+    assert page.texts.count("this run, chrF 40.0") == 10
+    place = page.texts.index("this run, chrF 40.0")
+    assert page.texts[place + 1 : place + 6] == ["one", MARKUP, "dog", "the other, chrF 70.0", "one dog"]
+    assert text.count("<mark>") == 10
+    assert "Against work/<b>" in page.texts
 
 
 def test_a_cell_has_its_weight_in_colour_and_under_the_pointer(work: WorkDirectory) -> None:
