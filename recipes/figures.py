@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from recipes.schema import Ensemble, Recipe
 from workspace.errors import UserError
+from workspace.history import read_history
 from workspace.layout import WorkDirectory
 from workspace.marks import Manifest, Sample, Scores, TrainingMark, find_mark
 
@@ -23,14 +23,14 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     training, scores = find_mark(work, TrainingMark), find_mark(work, Scores)
     if not (manifest and training and scores and work.versions()):
         raise UserError(f"{work.root} holds no finished run; make one with {work.command('train')}")
-    history = [json.loads(line) for line in work.history.read_text(encoding="utf-8").splitlines()]
     table = Table(title=f"{recipe.name} in {work.root}", title_justify="left", show_header=False)
-    for name, value in _rows(recipe, manifest, training, scores, history, work):
+    for name, value in _rows(recipe, manifest, training, scores, read_history(work), work):
         table.add_row(name, value, end_section=name in ("tokens", "trained for", "chrF", "sample 3"))
     # Sentences may hold square brackets, which rich would take for markup.
     Console(markup=False).print(table)
     # Outside the table, which would break long lines, so that they can be pasted.
-    print(f"see:  {work.evaluation_report.resolve().as_uri()}")
+    if work.evaluation_report.is_file():
+        print(f"see:  {work.evaluation_report.resolve().as_uri()}")
     print(f"next: {work.command('serve')}")
     if scores.samples:
         print(f"      {work.command('translate')} TEXT={shlex.quote(scores.samples[0].source)}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import tensorflow as tf
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -11,6 +9,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model.evaluation.measures import NAMES
+from workspace.history import read_history
 from workspace.layout import WorkDirectory
 from workspace.marks import TrainingMark
 from workspace.pages import svg_of
@@ -37,7 +36,7 @@ def training_curves(work: WorkDirectory, training: TrainingMark) -> list[Markup]
 def curves_of(work: WorkDirectory, training: TrainingMark) -> dict[str, Curve]:
     """(update, value) of loss, learning rate, the dev score that chose the best weights, and speed, by the names of the
     training; what was not written down is not here."""
-    history = [json.loads(line) for line in work.history.read_text(encoding="utf-8").splitlines()]
+    history = read_history(work)
     events = _events(work)
     # Of every tenth update, or else of the dev evaluations.
     curves = {

@@ -20,6 +20,7 @@ import keras
 
 from model.evaluation.measures import NAMES, Measure
 from model.training.plan import Plan
+from workspace.history import read_history
 from workspace.layout import WorkDirectory
 from workspace.progress import progress_bar
 from workspace.storage import replacing
@@ -136,10 +137,3 @@ class History(keras.callbacks.Callback):
         """All of it, for a line that is added may be cut off in the middle."""
         with replacing(self._path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in self.lines), encoding="utf-8")
-
-
-def read_history(work: WorkDirectory) -> list[Logs]:
-    """Every dev evaluation so far, oldest first."""
-    if not work.history.is_file():
-        return []
-    return [json.loads(line) for line in work.history.read_text(encoding="utf-8").splitlines()]

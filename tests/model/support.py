@@ -18,11 +18,11 @@ import tensorflow as tf
 from model.data.subwords import load_subwords
 from model.network.checkpoint import load_best
 from model.network.network import Network
-from model.training.callbacks import read_history
 from model.training.state import newest_step
 from recipes import schema
 from recipes.loading import load_recipe
 from tests.numbers_corpus import english
+from workspace.history import read_history
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 
 # What the tests of translation and export translate with, and what they translate.

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from model.training.callbacks import read_history
 from model.training.state import newest_step
 from tests.model.support import same_training
 from tests.own_lines import foreign_lines
 from tests.requirements import only_in_ci
+from workspace.history import read_history
 from workspace.layout import WorkDirectory
 from workspace.machine import LOOPBACK, free_ports
 from workspace.storage import read_json, remove

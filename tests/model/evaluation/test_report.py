@@ -36,10 +36,13 @@ class Cells(HTMLParser):
         self._is_in = False
         self.feed(text)
 
+    def handle_endtag(self, tag: str) -> None:
+        self._is_in &= tag != "div"
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "table":
-            self._is_in = dict(attrs).get("class") == "alignment"
-            self.grids += [[]] if self._is_in else []
+        if dict(attrs).get("class") == "alignment":
+            self._is_in = True
+            self.grids.append([])
         elif self._is_in and tag == "tr":
             self.grids[-1].append([])
         elif self._is_in and tag == "td":

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from model.network.checkpoint import read_weights
-from model.training.callbacks import read_history
 from model.training.loop import train
 from model.training.optimizer import Optimizer
 from model.training.plan import Plan
@@ -27,6 +26,7 @@ from tests.model.shards import recipe_for, write_data
 from tests.model.support import SignalAt, history_but_for_times, small_network
 from tests.requirements import EXHAUSTIVE
 from workspace.errors import UserError
+from workspace.history import read_history
 from workspace.layout import WorkDirectory
 from workspace.storage import read_json
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.training.callbacks import read_history
 from model.training.loop import train
 from model.training.optimizer import Optimizer
 from model.training.update import update_functions
 from recipes import schema
 from tests.model.shards import recipe_for, write_data
 from tests.model.support import padded, random_pairs, small_network
+from workspace.history import read_history
 
 
 def updating(**settings: Any) -> tuple[Any, Any, Any]:

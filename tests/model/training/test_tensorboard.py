@@ -18,12 +18,12 @@ from model.evaluation.alignment_picture import _faces, _warn_of_boxes, draw_alig
 from model.network.network import Network
 from model.search.translator import TextTranslator
 from model.training import tensorboard
-from model.training.callbacks import read_history
 from model.training.loop import train
 from model.training.tensorboard import TensorBoard, alignment_pictures
 from recipes.loading import load_recipe
 from tests.model.shards import recipe_for, write_data
 from tests.numbers_corpus import english
+from workspace.history import read_history
 from workspace.layout import WorkDirectory
 
 pytestmark = pytest.mark.slow

@@ -20,7 +20,6 @@ from model.evaluation.measures import Measure, dev_scores, loss
 from model.network.checkpoint import digest_of, load_best
 from model.network.network import Network
 from model.search.translator import TextTranslator
-from model.training.callbacks import read_history
 from model.training.loop import make_room, train
 from model.training.measure import kept_measure
 from model.training.plan import plan_of
@@ -32,6 +31,7 @@ from tests import marks
 from tests.model.shards import recipe_for, write_data
 from tests.model.support import SignalAt, history_but_for_times
 from workspace.errors import UserError
+from workspace.history import read_history
 from workspace.layout import WorkDirectory
 from workspace.marks import read_manifest
 from workspace.storage import read_json
