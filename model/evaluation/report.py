@@ -3,80 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from model.data.references import further_references, read_references
 from model.data.subwords import load_subwords
 from model.evaluation.by_length import LengthPoint, bleu_by_length, draw_by_length, lengths_of
 from model.evaluation.comparison import Comparison, read_comparison
+from model.evaluation.detail_pictures import draw_frequencies, draw_tenths, label_of
+from model.evaluation.details import Details, Finding, read_details
 from model.evaluation.measures import measure_of
-from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of, sentence_scores
+from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of
 from model.evaluation.shown import Shown, read_shown
 from model.evaluation.training_curves import training_curves
 from recipes.schema import Recipe
+from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.marks import Scores, read_manifest, read_training_mark
+from workspace.marks import Scores, read_training_mark
 from workspace.pages import rendered, svg_of
 from workspace.storage import replacing, sha256_of
 
 # Sentences that got better, and that got worse.
 _MOST_CHANGES = 10
+# Sentences of a mistake, and words.
+_MOST_WRONG = 20
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """All that the page is made of, beside the training.
 
-    references: [references][sentences]; chrf: of every sentence; by_length: of every run by name, this one first;
-    comparison: with another run, where there was one.
+    by_length: of every run by name, this one first; comparison: with another run, where there was one.
     """
 
     scores: Scores
-    sources: Sequence[str]
-    references: Sequence[Sequence[str]]
-    translations: Sequence[str]
-    chrf: Sequence[float]
+    details: Details
     by_length: Mapping[str, Sequence[LengthPoint]]
     shown: Shown
     comparison: Comparison | None = None
 
 
 def write_report(work: WorkDirectory, recipe: Recipe, scores: Scores) -> None:
-    """Writes the page of what an evaluation left in the work directory."""
-    page = render_report(work, recipe, _read(work, recipe, scores))
+    """Writes the page of what an evaluation left in the work directory. Raises UserError where that is of another
+    version of the project."""
+    details = read_details(work)
+    if details is None:
+        raise UserError(
+            f"{work.details} is missing or damaged; make it anew with rm -f {work.scores} && {work.command('evaluate')}"
+        )
+    found = Evaluation(scores, details, {}, read_shown(work), read_comparison(work))
+    found = replace(found, by_length=_by_length(work, recipe, found))
+    page = render_report(work, recipe, found)
     with replacing(work.evaluation_report) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _read(work: WorkDirectory, recipe: Recipe, scores: Scores) -> Evaluation:
-    manifest = read_manifest(work)
-    test = read_references(work, manifest, "test")
-    references = [test.targets, *further_references(work, manifest, recipe.evaluation.references)]
-    measure, _ = measure_of(recipe, test.targets)
-    form = load_subwords(work, recipe.subwords.joint)[1].normal_form
-    bleu = metrics_of(measure, form)[BLEU]
-    comparison = read_comparison(work)
-    runs = {work.root.resolve().name: _translations(work)}
-    if comparison and (other := _baseline(comparison)):
-        runs[comparison.baseline] = other
-    translations = next(iter(runs.values()))
-    return Evaluation(
-        scores=scores,
-        sources=test.sources,
-        references=references,
-        translations=translations,
-        chrf=sentence_scores(translations, references, form),
-        by_length={name: bleu_by_length(test.sources, texts, references, bleu) for name, texts in runs.items()},
-        shown=read_shown(work),
-        comparison=comparison,
-    )
+def _by_length(work: WorkDirectory, recipe: Recipe, found: Evaluation) -> dict[str, list[LengthPoint]]:
+    """Of this run and of the one that it was compared with, if that one's translations are still there."""
+    sentences = found.details.sentences
+    references = [list(side) for side in zip(*(each.references for each in sentences), strict=True)]
+    runs = {work.root.resolve().name: [each.translation for each in sentences]}
+    if found.comparison:
+        other = WorkDirectory(Path(found.comparison.baseline))
+        if other.hypotheses.is_file() and sha256_of(other.hypotheses) == found.comparison.hypotheses[1]:
+            name = other.root.resolve().name
+            texts = other.hypotheses.read_text(encoding="utf-8").split("\n")[:-1]
+            runs[found.comparison.baseline if name in runs else name] = texts
+    measure, _ = measure_of(recipe, references[0])
+    bleu = metrics_of(measure, load_subwords(work, recipe.subwords.joint)[1].normal_form)[BLEU]
+    sources = [each.source for each in sentences]
+    return {name: bleu_by_length(sources, texts, references, bleu) for name, texts in runs.items()}
 
 
 def render_report(work: WorkDirectory, recipe: Recipe, found: Evaluation) -> str:
     """The page."""
     training, scores = read_training_mark(work), found.scores
-    unit, _ = lengths_of(found.sources)
+    unit, _ = lengths_of([each.source for each in found.details.sentences])
     return rendered(
         "model.evaluation",
         "report.html.j2",
@@ -86,11 +87,17 @@ def render_report(work: WorkDirectory, recipe: Recipe, found: Evaluation) -> str
             f"with a beam of {recipe.search.beam_size}, in {scores.precision}."
         ),
         found=found,
+        details=found.details,
+        wrong=_wrong(found.details),
+        tenths=svg_of(draw_tenths(found.details.tenths), "chrF by tenths of the score"),
+        frequencies=svg_of(draw_frequencies(found.details.by_frequency), "F1 of words by their frequency in training"),
+        most_wrong=_MOST_WRONG,
         scores=[(BLEU, scores.bleu), (CHRF, scores.chrf), (CHRF_PLUS_PLUS, scores.chrf_plus_plus), (TER, scores.ter)],
         most_changes=_MOST_CHANGES,
         by_length=svg_of(draw_by_length(found.by_length, unit), f"BLEU by the {unit} of the source"),
         unit=unit,
         zip=zip,
+        label_of=label_of,
         alignment_files=" ".join(path.name for path in work.alignments),
         training=(
             f"{training.steps:,} updates in {training.seconds / 60:.1f} minutes, {training.parameters:,} parameters; "
@@ -101,13 +108,12 @@ def render_report(work: WorkDirectory, recipe: Recipe, found: Evaluation) -> str
     )
 
 
-def _baseline(comparison: Comparison) -> list[str] | None:
-    """The translations that a run was compared with, if they are still there."""
-    work = WorkDirectory(Path(comparison.baseline))
-    if not work.hypotheses.is_file() or sha256_of(work.hypotheses) != comparison.hypotheses[1]:
-        return None
-    return _translations(work)
-
-
-def _translations(work: WorkDirectory) -> list[str]:
-    return work.hypotheses.read_text(encoding="utf-8").split("\n")[:-1]
+def _wrong(details: Details) -> list[tuple[str, list[Finding]]]:
+    """What the sentences are that something is wrong with, by what it is."""
+    return [
+        ("copied from the source", details.copied),
+        ("wrong numbers (+ too much, - missing)", details.numbers),
+        ("words twice in a row", details.repeated),
+        ("less than half as long as the reference", [Finding(sentence=place, words="") for place in details.short]),
+        ("more than twice as long as the reference", [Finding(sentence=place, words="") for place in details.long]),
+    ]

@@ -12,6 +12,7 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
+from model import compare
 from model.data.references import read_references
 from model.data.subwords import load_subwords
 from model.evaluation import measures
@@ -76,6 +77,10 @@ def check_alignment_error_against_itself(work: WorkDirectory, directory: Path) -
     scores = evaluate(work, TINY, align_gold=directory / work.alignments[0].name)
     assert scores.alignment_error == AlignmentError(error=0, precision=1, recall=1, sentences=20)
     assert "alignment error rate (Och and Ney 2003)" in Page(work.evaluation_report.read_text("utf-8")).texts
+    # A comparison is on the page, and takes nothing away from it.
+    compare.run(work, work)
+    texts = Page(work.evaluation_report.read_text("utf-8")).texts
+    assert {f"Against {work.root}", "alignment error rate (Och and Ney 2003)"} <= set(texts)
 
 
 def check_every_sentence_and_what_went_wrong(trained: WorkDirectory) -> None:
