@@ -396,6 +396,11 @@ class Evaluation(Section):
         "files of further translations of the test set, one of line n of `corpus.test.source` in line n; plain, and on "
         "this machine; one alone needs no list",
     )
+    comet: str | None = setting(
+        None,
+        "model of COMET that scores, too: its name (`Unbabel/wmt22-comet-da`), or the path of its checkpoint; without "
+        "the package unbabel-comet it has no effect",
+    )
 
 
 class Recipe(Section):

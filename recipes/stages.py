@@ -114,6 +114,8 @@ def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     made_from = {"bleu": tokenizer_of(recipe), **_export_made_from(recipe, work)}
     if recipe.evaluation.references:
         made_from["references"] = " ".join(map(_sum_of, recipe.evaluation.references))
+    if recipe.evaluation.comet is not None:
+        made_from["comet"] = recipe.evaluation.comet
     return made_from
 
 

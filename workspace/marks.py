@@ -163,7 +163,8 @@ class AlignmentError(_Frozen):
 
 class Scores(Mark):
     """The evaluation of the test set; precision: of the weights that translated it; chrf: chrF2; chrf_plus_plus:
-    chrF2++; ter: the lower, the better, None where only characters can be told; test_set: SHA-256 of its sources and
+    chrF2++; ter: the lower, the better, None where only characters can be told; comet: None where it is not
+    installed or not asked for, and otherwise about 0 to 1; test_set: SHA-256 of its sources and
     first references, in their order; too_long: sentences with more subwords than the model takes; alignment_error: of
     the gold alignment, where one was given."""
 
@@ -174,6 +175,7 @@ class Scores(Mark):
     chrf: Score
     chrf_plus_plus: Score
     ter: Score | None
+    comet: Score | None = None
     test_set: str
     sentences: int
     too_long: int

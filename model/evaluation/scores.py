@@ -11,6 +11,7 @@ from pathlib import Path
 
 from model.data.references import References, further_references, read_references
 from model.evaluation.alignment_error import alignment_error, gold_alignments, read_gold
+from model.evaluation.comet import comet_score
 from model.evaluation.details import details_of
 from model.evaluation.measures import measure_of
 from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of, score_of
@@ -90,6 +91,7 @@ def evaluate(
         chrf=scored[CHRF],
         chrf_plus_plus=scored[CHRF_PLUS_PLUS],
         ter=scored.get(TER),
+        comet=comet_score(recipe.evaluation.comet, test.sources, translations, test.targets),
         test_set=digest_of(test),
         sentences=len(translations),
         too_long=sum(found == IMPOSSIBLE for _, found in translated),

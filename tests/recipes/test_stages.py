@@ -114,6 +114,7 @@ def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, An
         ({"subwords": {"normalization": "nfkc"}}, {"prepare"}),
         ({"training": {"best_by": "chrf"}}, {"train"}),
         ({"evaluation": {"tokenize": "char"}}, {"train", "evaluate"}),
+        ({"evaluation": {"comet": "Unbabel/wmt22-comet-da"}}, {"evaluate"}),
     ],
 )
 def test_a_changed_setting_makes_its_own_stage_stale(
