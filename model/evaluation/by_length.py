@@ -90,6 +90,7 @@ def draw_by_length(curves: Mapping[str, Sequence[LengthPoint]], unit: str) -> Fi
     axes.set_ylabel("BLEU", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(0, 1.08 * max((point.mean for points in curves.values() for point in points), default=1))
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
