@@ -60,7 +60,7 @@ help: $(check) ## list the targets
 	@echo "RECIPE=name or file.yaml ($${RECIPE:-that of WORK})   WORK=work directory ($$WORK)"
 	@echo 'DEBUG=1   shows tracebacks, and what libraries say'
 	@echo "SET='training.epochs=2 subwords.vocabulary=1000'   settings in place of the recipe's (docs/settings.md)"
-	@echo 'FORCE=1   take a WORK that is of another recipe or corpus, and make it anew'
+	@echo 'FORCE=1   take a WORK that is of another recipe or corpus, and make it anew; export a model that is refused as too poor'
 	@echo 'SRC= TGT=  DEV_SRC= DEV_TGT=  TEST_SRC= TEST_TGT=   a corpus of your own, one sentence a line, plain or compressed'
 	@echo 'WORKERS=2 or STRATEGY=mirrored|multi_worker|tpu|one   how the training is spread (default: as the machine is)'
 	@echo

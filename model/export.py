@@ -1,6 +1,6 @@
 """Writes the best checkpoint as the next version of a SavedModel that takes and gives text (model.exported).
 
-python -m model.export --work work/bible
+python -m model.export --work work/bible [--force]
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ def main(arguments: list[str]) -> None:
     parser = command_parser(
         "model.export",
         "Writes the best checkpoint as the next version of a SavedModel that takes and gives text.",
-        reads="recipe.yaml, data/ and the best checkpoint in training/ of the work directory",
+        reads="recipe.yaml, data/, the best checkpoint in training/ and evaluation/ of the work directory",
         writes="the next version in export/ of the work directory, such as export/1/",
     )
     parser.add_argument("--work", type=Path, required=True, help="work directory, with a finished training")
-    run(WorkDirectory(parser.parse_args(arguments).work))
+    parser.add_argument("--force", action="store_true", help="export a model that is refused as too poor")
+    options = parser.parse_args(arguments)
+    run(WorkDirectory(options.work), options.force)
 
 
-def run(work: WorkDirectory) -> Path:
+def run(work: WorkDirectory, is_forced: bool = False) -> Path:
     with starting_up():
         from recipes.stages import resolved_recipe
 
@@ -32,7 +34,7 @@ def run(work: WorkDirectory) -> Path:
         from model.exported.version import export
         from workspace.lock import sole_use
     with sole_use(work, "model.export"), own_temporary_directory():
-        version = export(work, recipe)
+        version = export(work, recipe, is_forced)
     print(f"exported {version}")
     return version
 

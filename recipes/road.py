@@ -50,7 +50,8 @@ def go(
 ) -> None:
     """Makes the stages up to ``until``.
 
-    ``flags``: by the name of a stage, what its command gets beside the work directory. No mark depends on them.
+    ``flags``: by the name of a stage, what its command gets beside the work directory. No mark depends on them, but
+    whether a poor model is exported.
     ``against``: the work directory of a run that this one is compared with, whether or not there was a stage to make.
     """
     recipe = resolve(work, asked)

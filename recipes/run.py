@@ -25,7 +25,12 @@ def main(arguments: list[str]) -> None:
         from recipes.road import Asked, go
     files = {(split, side): getattr(options, f"{split}_{side}") for split in SPLITS for side in SIDES}
     asked = Asked(options.recipe, files, settings_given(options.set), options.force)
-    flags = {"prepare": beam_flags, "train": _spread_flags(options), "evaluate": evaluation_flags(options)}
+    flags = {
+        "prepare": beam_flags,
+        "train": _spread_flags(options),
+        "evaluate": evaluation_flags(options),
+        "export": ["--force"] if options.force else [],
+    }
     go(WorkDirectory(options.work), asked, options.until, flags, options.against)
 
 
@@ -49,7 +54,9 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         help="settings that the run has instead of the recipe's, such as 'training.epochs=2 subwords.vocabulary=1000'",
     )
     parser.add_argument(
-        "--force", action="store_true", help="take a work directory that is of another recipe or corpus"
+        "--force",
+        action="store_true",
+        help="take a work directory that is of another recipe or corpus; export a model that is refused as too poor",
     )
     parser.add_argument("--until", choices=STAGE_NAMES, default=STAGE_NAMES[-1], help="last stage to make")
     parser.add_argument(

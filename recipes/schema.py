@@ -383,7 +383,7 @@ class Ensemble(Section):
 
 
 class Evaluation(Section):
-    """How translations are scored by sacreBLEU."""
+    """How translations are scored by sacreBLEU, and how good they must be for an export."""
 
     tokenize: Tokenizer | None = setting(
         None,
@@ -400,6 +400,21 @@ class Evaluation(Section):
         None,
         "model of COMET that scores, too: its name (`Unbabel/wmt22-comet-da`), or the path of its checkpoint; without "
         "the package unbabel-comet it has no effect",
+    )
+    minimum: float = setting(
+        0.0,
+        "least test score of a model that is exported: BLEU, or chrF where `training.best_by` is `chrf`",
+        unit="score",
+        ge=0,
+        le=100,
+    )
+    tolerance: float = setting(
+        1.0,
+        "how much less of it a model may have than the newest version in export/, on the same test set; more is "
+        "refused where it is significant (p < 0.05)",
+        unit="score",
+        ge=0,
+        le=100,
     )
 
 

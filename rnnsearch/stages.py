@@ -66,9 +66,13 @@ def evaluate(work: str | Path, precision: Precision = "float32", against: str | 
         return run(WorkDirectory(Path(work)), precision, other)
 
 
-def export(work: str | Path) -> Path:
-    """Writes the best weights as the next version of a SavedModel, and gives its directory."""
+def export(work: str | Path, force: bool = False) -> Path:
+    """Writes the best weights as the next version of a SavedModel, and gives its directory.
+
+    Raises UserError where they are not evaluated, score less on the test set than ``evaluation.minimum``, or too much
+    less than the newest version; force: exports them all the same.
+    """
     with user_errors():
         from model.export import run  # noqa: PLC0415
 
-        return run(WorkDirectory(Path(work)))
+        return run(WorkDirectory(Path(work)), force)

@@ -263,6 +263,11 @@ class WorkDirectory:
         return engine_of(self.version(number))
 
 
+def hypotheses_of(version: Path) -> Path:
+    """The translations of the test set by an exported version, a line each, where it was evaluated."""
+    return version / "assets.extra" / "test.hypotheses.txt"
+
+
 def engine_of(version: Path) -> Path:
     """The engine of an exported version, where there is one."""
     return version / "assets.extra" / "engine"

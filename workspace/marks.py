@@ -199,13 +199,37 @@ class EngineScores(_Frozen):
     holds: bool
 
 
+class Compared(_Frozen):
+    """An older version on the test set of a new one: its score there, and the p-value of the difference, two-sided."""
+
+    version: int
+    score: float
+    p_value: float
+
+
+class Evaluated(_Frozen):
+    """How an exported version translates the test set, which it keeps the translations of.
+
+    score: 0 to 100, in float32; test_set: as ``Scores`` have it; before: the version that was
+    the newest, None where it cannot be compared; overridden: why the export was refused, where it was forced.
+    """
+
+    measure: Literal["bleu", "chrf"]
+    score: float
+    test_set: str
+    before: Compared | None = None
+    overridden: str | None = None
+
+
 class Provenance(Mark):
-    """Where an exported version comes from; engine: None where there can be none."""
+    """Where an exported version comes from; engine: None where there can be none; evaluated: None where nothing was
+    evaluated."""
 
     stage = "export"
 
     tensorflow: str
     engine: EngineScores | None
+    evaluated: Evaluated | None = None
 
     @staticmethod
     def path(work: WorkDirectory) -> Path:

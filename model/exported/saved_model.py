@@ -15,6 +15,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from model.search.sampling import Distribution
 from model.search.translator import TextTranslator, Translated
@@ -52,6 +54,8 @@ from workspace.layout import (
     WORD_OUTPUT,
 )
 
+_INITIALIZER = "__saved_model_init_op"  # what TensorFlow puts beside the signatures
+
 
 def write_saved_model(translator: TextTranslator, recipe: Path, digest: str, directory: Path) -> None:
     """Writes it into ``directory``; recipe: the resolved one; digest: the SHA-256 of the weights."""
@@ -59,6 +63,12 @@ def write_saved_model(translator: TextTranslator, recipe: Path, digest: str, dir
     # Nobody trains an exported model, so it goes without gradients, some of which cannot be saved.
     without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(exported, str(directory), signatures=exported.by_signature, options=without_gradients)
+
+
+def signatures_of(version: Path) -> dict[str, SignatureDef]:
+    """The signatures of the SavedModel in a directory, by name, without loading it."""
+    found = SavedModel.FromString((version / "saved_model.pb").read_bytes()).meta_graphs[0].signature_def
+    return {name: signature for name, signature in found.items() if name != _INITIALIZER}
 
 
 class Exported(tf.Module):

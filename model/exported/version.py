@@ -3,6 +3,7 @@
     saved_model.pb, variables/, assets/               the SavedModel (model.exported.saved_model)
     assets.extra/tf_serving_warmup_requests           what a server answers before it takes requests
     assets.extra/engine/                              the engine in int8 (model.exported.litert_model)
+    assets.extra/test.hypotheses.txt                  its translations of the test set (model.exported.gate)
     assets.extra/provenance.json                      the mark: what it was made from, and how good both are
 
 A server ignores what it does not know in assets.extra. A version appears whole: it is written under a name that
@@ -17,20 +18,20 @@ from pathlib import Path
 
 import sacrebleu
 import tensorflow as tf
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model.data.references import References, read_references, spread_by_length
 from model.evaluation.measures import NAMES, bleu_with, measure_of, score
+from model.exported.gate import pass_gate
 from model.exported.int8 import in_int8
-from model.exported.saved_model import write_saved_model
+from model.exported.saved_model import signatures_of, write_saved_model
 from model.search.ensemble import Ensemble
 from model.search.many_texts import translate_all
 from model.search.translator import TextTranslator, best_translator
 from recipes import schema
 from recipes.stages import EXPORT
-from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_INPUT, WorkDirectory
-from workspace.marks import EngineScores, Provenance, read_manifest, write_mark
+from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_INPUT, WorkDirectory, hypotheses_of
+from workspace.marks import EngineScores, Provenance, read_manifest, read_training_mark, write_mark
 from workspace.progress import progress_bar
 from workspace.storage import PARTIAL, remove, replacing
 
@@ -38,20 +39,20 @@ from workspace.storage import PARTIAL, remove, replacing
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 WARM_UP_SENTENCES = 8
 # What its requests ask with: a sentence for each of these inputs, and for any other a value of its type.
-INITIALIZER = "__saved_model_init_op"  # what TensorFlow puts beside the signatures
 _TEXTS = (TEXT_INPUT, TRANSLATION_INPUT)
 _EXAMPLES = {tf.string: "", tf.int32: 1, tf.int64: 1, tf.float32: 1.0, tf.bool: False}
 # How much less BLEU, or chrF, the engine may have on the dev set, of which so many sentences are translated by both.
-TOLERANCE = 0.3
-GATE_SENTENCES = 500
+ENGINE_TOLERANCE = 0.3
+ENGINE_SENTENCES = 500
 
 
-def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
+def export(work: WorkDirectory, recipe: schema.Recipe, is_forced: bool = False) -> Path:
     """Writes the next version and returns its directory; nobody else may be at it.
 
-    Raises UserError where nothing is prepared or trained.
+    Raises UserError where nothing is prepared or trained, or the gate refuses it, unless it is forced.
     """
-    manifest = read_manifest(work)
+    manifest, _ = read_manifest(work), read_training_mark(work)
+    evaluated = pass_gate(work, recipe, manifest, is_forced)
     translator = best_translator(work, recipe)
     made_from = EXPORT.made_from(recipe, work)
     dev = read_references(work, manifest, "dev")
@@ -64,8 +65,10 @@ def export(work: WorkDirectory, recipe: schema.Recipe) -> Path:
         _write_warm_up(temporary, spread_by_length(dev.sources, WARM_UP_SENTENCES))
         engine = temporary / work.engine(number).relative_to(work.version(number))
         scores = _write_engine_if_as_good(translator, recipe, dev, engine)
+        if evaluated:
+            shutil.copyfile(work.hypotheses, hypotheses_of(temporary))
+        mark = Provenance(made_from=made_from, tensorflow=tf.__version__, engine=scores, evaluated=evaluated)
         relative = work.provenance(number).relative_to(work.version(number))
-        mark = Provenance(made_from=made_from, tensorflow=tf.__version__, engine=scores)
         write_mark(temporary / relative, mark, (path for path in temporary.rglob("*") if path.is_file()))
     return work.version(number)
 
@@ -81,7 +84,7 @@ def _write_engine_if_as_good(
     directory.mkdir(parents=True)
     translate_in_int8 = in_int8(translator, directory)
     rows = sorted(range(len(dev.sources)), key=lambda row: len(dev.sources[row]))
-    rows = rows[:: -(-len(rows) // GATE_SENTENCES)]
+    rows = rows[:: -(-len(rows) // ENGINE_SENTENCES)]
     sources, targets = ([side[row] for row in rows] for side in dev)
     with progress_bar(2 * len(rows), "comparing int8 with float32", "sentence") as bar:
         translated = translate_all(translator, sources, bar), translate_in_int8(sources, bar)
@@ -94,7 +97,7 @@ def _write_engine_if_as_good(
         sentences=len(rows),
         float32=float32,
         int8=int8,
-        holds=int8 >= float32 - TOLERANCE,
+        holds=int8 >= float32 - ENGINE_TOLERANCE,
     )
     if not scores.holds:
         shutil.rmtree(directory)
@@ -109,9 +112,7 @@ def _write_engine_if_as_good(
 def _write_warm_up(version: Path, sentences: list[str]) -> None:
     """Records of one sentence each, for more would not fit into a server's batches of any size: every sentence for the
     translation, and for each other signature of the SavedModel the last."""
-    saved_model = SavedModel.FromString((version / "saved_model.pb").read_bytes())
-    signatures = dict(saved_model.meta_graphs[0].signature_def)
-    del signatures[INITIALIZER]
+    signatures = signatures_of(version)
     path = version / WARM_UP
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as records:

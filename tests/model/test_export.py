@@ -36,8 +36,8 @@ from tests.model.support import TEXTS, TINY, best
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.support import new_work
 from workspace.errors import UserError
-from workspace.layout import UNKNOWN_ID, WorkDirectory
-from workspace.marks import read_manifest, read_training_mark
+from workspace.layout import UNKNOWN_ID, WorkDirectory, hypotheses_of
+from workspace.marks import Provenance, find_mark, read_manifest, read_scores, read_training_mark
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +74,7 @@ MORE_INPUTS = {
 @pytest.fixture(scope="module")
 def exported(trained: WorkDirectory) -> Path:
     """A version for those that only read it."""
+    evaluate(trained, TINY)
     path = export(trained, TINY)
     assert path == trained.version(1)
     return path
@@ -180,7 +181,7 @@ def test_exported_model_with_every_option_translates_as_the_checkpoint(tmp_path:
     subwords = load_subwords(work, joint=True)
     translator = TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
     from_checkpoint = translator.translate(tf.constant(TEXTS))
-    signature = tf.saved_model.load(str(export(work, recipe))).signatures["serving_default"]
+    signature = tf.saved_model.load(str(export(work, recipe, is_forced=True))).signatures["serving_default"]
     given = signature(text=tf.constant(TEXTS))
     np.testing.assert_array_equal(given["translation"], from_checkpoint.text)
     np.testing.assert_allclose(given["score"], from_checkpoint.score, rtol=1e-6)
@@ -232,9 +233,27 @@ def test_stock_tensorflow_serving_has_every_operation(exported: Path, tmp_path: 
 
 
 def test_every_export_is_a_new_version(trained: WorkDirectory, exported: Path) -> None:
+    """Compared with the one before, of which each has its translations of the test set."""
     before = trained.versions()
-    assert export(trained, TINY) == trained.version(max(before) + 1)
+    path = export(trained, TINY)
+    assert path == trained.version(max(before) + 1)
     assert [entry.name for entry in trained.export.iterdir() if entry.name.startswith(".")] == []
+    mark, score = find_mark(trained, Provenance), read_scores(trained).bleu.score
+    assert mark is not None
+    assert mark.evaluated is not None
+    compared = mark.evaluated.before
+    assert compared is not None
+    assert (compared.version, compared.score, compared.p_value) == (max(before), pytest.approx(score), 1.0)
+    assert hypotheses_of(path).read_bytes() == hypotheses_of(exported).read_bytes() == trained.hypotheses.read_bytes()
+
+
+def test_a_refused_export_leaves_no_version(trained: WorkDirectory, exported: Path) -> None:
+    """And the one that is there as it was, for the server that has it."""
+    before = {path: path.stat().st_mtime_ns for path in trained.export.rglob("*")}
+    evaluation = TINY.evaluation.model_copy(update={"minimum": 100.0})
+    with pytest.raises(UserError, match=r"is under evaluation.minimum \(100\), so that version \d stays the newest"):
+        export(trained, TINY.model_copy(update={"evaluation": evaluation}))
+    assert {path: path.stat().st_mtime_ns for path in trained.export.rglob("*")} == before
 
 
 def test_failed_export_leaves_no_version(trained: WorkDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +317,7 @@ def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
         ]
     assert UNKNOWN_ID not in processors[0].encode(texts[0])
     assert processors[0].encode(texts[2]).count(UNKNOWN_ID) == 1
-    version = export(work, recipe)
+    version = export(work, recipe, is_forced=True)
     assert {"HashTableV2", "LookupTableFindV2"} <= set(operations(version))
     assert not_served(version) == {}
     model = tf.saved_model.load(str(version))

@@ -34,8 +34,8 @@ def test_there_is_an_engine_where_it_is_as_good(
     left_over = work.export / ".1.12345.partial"  # of an export that was killed
     (left_over / "variables").mkdir(parents=True)
     if not holds:
-        monkeypatch.setattr(version, "TOLERANCE", -101.0)
-    path = version.export(work, TINY)
+        monkeypatch.setattr(version, "ENGINE_TOLERANCE", -101.0)
+    path = version.export(work, TINY, is_forced=True)
     assert list(work.export.iterdir()) == [path]
     mark = find_mark(work, Provenance)
     assert mark is not None
