@@ -18,7 +18,18 @@ TENSORFLOW = ["numpy", "tensorflow", "tensorflow-serving-api", "tensorflow-text"
 ENGINE = ["ai-edge-litert", "numpy", "sentencepiece"]
 
 EXTRAS = {
-    "train": [*RECIPES, *TENSORFLOW, *ENGINE, "fonttools", "jinja2", "keras", "matplotlib", "sacrebleu", "tensorboard"],
+    "train": [
+        *RECIPES,
+        *TENSORFLOW,
+        *ENGINE,
+        "fonttools",
+        "jinja2",
+        "keras",
+        "markdown-it-py",
+        "matplotlib",
+        "sacrebleu",
+        "tensorboard",
+    ],
     "pipelines": [
         "apache-beam",
         *Path(__file__).with_name("pipelines").joinpath(REQUIREMENTS).read_text().split(),

@@ -63,6 +63,9 @@ class PairFiles(Section):
     sha256: tuple[str, ...] = setting(
         (), "SHA-256 of what is fetched, in hexadecimal: of `file`, or of `source` and of `target`"
     )
+    licence: str | None = setting(
+        None, "licence of the corpus, for the model card", unset="not said; of `bible`, that of the package"
+    )
 
     @field_validator("source_field", "target_field", mode="before")
     @classmethod

@@ -268,6 +268,11 @@ def hypotheses_of(version: Path) -> Path:
     return version / "assets.extra" / "test.hypotheses.txt"
 
 
+def model_card_of(version: Path, ending: Literal["md", "html"]) -> Path:
+    """What is to be known of an exported version, as Markdown and as a page."""
+    return version / "assets.extra" / f"model-card.{ending}"
+
+
 def engine_of(version: Path) -> Path:
     """The engine of an exported version, where there is one."""
     return version / "assets.extra" / "engine"

@@ -4,6 +4,7 @@
     assets.extra/tf_serving_warmup_requests           what a server answers before it takes requests
     assets.extra/engine/                              the engine in int8 (model.exported.litert_model)
     assets.extra/test.hypotheses.txt                  its translations of the test set (model.exported.gate)
+    assets.extra/model-card.md, model-card.html       what is to be known of it (model.exported.model_card)
     assets.extra/provenance.json                      the mark: what it was made from, and how good both are
 
 A server ignores what it does not know in assets.extra. A version appears whole: it is written under a name that
@@ -24,6 +25,7 @@ from model.data.references import References, read_references, spread_by_length
 from model.evaluation.measures import NAMES, bleu_with, measure_of, score
 from model.exported.gate import pass_gate
 from model.exported.int8 import in_int8
+from model.exported.model_card import write_model_card
 from model.exported.saved_model import signatures_of, write_saved_model
 from model.search.ensemble import Ensemble
 from model.search.many_texts import translate_all
@@ -31,7 +33,7 @@ from model.search.translator import TextTranslator, best_translator
 from recipes import schema
 from recipes.stages import EXPORT
 from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_INPUT, WorkDirectory, hypotheses_of
-from workspace.marks import EngineScores, Provenance, read_manifest, read_training_mark, write_mark
+from workspace.marks import EngineScores, Provenance, read_manifest, read_scores, read_training_mark, write_mark
 from workspace.progress import progress_bar
 from workspace.storage import PARTIAL, remove, replacing
 
@@ -51,7 +53,7 @@ def export(work: WorkDirectory, recipe: schema.Recipe, is_forced: bool = False) 
 
     Raises UserError where nothing is prepared or trained, or the gate refuses it, unless it is forced.
     """
-    manifest, _ = read_manifest(work), read_training_mark(work)
+    manifest, training = read_manifest(work), read_training_mark(work)
     evaluated = pass_gate(work, recipe, manifest, is_forced)
     translator = best_translator(work, recipe)
     made_from = EXPORT.made_from(recipe, work)
@@ -68,6 +70,7 @@ def export(work: WorkDirectory, recipe: schema.Recipe, is_forced: bool = False) 
         if evaluated:
             shutil.copyfile(work.hypotheses, hypotheses_of(temporary))
         mark = Provenance(made_from=made_from, tensorflow=tf.__version__, engine=scores, evaluated=evaluated)
+        write_model_card(temporary, number, recipe, manifest, training, read_scores(work) if evaluated else None, mark)
         relative = work.provenance(number).relative_to(work.version(number))
         write_mark(temporary / relative, mark, (path for path in temporary.rglob("*") if path.is_file()))
     return work.version(number)

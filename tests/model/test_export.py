@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lxml.html
 import numpy as np
 import pytest
 import sentencepiece
@@ -36,7 +37,7 @@ from tests.model.support import TEXTS, TINY, best
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.support import new_work
 from workspace.errors import UserError
-from workspace.layout import UNKNOWN_ID, WorkDirectory, hypotheses_of
+from workspace.layout import UNKNOWN_ID, WorkDirectory, hypotheses_of, model_card_of
 from workspace.marks import Provenance, find_mark, read_manifest, read_scores, read_training_mark
 
 pytestmark = pytest.mark.slow
@@ -254,6 +255,17 @@ def test_a_refused_export_leaves_no_version(trained: WorkDirectory, exported: Pa
     with pytest.raises(UserError, match=r"is under evaluation.minimum \(100\), so that version \d stays the newest"):
         export(trained, TINY.model_copy(update={"evaluation": evaluation}))
     assert {path: path.stat().st_mtime_ns for path in trained.export.rglob("*")} == before
+
+
+def test_a_version_has_a_card(trained: WorkDirectory, exported: Path, signatures: Any) -> None:
+    """With the figures of the marks (tests/model/exported/test_model_card.py has more)."""
+    page, scores = lxml.html.parse(str(model_card_of(exported, "html"))), read_scores(trained)
+    rows = [tuple(cell.text_content() for cell in row) for row in page.iterfind(".//tr")]
+    found = {name: (score, signature) for name, score, _, signature in (row for row in rows if len(row) == 4)}
+    for name, score in (("BLEU", scores.bleu), ("chrF2", scores.chrf), ("chrF2++", scores.chrf_plus_plus)):
+        assert found[name] == (f"{score.score:.2f}", score.signature)
+    assert set(signatures) <= {row[0] for row in rows}
+    assert read_training_mark(trained).weights in model_card_of(exported, "md").read_text(encoding="utf-8")
 
 
 def test_failed_export_leaves_no_version(trained: WorkDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
