@@ -35,6 +35,7 @@ class SavedModel:
     """
 
     def __init__(self, path: Path, batching: Batching | None = None):
+        self.path = path
         self._graph = tf.Graph()
         self._session = _Session(graph=self._graph, config=_optimized_once())
         self._tensors: dict[str, tf.Tensor] = {}
