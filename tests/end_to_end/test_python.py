@@ -202,6 +202,6 @@ def test_the_page_is_true(work: WorkDirectory, server: str, tmp_path: Path, monk
     lines = said.getvalue().splitlines()
     assert "work/bible/export/2" in lines
     assert any(re.fullmatch(r"dev bleu \d+\.\d\d after \d+ of \d+ updates", line) for line in lines)
-    assert any(" nrefs:1|case:mixed|" in line for line in lines)
+    assert any(re.search(r" nrefs:1\|.*case:mixed\|", line) for line in lines)
     assert lines[-1] == "no server answers at localhost:1: start one with make serve PORT=1"
     assert "# no server answers at localhost:1: start one with make serve PORT=1" in PAGE
