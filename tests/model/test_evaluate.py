@@ -36,8 +36,11 @@ pytestmark = pytest.mark.slow
 
 
 def test_evaluation_scores_the_plain_text(trained: WorkDirectory, tmp_path: Path) -> None:
+    trained.evaluation.mkdir(exist_ok=True)
+    trained.comparison.write_text("{}")
     scores = evaluate(trained, TINY, show=[1])
     assert scores == read_scores(trained)
+    assert not trained.comparison.exists()  # it would be of other translations
     test = read_references(trained, read_manifest(trained), "test")
     translations = trained.hypotheses.read_text(encoding="utf-8").splitlines()
     assert len(translations) == len(test.sources) == scores.sentences == 20

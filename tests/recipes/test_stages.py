@@ -243,6 +243,18 @@ def test_an_evaluation_is_made_anew_where_its_page_is_to_show_more(
     assert capsys.readouterr().out.startswith(f"{work.root} is up to date: nothing to do")
 
 
+def test_a_run_is_compared_though_nothing_is_to_be_made(
+    corpus: dict[str, Any], work: WorkDirectory, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    recipe = resolve(work, Asked("tiny", {("train", side): corpus["train"][side] for side in SIDES}))
+    keep(recipe, work)
+    finish_all(recipe, work)
+    other = WorkDirectory(tmp_path / "other")
+    with pytest.raises(UserError, match=r"other/evaluation holds no scores; make them with make evaluate WORK="):
+        main(["--work", str(work.root), "--until", "evaluate", "--against", str(other.root)])
+    assert capsys.readouterr().out == ""
+
+
 def test_flags_that_had_no_effect_are_said(
     corpus: dict[str, Any], work: WorkDirectory, capsys: pytest.CaptureFixture
 ) -> None:
