@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from workspace.charsets import MARKS
 from workspace.errors import UserError
@@ -23,6 +24,12 @@ _COMPRESSED = (
 )
 # Bytes of UTF-8 that no text has, but text in UTF-16 or UTF-32 and in ISO-2022, which can all be ASCII.
 _OTHER_ENCODING = re.compile(rb"\0|\x1b[$(]")
+
+
+def written_lines(path: Path) -> list[str]:
+    """The lines of a file that the project wrote: they end in a line feed, and may have any other character. None where
+    there is no such file."""
+    return path.read_bytes().decode("utf-8", errors="replace").split("\n")[:-1] if path.is_file() else []
 
 
 def text_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:

@@ -24,6 +24,7 @@ from workspace.errors import UserError
 from workspace.layout import Precision, WorkDirectory
 from workspace.marks import changed_file, read_manifest, read_scores
 from workspace.storage import read_json, sha256_of, write_json
+from workspace.text_lines import written_lines
 
 
 class _Frozen(BaseModel):
@@ -87,7 +88,7 @@ def compare(work: WorkDirectory, recipe: schema.Recipe, other: WorkDirectory) ->
     manifest = read_manifest(work)
     test = read_references(work, manifest, "test")
     references = [test.targets, *further_references(work, manifest, recipe.evaluation.references)]
-    ours, theirs = (each.hypotheses.read_text(encoding="utf-8").split("\n")[:-1] for each in (work, other))
+    ours, theirs = (written_lines(each.hypotheses) for each in (work, other))
     measure, _ = measure_of(recipe, test.targets)
     form = load_subwords(work, recipe.subwords.joint)[1].normal_form
     changes = _changes(test.sources, references, ours, theirs, form)

@@ -21,6 +21,7 @@ from workspace.layout import WorkDirectory
 from workspace.marks import Scores, read_training_mark
 from workspace.pages import rendered, svg_of
 from workspace.storage import replacing, sha256_of
+from workspace.text_lines import written_lines
 
 # Sentences that got better, and that got worse.
 _MOST_CHANGES = 10
@@ -66,7 +67,7 @@ def _by_length(work: WorkDirectory, recipe: Recipe, found: Evaluation) -> dict[s
         other = WorkDirectory(Path(found.comparison.baseline))
         if other.hypotheses.is_file() and sha256_of(other.hypotheses) == found.comparison.hypotheses[1]:
             name = other.root.resolve().name
-            texts = other.hypotheses.read_text(encoding="utf-8").split("\n")[:-1]
+            texts = written_lines(other.hypotheses)
             runs[found.comparison.baseline if name in runs else name] = texts
     measure, _ = measure_of(recipe, references[0])
     bleu = metrics_of(measure, load_subwords(work, recipe.subwords.joint)[1].normal_form)[BLEU]

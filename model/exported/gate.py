@@ -8,7 +8,6 @@ counts where a paired test finds that chance alone hardly makes one as large.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from model.data.references import further_references, read_references
 from model.data.subwords import load_subwords
@@ -20,6 +19,7 @@ from recipes.stages import EVALUATE
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory, hypotheses_of
 from workspace.marks import AnotherVersionError, Compared, Evaluated, Manifest, Provenance, find_mark, read_scores
+from workspace.text_lines import written_lines
 
 # A p-value below this one is not taken for chance.
 SIGNIFICANT = 0.05
@@ -97,7 +97,7 @@ def _evaluated(work: WorkDirectory, recipe: schema.Recipe, manifest: Manifest) -
     newest = max(work.versions(), default=0)
     if not newest:
         return evaluated
-    ours, theirs = _lines(work.hypotheses), _lines(hypotheses_of(work.version(newest)))
+    ours, theirs = written_lines(work.hypotheses), written_lines(hypotheses_of(work.version(newest)))
     if lacking := _lacking(work, evaluated, len(theirs) == len(ours)):
         print(f"warning: version {newest} {lacking}, so that nothing says whether it is better", file=sys.stderr)
         return evaluated
@@ -117,8 +117,3 @@ def _lacking(work: WorkDirectory, evaluated: Evaluated, has_all: bool) -> str | 
     if mark and mark.evaluated and mark.evaluated.test_set != evaluated.test_set:
         return "was tested on another test set"
     return None if mark and mark.evaluated and has_all else "has no translations of the test set"
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a file, which end in a line feed and in nothing else; none where there is no such file."""
-    return path.read_bytes().decode(errors="replace").split("\n")[:-1] if path.is_file() else []

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import re
+from pathlib import Path
 
 import pytest
 from backports import zstd
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workspace.errors import UserError
-from workspace.text_lines import text_lines
+from workspace.text_lines import text_lines, written_lines
 
 JAPANESE = "はじめに神は天と地とを創造された。\n地は形なく、\n"
 
@@ -61,3 +62,11 @@ def test_what_is_compressed_is_said_to_be(compress: object, reader: str, text: b
     assert callable(compress)
     with pytest.raises(UserError, match=re.escape(f"f is compressed; give what is in it, as {reader} writes it")):
         list(text_lines(io.BytesIO(compress(text)), "f"))
+
+
+def test_lines_that_were_written_end_in_line_feeds_only(tmp_path: Path) -> None:
+    lines = ["a\rb", "", "\u2028c\x0b", " d\r"]
+    path = tmp_path / "lines"
+    path.write_bytes("".join(line + "\n" for line in lines).encode())
+    assert written_lines(path) == lines
+    assert written_lines(tmp_path / "none") == []
