@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from recipes.schema import Ensemble, Recipe
 from workspace.errors import UserError
 from workspace.history import read_history
 from workspace.layout import WorkDirectory
-from workspace.marks import Manifest, Sample, Scores, TrainingMark, find_mark
+from workspace.marks import Manifest, Sample, Score, Scores, TrainingMark, find_mark
 
 # What the best weights are chosen by, and the decimals that tell evaluations apart.
 _MEASURES = {"bleu": ("BLEU", 1), "chrf": ("chrF", 1), "loss": ("loss", 3)}
@@ -62,9 +63,9 @@ def _rows(
         (f"dev {measure}", by_step if training.best_by == "loss" else f"{by_step} (greedy)"),
         ("trained for", f"{training.seconds / 60:.1f} min"),
         *([("ensemble", _ensemble(recipe.ensemble))] if recipe.ensemble != Ensemble() else []),
-        (f"test BLEU{in_int8}", f"{scores.bleu.score:.2f}  {scores.bleu.signature}"),
+        (f"test BLEU{in_int8}", _score(scores.bleu)),
         *([("alignment error rate", f"{100 * error.error:.1f} %")] if (error := scores.alignment_error) else []),
-        ("chrF", f"{scores.chrf.score:.2f}  {scores.chrf.signature}"),
+        ("chrF", _score(scores.chrf)),
         *([("too long", f"{too_long:,} of test, of more than search.max_source_length subwords")] if too_long else []),
         *((f"sample {n}", _sample(sample)) for n, sample in enumerate(scores.samples, 1)),
         ("data", f"{work.data} (rejected pairs with their reason in {work.rejected.name}/)"),
@@ -79,6 +80,11 @@ def _ensemble(ensemble: Ensemble) -> str:
     joined = [f"with {', '.join(ensemble.runs)}"] if ensemble.runs else []
     several = [f"the last {ensemble.checkpoints} checkpoints of each training"] if ensemble.checkpoints > 1 else []
     return "; ".join([*joined, *several, f"mean of {ensemble.average}"])
+
+
+def _score(score: Score) -> str:
+    """With its signature, which says nothing of how an interval was drawn: there is none here, and the line is long."""
+    return f"{score.score:.2f}  {re.sub(r'bs:[^|]*[|]seed:[^|]*[|]', '', score.signature)}"
 
 
 def _sample(sample: Sample) -> str:

@@ -40,7 +40,9 @@ def test_the_road_ends_with_a_model_that_translates(work: WorkDirectory, first_r
     scores, manifest = read_json(work.scores), read_json(work.manifest)
     assert scores["bleu"]["score"] > 60
     assert manifest["pairs"]["read"] == 3000
-    for words in ("pairs read", "3,000", "dev BLEU", scores["bleu"]["signature"], "sample 3", "make serve WORK="):
+    signature = scores["bleu"]["signature"].replace("bs:1000|seed:12345|", "")
+    page = work.evaluation_report.resolve().as_uri()
+    for words in ("pairs read", "3,000", "dev BLEU", signature, "sample 3", page, "make serve WORK="):
         assert words in first_run
 
 
