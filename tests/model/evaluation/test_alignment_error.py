@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,14 @@ def test_words_are_put_together_as_people_write_them(words: str, text: str) -> N
     found, places = running_text(words.split())
     assert found == text
     assert [text.encode()[begin:end].decode() for begin, end in places] == words.split()
+
+
+def test_the_verses_aligned_by_hand_are_gold_of_the_text_that_models_are_trained_on() -> None:
+    verses = read_gold(Path(__file__).with_name("bible_alignments"))
+    assert len(verses) == 50
+    for verse in verses:
+        for side in (verse.source, verse.target):
+            text, _ = running_text(side)
+            assert text.split() == re.sub(r" (?=[.,;:!?])|(?<=') ", "", " ".join(side)).split()
+        # Every sure link right and nothing else: no error.
+        assert alignment_error([verse.sure], [verse]).error == 0
