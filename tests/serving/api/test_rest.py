@@ -188,7 +188,7 @@ def test_wrong_address(numbers_server: Running, method: str, path: str, status: 
 
 
 def test_paths_outside_the_api_are_not_found(numbers_server: Running) -> None:
-    assert numbers_server.rest("GET", "/")[0] == 404
+    assert numbers_server.rest("GET", "/v2/models/numbers")[0] == 404
 
 
 def test_methods_that_are_not_implemented_say_so(numbers_server: Running) -> None:

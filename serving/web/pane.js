@@ -1,0 +1,241 @@
+// The translation on the page: sentences as they come, and the words of one of them, which can be pointed at.
+
+import { openEditor } from "./interactive.js";
+import { ServerError } from "./server.js";
+import { Mirror, Sheet, element, marked, withWords } from "./sheet.js";
+import { align, alignmentNow, can, changed, editOf, isWhole, state, translationOf, whenChanged } from "./state.js";
+import { wordsOf } from "./words.js";
+
+const LEAST_SHOWN = 0.05; // of a weight, in words
+const TOO_LONG = "(This is too long for the model, and has no comma or space to split it at.)";
+
+const field = document.getElementById("text");
+const mirror = new Mirror(document.getElementById("mirror"));
+const sheet = new Sheet(document.getElementById("translation"));
+const other = new Sheet(document.getElementById("other"));
+const attended = document.getElementById("attention");
+
+let shown = []; // the translation that is on the page of each sentence, or was where the text was a little shorter
+let focused = 0; // the word of the active sentence that the Tab key leads to
+
+/** Shows another text, that of `state`. */
+export function showText() {
+  shown = state.sentences.map((_, index) => shown[index]);
+  focused = 0;
+  mirror.show(state.lines);
+  sheet.begin(state.lines);
+  other.begin(state.lines);
+  sheet.place.classList.toggle("several", state.sentences.length > 1);
+  for (const index of state.sentences.keys()) [fill(index), fillOther(index)];
+}
+
+/** Gives the text behind its field the height of what is being typed. */
+export function growWith(text) {
+  mirror.show([{ before: text, parts: [], after: "", end: "" }]);
+}
+
+/** The place of the sentence with the character at `offset`, or of that before it; -1 where there is none. */
+export function sentenceAt(offset) {
+  return state.sentences.findLastIndex(({ start }) => start <= offset);
+}
+
+export function activate(index, word = 0) {
+  if (index === state.active || !state.sentences[index]) return;
+  const last = state.active;
+  [state.active, focused] = [index, word];
+  if (state.sentences[last]) [fill(last), mirror.words(last, state.sentences[last].text, [])];
+  fill(index);
+  changed();
+}
+
+/** Leads the keys to a word of the active sentence, or to its last. */
+export function focusWord(word) {
+  const all = words();
+  if (!all.length) return;
+  all[focused]?.setAttribute("tabindex", "-1");
+  focused = Math.max(0, Math.min(word, all.length - 1));
+  all[focused].setAttribute("tabindex", "0");
+  all[focused].focus();
+}
+
+
+whenChanged((sentence) => {
+  for (const [index, { text }] of state.sentences.entries()) {
+    if (text === sentence) [fill(index), fillOther(index)];
+    else if (sentence === undefined && index === state.active) fill(index); // what can be done with it may be known now
+  }
+});
+
+function fill(index) {
+  const place = sheet.sentence(index);
+  const hadFocus = place.contains(document.activeElement);
+  const [translation, isActive] = [translationOf(index), index === state.active];
+  const tooLong = Boolean(state.translator.answer(state.sentences[index].text)?.tooLong);
+  place.classList.toggle("pending", translation === undefined);
+  place.classList.toggle("active", isActive);
+  place.classList.toggle("problem", tooLong);
+  for (const name of ["role", "tabindex"]) place.removeAttribute(name);
+  if (tooLong) sheet.fill(index, "", TOO_LONG);
+  else if (translation === undefined) sheet.fill(index, "", shown[index] ?? "…");
+  else {
+    shown[index] = translation;
+    sheet.fill(index, translation, ...(isActive ? withButtons(translation) : [translation]));
+    if (!isActive) [place.role, place.tabIndex] = ["button", -1];
+    else if (alignmentNow()) mirror.words(index, state.sentences[index].text, alignmentNow().source);
+  }
+  if (isActive && hadFocus) focusWord(focused);
+}
+
+function fillOther(index) {
+  if (!state.against) return;
+  const translation = state.against.answer(state.sentences[index].text)?.text;
+  if (translation === undefined) other.fill(index, "", "…");
+  else other.fill(index, translation, ...marked(translation, shown[index] ?? ""));
+}
+
+/** The words of the active sentence, as buttons: they light up what they attended to, and can be changed. */
+function withButtons(translation) {
+  const found = targetWords(translation);
+  const kept = editOf(state.sentences[state.active].text).prefix.length;
+  focused = Math.max(0, Math.min(focused, found.length - 1));
+  return withWords(translation, found, (word) => ({
+    class: found[word].end <= kept ? "word kept" : "word",
+    role: "button",
+    tabindex: word === focused ? "0" : "-1",
+    "data-word": word,
+    ...(canChange() ? {} : { "aria-disabled": "true" }),
+  }));
+}
+
+const targetWords = (translation) => alignmentNow()?.target ?? wordsOf(translation);
+const canChange = () => can("constrained") && isWhole(state.active);
+const words = () => [...(sheet.sentence(state.active)?.querySelectorAll(".word") ?? [])];
+
+function change(word) {
+  if (!canChange()) return;
+  const translation = translationOf(state.active);
+  const { start, end } = targetWords(translation)[word];
+  focused = word;
+  openEditor(words()[word].getBoundingClientRect(), translation, start, end, (kept) => {
+    const at = document.activeElement;
+    if (at !== document.body && !at.closest("[popover]") && !sheet.place.contains(at)) return; // one has gone elsewhere
+    const next = wordsOf(translationOf(state.active) ?? "").findIndex((each) => each.end > kept);
+    focusWord(next >= 0 ? next : Infinity);
+  });
+}
+
+// Pointer and keys
+
+sheet.place.addEventListener("click", ({ target }) => {
+  const [sentence, word] = placeOf(target);
+  if (sentence !== undefined && sentence !== state.active) activate(sentence);
+  else if (word !== undefined) change(word);
+});
+sheet.place.addEventListener("keydown", (event) => {
+  const [sentence, word] = placeOf(event.target);
+  if (word === undefined) return;
+  const isRightToLeft = getComputedStyle(event.target).direction === "rtl";
+  const last = words().length - 1;
+  const keys = {
+    [isRightToLeft ? "ArrowLeft" : "ArrowRight"]: () => (word < last ? focusWord(word + 1) : move(sentence + 1, 0)),
+    [isRightToLeft ? "ArrowRight" : "ArrowLeft"]: () => (word > 0 ? focusWord(word - 1) : move(sentence - 1, Infinity)),
+    Home: () => focusWord(0),
+    End: () => focusWord(last),
+    ArrowDown: () => move(sentence + 1, 0),
+    ArrowUp: () => move(sentence - 1, 0),
+    Enter: () => change(word),
+    " ": () => change(word),
+  };
+  if (!keys[event.key]) return;
+  keys[event.key]();
+  event.preventDefault();
+});
+
+function move(sentence, word) {
+  if (!state.sentences[sentence]) return;
+  activate(sentence);
+  focusWord(word);
+}
+
+/** The sentence and the word that an element of the translation is of. */
+function placeOf(target) {
+  const number = (name) => target.closest(`[data-${name}]`)?.dataset[name];
+  const [sentence, word] = [number("sentence"), number("word")];
+  return [sentence && Number(sentence), word && Number(word)];
+}
+
+// Lighting up
+
+/** Lights up a word, of the "source" or the "target", and on the other side what it attended to. */
+export function light(side, word) {
+  dim();
+  const aligned = alignmentNow();
+  if (!aligned?.[side][word]) return;
+  const isTarget = side === "target";
+  const weights = isTarget ? aligned.weights[word] : aligned.weights.map((row) => row[word]);
+  const elements = [mirror.wordsOf(state.active), words()];
+  const [theirs, ours] = isTarget ? elements : elements.reverse();
+  ours[word]?.classList.add("pointed");
+  for (const [place, each] of theirs.entries()) each.style.setProperty("--weight", weights[place] ?? 0);
+  attended.replaceChildren(...attention(aligned[side][word], aligned[isTarget ? "source" : "target"], weights));
+}
+
+/** In words, what a word attended to, or what attended to it: nodes. */
+function attention(word, others, weights) {
+  const all = weights.map((weight, place) => ({ weight, place })).filter(({ weight }) => weight >= LEAST_SHOWN);
+  const best = all.sort((a, b) => b.weight - a.weight).slice(0, 3);
+  const nodes = best.flatMap(({ weight, place }) => [
+    element("bdi", {}, others[place].text),
+    ` ${Math.round(100 * weight)} %`,
+    ", ",
+  ]);
+  return [element("bdi", {}, word.text), " – ", ...(nodes.length ? nodes.slice(0, -1) : ["nothing in particular"])];
+}
+
+function dim() {
+  for (const each of [...mirror.wordsOf(state.active), ...words()]) {
+    each.classList.remove("pointed");
+    each.style.removeProperty("--weight");
+  }
+  attended.replaceChildren();
+}
+
+/** Lights up, once it is known what attended to what, what `which` says at that time. */
+async function lightLater(which) {
+  try {
+    await align();
+    light(...which());
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error; // nothing lights up; that the server is away is said elsewhere
+  }
+}
+
+sheet.place.addEventListener("pointerover", ({ target }) => {
+  const [sentence, word] = placeOf(target);
+  if (sentence === state.active && word !== undefined) lightLater(() => ["target", word]);
+});
+sheet.place.addEventListener("pointerleave", dim);
+sheet.place.addEventListener("focusin", ({ target }) => {
+  if (placeOf(target)[1] !== undefined) lightLater(() => ["target", focused]);
+});
+sheet.place.addEventListener("focusout", dim);
+field.addEventListener("pointermove", ({ clientX, clientY }) => {
+  if (mirror.at(clientX, clientY)[0] !== state.active) return;
+  lightLater(() => ["source", mirror.at(clientX, clientY)[1]]);
+});
+field.addEventListener("pointerleave", dim);
+field.addEventListener("click", lightCaret);
+field.addEventListener("keyup", ({ key }) => {
+  if (/^(Arrow|Home|End|Page)/.test(key)) lightCaret();
+});
+
+/** The word that the caret was moved to. */
+function lightCaret() {
+  const index = sentenceAt(field.selectionStart);
+  if (index < 0) return;
+  activate(index);
+  lightLater(() => {
+    const offset = field.selectionStart - state.sentences[state.active].start;
+    return ["source", alignmentNow()?.source.findIndex(({ start, end }) => start <= offset && offset <= end)];
+  });
+}
