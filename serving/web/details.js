@@ -33,15 +33,15 @@ export function showDetails() {
 /** What is asked of a translation, as buttons that take it back. */
 function chips({ prefix, required, forbidden, isChosen }, remove) {
   const chip = (words, phrase, ...which) => {
-    const text = [words, phrase && element("bdi", {}, `“${phrase}”`)];
+    const text = phrase ? [`${words} “`, element("bdi", {}, phrase), "”"] : [words];
     const [before, after] = [element("span", { class: "unseen" }, "Remove: "), element("span", { ariaHidden: "true" }, " ×")];
     return element("li", {}, element("button", { type: "button", onclick: () => remove(...which) }, before, ...text, after));
   };
   return [
     ...(isChosen ? [chip("chosen from the list", "", "isChosen")] : []),
-    ...(prefix ? [chip("begins with ", prefix.trimEnd(), "prefix")] : []),
-    ...required.map((word) => chip("with ", word, "required", word)),
-    ...forbidden.map((word) => chip("without ", word, "forbidden", word)),
+    ...(prefix ? [chip("begins with", prefix.trimEnd(), "prefix")] : []),
+    ...required.map((word) => chip("with", word, "required", word)),
+    ...forbidden.map((word) => chip("without", word, "forbidden", word)),
   ];
 }
 

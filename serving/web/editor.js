@@ -25,7 +25,7 @@ let chosen = -1; // the place in the list
  */
 export function open(rectangle, kept, word, given) {
   [hooks, before] = [given, kept];
-  heading.replaceChildren("From ", element("bdi", {}, `“${word}”`), " on");
+  heading.replaceChildren("From “", element("bdi", {}, word), "” on");
   input.value = word;
   say(problem, "");
   showList([]);

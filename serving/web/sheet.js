@@ -111,7 +111,8 @@ export class Mirror {
 
   /** Makes elements of the words of a sentence. */
   words(index, text, words) {
-    this.#sentences[index].replaceChildren(...withWords(text, words, (word) => ({ class: "word", "data-word": word })));
+    const nodes = withWords(text, words, (word) => ({ class: "word", "data-word": word }));
+    this.#sentences[index]?.replaceChildren(...nodes); // there are none while one types
   }
 
   /** The elements of the words of a sentence. */

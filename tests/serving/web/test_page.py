@@ -175,6 +175,22 @@ def test_the_alignment_lights_up_on_both_sides(open_page: Open) -> None:
     assert lit(page, "translation") == ["DOG"]
 
 
+def test_one_types_on_while_the_alignment_comes(open_page: Open, server: Running) -> None:
+    server.rest("POST", "/v1/models/rnnsearch:predict", {"signature_name": "align", "instances": ["the first is slow"]})
+    page = open_page("A dog runs")
+    expect(translation(page)).to_have_text("A DOG RUNS")
+    expect(page.locator("#hint")).to_contain_text("Click a word")
+    # In one go, for the answer comes at once: the first asks what the word there attended to.
+    text_field(page).evaluate(
+        """field => {
+            field.dispatchEvent(new MouseEvent("click"));
+            field.setRangeText(" home.", field.value.length, field.value.length, "end");
+            field.dispatchEvent(new InputEvent("input"));
+        }"""
+    )
+    expect(translation(page)).to_have_text("A DOG RUNS HOME.")
+
+
 def test_the_alignment_is_a_heat_map(open_page: Open) -> None:
     page = open_page("A dog runs.")
     page.get_by_text("Alignment").first.click()
