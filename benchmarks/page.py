@@ -8,10 +8,14 @@ from __future__ import annotations
 import shutil
 import statistics
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workspace.command import command_parser, run_command, starting_up
 from workspace.errors import UserError
 from workspace.text_lines import text_lines
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ViewportSize
 
 PAUSE = 200  # ms, that the page waits after the last key
 MOST = 100  # captions
@@ -33,10 +37,10 @@ BEGIN = """text => {
         observer.observe(translation, { childList: true, subtree: true, characterData: true });
     });
 }"""
-# What the pictures show: window, colours, and whether the editor is open.
-PICTURES = {
-    "page.png": ({"width": 1000, "height": 860}, "light"),
-    "page-phone.png": ({"width": 360, "height": 740}, "dark"),
+# Of each picture: the window, and whether it is in dark colours, as on a phone with a word opened.
+PICTURES: dict[str, tuple[ViewportSize, bool]] = {
+    "page.png": ({"width": 1000, "height": 860}, False),
+    "page-phone.png": ({"width": 360, "height": 740}, True),
 }
 
 
@@ -55,46 +59,15 @@ def main(arguments: list[str]) -> None:
     if chromium is None:
         raise UserError("there is no chromium; install it (apt-get install chromium)")
     with starting_up():
-        from playwright.sync_api import Browser, Error, sync_playwright
-
-    def measure(browser: Browser, captions: list[str]) -> list[float]:
-        page = browser.new_page()
-        page.goto(options.address)
-        page.set_default_timeout(LONGEST_WAIT)
-        taken = []
-        for caption in captions:
-            page.evaluate(BEGIN, caption[:-1])
-            page.locator("#text").press(caption[-1])
-            taken.append(page.evaluate("taken") - PAUSE)
-        return taken
-
-    def draw(browser: Browser, caption: str, directory: Path) -> None:
-        for name, (window, colours) in PICTURES.items():
-            page = browser.new_page(viewport=window, color_scheme=colours, device_scale_factor=1)
-            page.goto(options.address)
-            page.locator("#text").fill(caption)
-            word = page.locator("#translation .word").nth(2)
-            word.wait_for()
-            for summary in page.locator("summary").all():
-                summary.click()
-            page.locator("#nbest li").first.wait_for()
-            page.get_by_role("table").wait_for()
-            if name == "page-phone.png":
-                word.click()
-                page.get_by_role("option").first.wait_for()
-            else:
-                word.hover()
-                page.locator("#mirror .word").first.wait_for(state="attached")
-            page.screenshot(path=directory / name)
-
+        from playwright.sync_api import Error, sync_playwright
     with options.captions.open("rb") as file:
         captions = [line for line in text_lines(file, str(options.captions)) if line.strip()][:MOST]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
         try:
-            taken = measure(browser, captions)
+            taken = measure(browser, options.address, captions)
             if options.pictures:
-                draw(browser, captions[0], options.pictures)
+                draw(browser, options.address, captions[0], options.pictures)
         except Error as error:
             raise UserError(f"{options.address} does not translate in the browser: {error.message}") from error
         finally:
@@ -102,6 +75,40 @@ def main(arguments: list[str]) -> None:
     median, late = statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
     print(f"{len(taken)} captions, from {PAUSE} ms after the last key to the frame with the translation:")
     print(f"median {median:.0f} ms, 95 % within {late:.0f} ms, at most {max(taken):.0f} ms")
+
+
+def measure(browser: Browser, address: str, captions: list[str]) -> list[float]:
+    """Milliseconds of each, without PAUSE."""
+    page = browser.new_page()
+    page.goto(address)
+    page.set_default_timeout(LONGEST_WAIT)
+    taken = []
+    for caption in captions:
+        page.evaluate(BEGIN, caption[:-1])
+        page.locator("#text").press(caption[-1])
+        taken.append(page.evaluate("taken") - PAUSE)
+    return taken
+
+
+def draw(browser: Browser, address: str, caption: str, directory: Path) -> None:
+    """The pictures, of this caption with its translation."""
+    for name, (window, is_dark) in PICTURES.items():
+        page = browser.new_page(viewport=window, color_scheme="dark" if is_dark else "light")
+        page.goto(address)
+        page.locator("#text").fill(caption)
+        word = page.locator("#translation .word").nth(2)
+        word.wait_for()
+        for summary in page.locator("summary").all():
+            summary.click()
+        page.locator("#nbest li").first.wait_for()
+        page.get_by_role("table").wait_for()
+        if is_dark:
+            word.click()
+            page.get_by_role("option").first.wait_for()
+        else:
+            word.hover()
+            page.locator("#mirror .word").first.wait_for(state="attached")
+        page.screenshot(path=directory / name, full_page=not is_dark)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import { element, say } from "./sheet.js";
 
 const PAUSE = 200; // ms without a key, before the rest is translated
+const MOST_PROPOSED = 6;
 
 const editor = document.getElementById("editor");
 const heading = document.getElementById("editor-heading");
@@ -15,15 +16,18 @@ const buttons = Object.fromEntries(
 
 let hooks; // of whoever has opened it
 let before; // what stands before the word
+let typed; // of the word, by the time the list was made
 let timer;
+let pending; // what is done when one has stopped typing
 let chosen = -1; // the place in the list
 
 /**
  * Opens at a word, which is at `rectangle`, after the text `kept`. Of `given`, keep(prefix) translates anew, require(word)
- * and forbid(word) ask for a word, restore() takes everything back, alternatives() promises [[word, probability]],
- * and closed() is told at the end.
+ * and forbid(word) ask for a word, restore() takes everything back, alternatives(typed) promises [[word, probability]] where
+ * so much stands in place of the word, whole(word) is a word as one that is not gone on with, and closed() is told at the end.
  */
 export function open(rectangle, kept, word, given) {
+  finishTyping();
   [hooks, before] = [given, kept];
   heading.replaceChildren("From “", element("bdi", {}, word), "” on");
   input.value = word;
@@ -36,12 +40,23 @@ export function open(rectangle, kept, word, given) {
   input.focus();
   input.select();
   editor.scrollIntoView({ block: "nearest" });
-  given.alternatives().then((words) => hooks === given && showList(words), () => {});
+  propose("");
 }
 
 /** Says why the rest is not translated; "" where it is. `again` is what to do where it may help. */
 export function sayProblem(message, again) {
   say(problem, message, again);
+}
+
+/** Lists words that may stand after what is kept, of those that begin as what was typed. */
+async function propose(beginning) {
+  const asked = hooks;
+  typed = beginning;
+  showList([]);
+  const words = await hooks.alternatives(beginning);
+  if (hooks !== asked || typed !== beginning) return;
+  showList(words.slice(0, MOST_PROPOSED));
+  editor.scrollIntoView({ block: "nearest" });
 }
 
 function showList(words) {
@@ -54,10 +69,15 @@ function showList(words) {
         "li",
         { id: `editor-option-${place}`, role: "option", "aria-selected": "false", "data-word": word },
         element("bdi", {}, word),
-        element("span", { class: "number" }, `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`),
+        element("span", { class: "number" }, percent(probability)),
       ),
     ),
   );
+}
+
+function percent(probability) {
+  if (probability < 0.001) return "< 0.1 %";
+  return `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
 }
 
 /** Chooses of the list, by a place in it; -1 for nothing. */
@@ -71,28 +91,38 @@ function choose(place) {
   else input.removeAttribute("aria-activedescendant");
 }
 
-/** Keeps what stands in the field; at once, or when one has stopped typing. */
-function keep(value, pause) {
+/** Keeps what stands in the field, once one has stopped typing. */
+function keepSoon() {
   clearTimeout(timer);
-  const { keep: keepNow } = hooks;
-  const prefix = before + value;
-  timer = setTimeout(() => {
-    timer = undefined;
-    keepNow(prefix);
-  }, pause);
+  pending = () => {
+    pending = undefined;
+    hooks.keep(before + input.value);
+    propose(input.value);
+  };
+  timer = setTimeout(finishTyping, PAUSE);
+}
+
+function finishTyping() {
+  clearTimeout(timer);
+  pending?.();
+}
+
+function forgetTyping() {
+  clearTimeout(timer);
+  pending = undefined;
 }
 
 function take(option) {
-  input.value = option.dataset.word;
-  keep(hooks.whole(option.dataset.word), 0);
+  forgetTyping();
+  hooks.keep(before + typed.replace(/\S*$/, "") + hooks.whole(option.dataset.word));
   editor.hidePopover();
 }
 
 input.addEventListener("input", (event) => {
   choose(-1);
-  if (!event.isComposing) keep(input.value, PAUSE);
+  if (!event.isComposing) keepSoon();
 });
-input.addEventListener("compositionend", () => keep(input.value, PAUSE));
+input.addEventListener("compositionend", keepSoon);
 input.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -108,8 +138,7 @@ input.addEventListener("keydown", (event) => {
 });
 editor.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  clearTimeout(timer);
-  timer = undefined;
+  forgetTyping();
   hooks.restore();
 });
 list.addEventListener("click", (event) => {
@@ -120,11 +149,13 @@ buttons.require.addEventListener("click", () => ask(hooks.require));
 buttons.forbid.addEventListener("click", () => ask(hooks.forbid));
 buttons.close.addEventListener("click", () => editor.hidePopover());
 editor.addEventListener("toggle", ({ newState }) => {
-  if (newState === "closed") hooks.closed();
+  if (newState !== "closed") return;
+  finishTyping();
+  hooks.closed();
 });
 
 function ask(what) {
-  clearTimeout(timer);
+  forgetTyping();
   hooks.restore(); // it is a word to ask for, not one to begin with
   what(input.value);
   editor.hidePopover();

@@ -25,13 +25,22 @@ export function openEditor(rectangle, translation, start, end, closed) {
       asking.abort();
       put(text, asked);
     },
-    alternatives: async () => {
-      if (!can("alternatives")) return [];
-      const { word, probability } = await state.translator.detail("alternatives", { text, prefix: before });
-      return word.map((each, place) => [each, probability[place]]).filter(([each]) => each);
-    },
+    alternatives: (typed) => alternatives(text, before, typed),
     closed: () => closed(Math.max(start, editOf(text).prefix.trimEnd().length)),
   });
+}
+
+/** The words that may stand after `before`, of those that begin as what is typed, with their probabilities. */
+async function alternatives(text, before, typed) {
+  // Where there are no spaces, what is typed is several words or a part of one, and nobody knows.
+  if (!can("alternatives") || (typed && !hasSpaces(before + typed))) return [];
+  try {
+    const { word, probability } = await state.translator.detail("alternatives", { text, prefix: before + typed });
+    return word.map((each, place) => [each, probability[place]]).filter(([each]) => each);
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    return []; // that the server is away is said of what is typed
+  }
 }
 
 /** Takes back a part of what is asked of the translation of `text`: a word of "required" or "forbidden", the "prefix", or

@@ -14,10 +14,12 @@ import tensorflow as tf
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    ALTERNATIVES_SIGNATURE,
     CONSTRAINED_SIGNATURE,
     FORBIDDEN_INPUT,
     NBEST_SIGNATURE,
     PREFIX_INPUT,
+    PROBABILITY_OUTPUT,
     REQUIRED_INPUT,
     SCORE_OUTPUT,
     SCORE_SUBWORDS_SIGNATURE,
@@ -27,6 +29,7 @@ from workspace.layout import (
     TEXT_INPUT,
     TRANSLATION_INPUT,
     TRANSLATION_OUTPUT,
+    WORD_OUTPUT,
 )
 
 MOST_CHARACTERS = 60  # of a text; a longer one is too long for the model
@@ -79,7 +82,7 @@ class CapitalLetters(tf.Module):
         """Says how long the prefix is, then another word."""
         length = tf.strings.join(["AFTER", tf.strings.as_string(tf.strings.length(prefix))])
         words = tf.stack([length, tf.fill(tf.shape(text), "OTHER"), tf.zeros_like(text)], axis=1)
-        return {"word": words, "probability": tf.fill(tf.shape(text), 1.0)[:, None] * [0.5, 0.0625, 0.0]}
+        return {WORD_OUTPUT: words, PROBABILITY_OUTPUT: tf.fill(tf.shape(text), 1.0)[:, None] * [0.5, 0.0625, 0.0]}
 
     def save(self, path: Path) -> None:
         signatures = {
@@ -88,7 +91,7 @@ class CapitalLetters(tf.Module):
             ALIGN_SIGNATURE: self.align,
             SCORE_SUBWORDS_SIGNATURE: self.score_subwords,
             CONSTRAINED_SIGNATURE: self.constrained,
-            "alternatives": self.alternatives,
+            ALTERNATIVES_SIGNATURE: self.alternatives,
         }
         tf.saved_model.save(self, str(path), signatures=signatures)
 
