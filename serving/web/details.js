@@ -78,8 +78,8 @@ async function showAlignment() {
   if (!alignment.open || alignment.hidden) return;
   const place = alignment.querySelector(".scroll");
   try {
-    await align();
-    const known = alignmentNow();
+    await align(state.active);
+    const known = alignmentNow(state.active);
     place.replaceChildren(known ? heatMap(known) : "Its words are not found in the text.");
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
@@ -95,7 +95,7 @@ function heatMap({ source, target, weights }) {
       const percent = `${Math.round(100 * weights[row][column])} %`;
       const cell = element("td", { title: percent }, element("span", { class: "unseen" }, percent));
       cell.style.setProperty("--weight", weights[row][column]);
-      cell.addEventListener("pointerenter", () => light("target", row));
+      cell.addEventListener("pointerenter", () => light(state.active, "target", row));
       return cell;
     });
     return element("tr", {}, header("row")(word), ...cells);

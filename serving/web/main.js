@@ -37,6 +37,7 @@ function read() {
   for (const translator of [state.translator, state.against]) translator?.want(state.sentences.map(({ text }) => text));
   showDetails();
   report();
+  remember();
 }
 
 function readSoon() {
@@ -75,7 +76,7 @@ function hint() {
   const lacking = Object.keys(TASKS).filter((signature) => !can(signature));
   const tasks = [...lacking.map((signature) => TASKS[signature]), ...(canAlign() ? [] : ["show the alignment"])];
   const cannot = tasks.length ? `This version cannot ${tasks.join(", ").replace(/, ([^,]*)$/, " or $1")}.` : "";
-  return `${can("constrained") ? "Click a word of the translation to change it from there on." : ""} ${cannot}`.trim();
+  return `${can("constrained") ? "Click a word of the translation, or press Enter at it, to change it from there on." : ""} ${cannot}`.trim();
 }
 
 // Versions
@@ -128,10 +129,22 @@ async function copy(text, done, failed) {
   }
 }
 
+/** The text of the link, or that which stood here before a reload. */
 function readLink() {
-  const text = new URLSearchParams(location.hash.slice(1)).get("text");
-  if (text !== null) field.value = text;
+  field.value = linkedText() ?? sessionStorage.getItem("text") ?? "";
   read();
+}
+
+const linkedText = () => new URLSearchParams(location.hash.slice(1)).get("text");
+
+/** Keeps the text for a reload of this tab; the link of another is taken off. */
+function remember() {
+  if (linkedText() !== null && linkedText() !== field.value) history.replaceState(null, "", location.href.split("#")[0]);
+  try {
+    sessionStorage.setItem("text", field.value);
+  } catch {
+    sessionStorage.removeItem("text"); // it is longer than browsers keep
+  }
 }
 
 translateFiles(() => state.translator.version);

@@ -16,12 +16,13 @@ const other = new Sheet(document.getElementById("other"));
 const attended = document.getElementById("attention");
 
 let shown = []; // the translation that is on the page of each sentence, or was where the text was a little shorter
+let pointed = -1; // the sentence that the pointer is at
 let focused = 0; // the word of the active sentence that the Tab key leads to
 
 /** Shows another text, that of `state`. */
 export function showText() {
   shown = state.sentences.map((_, index) => shown[index]);
-  focused = 0;
+  [pointed, focused] = [-1, 0];
   mirror.show(state.lines);
   sheet.begin(state.lines);
   other.begin(state.lines);
@@ -43,7 +44,7 @@ export function activate(index, word = 0) {
   if (index === state.active || !state.sentences[index]) return;
   const last = state.active;
   [state.active, focused] = [index, word];
-  if (state.sentences[last]) [fill(last), mirror.words(last, state.sentences[last].text, [])];
+  if (state.sentences[last]) fill(last);
   fill(index);
   changed();
 }
@@ -79,11 +80,20 @@ function fill(index) {
   else if (translation === undefined) sheet.fill(index, "", shown[index] ?? "…");
   else {
     shown[index] = translation;
-    sheet.fill(index, translation, ...(isActive ? withButtons(translation) : [translation]));
+    sheet.fill(index, translation, ...nodesOf(index, translation));
     if (!isActive) [place.role, place.tabIndex] = ["button", -1];
-    else if (alignmentNow()) mirror.words(index, state.sentences[index].text, alignmentNow().source);
+    mirror.words(index, state.sentences[index].text, canLight(index) ? (alignmentNow(index)?.source ?? []) : []);
   }
   if (isActive && hadFocus) focusWord(focused);
+}
+
+const canLight = (index) => index === state.active || index === pointed;
+
+/** The words of the active sentence are buttons, and can be changed; those at the pointer light up only. */
+function nodesOf(index, translation) {
+  if (index === state.active) return withButtons(translation);
+  const attributes = (word) => ({ class: "word", "data-word": word });
+  return canLight(index) ? withWords(translation, targetWords(index), attributes) : [translation];
 }
 
 function fillOther(index) {
@@ -93,9 +103,8 @@ function fillOther(index) {
   else other.fill(index, translation, ...marked(translation, shown[index] ?? ""));
 }
 
-/** The words of the active sentence, as buttons: they light up what they attended to, and can be changed. */
 function withButtons(translation) {
-  const found = targetWords(translation);
+  const found = targetWords(state.active);
   const kept = editOf(state.sentences[state.active].text).prefix.length;
   focused = Math.max(0, Math.min(focused, found.length - 1));
   return withWords(translation, found, (word) => ({
@@ -107,14 +116,14 @@ function withButtons(translation) {
   }));
 }
 
-const targetWords = (translation) => alignmentNow()?.target ?? wordsOf(translation);
+const targetWords = (index) => alignmentNow(index)?.target ?? wordsOf(translationOf(index));
 const canChange = () => can("constrained") && isWhole(state.active);
-const words = () => [...(sheet.sentence(state.active)?.querySelectorAll(".word") ?? [])];
+const words = (index = state.active) => [...(sheet.sentence(index)?.querySelectorAll(".word") ?? [])];
 
 function change(word) {
   if (!canChange()) return;
   const translation = translationOf(state.active);
-  const { start, end } = targetWords(translation)[word];
+  const { start, end } = targetWords(state.active)[word];
   focused = word;
   openEditor(words()[word].getBoundingClientRect(), translation, start, end, (kept) => {
     const at = document.activeElement;
@@ -126,10 +135,13 @@ function change(word) {
 
 // Pointer and keys
 
-sheet.place.addEventListener("click", ({ target }) => {
-  const [sentence, word] = placeOf(target);
-  if (sentence !== undefined && sentence !== state.active) activate(sentence);
-  else if (word !== undefined) change(word);
+sheet.place.addEventListener("click", ({ target, clientX, clientY }) => {
+  const [sentence] = placeOf(target);
+  if (sentence === undefined) return;
+  activate(sentence);
+  // The word is an element only now; a key that clicks is at no word.
+  const [, word] = placeOf(document.elementFromPoint(clientX, clientY) ?? target);
+  if (word !== undefined) change(word);
 });
 sheet.place.addEventListener("keydown", (event) => {
   const [sentence, word] = placeOf(event.target);
@@ -166,14 +178,14 @@ function placeOf(target) {
 
 // Lighting up
 
-/** Lights up a word, of the "source" or the "target", and on the other side what it attended to. */
-export function light(side, word) {
+/** Lights up a word of a sentence, of the "source" or the "target", and on the other side what it attended to. */
+export function light(sentence, side, word) {
   dim();
-  const aligned = alignmentNow();
+  const aligned = alignmentNow(sentence);
   if (!aligned?.[side][word]) return;
   const isTarget = side === "target";
   const weights = isTarget ? aligned.weights[word] : aligned.weights.map((row) => row[word]);
-  const elements = [mirror.wordsOf(state.active), words()];
+  const elements = [mirror.wordsOf(sentence), words(sentence)];
   const [theirs, ours] = isTarget ? elements : elements.reverse();
   ours[word]?.classList.add("pointed");
   for (const [place, each] of theirs.entries()) each.style.setProperty("--weight", weights[place] ?? 0);
@@ -193,37 +205,55 @@ function attention(word, others, weights) {
 }
 
 function dim() {
-  for (const each of [...mirror.wordsOf(state.active), ...words()]) {
-    each.classList.remove("pointed");
-    each.style.removeProperty("--weight");
-  }
+  for (const index of [state.active, pointed])
+    for (const each of [...mirror.wordsOf(index), ...words(index)]) {
+      each.classList.remove("pointed");
+      each.style.removeProperty("--weight");
+    }
   attended.replaceChildren();
 }
 
-/** Lights up, once it is known what attended to what, what `which` says at that time. */
-async function lightLater(which) {
+/** Lights up what `which` says, the "source" or the "target" and a word, once it is known what attended to what. */
+async function lightLater(sentence, which) {
   try {
-    await align();
-    light(...which());
+    await align(sentence);
+    light(sentence, ...which());
   } catch (error) {
     if (!(error instanceof ServerError)) throw error; // nothing lights up; that the server is away is said elsewhere
   }
 }
 
-sheet.place.addEventListener("pointerover", ({ target }) => {
-  const [sentence, word] = placeOf(target);
-  if (sentence === state.active && word !== undefined) lightLater(() => ["target", word]);
+/** The pointer is at another sentence, or at none. */
+function pointAt(sentence) {
+  if (sentence === pointed) return;
+  dim();
+  const last = pointed;
+  pointed = sentence;
+  for (const index of [last, sentence]) if (state.sentences[index] && index !== state.active) fill(index);
+}
+
+function leave() {
+  pointAt(-1);
+  dim();
+}
+
+sheet.place.addEventListener("pointermove", ({ target, clientX, clientY }) => {
+  const [sentence] = placeOf(target);
+  if (sentence === undefined) return;
+  pointAt(sentence);
+  lightLater(sentence, () => ["target", placeOf(document.elementFromPoint(clientX, clientY) ?? target)[1]]);
 });
-sheet.place.addEventListener("pointerleave", dim);
+field.addEventListener("pointermove", ({ clientX, clientY }) => {
+  const [sentence] = mirror.at(clientX, clientY);
+  if (sentence === undefined) return;
+  pointAt(sentence);
+  lightLater(sentence, () => ["source", mirror.at(clientX, clientY)[1]]);
+});
+for (const place of [sheet.place, field]) place.addEventListener("pointerleave", leave);
 sheet.place.addEventListener("focusin", ({ target }) => {
-  if (placeOf(target)[1] !== undefined) lightLater(() => ["target", focused]);
+  if (placeOf(target)[1] !== undefined) lightLater(state.active, () => ["target", focused]);
 });
 sheet.place.addEventListener("focusout", dim);
-field.addEventListener("pointermove", ({ clientX, clientY }) => {
-  if (mirror.at(clientX, clientY)[0] !== state.active) return;
-  lightLater(() => ["source", mirror.at(clientX, clientY)[1]]);
-});
-field.addEventListener("pointerleave", dim);
 field.addEventListener("click", lightCaret);
 field.addEventListener("keyup", ({ key }) => {
   if (/^(Arrow|Home|End|Page)/.test(key)) lightCaret();
@@ -234,8 +264,8 @@ function lightCaret() {
   const index = sentenceAt(field.selectionStart);
   if (index < 0) return;
   activate(index);
-  lightLater(() => {
-    const offset = field.selectionStart - state.sentences[state.active].start;
-    return ["source", alignmentNow()?.source.findIndex(({ start, end }) => start <= offset && offset <= end)];
+  lightLater(index, () => {
+    const offset = field.selectionStart - state.sentences[index].start;
+    return ["source", alignmentNow(index)?.source.findIndex(({ start, end }) => start <= offset && offset <= end)];
   });
 }

@@ -15,7 +15,7 @@ export const state = {
 };
 
 const listeners = [];
-let aligned = { of: "" };
+const alignments = new Map(); // of a version, a sentence and a translation
 
 /** Calls `listener` with every sentence that has another translation now, and without one when anything else changed. */
 export function whenChanged(listener) {
@@ -48,19 +48,21 @@ export function can(signature) {
 
 export const canAlign = () => can("align") || can("score_subwords");
 
-/** What each word of the active sentence attended to, {source, target, weights}; null where it is not known (yet). */
-export function alignmentNow() {
-  return aligned.of === activePair() ? aligned.alignment : null;
+/** What each word of a sentence attended to, {source, target, weights}, by the place of the sentence; undefined where it is
+ * not known (yet). */
+export function alignmentNow(index) {
+  return alignments.get(pairOf(index));
 }
 
 /** Asks for that. Throws ServerError. */
-export async function align() {
-  const pair = activePair();
-  if (aligned.of === pair || !isWhole(state.active)) return;
-  const [{ text }, translation] = [state.sentences[state.active], translationOf(state.active)];
+export async function align(index) {
+  await state.translator.whenKnown;
+  const pair = pairOf(index);
+  if (alignments.has(pair) || !isWhole(index)) return;
+  const [{ text }, translation] = [state.sentences[index], translationOf(index)];
   const answer = await alignmentAnswer(text, translation);
-  if (!answer || pair !== activePair() || aligned.of === pair) return;
-  aligned = { of: pair, alignment: alignmentOf(text, translation, answer) };
+  if (!answer || alignments.has(pair)) return;
+  alignments.set(pair, alignmentOf(text, translation, answer));
   changed(text);
 }
 
@@ -71,7 +73,6 @@ function alignmentAnswer(text, translation) {
   return can("score_subwords") ? state.translator.detail("score_subwords", { text, translation }) : null;
 }
 
-function activePair() {
-  const { version } = state.translator;
-  return JSON.stringify([version, state.sentences[state.active]?.text, translationOf(state.active)]);
+function pairOf(index) {
+  return JSON.stringify([state.translator.version, state.sentences[index]?.text, translationOf(index)]);
 }

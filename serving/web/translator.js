@@ -16,6 +16,7 @@ export class Translator {
   #tell;
   #pause = PAUSES[0];
   #waiting; // the timer, after a problem
+  #nowKnown;
 
   /** `tell` is called with the sentence that has a translation now, and without one where `problem` has changed. */
   constructor(version, tell) {
@@ -23,6 +24,7 @@ export class Translator {
     this.problem = null; // a ServerError
     this.can = null; // the names of the signatures
     this.isKnown = false; // whether these are all
+    this.whenKnown = new Promise((resolve) => (this.#nowKnown = resolve));
     this.#tell = tell;
   }
 
@@ -98,6 +100,7 @@ export class Translator {
     this.can = new Set(["serving_default"]); // which every model has; more are known in a moment
     try {
       [this.can, this.isKnown] = [await signatures(this.version), true];
+      this.#nowKnown();
       if (!this.#asked.size) this.problem = null;
       this.#tell();
     } catch (error) {

@@ -23,7 +23,7 @@ export function wordsOf(text) {
 
 /**
  * What each word of a translation attended to: {source, target, weights[target word][source word]}; the words as those of
- * `wordsOf`, in the order of the text; null where they are not found in the texts.
+ * `wordsOf`, in the order of the text; undefined where they are not found in the texts.
  *
  * As serving/client/alignment.py: the weights of a word's subwords are added up on the source side, and averaged on the
  * target side.
@@ -31,7 +31,7 @@ export function wordsOf(text) {
 export function alignmentOf(text, translation, answer) {
   const [ofSource, ofTarget] = [merged(answer.source_subwords), merged(answer.target_subwords)];
   const [source, target] = [located(ofSource, text), located(ofTarget, translation)];
-  if (!source || !target) return null;
+  if (!source || !target) return undefined;
   const weights = ofTarget.map(({ places: rows }) =>
     ofSource.map(({ places: columns }) => {
       const all = rows.flatMap((row) => columns.map((column) => answer.alignment[row][column]));
@@ -93,5 +93,5 @@ function located(words, text) {
   }
   if (found.length === words.length) return found;
   const spaced = wordsOf(text);
-  return spaced.length === words.length ? spaced : null;
+  return spaced.length === words.length ? spaced : undefined;
 }
