@@ -4,7 +4,7 @@ import { choose, takeBack } from "./interactive.js";
 import { light } from "./pane.js";
 import { ServerError } from "./server.js";
 import { element, marked, say } from "./sheet.js";
-import { align, alignmentNow, can, canAlign, editOf, isWhole, state, translationOf, whenChanged } from "./state.js";
+import { NOTHING_ASKED, align, alignmentNow, can, canAlign, editOf, isWhole, state, translationOf, whenChanged } from "./state.js";
 
 const details = document.getElementById("details");
 const asked = document.getElementById("asked");
@@ -23,7 +23,8 @@ export function showDetails() {
   if (details.hidden) return;
   inParts.hidden = isWhole(state.active);
   const { text } = state.sentences[state.active];
-  asked.replaceChildren(...chips(editOf(text), (what, word) => takeBack(text, what, word)));
+  const edit = can("constrained") ? editOf(text) : NOTHING_ASKED;
+  asked.replaceChildren(...chips(edit, (what, word) => takeBack(text, what, word)));
   nbest.hidden = !can("nbest") || !isWhole(state.active);
   alignment.hidden = !canAlign() || !isWhole(state.active);
   showOthers();

@@ -8,12 +8,13 @@ import { NOTHING_ASKED, can, changed, editOf, state } from "./state.js";
 
 const problem = document.getElementById("details-problem");
 
-let asking = new AbortController(); // of the last request
+const asking = new Map(); // sentence -> what tells that its last request does not matter any more
 
 /** Opens the editor at a word of the active sentence, `translation.slice(start, end)`, which is at `rectangle`. `closed` is
  * called at the end with the length of what is kept, if that is not less than what stood before the word. */
 export function openEditor(rectangle, translation, start, end, closed) {
   const { text } = state.sentences[state.active];
+  sayProblem("");
   const [asked, before] = [state.edits.get(text), translation.slice(0, start)];
   editor.open(rectangle, before, translation.slice(start, end), {
     keep: (prefix) => ask(text, { ...editOf(text), prefix }),
@@ -22,7 +23,7 @@ export function openEditor(rectangle, translation, start, end, closed) {
     require: (word) => askFor(text, "required", word),
     forbid: (word) => askFor(text, "forbidden", word),
     restore: () => {
-      asking.abort();
+      asking.get(text)?.abort();
       put(text, asked);
     },
     alternatives: (typed) => alternatives(text, before, typed),
@@ -56,9 +57,12 @@ export function choose(text, translation, score) {
   put(text, isBest ? undefined : { ...NOTHING_ASKED, isChosen: true, text: translation, score });
 }
 
-/** Asks again for all that was asked for, of another version. */
-export function askAgain() {
-  for (const [text, edit] of state.edits) if (!edit.isChosen) ask(text, edit);
+/** Asks another version for all that was asked for, if it can keep to it. */
+export async function askAgain() {
+  const { translator, edits } = state;
+  for (const [text, edit] of edits) put(text, edit.isChosen ? undefined : { ...edit, text: undefined });
+  await translator.whenKnown;
+  if (translator === state.translator && can("constrained")) for (const [text, edit] of edits) ask(text, edit);
 }
 
 function askFor(text, what, word) {
@@ -69,8 +73,9 @@ function askFor(text, what, word) {
 
 /** Has a text translated so that the translation keeps to `edit`. */
 async function ask(text, edit) {
-  asking.abort();
-  const { signal } = (asking = new AbortController());
+  asking.get(text)?.abort();
+  const controller = new AbortController();
+  asking.set(text, controller);
   const { prefix, required, forbidden } = edit;
   sayProblem("");
   if (!prefix && !required.length && !forbidden.length) {
@@ -82,12 +87,12 @@ async function ask(text, edit) {
   try {
     const inputs = { text, prefix, required: required.join("\n"), forbidden: forbidden.join("\n") };
     const { translation, score } = await state.translator.detail("constrained", inputs);
-    if (signal.aborted) return;
+    if (controller.signal.aborted) return;
     if (score > -Infinity) put(text, { ...asked, text: translation, score });
     else sayProblem("The model finds no translation that keeps to this; ask for less.");
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    if (!signal.aborted) sayProblem(error.message, () => ask(text, edit));
+    if (!controller.signal.aborted) sayProblem(error.message, () => ask(text, edit));
   }
 }
 

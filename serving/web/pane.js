@@ -16,6 +16,7 @@ const other = new Sheet(document.getElementById("other"));
 const attended = document.getElementById("attention");
 
 let shown = []; // the translation that is on the page of each sentence, or was where the text was a little shorter
+const looks = new WeakMap(); // of the elements of sentences
 let pointed = -1; // the sentence that the pointer is at
 let focused = 0; // the word of the active sentence that the Tab key leads to
 
@@ -59,7 +60,6 @@ export function focusWord(word) {
   all[focused].focus();
 }
 
-
 whenChanged((sentence) => {
   for (const [index, { text }] of state.sentences.entries()) {
     if (text === sentence) [fill(index), fillOther(index)];
@@ -68,7 +68,11 @@ whenChanged((sentence) => {
 });
 
 function fill(index) {
+  mirror.words(index, state.sentences[index].text, canLight(index) ? (alignmentNow(index)?.source ?? []) : []);
   const place = sheet.sentence(index);
+  const look = lookOf(index);
+  if (looks.get(place) === look) return;
+  looks.set(place, look);
   const hadFocus = place.contains(document.activeElement);
   const [translation, isActive] = [translationOf(index), index === state.active];
   const tooLong = Boolean(state.translator.answer(state.sentences[index].text)?.tooLong);
@@ -82,9 +86,17 @@ function fill(index) {
     shown[index] = translation;
     sheet.fill(index, translation, ...nodesOf(index, translation));
     if (!isActive) [place.role, place.tabIndex] = ["button", -1];
-    mirror.words(index, state.sentences[index].text, canLight(index) ? (alignmentNow(index)?.source ?? []) : []);
   }
   if (isActive && hadFocus) focusWord(focused);
+}
+
+/** All that says how a sentence looks: where it is the same, its elements stay, and what is at them. */
+function lookOf(index) {
+  const [text, translation] = [state.sentences[index].text, translationOf(index)];
+  const words = translation !== undefined && canLight(index) ? targetWords(index) : [];
+  const ofActive = index === state.active && [canChange(), keptOf(text)];
+  const { tooLong } = state.translator.answer(text) ?? {};
+  return JSON.stringify([translation ?? shown[index], translation === undefined, tooLong, words, ofActive, canLight(index)]);
 }
 
 const canLight = (index) => index === state.active || index === pointed;
@@ -105,7 +117,7 @@ function fillOther(index) {
 
 function withButtons(translation) {
   const found = targetWords(state.active);
-  const kept = editOf(state.sentences[state.active].text).prefix.length;
+  const kept = keptOf(state.sentences[state.active].text);
   focused = Math.max(0, Math.min(focused, found.length - 1));
   return withWords(translation, found, (word) => ({
     class: found[word].end <= kept ? "word kept" : "word",
@@ -114,6 +126,12 @@ function withButtons(translation) {
     "data-word": word,
     ...(canChange() ? {} : { "aria-disabled": "true" }),
   }));
+}
+
+/** How much of the translation of a sentence one has asked for. */
+function keptOf(sentence) {
+  const { prefix, text } = editOf(sentence);
+  return text === undefined ? 0 : prefix.length;
 }
 
 const targetWords = (index) => alignmentNow(index)?.target ?? wordsOf(translationOf(index));
@@ -139,8 +157,7 @@ sheet.place.addEventListener("click", ({ target, clientX, clientY }) => {
   const [sentence] = placeOf(target);
   if (sentence === undefined) return;
   activate(sentence);
-  // The word is an element only now; a key that clicks is at no word.
-  const [, word] = placeOf(document.elementFromPoint(clientX, clientY) ?? target);
+  const word = wordAt(clientX, clientY, target); // of another sentence it is an element only now
   if (word !== undefined) change(word);
 });
 sheet.place.addEventListener("keydown", (event) => {
@@ -167,6 +184,12 @@ function move(sentence, word) {
   if (!state.sentences[sentence]) return;
   activate(sentence);
   focusWord(word);
+}
+
+/** The word that an element is of, or else that at a point of the window. */
+function wordAt(x, y, target) {
+  const here = target.isConnected ? placeOf(target)[1] : undefined;
+  return here ?? placeOf(document.elementFromPoint(x, y) ?? target)[1];
 }
 
 /** The sentence and the word that an element of the translation is of. */
@@ -241,13 +264,13 @@ sheet.place.addEventListener("pointermove", ({ target, clientX, clientY }) => {
   const [sentence] = placeOf(target);
   if (sentence === undefined) return;
   pointAt(sentence);
-  lightLater(sentence, () => ["target", placeOf(document.elementFromPoint(clientX, clientY) ?? target)[1]]);
+  lightLater(sentence, () => ["target", pointed === sentence ? wordAt(clientX, clientY, target) : undefined]);
 });
 field.addEventListener("pointermove", ({ clientX, clientY }) => {
   const [sentence] = mirror.at(clientX, clientY);
   if (sentence === undefined) return;
   pointAt(sentence);
-  lightLater(sentence, () => ["source", mirror.at(clientX, clientY)[1]]);
+  lightLater(sentence, () => ["source", pointed === sentence ? mirror.at(clientX, clientY)[1] : undefined]);
 });
 for (const place of [sheet.place, field]) place.addEventListener("pointerleave", leave);
 sheet.place.addEventListener("focusin", ({ target }) => {

@@ -111,6 +111,7 @@ export class Mirror {
 
   /** Makes elements of the words of a sentence. */
   words(index, text, words) {
+    if (!words.length && !this.wordsOf(index).length) return;
     const nodes = withWords(text, words, (word) => ({ class: "word", "data-word": word }));
     this.#sentences[index]?.replaceChildren(...nodes); // there are none while one types
   }

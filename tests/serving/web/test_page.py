@@ -355,6 +355,24 @@ def test_two_versions_are_compared(open_page: Open) -> None:
     expect(page.locator("mark")).to_have_count(0)
 
 
+def test_another_version_is_asked_for_the_same(open_page: Open) -> None:
+    page = open_page("One two. Three four.")
+    for last in ("TWO.", "FOUR."):
+        page.locator("#translation .sentence", has_text=last).click()
+        page.keyboard.press("Escape")
+        word(page, last).evaluate("word => word.click()")  # as assistive technology does, which has no pointer
+        page.keyboard.type("X")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="begins with")).to_be_visible()
+    expect(translation(page)).to_have_text("ONE XWO. THREE XOUR.")
+    version(page).fill("1")
+    page.keyboard.press("Tab")
+    expect(translation(page)).to_have_text("one:One two. one:Three four.")
+    version(page).fill("stable")
+    page.keyboard.press("Tab")
+    expect(translation(page)).to_have_text("ONE XWO. THREE XOUR.")
+
+
 def test_what_an_older_model_cannot_do_is_said_and_hidden(open_page: Open) -> None:
     page = open_page("a dog")
     version(page).fill("1")
