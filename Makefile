@@ -110,7 +110,7 @@ summary: current ## the table of figures of a finished run
 tensorboard: current ## the curves of the training on a page, also while it trains; PORT= chooses another than 6006
 	@exec $(run) model.curves --work "$$WORK" --port "$${PORT:-6006}" $(debug)
 
-serve: current ## gRPC on 8500, REST on 8501; PORT= and REST_PORT= choose others
+serve: current ## gRPC on 8500, REST and a page that translates on 8501; PORT= and REST_PORT= choose others
 	@exec $(run) serving.serve --work "$$WORK" $(if $(PORT),--port "$$PORT") $(if $(REST_PORT),--rest_api_port "$$REST_PORT") $(debug)
 
 translate: current ## TEXT='…' asks the running server (WORK=: of that model; PORT= or SERVER=host:port: there); IN=file OUT=file is a batch job (PORT= or SERVER=: by one)

@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Error, FilePayload, Page, Route, expect
 
 from tests.serving.support import Running, config_of, labels, model, running, save_text_model
 from tests.serving.web.support import IMPOSSIBLE, MOST_CHARACTERS, CapitalLetters
+from workspace.layout import model_card_of
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +39,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     base = tmp_path_factory.mktemp("page")
     save_text_model(base / "1", "one:")
     CapitalLetters().save(base / "2")
+    card = model_card_of(base / "2", "html")
+    card.parent.mkdir()
+    card.write_text("<title>Card</title><h1>Capital letters</h1>")
     policy = f"model_version_policy {{ specific {{ versions: 1 versions: 2 }} }} {labels(stable=2)}"
     config = base / "models.config"
     config.write_text(config_of(model("rnnsearch", base, policy)))
@@ -458,6 +462,16 @@ def test_a_link_has_the_text_in_its_fragment(open_page: Open, seen: Seen) -> Non
     page.goto(link)
     expect(text_field(page)).to_have_value("a secret & 50%")
     assert not any("secret" in url.partition("#")[0] for url in seen.requests)
+
+
+def test_the_card_of_the_model_is_a_click_away_and_so_is_the_text(open_page: Open) -> None:
+    page = open_page()
+    text_field(page).fill("A dog.")
+    expect(translation(page)).to_have_text("A DOG.")
+    page.get_by_role("link", name="About the model").click()
+    expect(page.get_by_role("heading", name="Capital letters")).to_be_visible()
+    page.go_back()
+    expect(translation(page)).to_have_text("A DOG.")
 
 
 def test_text_of_the_other_direction(open_page: Open) -> None:
