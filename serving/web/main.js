@@ -20,7 +20,7 @@ let typing;
 /** Reads the text, and has it translated. */
 function read() {
   clearTimeout(typing);
-  state.lines = linesOf(field.value);
+  state.lines = linesOf(field.value.toWellFormed()); // half a character is no JSON
   let place = 0;
   state.sentences = state.lines.flatMap(({ before, parts, after, end }) => {
     place += before.length;
