@@ -38,6 +38,19 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     print(f"      {work.command('tensorboard')}")
 
 
+def print_scores(work: WorkDirectory) -> None:
+    """Prints the scores of an evaluation, and where its page is."""
+    scores = find_mark(work, Scores)
+    if scores is None:
+        raise UserError(f"{work.root} is not evaluated; do so with {work.command('evaluate')}")
+    for score in (scores.bleu, scores.chrf, scores.chrf_plus_plus, scores.ter, scores.comet):
+        if score:
+            print(f"test {score.text}")
+    if scores.alignment_error:
+        print(f"alignment error rate {100 * scores.alignment_error.error:.1f} %")
+    print(f"see:  {work.evaluation_report.resolve().as_uri()}")
+
+
 def _rows(
     recipe: Recipe,
     manifest: Manifest,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from recipes.corpora import check_named, is_remote, paths_of, to_fetch
-from recipes.figures import print_summary
+from recipes.figures import print_scores, print_summary
 from recipes.files import several
 from recipes.loading import check_recipe, laid_over, load_recipe, read_settings, save_recipe
 from recipes.schema import Recipe
@@ -71,6 +71,8 @@ def go(
         print(f"{work.root} is up to date: nothing to do{figures}")
     elif until == names[-1]:
         print_summary(recipe, work)
+    elif until == EVALUATE.name:
+        print_scores(work)
 
 
 def resolve(work: WorkDirectory, asked: Asked) -> Recipe:

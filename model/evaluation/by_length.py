@@ -74,13 +74,13 @@ def draw_by_length(curves: Mapping[str, Sequence[LengthPoint]], unit: str) -> Fi
     """A curve with its band for every run, by name; the number of sentences stands at every point of the first."""
     figure = Figure(figsize=(4.6, 3.0), layout="constrained")
     axes = figure.subplots()
-    for place, (name, points) in enumerate(curves.items()):
+    for place, points in enumerate(curves.values()):
         colour, lengths = COLOURS[place % len(COLOURS)], [point.mean for point in points]
         axes.fill_between(
             lengths, [point.low for point in points], [point.high for point in points], color=colour, alpha=0.2, lw=0
         )
         marker = MARKERS[place % len(MARKERS)]
-        axes.plot(lengths, [point.score for point in points], marker=marker, markersize=4, color=colour, label=name)
+        axes.plot(lengths, [point.score for point in points], marker=marker, markersize=4, color=colour)
     first = next(iter(curves.values()), [])
     at_top, turned = axes.get_xaxis_transform(), 60 if len(first) > _MOST_ABREAST else 0
     for point in first:
@@ -95,7 +95,9 @@ def draw_by_length(curves: Mapping[str, Sequence[LengthPoint]], unit: str) -> Fi
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if len(curves) > 1:
-        axes.legend(fontsize=8, frameon=False, loc="lower left")
+        # Given apart, or names that begin with _ would be left out; between dollar signs there would be formulas.
+        labels = [name.replace("$", r"\$") for name in curves]
+        axes.legend(axes.get_lines(), labels, fontsize=8, frameon=False, loc="lower left")
     return figure
 
 

@@ -67,8 +67,7 @@ def _by_length(work: WorkDirectory, recipe: Recipe, found: Evaluation) -> dict[s
         other = WorkDirectory(Path(found.comparison.baseline))
         if other.hypotheses.is_file() and sha256_of(other.hypotheses) == found.comparison.hypotheses[1]:
             name = other.root.resolve().name
-            texts = written_lines(other.hypotheses)
-            runs[found.comparison.baseline if name in runs else name] = texts
+            runs[f"{name} (the other)" if name in runs else name] = written_lines(other.hypotheses)
     measure, _ = measure_of(recipe, references[0])
     bleu = metrics_of(measure, load_subwords(work, recipe.subwords.joint)[1].normal_form)[BLEU]
     sources = [each.source for each in sentences]

@@ -16,18 +16,28 @@ from model.evaluation.details import details_of
 from model.evaluation.measures import measure_of
 from model.evaluation.metrics import BLEU, CHRF, CHRF_PLUS_PLUS, TER, metrics_of, score_of
 from model.evaluation.report import write_report
-from model.evaluation.shown import Shown, shown_of, shown_of_gold
+from model.evaluation.shown import Shown, read_shown, shown_of, shown_of_gold
 from model.evaluation.word_alignment import WordAlignment, align_subwords, align_words, write_alignments
 from model.search.many_texts import TranslateAll, translate_all
 from model.search.scores import IMPOSSIBLE
 from model.search.translator import TextTranslator, best_translator
 from recipes import schema
-from recipes.stages import EVALUATE
+from recipes.stages import EVALUATE, MadeFrom
 from workspace.errors import UserError, as_given
 from workspace.layout import Precision, WorkDirectory
-from workspace.marks import Sample, Scores, read_manifest, write_mark
+from workspace.marks import (
+    AlignmentError,
+    AnotherVersionError,
+    Sample,
+    Scores,
+    changed_file,
+    find_mark,
+    read_manifest,
+    write_mark,
+)
 from workspace.progress import progress_bar
 from workspace.storage import remove, replacing, write_json
+from workspace.text_lines import written_lines
 
 SAMPLES = 3
 
@@ -44,7 +54,8 @@ def evaluate(
 
     in_int8: makes of the translator one in int8, and that is scored (model.exported.int8). Scores in int8 are not those
     that the road is for, which makes them anew. show: the numbers of sentences, the first is 1, whose alignments are to
-    be on the page; align_gold: alignments by hand (model.evaluation.alignment_error).
+    be on the page; align_gold: alignments by hand (model.evaluation.alignment_error). Where the translations are the
+    same as before, what they have been compared with stays, and so does what an earlier ``align_gold`` gave.
     """
     gold = read_gold(align_gold) if align_gold else []
     manifest = read_manifest(work)
@@ -69,7 +80,10 @@ def evaluate(
     translations = [text.replace("\n", " ") for text, _ in translated]
     seconds = time.monotonic() - began
     scored = {name: score_of(metric, translations, references) for name, metric in metrics.items()}
-    remove(work.comparison)
+    made_from = {**EVALUATE.made_from(recipe, work), **({"precision": precision} if in_int8 else {})}
+    before = _scores_before(work, made_from, translations)
+    if before is None:
+        remove(work.comparison)
     with replacing(work.hypotheses) as temporary:
         temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")
     alignments = _alignments(translator, test.sources, translations)
@@ -78,14 +92,17 @@ def evaluate(
     details = details_of(work, manifest, translator, test.sources, references, rated, alignments, metrics)
     write_json(work.details, details.model_dump(mode="json"))
     chrf = [sentence.chrf for sentence in details.sentences]
-    shown = Shown(
-        sentences=list(shown_of(alignments, chrf, test.sources, [number - 1 for number in show])),
-        gold_name=str(align_gold or ""),
-        gold=list(shown_of_gold(gold_aligned, gold)),
-    )
+    sentences = list(shown_of(alignments, chrf, test.sources, [number - 1 for number in show]))
+    if gold:
+        error: AlignmentError | None = alignment_error([each.links() for each in gold_aligned], gold)
+        shown = Shown(sentences=sentences, gold_name=str(align_gold), gold=list(shown_of_gold(gold_aligned, gold)))
+    else:
+        error = before.alignment_error if before else None
+        stays = read_shown(work) if error else Shown(sentences=[], gold_name="", gold=[])
+        shown = stays.model_copy(update={"sentences": sentences})
     write_json(work.shown, shown.model_dump(mode="json"))
     scores = Scores(
-        made_from={**EVALUATE.made_from(recipe, work), **({"precision": precision} if in_int8 else {})},
+        made_from=made_from,
         precision=precision,
         bleu=scored[BLEU],
         chrf=scored[CHRF],
@@ -97,10 +114,21 @@ def evaluate(
         too_long=sum(found == IMPOSSIBLE for _, found in translated),
         seconds=round(seconds, 1),
         samples=samples(test.sources, test.targets, translations),
-        alignment_error=alignment_error([each.links() for each in gold_aligned], gold) if gold else None,
+        alignment_error=error,
     )
     write_report(work, recipe, scores)
     return write_mark(work.scores, scores, [work.hypotheses, *work.alignments, work.details, work.shown])
+
+
+def _scores_before(work: WorkDirectory, made_from: MadeFrom, translations: list[str]) -> Scores | None:
+    """Those of an earlier evaluation of the same, which gave the same translations; None where there is none."""
+    try:
+        before = find_mark(work, Scores)
+    except AnotherVersionError:
+        return None
+    if before is None or before.made_from != made_from or changed_file(work, before):
+        return None
+    return before if written_lines(work.hypotheses) == translations else None
 
 
 def _alignments(translator: TextTranslator, sources: list[str], translations: list[str]) -> list[WordAlignment]:

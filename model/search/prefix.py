@@ -25,14 +25,14 @@ class Prefix(NamedTuple):
 
     head: int32 [batch, length], the subwords that are forced, then END_ID; head_length: int32 [batch]; tail_length:
     int32 [batch], how many characters follow that any subwords may write; fits: int64 [batch, vocabulary], bit i where
-    a subword may follow after i of them; bytes: int32 [batch], how many all of it is in a translation.
+    a subword may follow after i of them; tail_bytes: int32 [batch], how many they are in a translation.
     """
 
     head: tf.Tensor
     head_length: tf.Tensor
     tail_length: tf.Tensor
     fits: tf.Tensor
-    bytes: tf.Tensor
+    tail_bytes: tf.Tensor
 
     @property
     def most_subwords(self) -> tf.Tensor:
@@ -45,14 +45,12 @@ def prefix_of(texts: tf.Tensor, subwords: Subwords, pieces: Pieces, longest: int
     written = subwords.ids(texts, longest)
     ends_in_space = tf.strings.regex_full_match(texts, r"(?s).*\S.*\s") & ~written.too_long
     ids = tf.where(is_subword(written.ids), written.ids, END_ID)
-    prefix = prefix_of_ids(ids, written.lengths, ends_in_space, pieces)
-    head = subwords.texts(tf.where(tf.sequence_mask(prefix.head_length, tf.shape(ids)[1]), ids, END_ID))
-    return prefix._replace(bytes=prefix.bytes + tf.strings.length(head)), written.too_long
+    return prefix_of_ids(ids, written.lengths, ends_in_space, pieces), written.too_long
 
 
 def prefix_of_ids(ids: tf.Tensor, lengths: tf.Tensor, ends_in_space: tf.Tensor, pieces: Pieces) -> Prefix:
-    """That of int32 [batch, length], ``lengths`` subwords, then END_ID; its ``bytes`` are those of the tail. The last
-    word is a whole one where it ``ends_in_space``."""
+    """That of int32 [batch, length], ``lengths`` subwords, then END_ID. The last word is a whole one where it
+    ``ends_in_space``."""
     length = tf.shape(ids)[1]
     is_there, place = tf.sequence_mask(lengths, length), tf.range(length)
     characters = tf.where(is_there, tf.gather(pieces.lengths, ids), 0)
@@ -118,9 +116,9 @@ def written_after(
     return tf.where(step < head_length, 0, after)
 
 
-def beginning_so(given: tf.Tensor, prefix: Prefix, texts: tf.Tensor) -> tf.Tensor:
-    """``texts``, string [batch, k], that begin so, with the beginning as it was ``given``, string [batch]."""
+def beginning_so(given: tf.Tensor, prefix: Prefix, heads: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
+    """``texts``, string [batch], that begin with ``heads`` and the tail, with the beginning as it was ``given``; all
+    string [batch]."""
     size = tf.strings.length(texts)
-    begin = tf.minimum(size, prefix.bytes[:, None])
-    begins = tf.repeat(given[:, None], tf.shape(texts)[1], axis=1)
-    return tf.strings.join([begins, tf.strings.substr(texts, begin, size - begin)])
+    begin = tf.minimum(size, tf.strings.length(heads) + prefix.tail_bytes)
+    return tf.strings.join([given, tf.strings.substr(texts, begin, size - begin)])

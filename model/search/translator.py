@@ -125,8 +125,8 @@ class TextTranslator(tf.Module):
     def alternatives(self, texts: tf.Tensor, prefix: tf.Tensor) -> Alternatives:
         """The words that may follow ``prefix``, string [batch], in a translation of each of string [batch].
 
-        A prefix that ends in white space ends a word; of another, the last word is one that may go on. None of a blank
-        text, and where text or prefix are too long.
+        A prefix that ends in white space ends a word; of another, the last word is one that may go on, and one that the
+        vocabulary does not know goes on with none. None of a blank text, and where text or prefix are too long.
         """
         source, subwords = self._source(texts), self.target_subwords
         begin, too_long = prefix_of(
@@ -136,7 +136,9 @@ class TextTranslator(tf.Module):
         found = alternatives(self.model, source.ids, begin, self._pieces, edges, self.search, self.silent)
         words = tf.reshape(found.words, [-1, tf.shape(found.words)[2]])
         word = tf.reshape(tf.strings.strip(subwords.texts(words)), tf.shape(found.scores))
-        is_there = ((source.lengths > 0) & ~too_long)[:, None] & (word != "")
+        last = tf.gather(begin.head, tf.maximum(0, begin.head_length - 1), batch_dims=1)
+        goes_on = (begin.tail_length > 0) | (begin.head_length == 0) | tf.gather(edges.is_after, last)
+        is_there = ((source.lengths > 0) & ~too_long & goes_on)[:, None] & (word != "")
         return _together(Alternatives(word, tf.where(is_there, tf.exp(found.scores), 0.0)))
 
     def sample(self, texts: tf.Tensor, seeds: tf.Tensor) -> Translated:
@@ -261,11 +263,13 @@ class TextTranslator(tf.Module):
         others = tf.where((source.lengths > 0) & ~keeps_to)[:, 0]
         left = Sentences(*(tf.gather(values, others) for values in source))
         of, longest = tf.cast(others, tf.int32), self._most_words(left)
-        best = self._best(
-            constrained_search(self.model, left.ids, longest, of, wanted, pieces, self.search, self.silent), left
-        )
-        begin = Prefix(*(tf.gather(values, others) for values in begin))
-        text = beginning_so(tf.gather(prefix, others), begin, best.text[:, None])[:, 0]
+        hypotheses = constrained_search(self.model, left.ids, longest, of, wanted, pieces, self.search, self.silent)
+        best, begin = self._best(hypotheses, left), Prefix(*(tf.gather(values, others) for values in begin))
+        # As it is in the translation, with its unknown words replaced.
+        is_of_head = tf.sequence_mask(begin.head_length, tf.shape(hypotheses.words)[2])[:, None]
+        words = tf.where(is_of_head, hypotheses.words[:, :1], PADDING_ID)
+        heads = self._best(Hypotheses(words, best.score[:, None]), left).text
+        text = beginning_so(tf.gather(prefix, others), begin, heads, best.text)
         text, score = (
             tf.tensor_scatter_nd_update(values, others[:, None], new)
             for values, new in ((found.text, text), (found.score, best.score))

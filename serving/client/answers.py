@@ -117,10 +117,10 @@ def alternatives_of(words: Sequence[bytes], probabilities: Sequence[float]) -> l
     ]
 
 
-def check_count(count: int) -> None:
+def check_count(count: int, of: str = "translations") -> None:
     """Raises ValueError for what is no number of things to ask for."""
     if not isinstance(count, int) or count < 1:
-        raise ValueError(f"{count!r} translations are asked for; ask for 1 or more, a whole number")
+        raise ValueError(f"{count!r} {of} are asked for; ask for 1 or more, a whole number")
 
 
 def beam_inputs(count: int, beam_size: int | None) -> tuple[str, dict[str, int]]:
@@ -129,7 +129,7 @@ def beam_inputs(count: int, beam_size: int | None) -> tuple[str, dict[str, int]]
     check_count(count)
     if beam_size is None:
         return NBEST_SIGNATURE, {}
-    check_count(beam_size)
+    check_count(beam_size, "hypotheses in a beam")
     if count > beam_size:
         raise UserError(f"{count} translations are asked for of a beam of {beam_size}; ask for fewer")
     return NBEST_WITH_SIGNATURE, {BEAM_SIZE_INPUT: min(beam_size, 2**31 - 1)}

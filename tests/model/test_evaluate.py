@@ -38,6 +38,7 @@ pytestmark = pytest.mark.slow
 def test_evaluation_scores_the_plain_text(trained: WorkDirectory, tmp_path: Path) -> None:
     trained.evaluation.mkdir(exist_ok=True)
     trained.comparison.write_text("{}")
+    trained.scores.unlink(missing_ok=True)
     scores = evaluate(trained, TINY, show=[1])
     assert scores == read_scores(trained)
     assert not trained.comparison.exists()  # it would be of other translations
@@ -82,6 +83,10 @@ def check_alignment_error_against_itself(work: WorkDirectory, directory: Path) -
     assert "alignment error rate (Och and Ney 2003)" in Page(work.evaluation_report.read_text("utf-8")).texts
     # A comparison is on the page, and takes nothing away from it.
     compare.run(work, work)
+    texts = Page(work.evaluation_report.read_text("utf-8")).texts
+    assert {f"Against {work.root}", "alignment error rate (Och and Ney 2003)"} <= set(texts)
+    # Nor does another evaluation that gives the same translations.
+    assert evaluate(work, TINY, show=[2]).alignment_error == scores.alignment_error
     texts = Page(work.evaluation_report.read_text("utf-8")).texts
     assert {f"Against {work.root}", "alignment error rate (Och and Ney 2003)"} <= set(texts)
 

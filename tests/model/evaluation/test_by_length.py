@@ -64,8 +64,9 @@ def test_a_curve_for_every_run_with_the_number_of_sentences() -> None:
         "<a> & b": bleu_by_length(sources, translations, [references], METRIC),
         "other": bleu_by_length(sources, references, [references], METRIC),
     }
+    runs |= {"_a$b": runs["other"], "c$x^2$": runs["other"]}
     svg = svg_of(draw_by_length(runs, "words"))
-    for text in ("&lt;a&gt; &amp; b", "other", ">1,234<", ">35<", "words of the source sentence"):
+    for text in ("&lt;a&gt; &amp; b", "other", "_a$b", "c$x^2$", ">1,234<", ">35<", "words of the source sentence"):
         assert text in svg
     assert "<a>" not in svg
     assert ">other<" not in svg_of(draw_by_length({"<a>": runs["other"]}, "words"))

@@ -179,13 +179,16 @@ def test_an_ensemble_and_a_network_without_attention(saved: Path) -> None:
         {
             "corpus": {**CORPORA, "test": {"source": "t.en", "target": "t.fr"}},
             "model": {"architecture": "rnnencdec"},
-            "ensemble": {"runs": ["b", "c"], "checkpoints": 2},
+            "ensemble": {"runs": ["/home/me/b", "c"], "checkpoints": 2},
+            "evaluation": {"references": ["/home/me/second.fr"]},
             "training": {"keep_checkpoints": 2},
         },
     )
     text = plain(card(saved, recipe))
     assert "without attention" in text
-    assert "2 other trainings, with 2 checkpoints of each; the mean is of their probability." in text
+    assert "the mean of the probability of 3 trainings, this one and b, c, each with its last 2 checkpoints;" in text
+    assert "second.fr" in text
+    assert "/home" not in text
     assert "The scores are of the test set that was given" in text
 
 

@@ -100,6 +100,28 @@ def test_what_is_unknown_is_copied_as_it_is_written(models: dict[str, Path], kin
         assert translator.n_best(tf.constant([text])).text[0, 0] == translated.text[row, 0]
 
 
+def test_a_beginning_may_have_unknown_words(models: dict[str, Path]) -> None:
+    """It stays as it was typed, however long what was copied in its place is; what follows is repeated whole."""
+    translator = echo(models["word"])
+    source = "quintillion four five one two zzz one two café two"
+    for prefix in ("鬱 ", "grr ", "one 鬱鬱鬱 ", "grr", "two 鬱"):
+        found = translator.constrained(*(tf.constant([text]) for text in (source, prefix, "", "")))
+        text = found.text[0].numpy().decode()
+        assert text.startswith(prefix)
+        assert source.endswith(" " + text.removeprefix(prefix).lstrip())
+        assert len(text) > len(prefix)
+
+
+def test_what_is_unknown_goes_on_with_nothing(models: dict[str, Path]) -> None:
+    translator = echo(models["word"])
+    source = tf.constant(["one quintillion two zzz one two"] * 4)
+    found = translator.alternatives(source, tf.constant(["grr", "one grr", "grr ", "one"]))
+    there = [[word.decode() for word in row if word] for row in found.word.numpy()]
+    assert there[:2] == [[], []]
+    assert there[2]
+    assert there[3][0] == "one"
+
+
 def test_unknown_words_are_kept_where_they_are_asked_for(models: dict[str, Path]) -> None:
     translator = echo(models["word"], unknown_words="keep")
     found = translator.align(tf.constant(TEXTS[:2]))
