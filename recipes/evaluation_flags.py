@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from workspace.command import positive
+from workspace.errors import UserError, as_given
 
 
 def add_evaluation_flags(parser: argparse.ArgumentParser) -> None:
@@ -32,4 +32,7 @@ def evaluation_flags(options: argparse.Namespace) -> list[str]:
 
 
 def _numbers(value: str) -> list[int]:
-    return [positive(number) for number in value.replace(",", " ").split()]
+    numbers = value.replace(",", " ").split()
+    if wrong := next((number for number in numbers if not number.isdecimal() or int(number) < 1), None):
+        raise UserError(f"{as_given('--show')}: {wrong} is no number of a sentence; give some from 1 on, as '3 17'")
+    return list(map(int, numbers))

@@ -192,11 +192,13 @@ def _check_files(values: Mapping[str, str]) -> None:
                 raise UserError(f"{one}={values[one]}: and the other side? give {other}=file too")
     for name in (*FILES, "IN", "RECIPE"):
         value = values.get(name, "")
-        for path in several(value) if name == "TEST_TGT" else [value]:
+        paths = several(value) if name == "TEST_TGT" else [value]
+        for path in paths:
             # Any other path is on some remote storage, or is the name of a recipe.
             is_local = path and "://" not in path and (name != "RECIPE" or Path(path).suffix in (".yaml", ".yml"))
             if is_local and not Path(path).is_file():
-                raise UserError(f"{name}={path}: there is no such file")
+                quote = "; put a path with spaces between quotes of its own" if len(paths) > 1 else ""
+                raise UserError(f"{name}={path}: there is no such file{quote}")
     gold = values.get("ALIGN_GOLD", "")
     if gold and not any(Path(name).is_file() for name in (gold, f"{gold}.align")):
         raise UserError(f"ALIGN_GOLD={gold}: there is no {gold}.align; give the name without its endings")

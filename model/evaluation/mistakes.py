@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import regex
 
-from model.evaluation.words import words_of
+from model.evaluation.words import words_of, words_with_space
 
 # Digits, with what groups them or marks a fraction, Arabic's too; a space only before three digits: 12 000, not 20 30.
 _NUMBER = regex.compile(
@@ -61,18 +61,24 @@ def copied_words(source: str, translation: str, references: Sequence[str]) -> st
         return ""
     if any(_have(_folded(words_of(text)), _folded(copied)) for text in references):
         return ""
-    return " ".join(copied)
+    return _as_written(translation, run.b, run.size)
 
 
 def repeated_words(source: str, translation: str, references: Sequence[str]) -> str:
     """The most words that the translation has twice, one right after the other: "" where there are none, or the source
     or a reference repeats words, too."""
-    if any(_repeated(words_of(text)) for text in (source, *references)):
+    if any(size for _, size in (_repeated(words_of(text)) for text in (source, *references))):
         return ""
-    return " ".join(_repeated(words_of(translation)))
+    return _as_written(translation, *_repeated(words_of(translation)))
 
 
-def _repeated(words: Sequence[str]) -> Sequence[str]:
+def _as_written(text: str, start: int, size: int) -> str:
+    """So many words of a text, with what white space there is between them."""
+    return "".join(words_with_space(text)[start : start + size]).strip()
+
+
+def _repeated(words: Sequence[str]) -> tuple[int, int]:
+    """Where they are, and how many; 0 where there are none."""
     folded = _folded(words)
     for size in range(min(_WORDS_REPEATED, len(words) // 2), 0, -1):
         for start in range(len(words) - 2 * size + 1):
@@ -81,8 +87,8 @@ def _repeated(words: Sequence[str]) -> Sequence[str]:
                 # One character is doubled rightly in many a word.
                 thrice = folded[start + 2 * size : start + 3 * size] == run
                 if thrice or len("".join(run)) > 1:
-                    return words[start : start + size]
-    return []
+                    return start, size
+    return 0, 0
 
 
 def _folded(words: Sequence[str]) -> list[str]:
