@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from workspace.command import command_parser, run_command, starting_up
 from workspace.errors import UserError
-from workspace.text_lines import text_lines
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ViewportSize
@@ -60,6 +59,8 @@ def main(arguments: list[str]) -> None:
         raise UserError("there is no chromium; install it (apt-get install chromium)")
     with starting_up():
         from playwright.sync_api import Error, sync_playwright
+
+        from workspace.text_lines import text_lines
     with options.captions.open("rb") as file:
         captions = [line for line in text_lines(file, str(options.captions)) if line.strip()][:MOST]
     with sync_playwright() as playwright:
