@@ -64,7 +64,7 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         (["train", "RECIPE=no.yaml"], "RECIPE=no.yaml: there is no such file"),
         (["train", "SRC=no.en", "TGT=no.fr"], "SRC=no.en: there is no such file"),
         (["train", "SRC=Makefile"], "SRC=Makefile: and the other side? give TGT=file too"),
-        (["train", "TEST_SRC=Makefile", "TEST_TGT=Makefile b"], "TEST_TGT=b: there is no such file"),
+        (["train", "TEST_SRC=Makefile", "TEST_TGT=Makefile b"], "TEST_TGT=b: there is no such file; put a path with*"),
         (["evaluate", "AGAINST=x"], "AGAINST=x: there is no such directory; give the WORK of another run"),
         (["translate", "TEXT=x", "SERVER=a:b"], "SERVER=a:b: it takes host:port, such as localhost:8500"),
         (
