@@ -61,7 +61,7 @@ def alternatives(
     source: int32 [batch, source length]. A word that is written in two ways may be there twice.
     """
     k = ALTERNATIVES
-    settings = settings.model_copy(update={"beam_size": k, "beam_groups": 1})
+    settings = settings.model_copy(update={"beam_size": k, "beam_groups": 1, "coverage_penalty": 0.0})
     read, output_kernel = model.read(source), model.output_kernel()
     batch, vocabulary = tf.shape(source)[0], pieces.vocabulary
     is_no_word = (np.arange(vocabulary) == END_ID) | ~pieces.is_known
@@ -73,14 +73,13 @@ def alternatives(
     ) -> tuple[tf.Tensor, Beam, tf.Tensor, tf.Tensor]:
         """written: int32 [batch, k], how many characters of the tail; mass: float32 [batch], log p of the translations
         that begin so."""
-        last = beam.previous
         log_p, beam = continuations(model, read, output_kernel, step, beam, settings, silent)
         # A folded network has more words, which never follow.
         log_p = log_p[:, :, :vocabulary]
         is_head = (step < head_length)[..., None]
         is_in_word = ((step > head_length) & (written >= tail_length))[..., None]
 
-        is_edge = is_in_word & (edges.is_before | tf.gather(edges.is_after, last)[..., None])
+        is_edge = is_in_word & (edges.is_before | tf.gather(edges.is_after, beam.previous)[..., None])
         beam = _with_ended(beam, tf.reduce_logsumexp(tf.where(is_edge, log_p, IMPOSSIBLE), axis=2))
 
         log_p = only_what_fits(log_p, prefix, of, step, written)
@@ -111,7 +110,8 @@ def alternatives(
     )
     words, scores = beam.ended
     is_of_head = tf.range(tf.shape(words)[2]) < head_length[..., None]
-    return Hypotheses(tf.where(is_of_head, PADDING_ID, words), scores - mass[:, None])
+    scores = tf.where(scores > LEAST, scores - mass[:, None], IMPOSSIBLE)
+    return Hypotheses(tf.where(is_of_head, PADDING_ID, words), scores)
 
 
 def _with_ended(beam: Beam, scores: tf.Tensor) -> Beam:

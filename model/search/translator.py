@@ -128,12 +128,10 @@ class TextTranslator(tf.Module):
         A prefix that ends in white space ends a word; of another, the last word is one that may go on, and one that the
         vocabulary does not know goes on with none. None of a blank text, and where text or prefix are too long.
         """
-        source, subwords = self._source(texts), self.target_subwords
-        begin, too_long = prefix_of(
-            prefix, subwords, self._pieces.in_graph(), self._longest(self.search.max_source_length)
-        )
+        source, subwords, pieces = self._source(texts), self.target_subwords, self._pieces.in_graph()
+        begin, too_long = prefix_of(prefix, subwords, pieces, self._longest(self.search.max_source_length))
         edges = Edges.of(subwords.written)
-        found = alternatives(self.model, source.ids, begin, self._pieces, edges, self.search, self.silent)
+        found = alternatives(self.model, source.ids, begin, pieces, edges, self.search, self.silent)
         words = tf.reshape(found.words, [-1, tf.shape(found.words)[2]])
         word = tf.reshape(tf.strings.strip(subwords.texts(words)), tf.shape(found.scores))
         last = tf.gather(begin.head, tf.maximum(0, begin.head_length - 1), batch_dims=1)
