@@ -19,7 +19,8 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from model.search.sampling import Distribution
-from model.search.translator import TextTranslator, Translated
+from model.search.translations import Translated
+from model.search.translator import TextTranslator
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,

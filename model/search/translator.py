@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -20,6 +19,7 @@ from model.search.phrases import Phrases, Pieces, phrases_of
 from model.search.prefix import Prefix, beginning_so, prefix_of
 from model.search.sampling import Distribution, is_distribution, sample
 from model.search.scores import IMPOSSIBLE, coverage_penalty, length_power
+from model.search.translations import Aligned, Alternatives, Scored, Translated, together, without_copies
 from model.search.unknown_words import attended, load_dictionary, looked_up, words_of
 from recipes import schema
 from workspace.layout import PADDING_ID, UNKNOWN_ID, WorkDirectory
@@ -28,57 +28,6 @@ from workspace.layout import PADDING_ID, UNKNOWN_ID, WorkDirectory
 _OF_HYPOTHESES = [tf.TensorSpec([None], tf.string), *[tf.TensorSpec([None, None], tf.int32)] * 2]
 
 _APART = {"_noinline": True}
-
-
-class Translated(NamedTuple):
-    """The best translation of every text: text, string [batch], and score, float32 [batch] (model.search.beam).
-
-    A blank text has an empty translation, with score 0; one of more than ``search.max_source_length`` subwords has one
-    with minus infinity: an error would be one for all texts that a server put in the same batch. No other text has an
-    empty translation.
-    """
-
-    text: tf.Tensor
-    score: tf.Tensor
-
-
-class Alternatives(NamedTuple):
-    """Words that may follow the beginning of a translation, likeliest first: word, string, and probability, float32,
-    both [batch, ALTERNATIVES]; of fewer, "" and 0."""
-
-    word: tf.Tensor
-    probability: tf.Tensor
-
-
-class Aligned(NamedTuple):
-    """The best translations, and what each of their subwords attended to.
-
-    translated: as ``TextTranslator.translate`` gives it; source_subwords: string [batch, source length];
-    target_subwords: string [batch, target length]; both with the end of sentence, then empty; alignment: float32
-    [batch, target length, source length], rows that sum to 1, or 0 where there is no word. Unknown subwords are
-    shown as the translation and the text have them, unless ``search.unknown_words`` keeps them.
-    """
-
-    translated: Translated
-    source_subwords: tf.Tensor
-    target_subwords: tf.Tensor
-    alignment: tf.Tensor
-
-
-class Scored(NamedTuple):
-    """Given translations, as the network finds them subword by subword.
-
-    score: float32 [batch]; target_subwords: string [batch, target length]; log_probability: float32 [batch, target
-    length], whose sum makes the score (model.search.scores); source_subwords, alignment: as in ``Aligned``, but unknown
-    subwords are shown as that, ``<unk>``, for so they are scored. Where the score is minus infinity there are no target
-    subwords.
-    """
-
-    score: tf.Tensor
-    target_subwords: tf.Tensor
-    log_probability: tf.Tensor
-    source_subwords: tf.Tensor
-    alignment: tf.Tensor
 
 
 class TextTranslator(tf.Module):
@@ -110,7 +59,7 @@ class TextTranslator(tf.Module):
         other subwords, the best is there. A beam that found fewer ends in empty texts with a score of minus infinity;
         of a blank text, and of one that is too long, there is one."""
         sentences = self._source(texts)
-        return _without_copies(self._translated(self.hypotheses(sentences), sentences))
+        return without_copies(self._translated(self.hypotheses(sentences), sentences))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int32)], autograph=False)
     def n_best_with(self, texts: tf.Tensor, beam_size: tf.Tensor) -> Translated:
@@ -119,7 +68,7 @@ class TextTranslator(tf.Module):
         sentences = self._source(texts)
         longest = self._most_words(sentences)
         found = beam_search(self.model, sentences.ids, longest, self.search, self.silent, beam_size)
-        return _without_copies(self._translated(found, sentences))
+        return without_copies(self._translated(found, sentences))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2, autograph=False)
     def alternatives(self, texts: tf.Tensor, prefix: tf.Tensor) -> Alternatives:
@@ -137,7 +86,7 @@ class TextTranslator(tf.Module):
         last = tf.gather(begin.head, tf.maximum(0, begin.head_length - 1), batch_dims=1)
         goes_on = (begin.tail_length > 0) | (begin.head_length == 0) | tf.gather(edges.is_after, last)
         is_there = ((source.lengths > 0) & ~too_long & goes_on)[:, None] & (word != "")
-        return _together(Alternatives(word, tf.where(is_there, tf.exp(found.scores), 0.0)))
+        return together(Alternatives(word, tf.where(is_there, tf.exp(found.scores), 0.0)))
 
     def sample(self, texts: tf.Tensor, seeds: tf.Tensor) -> Translated:
         """``sample_with`` the distribution of ``search``."""
@@ -390,26 +339,6 @@ class TextTranslator(tf.Module):
         written = words_of(self.source_subwords, texts).subwords
         written = tf.pad(written, [[0, 0], [0, tf.shape(source)[1] - tf.shape(written)[1]]], constant_values="")
         return self.source_subwords.pieces_with(source, written)
-
-
-def _without_copies(translated: Translated) -> Translated:
-    """The best of those of one text, at their places among the others; [batch, k]."""
-    text, score = translated
-    is_copy = tf.linalg.band_part(text[:, :, None] == text[:, None], -1, 0)
-    is_copy = tf.reduce_sum(tf.cast(is_copy, tf.int32), axis=2) > 1  # each is one of itself
-    _, order = tf.math.top_k(tf.cast(~is_copy, tf.int32), text.shape[1])
-    text, score = tf.where(is_copy, "", text), tf.where(is_copy, IMPOSSIBLE, score)
-    return Translated(tf.gather(text, order, batch_dims=1), tf.gather(score, order, batch_dims=1))
-
-
-def _together(found: Alternatives) -> Alternatives:
-    """With all ways to write a word at the likeliest of them; [batch, k]."""
-    word, probability = found
-    is_same = word[:, :, None] == word[:, None]
-    is_copy = tf.reduce_sum(tf.cast(tf.linalg.band_part(is_same, -1, 0), tf.int32), axis=2) > 1
-    of_all = tf.reduce_sum(tf.where(is_same, probability[:, None], 0.0), axis=2)
-    probability, order = tf.math.top_k(tf.where(is_copy, 0.0, of_all), word.shape[1])
-    return Alternatives(tf.where(probability > 0, tf.gather(word, order, batch_dims=1), ""), probability)
 
 
 def best_translator(work: WorkDirectory, recipe: schema.Recipe) -> TextTranslator:

@@ -7,7 +7,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from model.search.many_texts import translate_all
-from model.search.translator import TextTranslator, Translated
+from model.search.translations import Translated
+from model.search.translator import TextTranslator
 from tests.model.search.test_translator import untrained
 from tests.model.support import TINY
 from tests.numbers_corpus import english
