@@ -22,8 +22,10 @@ from workspace import at_once  # noqa: F401
 
 if TYPE_CHECKING:
     from rnnsearch.bayes_risk import LeastRisk, minimum_bayes_risk
+    from rnnsearch.connected import connect
+    from rnnsearch.loaded import load
     from rnnsearch.stages import evaluate, export, prepare, train
-    from rnnsearch.translators import Translator, connect, load
+    from rnnsearch.translator import Translator
     from serving.client.alignment import Alignment
     from serving.client.answers import Alternative, SubwordScores, Translation, TranslationError
     from serving.client.channel import Tls
@@ -58,7 +60,9 @@ __all__ = [
 _PLACES = {
     "rnnsearch.bayes_risk": ("LeastRisk", "minimum_bayes_risk"),
     "rnnsearch.stages": ("evaluate", "export", "prepare", "train"),
-    "rnnsearch.translators": ("Translator", "connect", "load"),
+    "rnnsearch.connected": ("connect",),
+    "rnnsearch.loaded": ("load",),
+    "rnnsearch.translator": ("Translator",),
     "serving.client.alignment": ("Alignment",),
     "serving.client.answers": ("Alternative", "SubwordScores", "Translation", "TranslationError"),
     "serving.client.channel": ("Tls",),

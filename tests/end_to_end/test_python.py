@@ -163,7 +163,7 @@ def test_what_is_no_list_of_texts_is_said(work: WorkDirectory, server: str) -> N
         assert translator.translate([]) == translator.nbest([], 2) == []
         with pytest.raises(rnnsearch.UserError, match="'three' is one text, not a list of texts"):
             translator.translate("three")
-        with pytest.raises(rnnsearch.UserError, match="2 texts and 1 translations are no pairs"):
+        with pytest.raises(rnnsearch.UserError, match="2 texts and 1 to go with them are no pairs"):
             translator.score(["one", "two"], ["un"])
         with pytest.raises(rnnsearch.UserError, match="b'one' is no text; give a list of str"):
             translator.translate([b"one"])  # type: ignore[list-item]
