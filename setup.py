@@ -12,7 +12,7 @@ PACKAGES = ("rnnsearch", "workspace", "recipes", "pipelines", "model", "serving"
 REQUIREMENTS = "requirements.txt"
 
 # Of every stage: recipes are read and checked.
-RECIPES = ["langcodes", "portalocker", "ruamel.yaml"]
+RECIPES = ["fsspec", "langcodes", "portalocker", "ruamel.yaml"]
 TENSORFLOW = ["numpy", "tensorflow", "tensorflow-serving-api", "tensorflow-text"]
 # Of an exported model on a CPU, without TensorFlow.
 ENGINE = ["ai-edge-litert", "numpy", "sentencepiece"]

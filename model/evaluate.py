@@ -14,7 +14,7 @@ from model.exported.loading import check_precision
 from recipes.evaluation_flags import add_evaluation_flags
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
-from workspace.machine import own_temporary_directory, temporary_directory
+from workspace.scratch import own_temporary_directory, scratch_directory
 
 if TYPE_CHECKING:
     from workspace.layout import Precision
@@ -68,7 +68,7 @@ def run(
         if precision == "float32":
             scores = evaluate(work, recipe, None, show, align_gold)
         else:
-            with temporary_directory() as directory:
+            with scratch_directory() as directory:
                 scores = evaluate(work, recipe, lambda translator: in_int8(translator, directory), show, align_gold)
         if against is not None:
             compare.run(work, against)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
-from workspace.machine import own_temporary_directory
+from workspace.scratch import own_temporary_directory
 
 
 def main(arguments: list[str]) -> None:

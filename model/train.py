@@ -14,7 +14,7 @@ from recipes.spread import add_spread_flags, check_spread
 from workspace.command import command_parser, run_command, starting_up
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.machine import own_temporary_directory
+from workspace.scratch import own_temporary_directory
 
 
 def main(arguments: list[str]) -> None:

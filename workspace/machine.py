@@ -1,25 +1,19 @@
-"""What this machine offers a process: cores it may use, free ports, a temporary directory of its own."""
+"""What this machine offers a process: cores it may use, and free ports."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
-import shutil
 import socket
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
-from workspace.at_once import is_command
-from workspace.errors import UserError, is_full_somewhere
+from workspace.errors import UserError
 
 LOOPBACK = "127.0.0.1"
 # Below the range from which systems give ports to clients and to whoever asks for any port: between being chosen and
 # being used, none of these is given away.
 _PORTS = range(20_000, 32_000)
 LAST_PORT = 65_535
-_LEAST_ROOM = 1 << 20
 
 
 def usable_cores() -> int:
@@ -74,52 +68,3 @@ def check_port_is_free(host: str, port: int, flag: str) -> None:
             probe.bind(address)
     except OSError as error:
         raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another {flag}") from error
-
-
-@contextlib.contextmanager
-def temporary_directory() -> Iterator[Path]:
-    """A directory for temporary files, which is removed afterwards with all that is in it.
-
-    Raises UserError where none can be made, and where its disk is full when the body fails for want of room.
-    """
-    try:
-        made = tempfile.TemporaryDirectory(prefix="rnnsearch-")
-    except OSError as error:
-        # Python looks through several, and names the last or none.
-        raise UserError(
-            f"there is no room for temporary files, or no right to write any, in {_temporary_place()}; make room "
-            "there, or set TMPDIR to a directory on another disk"
-        ) from error
-    with made as directory:
-        try:
-            yield Path(directory)
-        except Exception as error:
-            # Full is also a disk with some last blocks for nobody. Once the directory is gone, there is room again.
-            if is_full_somewhere(error) and shutil.disk_usage(directory).free < _LEAST_ROOM:
-                raise UserError(
-                    f"the disk of {Path(directory).parent} is full, which is for temporary files; make room there, or "
-                    "set TMPDIR to a directory on another disk"
-                ) from error
-            raise
-
-
-@contextlib.contextmanager
-def own_temporary_directory() -> Iterator[None]:
-    """While the body runs, this process has a temporary directory of its own. It is removed afterwards, with all that
-    libraries leave in it: what Beam stages, and the functions that TensorFlow's AutoGraph rewrites.
-
-    Where another program calls a command as a function, that program's temporary directory stays.
-    """
-    if not is_command():
-        yield
-        return
-    with temporary_directory() as directory:
-        before, tempfile.tempdir = tempfile.tempdir, str(directory)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
-
-
-def _temporary_place() -> str:
-    return os.environ.get("TMPDIR") or os.environ.get("TEMP") or os.environ.get("TMP") or "/tmp"

@@ -1,69 +1,378 @@
-"""Writing so that a reader never sees half a file: to a temporary name in the same directory, then renamed."""
+"""Reading and writing, wherever it is: the only module that opens files of a work directory, a corpus, an input or an
+output (``workspace.locations`` says what a location is).
+
+Nothing that is half written is ever taken as whole. On this machine and on Hadoop's file system it is written to a
+temporary name in the same directory, then renamed. An object store has no renaming, but shows an object only when it
+is whole; a directory appears there object by object, and the one that says that it is complete comes last.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from workspace.errors import UserError
+from workspace.locations import Location, RemotePath, located
+from workspace.scratch import scratch_directory
+from workspace.stores import file_system, told
 
 # How the names end of what is not yet whole.
 PARTIAL = ".partial"
+_BYTES_AT_A_TIME = 1 << 20
+# Of what is read from a store in order: fewer requests, each of which takes its time.
+_READ_AHEAD = 1 << 23
+# What the stores call a digest of a file, or else the time when it was written.
+_STATES = ("ETag", "md5Hash", "etag", "modificationTime", "mtime")
+
+
+def exists(location: Location) -> bool:
+    if isinstance(location, Path):
+        return location.exists()
+    with told(location):
+        system, path = file_system(location)
+        return bool(system.exists(path))
+
+
+def is_file(location: Location) -> bool:
+    if isinstance(location, Path):
+        return location.is_file()
+    with told(location):
+        system, path = file_system(location)
+        return bool(system.isfile(path))
+
+
+def is_directory(location: Location) -> bool:
+    """An object store has no directories: there it is what objects' names begin with."""
+    if isinstance(location, Path):
+        return location.is_dir()
+    with told(location):
+        system, path = file_system(location)
+        return bool(system.isdir(path))
+
+
+def size_of(location: Location) -> int:
+    """The bytes of a file. Raises FileNotFoundError where there is none."""
+    if isinstance(location, Path):
+        return location.stat().st_size
+    with told(location):
+        system, path = file_system(location)
+        return int(system.size(path))
+
+
+def state_of(location: RemotePath) -> dict[str, Any]:
+    """What a store tells a file by from what it was before: its size, and its digest there or when it was written.
+
+    Raises FileNotFoundError where there is none.
+    """
+    with told(location):
+        system, path = file_system(location)
+        found = system.info(path)
+        known = next(
+            (found[key] for key in ("ETag", "md5Hash", "etag", "modificationTime", "mtime") if key in found), ""
+        )
+        return {"size": int(found["size"]), "state": str(known).strip('"')}
+
+
+def entries(directory: Location) -> list[Location]:
+    """What is directly in a directory, by name; nothing where there is no such directory."""
+    if isinstance(directory, Path):
+        try:
+            return sorted(directory.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    with told(directory):
+        system, path = file_system(directory)
+        try:
+            names = [PurePosixPath(found.rstrip("/")).name for found in system.ls(path, detail=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        # An object store may have an object for the directory itself.
+        return [directory / name for name in sorted(set(names)) if name != directory.name or is_file(directory / name)]
+
+
+def files_under(directory: Location) -> list[Location]:
+    """Every file in a directory and below, in order; nothing where there is no such directory."""
+    if isinstance(directory, Path):
+        return sorted(path for path in directory.rglob("*") if path.is_file())
+    with told(directory):
+        system, path = file_system(directory)
+        found = system.find(path)
+        below = (PurePosixPath("/") / name for name in found if not name.endswith("/"))
+        root = PurePosixPath("/") / path
+        return sorted(directory / name.relative_to(root) for name in below if name != root)
+
+
+def name_below(directory: Location, file: Location) -> str:
+    """What a file in a directory or below is called there, with slashes."""
+    if isinstance(directory, Path):
+        return Path(str(file)).relative_to(directory).as_posix()
+    return PurePosixPath(str(file)).relative_to(str(directory)).as_posix()
+
+
+def matching(pattern: str) -> list[Location]:
+    """The files that a pattern with ``*``, ``?``, ``[…]`` or ``**`` names, in order."""
+    location = located(pattern)
+    if isinstance(location, Path):
+        anchor = Path(location.anchor)
+        return sorted(path for path in anchor.glob(str(location.relative_to(anchor))) if path.is_file())
+    with told(location):
+        system, path = file_system(location)
+        root = path.removesuffix(str(location.path)) if location.scheme in ("s3", "gs") else ""
+        found = system.glob(path, detail=True)
+        files = (name.removeprefix(root) for name, known in found.items() if known["type"] == "file")
+        return sorted(RemotePath(location.store, PurePosixPath(name)) for name in files)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path to write a file or directory at; renames it to ``path`` on success.
+def reading(location: Location) -> Iterator[BinaryIO]:
+    """A file opened for its bytes. Raises FileNotFoundError where there is none."""
+    if isinstance(location, Path):
+        with location.open("rb") as file:
+            yield file
+        return
+    with told(location):
+        system, path = file_system(location)
+        with system.open(path, "rb", block_size=_READ_AHEAD) as file:
+            yield file
 
-    On any exception, Ctrl-C included, the temporary is removed and what stood at ``path`` still stands.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    before = path.with_name(f".{path.name}.{os.getpid()}.before")
-    # What a killed process of the same id left: in a container the id is always the same.
-    remove(temporary)
+
+def read_bytes(location: Location, begin: int = 0, end: int | None = None) -> bytes:
+    """The bytes of a file from ``begin`` to before ``end``, in one request."""
+    if isinstance(location, Path):
+        with location.open("rb") as file:
+            file.seek(begin)
+            return file.read() if end is None else file.read(end - begin)
+    with told(location):
+        system, path = file_system(location)
+        if begin == end:
+            return b""
+        # Of the whole of a large one, a store's client reads parts side by side.
+        return bytes(system.cat_file(path) if (begin, end) == (0, None) else system.cat_file(path, begin, end))
+
+
+def read_text(location: Location, encoding: str = "utf-8") -> str:
+    """A text in UTF-8. Raises UnicodeDecodeError where it is none."""
+    with io.TextIOWrapper(io.BytesIO(read_bytes(location)), encoding) as text:
+        return text.read()
+
+
+def read_json(location: Location) -> Any:
+    """The JSON value in a file, or None where there is no such file or it cannot be read as JSON."""
     try:
-        yield temporary
-        if temporary.is_dir() and path.is_dir():
-            # A directory cannot be renamed over another, and removing the other first may take a while.
-            remove(before)
-            path.rename(before)
-        temporary.replace(path)
-    finally:
-        remove(temporary)
-        remove(before)
-
-
-def remove(path: Path) -> None:
-    """Removes a file or a whole directory; nothing there is no error."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes ``value`` as indented UTF-8 JSON, atomically."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """The JSON value in ``path``, or None where there is no such file or it cannot be read as JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(location))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 
-def sha256_of(path: Path) -> str:
+def write_bytes(location: Location, value: bytes) -> None:
+    """Writes a file, whole."""
+    with replacing(location) as temporary:
+        temporary.write_bytes(value)
+
+
+def write_text(location: Location, value: str) -> None:
+    """Writes a text in UTF-8, whole."""
+    with replacing(location) as temporary:
+        temporary.write_text(value, encoding="utf-8", newline="")
+
+
+def write_json(location: Location, value: Any) -> None:
+    """Writes ``value`` as indented UTF-8 JSON, whole."""
+    write_text(location, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def create(location: Location, value: bytes) -> bool:
+    """Writes a file where there is none, and gives whether there was none: of several who try, one does."""
+    if isinstance(location, Path):
+        try:
+            with location.open("xb") as file:
+                file.write(value)
+        except FileExistsError:
+            return False
+        return True
+    with told(location):
+        system, path = file_system(location)
+        try:
+            system.pipe_file(path, value, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def replacing(location: Location, last: str | None = None) -> Iterator[Path]:
+    """Yields a path of this machine to write a file or directory at, which takes the place of ``location`` on success.
+
+    last: of a directory, the file that says that it is complete. On any exception, Ctrl-C included, what was written
+    is removed and what stood at ``location`` still stands.
+    """
+    if not isinstance(location, Path):
+        with scratch_directory() as directory:
+            temporary = directory / (location.name or "root")
+            yield temporary
+            copy(temporary, location, last)
+        return
+    location.parent.mkdir(parents=True, exist_ok=True)
+    temporary = location.with_name(f".{location.name}.{os.getpid()}{PARTIAL}")
+    # What a killed process of the same id left: in a container the id is always the same.
+    remove(temporary)
+    try:
+        yield temporary
+        move(temporary, location)
+    finally:
+        remove(temporary)
+
+
+def make_directory(location: Location) -> None:
+    """Makes a directory with those above it, where there is none; an object store needs none."""
+    if isinstance(location, Path):
+        location.mkdir(parents=True, exist_ok=True)
+    elif location.scheme not in ("s3", "gs"):
+        with told(location):
+            system, path = file_system(location)
+            system.makedirs(path, exist_ok=True)
+
+
+def remove(location: Location, last: str | None = None) -> None:
+    """Removes a file or a whole directory, of that first ``last``, as in ``replacing``; nothing there is no error."""
+    if isinstance(location, Path):
+        if location.is_dir() and not location.is_symlink():
+            shutil.rmtree(location)
+        else:
+            location.unlink(missing_ok=True)
+        return
+    if last is not None:
+        remove(location / last)
+    with told(location), contextlib.suppress(FileNotFoundError):
+        system, path = file_system(location)
+        system.rm(path, recursive=True)
+
+
+def move(source: Location, target: Location, last: str | None = None) -> None:
+    """Puts a file or a directory in another place, and in place of what is there; ``last`` as in ``replacing``."""
+    if isinstance(source, Path) and isinstance(target, Path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        before = target.with_name(f".{target.name}.{os.getpid()}.before")
+        try:
+            if source.is_dir() and target.is_dir():
+                # A directory cannot be renamed over another, and removing the other first may take a while.
+                remove(before)
+                target.rename(before)
+            source.replace(target)
+        finally:
+            remove(before)
+        return
+    if isinstance(source, RemotePath) and isinstance(target, RemotePath) and _renames(source, target):
+        _rename(source, target)
+        return
+    copy(source, target, last)
+    remove(source, last)
+
+
+def copy(source: Location, target: Location, last: str | None = None) -> None:
+    """Copies a file or a directory, in place of what is there; ``last`` as in ``replacing``."""
+    if not is_directory(source):
+        _copy_file(source, target)
+        return
+    if isinstance(target, RemotePath) and target.scheme not in ("s3", "gs"):
+        whole = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
+        remove(whole)
+        try:
+            _copy_files(source, whole, None)
+            _rename(whole, target)
+        finally:
+            remove(whole)
+        return
+    if isinstance(target, RemotePath):
+        remove(target, last)
+        _copy_files(source, target, last)
+        return
+    with replacing(target) as temporary:
+        _copy_files(source, temporary, None)
+
+
+def _copy_files(source: Location, target: Location, last: str | None) -> None:
+    names = [name_below(source, file) for file in files_under(source)]
+    make_directory(target)
+    for name in sorted(names, key=lambda name: (name == last, name)):
+        _copy_file(source / name, target / name)
+
+
+def _copy_file(source: Location, target: Location) -> None:
+    if isinstance(source, Path) and isinstance(target, RemotePath):
+        _upload(source, target)
+    elif isinstance(source, RemotePath) and isinstance(target, RemotePath) and _is_same_store(source, target):
+        with told(target):
+            system, path = file_system(target)
+            system.cp_file(file_system(source)[1], path)
+    elif isinstance(target, RemotePath):
+        with local_copy(source) as here:
+            _upload(here, target)
+    else:
+        with replacing(target) as temporary, reading(source) as file, temporary.open("wb") as written:
+            shutil.copyfileobj(file, written, _BYTES_AT_A_TIME)
+
+
+def _upload(source: Path, target: RemotePath) -> None:
+    with told(target):
+        system, path = file_system(target)
+        if target.scheme in ("s3", "gs"):
+            system.put_file(str(source), path)
+            return
+        # A file is seen there from its first byte on.
+        whole = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
+        try:
+            make_directory(target.parent)
+            system.put_file(str(source), file_system(whole)[1])
+            _rename(whole, target)
+        finally:
+            remove(whole)
+
+
+def _renames(source: RemotePath, target: RemotePath) -> bool:
+    return source.scheme not in ("s3", "gs") and source.store == target.store
+
+
+def _rename(source: RemotePath, target: RemotePath) -> None:
+    with told(target):
+        system, path = file_system(target)
+        make_directory(target.parent)
+        remove(target)
+        system.mv(file_system(source)[1], path)
+
+
+def _is_same_store(one: RemotePath, other: RemotePath) -> bool:
+    return one.scheme == other.scheme and (one.scheme in ("s3", "gs") or one.store == other.store)
+
+
+@contextlib.contextmanager
+def local_copy(location: Location, sha256: str | None = None) -> Iterator[Path]:
+    """A file on this machine with the same bytes, while the body runs: itself where it is here, else a copy in scratch.
+
+    Raises UserError where it has not the SHA-256 that it should have.
+    """
+    if isinstance(location, Path):
+        yield location
+        return
+    with scratch_directory() as directory:
+        here = directory / location.name
+        copy(location, here)
+        if sha256 is not None and sha256_of(here) != sha256:
+            raise UserError(f"{location} is damaged, or changed while it was read; run the same command again")
+        yield here
+
+
+def sha256_of(location: Location) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
+    with reading(location) as file:
+        while block := file.read(_BYTES_AT_A_TIME):
             digest.update(block)
     return digest.hexdigest()

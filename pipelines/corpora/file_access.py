@@ -25,7 +25,7 @@ from pipelines.corpora.raw_pairs import Warn
 from recipes.corpora import base_name, is_remote
 from workspace import charsets
 from workspace.errors import UserError
-from workspace.machine import temporary_directory
+from workspace.scratch import scratch_directory
 
 _BYTES_AT_A_TIME = 1 << 18
 # Where the header of a tar archive says that it is one.
@@ -117,7 +117,7 @@ def local_file(path: str, warn: Warn) -> Iterator[Path]:
         if is_plain(path):
             yield Path(path)
             return
-        with temporary_directory() as directory:
+        with scratch_directory() as directory:
             copy = directory / base_name(without_ending(path))
             with copy.open("wb") as copied:
                 shutil.copyfileobj(file, copied, _BYTES_AT_A_TIME)

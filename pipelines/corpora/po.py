@@ -14,7 +14,7 @@ from pipelines.corpora.raw_pairs import UNTRANSLATED, LeftOut, RawPair, Warn, en
 from recipes.data_schema import PairFiles
 from workspace.charsets import BEGINNING, charset_of
 from workspace.errors import UserError
-from workspace.machine import temporary_directory
+from workspace.scratch import scratch_directory
 
 # A line of PO, and what a string of C may have in it: a character, or bytes by their numbers.
 _PO_STRING = re.compile(r'(msg\S*\s*)?"([^"\\]|\\.)*"')
@@ -85,7 +85,7 @@ def _po_entries(path: str, text: str) -> polib.POFile:
         if line.startswith(("msg", '"')) and not _PO_STRING.fullmatch(line):
             raise UserError(f'{path} line {number:,} is not a string in quotes, with \\" for those in it; mend it')
     # Given a text, the library would end lines also at U+2028 and the like.
-    with temporary_directory() as directory:
+    with scratch_directory() as directory:
         copy = directory / "text.po"
         copy.write_text(text, encoding="utf-8")
         try:

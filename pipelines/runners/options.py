@@ -22,7 +22,8 @@ from pipelines.runners.flink_cluster import TASK_MANAGERS, flink_cluster, free_s
 from pipelines.runners.flink_workers import loopback_workers
 from pipelines.runners.silence import beam_silenced
 from workspace.errors import UserError
-from workspace.machine import LOOPBACK, own_temporary_directory
+from workspace.machine import LOOPBACK
+from workspace.scratch import own_temporary_directory
 
 LOCAL_RUNNER = "FnApiRunner"
 # What Beam calls workers that are threads of the process that starts the job.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from workspace.command import starting_up
-from workspace.machine import own_temporary_directory
+from workspace.scratch import own_temporary_directory
 
 
 def test_a_program_that_calls_a_command_keeps_its_signals() -> None:
