@@ -117,7 +117,7 @@ def as_word(number: int) -> str:
     return "".join(chr(ord("a") + number // 26**place % 26) for place in range(4))
 
 
-def measure(way: str, work: WorkDirectory) -> None:
+def measure(way: str, work: WorkDirectory[Path]) -> None:
     """Prepares the corpus of ``work`` in one way and prints the figures."""
     recipe = resolved_recipe(work)
     every = corpora(recipe, work)
@@ -203,7 +203,7 @@ def read_and_clean(partitions: Partitions, indexes: Indexes) -> None:
                 pass
 
 
-def plain_encode(partitions: Partitions, models: WorkDirectory, output: WorkDirectory) -> None:
+def plain_encode(partitions: Partitions, models: WorkDirectory[Path], output: WorkDirectory[Path]) -> None:
     """The third job without Beam."""
     shutil.copytree(models.data, output.data)
     encode = EncodePartition(partitions, output)

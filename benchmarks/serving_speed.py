@@ -56,7 +56,7 @@ class Limit(NamedTuple):
     speed: float
 
 
-def measure(work: WorkDirectory, seconds: float, requests: int) -> None:
+def measure(work: WorkDirectory[Path], seconds: float, requests: int) -> None:
     """Prints the tables: every measurement takes ``seconds``; ``requests`` with batching and 64 clients, at least."""
     sentences = read_references(work, read_manifest(work), "test").sources
     console = Console(width=160)
@@ -212,7 +212,7 @@ class _Server(NamedTuple):
 
 
 @contextlib.contextmanager
-def _server(work: WorkDirectory, batching: Limit | None) -> Iterator[_Server]:
+def _server(work: WorkDirectory[Path], batching: Limit | None) -> Iterator[_Server]:
     """The stand-in, with batches as large and as many as are best where ``batching`` says so."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

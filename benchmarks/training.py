@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> None:
         compare(options, WorkDirectory(options.work or Path(directory) / "work"))
 
 
-def compare(options: argparse.Namespace, work: WorkDirectory) -> None:
+def compare(options: argparse.Namespace, work: WorkDirectory[Path]) -> None:
     """Prepares the corpus, measures with every number of cores, and prints the table."""
     with starting_up():
         from rich.console import Console
@@ -97,7 +97,7 @@ def compare(options: argparse.Namespace, work: WorkDirectory) -> None:
     Console(width=120).print(table)
 
 
-def measured_apart(cores: int, options: argparse.Namespace, work: WorkDirectory) -> dict[str, float]:
+def measured_apart(cores: int, options: argparse.Namespace, work: WorkDirectory[Path]) -> dict[str, float]:
     """The figures of processes bound to so many cores."""
     usable = sorted(os.sched_getaffinity(0))[-cores:]
     command = [sys.executable, "-m", "benchmarks.training", "--work", str(work.root), "--updates", str(options.updates)]

@@ -11,6 +11,7 @@ import itertools
 import resource
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -27,7 +28,7 @@ UPDATES_NOT_COUNTED = 20
 UPDATES_IN_A_STRETCH = 20
 
 
-def measure(work: WorkDirectory, options: argparse.Namespace) -> dict[str, float]:
+def measure(work: WorkDirectory[Path], options: argparse.Namespace) -> dict[str, float]:
     """Trains for some updates on ``work``'s corpus, and gives the figures by name."""
     keep_operations_on_one_core()
     recipe, manifest = resolved_recipe(work), read_manifest(work)

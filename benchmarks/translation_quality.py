@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import sacrebleu
 from rich.table import Table
@@ -26,7 +27,7 @@ from workspace.layout import WorkDirectory
 from workspace.marks import read_manifest, read_scores, read_training_mark
 
 
-def table_of(runs: Sequence[WorkDirectory]) -> Table:
+def table_of(runs: Sequence[WorkDirectory[Path]]) -> Table:
     """A row a run."""
     table = Table(title="BLEU of the test sets", title_justify="left", caption_justify="left")
     names = ("run", "parameters", "minutes", "updates", "dev", "beam", "BLEU", "lower-cased, tokenised")
@@ -50,7 +51,7 @@ def table_of(runs: Sequence[WorkDirectory]) -> Table:
     return table
 
 
-def translated(work: WorkDirectory) -> tuple[References, list[str]]:
+def translated(work: WorkDirectory[Path]) -> tuple[References, list[str]]:
     """A run's test set and its translations. Raises UserError where it was not evaluated."""
     if not work.hypotheses.exists():
         raise UserError(f"{work.root} was not evaluated; make it with {work.command('evaluate')}")
@@ -70,7 +71,7 @@ def lower_cased_tokenised_bleu(translations: Sequence[str], references: Sequence
     return sacrebleu.corpus_bleu(ours, [theirs], tokenize="none", force=True).score
 
 
-def draw_by_length(runs: Sequence[WorkDirectory]) -> bytes:
+def draw_by_length(runs: Sequence[WorkDirectory[Path]]) -> bytes:
     """BLEU by the length of the source sentence, a curve a run, as a PNG."""
     curves, unit = {}, ""
     for work in runs:

@@ -23,9 +23,13 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Generic, Literal, Protocol, TypeAlias, cast
+
+from typing_extensions import Self, TypeVar
 
 from workspace.errors import UserError
+from workspace.locations import Location, RemotePath
+from workspace.storage import entries
 
 Split: TypeAlias = Literal["train", "dev", "test"]
 Side: TypeAlias = Literal["source", "target"]
@@ -100,14 +104,24 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord.gz"
 
 
-@dataclass(frozen=True)
-class WorkDirectory:
-    """Every path below one ``work/<recipe>`` directory.
+class _Joined(Protocol):
+    def __truediv__(self, name: str, /) -> Self: ...
 
+
+# Of which kind the locations in a work directory are: of any, unless it is said.
+Place_co = TypeVar("Place_co", bound=_Joined, default=Location, covariant=True)
+_Version = TypeVar("_Version", bound=_Joined)
+
+
+@dataclass(frozen=True)
+class WorkDirectory(Generic[Place_co]):
+    """Every path below one ``work/<recipe>`` directory, on this machine or in a store.
+
+    What needs one on this machine takes a ``WorkDirectory[Path]``: TensorFlow and SentencePiece read paths only.
     Raises UserError where TensorFlow could not read what it writes there.
     """
 
-    root: Path
+    root: Place_co
 
     def __post_init__(self) -> None:
         """TensorFlow takes the path of a checkpoint for a pattern, and would not find it after hours of training."""
@@ -121,158 +135,164 @@ class WorkDirectory:
         return f"make {target}" if self.root == DEFAULT_WORK else f"make {target} WORK={shlex.quote(str(self.root))}"
 
     @property
-    def recipe(self) -> Path:
+    def recipe(self) -> Place_co:
         return self.root / "recipe.yaml"
 
     @property
-    def lock(self) -> Path:
+    def lock(self) -> Place_co:
         """Locked by the command that changes what is here, and says which that is."""
         return self.root / ".lock"
 
     @property
-    def corpus(self) -> Path:
+    def corpus(self) -> Place_co:
         return self.root / "corpus"
 
     @property
-    def corpus_mark(self) -> Path:
+    def corpus_mark(self) -> Place_co:
         return self.corpus / "corpus.json"
 
     @property
-    def intermediate(self) -> Path:
+    def intermediate(self) -> Place_co:
         return self.root / "intermediate"
 
     @property
-    def clean_report(self) -> Path:
+    def clean_report(self) -> Place_co:
         """What every cleaning rule would take, as a page."""
         return self.root / "clean-report.html"
 
     @property
-    def data(self) -> Path:
+    def data(self) -> Place_co:
         return self.root / "data"
 
     @property
-    def manifest(self) -> Path:
+    def manifest(self) -> Place_co:
         return self.data / "manifest.json"
 
     @property
-    def report(self) -> Path:
+    def report(self) -> Place_co:
         """What the preparation took and left, as a page."""
         return self.data / "report.html"
 
     @property
-    def rejected(self) -> Path:
+    def rejected(self) -> Place_co:
         return self.data / "rejected"
 
-    def subword_model(self, side: str, joint: bool) -> Path:
+    def subword_model(self, side: str, joint: bool) -> Place_co:
         """The SentencePiece model of ``side`` ("source" or "target"); one file for both if ``joint``."""
         return self.data / ("subwords.model" if joint else f"subwords.{side}.model")
 
     @property
-    def training(self) -> Path:
+    def training(self) -> Place_co:
         return self.root / "training"
 
     @property
-    def checkpoints(self) -> Path:
+    def checkpoints(self) -> Place_co:
         return self.training / "checkpoints"
 
-    def checkpoint(self, step: int) -> Path:
+    def checkpoint(self, step: int) -> Place_co:
         """The directory of the checkpoint after ``step`` updates."""
         return self.checkpoints / str(step)
 
     def steps(self) -> list[int]:
         """The steps that have checkpoints, damaged ones among them, in ascending order."""
-        if not self.checkpoints.is_dir():
-            return []
-        return sorted(int(path.name) for path in self.checkpoints.iterdir() if path.name.isdigit())
+        return numbered(self.checkpoints)
 
     @property
-    def tensorboard(self) -> Path:
+    def tensorboard(self) -> Place_co:
         """The events: to TensorBoard a run is called as its directory is, and this one as the work directory."""
-        return self.training / "tensorboard" / self.root.resolve().name
+        return self.training / "tensorboard" / name_of(self.root)
 
     @property
-    def history(self) -> Path:
+    def history(self) -> Place_co:
         """JSON Lines, one evaluation a line: step, epoch, loss, dev_bleu, dev_chrf, seconds."""
         return self.training / "history.jsonl"
 
     @property
-    def diverged(self) -> Path:
+    def diverged(self) -> Place_co:
         """JSON Lines, the pairs of the batch on which a training diverged: file, line, source_text, target_text."""
         return self.training / "diverged.jsonl"
 
     @property
-    def training_mark(self) -> Path:
+    def training_mark(self) -> Place_co:
         return self.training / "training.json"
 
     @property
-    def evaluation(self) -> Path:
+    def evaluation(self) -> Place_co:
         return self.root / "evaluation"
 
     @property
-    def scores(self) -> Path:
+    def scores(self) -> Place_co:
         return self.evaluation / "scores.json"
 
     @property
-    def hypotheses(self) -> Path:
+    def hypotheses(self) -> Place_co:
         return self.evaluation / "test.hypotheses.txt"
 
     @property
-    def details(self) -> Path:
+    def details(self) -> Place_co:
         """Every sentence of the test set, and what went wrong (model.evaluation.details)."""
         return self.evaluation / "details.json"
 
     @property
-    def comparison(self) -> Path:
+    def comparison(self) -> Place_co:
         """Of the translations with those of another run; gone when the test set is translated anew."""
         return self.evaluation / "comparison.json"
 
     @property
-    def alignments(self) -> tuple[Path, ...]:
+    def alignments(self) -> tuple[Place_co, ...]:
         """The words of the test set and of its translations, between spaces, and their links, in Pharaoh's form."""
         return tuple(self.evaluation / f"test.alignments.{ending}" for ending in ("source", "target", "align"))
 
     @property
-    def shown(self) -> Path:
+    def shown(self) -> Place_co:
         """The alignments that the page shows."""
         return self.evaluation / "shown.json"
 
     @property
-    def evaluation_report(self) -> Path:
+    def evaluation_report(self) -> Place_co:
         """What the evaluation found, as a page."""
         return self.evaluation / "report.html"
 
     @property
-    def export(self) -> Path:
+    def export(self) -> Place_co:
         return self.root / "export"
 
     def versions(self) -> list[int]:
         """The exported versions, oldest first."""
-        if not self.export.is_dir():
-            return []
-        return sorted(int(path.name) for path in self.export.iterdir() if path.name.isdigit())
+        return numbered(self.export)
 
-    def version(self, number: int) -> Path:
+    def version(self, number: int) -> Place_co:
         return self.export / str(number)
 
-    def provenance(self, number: int) -> Path:
+    def provenance(self, number: int) -> Place_co:
         """The mark of an exported version; TensorFlow Serving ignores what it does not know in assets.extra."""
         return self.version(number) / "assets.extra" / "provenance.json"
 
-    def engine(self, number: int) -> Path:
+    def engine(self, number: int) -> Place_co:
         """What a CPU runs without TensorFlow in place of the version's SavedModel, where there is one."""
         return engine_of(self.version(number))
 
 
-def hypotheses_of(version: Path) -> Path:
+def numbered(directory: _Joined) -> list[int]:
+    """The numbers that what is in a directory is called by, in ascending order; nothing where there is none."""
+    return sorted(int(found.name) for found in entries(cast(Location, directory)) if found.name.isdigit())
+
+
+def name_of(root: _Joined) -> str:
+    """The name of a directory, also of the one that this process is in."""
+    return root.resolve().name if isinstance(root, Path) else cast(RemotePath, root).name
+
+
+def hypotheses_of(version: _Version) -> _Version:
     """The translations of the test set by an exported version, a line each, where it was evaluated."""
     return version / "assets.extra" / "test.hypotheses.txt"
 
 
-def model_card_of(version: Path, ending: Literal["md", "html"]) -> Path:
+def model_card_of(version: _Version, ending: Literal["md", "html"]) -> _Version:
     """What is to be known of an exported version, as Markdown and as a page."""
     return version / "assets.extra" / f"model-card.{ending}"
 
 
-def engine_of(version: Path) -> Path:
+def engine_of(version: _Version) -> _Version:
     """The engine of an exported version, where there is one."""
     return version / "assets.extra" / "engine"

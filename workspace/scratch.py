@@ -41,7 +41,7 @@ def scratch_directory() -> Iterator[Path]:
             if is_full_somewhere(error) and shutil.disk_usage(directory).free < _LEAST_ROOM:
                 raise UserError(
                     f"the disk of {Path(directory).parent} is full, which is for temporary files; make room there, or "
-                    "set TMPDIR to a directory on another disk"
+                    "set SCRATCH to a directory on another disk"
                 ) from error
             raise
 

@@ -30,13 +30,13 @@ def first_run(root: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def work(root: Path, first_run: str) -> WorkDirectory:
+def work(root: Path, first_run: str) -> WorkDirectory[Path]:
     assert "test BLEU" in first_run
     return WorkDirectory(root / "run")
 
 
 @pytest.fixture(scope="session")
-def server(work: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(work: WorkDirectory[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The stand-in as ``make serve`` starts it; gives its gRPC address."""
     port, rest_port = free_port(), free_port()
     command = [sys.executable, "-m", "serving.serve", "--work", str(work.root)]

@@ -23,7 +23,7 @@ PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text(encoding="utf-8"
 TEXTS = ["", *(english(number) for number in range(7, 9999, 487)), TOO_LONG, english(8)]
 
 
-def test_both_translators_give_the_same(work: WorkDirectory, server: str) -> None:
+def test_both_translators_give_the_same(work: WorkDirectory[Path], server: str) -> None:
     with rnnsearch.load(work.root, precision="float32") as loaded, rnnsearch.connect(server) as connected:
         ours, theirs = loaded.translate(TEXTS), connected.translate(TEXTS)
         assert [each.text for each in ours] == [each.text for each in theirs]
@@ -70,7 +70,7 @@ def test_both_translators_give_the_same(work: WorkDirectory, server: str) -> Non
             assert len(scored.alignment) == len(scored.log_probabilities) == len(scored.subwords)
 
 
-def test_both_translators_take_a_beam_and_a_beginning(work: WorkDirectory, server: str) -> None:
+def test_both_translators_take_a_beam_and_a_beginning(work: WorkDirectory[Path], server: str) -> None:
     with rnnsearch.load(work.root) as loaded, rnnsearch.connect(server) as connected:
         for beam_size in (1, 3):
             ours, theirs = (each.nbest(TEXTS, 1, beam_size) for each in (loaded, connected))
@@ -89,7 +89,7 @@ def test_both_translators_take_a_beam_and_a_beginning(work: WorkDirectory, serve
             assert all(one.word.startswith("quatre") for one in found)
 
 
-def test_both_translators_keep_to_constraints(work: WorkDirectory, server: str) -> None:
+def test_both_translators_keep_to_constraints(work: WorkDirectory[Path], server: str) -> None:
     with rnnsearch.load(work.root) as loaded, rnnsearch.connect(server) as connected:
         asked = [
             rnnsearch.Constraints("quatre-v", ["mille"]),
@@ -117,7 +117,7 @@ def test_both_translators_keep_to_constraints(work: WorkDirectory, server: str) 
             loaded.constrained(["one", "two"], [rnnsearch.Constraints()])
 
 
-def test_texts_of_any_length_are_translated(work: WorkDirectory, server: str) -> None:
+def test_texts_of_any_length_are_translated(work: WorkDirectory[Path], server: str) -> None:
     first, second = f"{english(7)}.", f"{english(8).capitalize()}!"
     text = f"{first} {second}\r\n\n  {TOO_LONG}\n"
     with rnnsearch.load(work.root, precision="float32") as loaded, rnnsearch.connect(server) as connected:
@@ -135,7 +135,7 @@ def test_texts_of_any_length_are_translated(work: WorkDirectory, server: str) ->
                 translator.translate_text(["one"])  # type: ignore[arg-type]
 
 
-def test_the_engine_gives_nearly_the_same(work: WorkDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_gives_nearly_the_same(work: WorkDirectory[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     with rnnsearch.load(work.root) as loaded, rnnsearch.load(work.root, precision="float32") as exact:
         ours, theirs = loaded.translate(TEXTS), exact.translate(TEXTS)
         same = [text == other for text, other in zip(ours, theirs, strict=True)]
@@ -157,7 +157,7 @@ def test_the_engine_gives_nearly_the_same(work: WorkDirectory, monkeypatch: pyte
         assert all(sum(row) < 1.001 for each in aligned for row in each.weights)
 
 
-def test_what_is_no_list_of_texts_is_said(work: WorkDirectory, server: str) -> None:
+def test_what_is_no_list_of_texts_is_said(work: WorkDirectory[Path], server: str) -> None:
     engines = [rnnsearch.load(work.root, precision=precision) for precision in ("int8", "float32")]
     for translator in (*engines, rnnsearch.connect(server)):
         assert translator.translate([]) == translator.nbest([], 2) == []
@@ -184,7 +184,9 @@ def test_what_is_no_list_of_texts_is_said(work: WorkDirectory, server: str) -> N
         rnnsearch.load(work.root, version=9)
 
 
-def test_the_page_is_true(work: WorkDirectory, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_is_true(
+    work: WorkDirectory[Path], server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every block of it runs, on a small corpus and a server of ours; it ends with another version."""
     copy = WorkDirectory(tmp_path / "work/bible")
     shutil.copytree(work.root, copy.root)

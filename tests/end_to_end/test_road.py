@@ -36,7 +36,7 @@ from workspace.storage import read_json, write_json
 pytestmark = pytest.mark.slow
 
 
-def test_the_road_ends_with_a_model_that_translates(work: WorkDirectory, first_run: str) -> None:
+def test_the_road_ends_with_a_model_that_translates(work: WorkDirectory[Path], first_run: str) -> None:
     scores, manifest = read_json(work.scores), read_json(work.manifest)
     assert scores["bleu"]["score"] > 60
     assert manifest["pairs"]["read"] == 3000
@@ -46,7 +46,7 @@ def test_the_road_ends_with_a_model_that_translates(work: WorkDirectory, first_r
         assert words in first_run
 
 
-def test_grpc_gives_what_the_checkpoint_gives(work: WorkDirectory, server: str) -> None:
+def test_grpc_gives_what_the_checkpoint_gives(work: WorkDirectory[Path], server: str) -> None:
     recipe = resolved_recipe(work)
     subwords = load_subwords(work, recipe.subwords.joint)
     checkpoint = TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
@@ -58,7 +58,7 @@ def test_grpc_gives_what_the_checkpoint_gives(work: WorkDirectory, server: str) 
     assert [translation.score for translation in given] == pytest.approx(expected.score.numpy().tolist(), rel=1e-4)
 
 
-def test_grpc_gives_the_other_translations_alignments_and_scores(work: WorkDirectory, server: str) -> None:
+def test_grpc_gives_the_other_translations_alignments_and_scores(work: WorkDirectory[Path], server: str) -> None:
     recipe = resolved_recipe(work)
     subwords = load_subwords(work, recipe.subwords.joint)
     checkpoint = TextTranslator(load_best(work, recipe, subwords), subwords, recipe.search)
@@ -173,7 +173,7 @@ def test_command_line_asks_several_at_once_and_keeps_their_order(server: str, ki
 
 
 @pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
-def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory, server: str, tmp_path: Path) -> None:
+def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory[Path], server: str, tmp_path: Path) -> None:
     """1,203 lines in three chunks, blank ones among them, no line feed at the end; from .gz as from plain text."""
     numbers = [None if index % 50 == 0 else (index * 37) % 10_000 for index in range(1203)]
     text = "\n".join("" if number is None else english(number) for number in numbers)
@@ -202,7 +202,7 @@ def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory, ser
 
 @pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
 def test_batch_job_names_the_lines_that_are_too_long(
-    by_server: bool, work: WorkDirectory, server: str, tmp_path: Path, capsys: pytest.CaptureFixture
+    by_server: bool, work: WorkDirectory[Path], server: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     """And translates the others, sentence by sentence where need be; ``lines`` are of two chunks."""
     long = {3: UNSPLITTABLE, 5: f"{english(5)}. {TOO_LONG}", 502: UNSPLITTABLE}
@@ -219,7 +219,9 @@ def test_batch_job_names_the_lines_that_are_too_long(
     assert capsys.readouterr().out.endswith(said)
 
 
-def test_command_line_asks_the_model_of_a_work_directory(work: WorkDirectory, server: str, tmp_path: Path) -> None:
+def test_command_line_asks_the_model_of_a_work_directory(
+    work: WorkDirectory[Path], server: str, tmp_path: Path
+) -> None:
     def said(directory: Path) -> tuple[int, str]:
         command = [sys.executable, "-m", "serving.translate", "--server", server, "--work", str(directory), english(7)]
         ran = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
@@ -305,7 +307,7 @@ def test_command_line_goes_on_after_a_text_that_is_too_long(
         assert printed[1] == expected or json.loads(printed[1])["score"] is None
 
 
-def test_a_second_run_does_nothing_and_says_so(root: Path, work: WorkDirectory) -> None:
+def test_a_second_run_does_nothing_and_says_so(root: Path, work: WorkDirectory[Path]) -> None:
     assert "is up to date: nothing to do" in run_road(root)
 
 

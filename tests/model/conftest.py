@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests import silent_tensorflow  # noqa: F401
 
 # isort: split
@@ -33,7 +35,7 @@ def network(request: pytest.FixtureRequest) -> Network:
 
 
 @pytest.fixture(scope="session")
-def of_one_replica(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def of_one_replica(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     """A finished training on one replica, for others to be compared with; its data is to be copied, not touched."""
     recipe = recipe_for(dropout=0.0, evaluate_every=10)
     work = write_data(tmp_path_factory.mktemp("one") / "run", recipe)
@@ -42,7 +44,7 @@ def of_one_replica(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     """A finished training of TINY, for its evaluation and export."""
     work = write_data(tmp_path_factory.mktemp("tiny") / "run", TINY)
     train(work, TINY)

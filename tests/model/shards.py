@@ -51,7 +51,9 @@ def recipe_for(dropout: float = 0.2, **training: Any) -> schema.Recipe:
     )
 
 
-def write_data(root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 20, test: int = 20) -> WorkDirectory:
+def write_data(
+    root: Path, recipe: schema.Recipe, train: int = 300, dev: int = 20, test: int = 20
+) -> WorkDirectory[Path]:
     """A work directory with recipe.yaml and data/ as the preparation job would leave them."""
     work = WorkDirectory(root)
     save_recipe(recipe, work.recipe)

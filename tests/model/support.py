@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests import silent_tensorflow  # noqa: F401
 
 # isort: split
@@ -93,12 +95,12 @@ def random_pairs(count: int, seed: int = 5) -> list[tuple[list[int], list[int]]]
     return [(sentence(SOURCE_VOCABULARY), sentence(TARGET_VOCABULARY)) for _ in range(count)]
 
 
-def best(work: WorkDirectory) -> Network:
+def best(work: WorkDirectory[Path]) -> Network:
     """The best network of a training of TINY."""
     return load_best(work, TINY, load_subwords(work, joint=True))
 
 
-def same_training(ours: WorkDirectory, theirs: WorkDirectory) -> None:
+def same_training(ours: WorkDirectory[Path], theirs: WorkDirectory[Path]) -> None:
     """Asserts that two trainings were the same, from the loss of the first updates to the last weights."""
     histories = [read_history(work) for work in (ours, theirs)]
     assert [line["step"] for line in histories[0]] == [line["step"] for line in histories[1]]
@@ -116,7 +118,7 @@ def same_training(ours: WorkDirectory, theirs: WorkDirectory) -> None:
 TIMES = {"seconds", "evaluation_seconds", "target_words_per_second"}
 
 
-def history_but_for_times(work: WorkDirectory) -> list[dict[str, float]]:
+def history_but_for_times(work: WorkDirectory[Path]) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name not in TIMES} for line in read_history(work)]
 
 

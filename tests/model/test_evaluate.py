@@ -35,7 +35,7 @@ from workspace.marks import AlignmentError, read_manifest, read_scores
 pytestmark = pytest.mark.slow
 
 
-def test_evaluation_scores_the_plain_text(trained: WorkDirectory, tmp_path: Path) -> None:
+def test_evaluation_scores_the_plain_text(trained: WorkDirectory[Path], tmp_path: Path) -> None:
     trained.evaluation.mkdir(exist_ok=True)
     trained.comparison.write_text("{}")
     trained.scores.unlink(missing_ok=True)
@@ -73,7 +73,7 @@ def test_evaluation_scores_the_plain_text(trained: WorkDirectory, tmp_path: Path
     check_alignment_error_against_itself(trained, tmp_path)
 
 
-def check_alignment_error_against_itself(work: WorkDirectory, directory: Path) -> None:
+def check_alignment_error_against_itself(work: WorkDirectory[Path], directory: Path) -> None:
     for path in work.alignments:
         shutil.copy(path, directory)
     with pytest.raises(UserError, match=r"--show \(SHOW= of make\): there is no sentence 21; the test set has 1 to 20"):
@@ -91,7 +91,7 @@ def check_alignment_error_against_itself(work: WorkDirectory, directory: Path) -
     assert {f"Against {work.root}", "alignment error rate (Och and Ney 2003)"} <= set(texts)
 
 
-def check_every_sentence_and_what_went_wrong(trained: WorkDirectory) -> None:
+def check_every_sentence_and_what_went_wrong(trained: WorkDirectory[Path]) -> None:
     details, test = read_details(trained), read_references(trained, read_manifest(trained), "test")
     assert details is not None
     translations = trained.hypotheses.read_text(encoding="utf-8").splitlines()
@@ -111,7 +111,7 @@ def check_every_sentence_and_what_went_wrong(trained: WorkDirectory) -> None:
     assert details.training_pairs == read_manifest(trained).records["train"]
 
 
-def test_evaluation_counts_what_is_too_long(trained: WorkDirectory) -> None:
+def test_evaluation_counts_what_is_too_long(trained: WorkDirectory[Path]) -> None:
     test = read_references(trained, read_manifest(trained), "test")
     lengths = load_subwords(trained, joint=True)[0].ids(tf.constant(test.sources)).lengths.numpy()
     longest = int(np.median(lengths))
@@ -123,7 +123,7 @@ def test_evaluation_counts_what_is_too_long(trained: WorkDirectory) -> None:
     assert evaluate(trained, TINY).too_long == 0
 
 
-def test_evaluation_in_int8_scores_what_the_engine_translates(trained: WorkDirectory, tmp_path: Path) -> None:
+def test_evaluation_in_int8_scores_what_the_engine_translates(trained: WorkDirectory[Path], tmp_path: Path) -> None:
     """It is no evaluation that the road would take for its own."""
     in_float32 = evaluate(trained, TINY)
     assert (in_float32.precision, EVALUATE.stale_because(TINY, trained)) == ("float32", None)

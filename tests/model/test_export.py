@@ -73,7 +73,7 @@ MORE_INPUTS = {
 
 
 @pytest.fixture(scope="module")
-def exported(trained: WorkDirectory) -> Path:
+def exported(trained: WorkDirectory[Path]) -> Path:
     """A version for those that only read it."""
     evaluate(trained, TINY)
     path = export(trained, TINY)
@@ -91,7 +91,7 @@ def signatures(exported: Path) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def translator(trained: WorkDirectory) -> TextTranslator:
+def translator(trained: WorkDirectory[Path]) -> TextTranslator:
     """Of the checkpoint that the version is made from."""
     return TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search)
 
@@ -108,7 +108,7 @@ def test_exported_model_translates_as_the_checkpoint(signatures: Any, translator
 
 
 def test_other_signatures_answer_as_the_checkpoint(
-    trained: WorkDirectory, signatures: Any, translator: TextTranslator
+    trained: WorkDirectory[Path], signatures: Any, translator: TextTranslator
 ) -> None:
     assert set(signatures) == {"align", *SIGNATURES}
     texts = tf.constant([*TEXTS, ""])
@@ -142,7 +142,7 @@ def test_other_signatures_answer_as_the_checkpoint(
     np.testing.assert_allclose(given["score"], drawn.score, rtol=1e-6)
 
 
-def test_a_request_of_too_many_texts_is_refused(trained: WorkDirectory) -> None:
+def test_a_request_of_too_many_texts_is_refused(trained: WorkDirectory[Path]) -> None:
     search = TINY.search.model_copy(update={"max_request_texts": 4})
     translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
     signatures = Exported(translator, trained.recipe, "digest").by_signature
@@ -154,7 +154,7 @@ def test_a_request_of_too_many_texts_is_refused(trained: WorkDirectory) -> None:
         assert output.shape[0] == 4
 
 
-def test_a_network_without_attention_has_no_alignment_to_give(trained: WorkDirectory) -> None:
+def test_a_network_without_attention_has_no_alignment_to_give(trained: WorkDirectory[Path]) -> None:
     subwords = load_subwords(trained, joint=True)
     settings = TINY.model.model_copy(update={"architecture": "rnnencdec"})
     network = Network(settings, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
@@ -194,7 +194,7 @@ def test_exported_model_carries_its_recipe(exported: Path) -> None:
 
 
 def test_exported_model_answers_the_requests_it_brings_along(
-    trained: WorkDirectory, exported: Path, signatures: Any
+    trained: WorkDirectory[Path], exported: Path, signatures: Any
 ) -> None:
     """Of every signature, so that nobody waits for what is made ready once."""
     records = tf.data.TFRecordDataset(str(exported / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
@@ -233,7 +233,7 @@ def test_stock_tensorflow_serving_has_every_operation(exported: Path, tmp_path: 
     assert set(not_served(tmp_path / "other")) == {"PyFunc"}
 
 
-def test_every_export_is_a_new_version(trained: WorkDirectory, exported: Path) -> None:
+def test_every_export_is_a_new_version(trained: WorkDirectory[Path], exported: Path) -> None:
     """Compared with the one before, of which each has its translations of the test set."""
     before = trained.versions()
     path = export(trained, TINY)
@@ -248,7 +248,7 @@ def test_every_export_is_a_new_version(trained: WorkDirectory, exported: Path) -
     assert hypotheses_of(path).read_bytes() == hypotheses_of(exported).read_bytes() == trained.hypotheses.read_bytes()
 
 
-def test_a_refused_export_leaves_no_version(trained: WorkDirectory, exported: Path) -> None:
+def test_a_refused_export_leaves_no_version(trained: WorkDirectory[Path], exported: Path) -> None:
     """And the one that is there as it was, for the server that has it."""
     before = {path: path.stat().st_mtime_ns for path in trained.export.rglob("*")}
     evaluation = TINY.evaluation.model_copy(update={"minimum": 100.0})
@@ -257,7 +257,7 @@ def test_a_refused_export_leaves_no_version(trained: WorkDirectory, exported: Pa
     assert {path: path.stat().st_mtime_ns for path in trained.export.rglob("*")} == before
 
 
-def test_a_version_has_a_card(trained: WorkDirectory, exported: Path, signatures: Any) -> None:
+def test_a_version_has_a_card(trained: WorkDirectory[Path], exported: Path, signatures: Any) -> None:
     """With the figures of the marks (tests/model/exported/test_model_card.py has more)."""
     page, scores = lxml.html.parse(str(model_card_of(exported, "html"))), read_scores(trained)
     rows = [tuple(cell.text_content() for cell in row) for row in page.iterfind(".//tr")]
@@ -268,7 +268,7 @@ def test_a_version_has_a_card(trained: WorkDirectory, exported: Path, signatures
     assert read_training_mark(trained).weights in model_card_of(exported, "md").read_text(encoding="utf-8")
 
 
-def test_failed_export_leaves_no_version(trained: WorkDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_export_leaves_no_version(trained: WorkDirectory[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     before = trained.versions()
 
     def full_disk(_: object, path: str, **__: object) -> None:
@@ -290,7 +290,7 @@ def test_nothing_trained_is_a_sentence(tmp_path: Path) -> None:
             command(work, TINY)
 
 
-def test_nothing_prepared_is_a_sentence(trained: WorkDirectory, tmp_path: Path) -> None:
+def test_nothing_prepared_is_a_sentence(trained: WorkDirectory[Path], tmp_path: Path) -> None:
     """Also where the training is still there."""
     work = WorkDirectory(tmp_path / "run")
     shutil.copytree(trained.root, work.root, ignore=shutil.ignore_patterns("manifest.json"))

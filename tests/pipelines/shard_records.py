@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -18,7 +19,7 @@ FEATURES = {
 }
 
 
-def records(work: WorkDirectory, split: str) -> list[dict[str, Any]]:
+def records(work: WorkDirectory[Path], split: str) -> list[dict[str, Any]]:
     """The records of a split as TensorFlow reads them, shard by shard: ids as lists, text as bytes."""
     found: list[dict[str, Any]] = []
     for path in sorted(work.data.glob(f"{split}-*.tfrecord.gz")):

@@ -39,7 +39,7 @@ def write_pair(directory: Path, source: Sequence[str | bytes], target: Sequence[
     )
 
 
-def new_work(root: Path, files: FilePair | None, /, **settings: Any) -> WorkDirectory:
+def new_work(root: Path, files: FilePair | None, /, **settings: Any) -> WorkDirectory[Path]:
     """A work directory with a recipe for a corpus of a few hundred pairs; ``settings`` are laid over it, by section."""
     defaults: dict[str, Any] = {
         "name": "test",
@@ -64,7 +64,7 @@ def as_settings(files: FilePair) -> dict[str, str]:
 
 
 def run(
-    work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000, render_report: RenderReport | None = None
+    work: WorkDirectory[Path], *flags: str, chunk_pairs: int = 10_000, render_report: RenderReport | None = None
 ) -> dict[str, Any]:
     """Prepares a work directory's corpus from the beginning, with flags for Beam; gives what is in the manifest."""
     remove(work.intermediate)
@@ -73,13 +73,13 @@ def run(
     return manifest
 
 
-def hashes(work: WorkDirectory) -> dict[str, str]:
+def hashes(work: WorkDirectory[Path]) -> dict[str, str]:
     """SHA-256 of every file of ``data/`` but the manifest and the report, which tell the time."""
     files = sorted(path for path in work.data.rglob("*") if path.is_file() and path not in (work.manifest, work.report))
     return {str(path.relative_to(work.data)): sha256_of(path) for path in files}
 
 
-def rejected_pairs(work: WorkDirectory) -> list[dict[str, Any]]:
+def rejected_pairs(work: WorkDirectory[Path]) -> list[dict[str, Any]]:
     """All of ``rejected/``, by line."""
     pairs = []
     for path in work.rejected.iterdir():

@@ -102,7 +102,7 @@ def test_a_list_of_blocked_words_must_be_utf8(tmp_path: Path, numbers: FilePair)
         run(work)
 
 
-def command(work: WorkDirectory, *flags: str) -> list[str]:
+def command(work: WorkDirectory[Path], *flags: str) -> list[str]:
     return [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root), *flags]
 
 

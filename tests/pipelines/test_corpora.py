@@ -34,11 +34,11 @@ from workspace.marks import read_manifest
 from workspace.storage import remove
 
 
-def texts(work: WorkDirectory, split: str) -> list[tuple[str, str]]:
+def texts(work: WorkDirectory[Path], split: str) -> list[tuple[str, str]]:
     return [(record[SOURCE_TEXT].decode(), record[TARGET_TEXT].decode()) for record in records(work, split)]
 
 
-def rejected(work: WorkDirectory) -> Counter[tuple[str, str]]:
+def rejected(work: WorkDirectory[Path]) -> Counter[tuple[str, str]]:
     return Counter((pair["corpus"], pair["reason"]) for pair in rejected_pairs(work))
 
 

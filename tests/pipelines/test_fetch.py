@@ -35,7 +35,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return downloaded
 
 
-def work_with(tmp_path: Path, *train: dict[str, Any], **corpus: Any) -> WorkDirectory:
+def work_with(tmp_path: Path, *train: dict[str, Any], **corpus: Any) -> WorkDirectory[Path]:
     languages = {"source_language": "en", "target_language": "fr"}
     return new_work(tmp_path / "work", None, corpus={**languages, "train": list(train), **corpus})
 

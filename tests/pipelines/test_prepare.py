@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     """A corpus with one pair for every reason to reject, prepared once."""
     directory = tmp_path_factory.mktemp("prepared")
     source: list[str | bytes] = [
@@ -65,7 +65,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     return work
 
 
-def test_tensorflow_reads_the_records(prepared: WorkDirectory) -> None:
+def test_tensorflow_reads_the_records(prepared: WorkDirectory[Path]) -> None:
     """Each record is a pair of the corpus, its ids say its text, and its file and line say where it was."""
     subwords = load_subwords(prepared.subword_model("source", joint=True))
     sources, targets = [*SOURCES, *[""] * 6, "five five"], [*TARGETS, *[""] * 6, "cinq cinq"]
@@ -80,7 +80,7 @@ def test_tensorflow_reads_the_records(prepared: WorkDirectory) -> None:
     assert sorted(record[LINE] for record in every) == [*range(1, 301), 307]
 
 
-def test_every_rejected_pair_has_its_reason_and_place(prepared: WorkDirectory) -> None:
+def test_every_rejected_pair_has_its_reason_and_place(prepared: WorkDirectory[Path]) -> None:
     pairs = rejected_pairs(prepared)
     assert [(pair["line"], pair["reason"], pair["file"]) for pair in pairs if pair["reason"] != "not_utf8"] == [
         (301, "duplicate", "text.en"),
@@ -97,7 +97,7 @@ def test_every_rejected_pair_has_its_reason_and_place(prepared: WorkDirectory) -
     ]
 
 
-def test_the_manifest_agrees_with_the_files(prepared: WorkDirectory) -> None:
+def test_the_manifest_agrees_with_the_files(prepared: WorkDirectory[Path]) -> None:
     manifest = read_json(prepared.manifest)
     kept = {split: records(prepared, split) for split in SPLITS}
     assert manifest["pairs"]["read"] == 308
@@ -124,7 +124,7 @@ def test_the_manifest_agrees_with_the_files(prepared: WorkDirectory) -> None:
     assert PREPARE.stale_because(resolved_recipe(prepared), prepared) is None
 
 
-def test_nothing_else_is_left_behind(prepared: WorkDirectory) -> None:
+def test_nothing_else_is_left_behind(prepared: WorkDirectory[Path]) -> None:
     assert sorted(path.name for path in prepared.root.iterdir()) == ["data", "intermediate", "recipe.yaml"]
     assert {path.name for path in prepared.data.iterdir()} == {
         *read_json(prepared.manifest)["shards"],
@@ -345,7 +345,7 @@ def test_the_command_says_what_it_did(tmp_path: Path, numbers: FilePair, capsys:
     assert work.report.stat().st_size > 10_000  # with its pictures
 
 
-def test_killed_when_all_is_done_it_takes_no_time_and_says_so(prepared: WorkDirectory, tmp_path: Path) -> None:
+def test_killed_when_all_is_done_it_takes_no_time_and_says_so(prepared: WorkDirectory[Path], tmp_path: Path) -> None:
     """The steps of a run that was interrupted before its mark was written, done by no clock that shows it."""
     manifest = read_manifest(prepared)
     manifest = manifest.model_copy(update={"seconds": dict.fromkeys(manifest.seconds, 0.0)})

@@ -10,5 +10,5 @@ from workspace.layout import WorkDirectory
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> WorkDirectory:
+def work(tmp_path: Path) -> WorkDirectory[Path]:
     return WorkDirectory(tmp_path / "work")

@@ -34,14 +34,14 @@ def two(tmp_path: Path) -> dict[str, Files]:
     return found
 
 
-def taken(work: WorkDirectory, asked: Asked) -> Recipe:
+def taken(work: WorkDirectory[Path], asked: Asked) -> Recipe:
     """The recipe that a run would have, which it writes down."""
     recipe = resolve(work, asked)
     keep(recipe, work)
     return recipe
 
 
-def test_a_work_directory_keeps_its_recipe(work: WorkDirectory, two: dict[str, Files]) -> None:
+def test_a_work_directory_keeps_its_recipe(work: WorkDirectory[Path], two: dict[str, Files]) -> None:
     """Which without another one is the one that is meant, and changes with what is given beside."""
     first = taken(work, Asked("tiny", two["one"], {"training": {"epochs": 3}}))
     assert taken(work, Asked()) == first == resolved_recipe(work)
@@ -54,7 +54,9 @@ def test_a_work_directory_keeps_its_recipe(work: WorkDirectory, two: dict[str, F
     assert taken(work, Asked("tiny", two["one"])).training.epochs == load_recipe("tiny").training.epochs
 
 
-def test_a_test_set_may_be_given_several_references(work: WorkDirectory, two: dict[str, Files], tmp_path: Path) -> None:
+def test_a_test_set_may_be_given_several_references(
+    work: WorkDirectory[Path], two: dict[str, Files], tmp_path: Path
+) -> None:
     """By one value, whose spaces are between files unless they are in the name of one."""
     (tmp_path / "b c").touch()
     plain = two["two"]["train", "target"]
@@ -71,7 +73,7 @@ def test_a_test_set_may_be_given_several_references(work: WorkDirectory, two: di
         assert (recipe.corpus.test.target, recipe.evaluation.references) == (target, references)
 
 
-def test_another_recipe_or_corpus_needs_force(work: WorkDirectory, two: dict[str, Files]) -> None:
+def test_another_recipe_or_corpus_needs_force(work: WorkDirectory[Path], two: dict[str, Files]) -> None:
     first = taken(work, Asked("tiny", two["one"]))
     one, other = (files["train", "source"] for files in two.values())
     for asked, named in (
@@ -94,7 +96,7 @@ def test_another_recipe_or_corpus_needs_force(work: WorkDirectory, two: dict[str
     assert resolved_recipe(work).name == "multi30k"
 
 
-def test_a_recipe_may_be_given_another_corpus_beside_its_own(work: WorkDirectory, tmp_path: Path) -> None:
+def test_a_recipe_may_be_given_another_corpus_beside_its_own(work: WorkDirectory[Path], tmp_path: Path) -> None:
     path, other = tmp_path / "mine.yaml", tmp_path / "other" / "mine.yaml"
     path.write_text("corpus: {train: [{file: a.tmx}]}", encoding="utf-8")
     taken(work, Asked(str(path)))
@@ -108,7 +110,9 @@ def test_a_recipe_may_be_given_another_corpus_beside_its_own(work: WorkDirectory
         taken(work, Asked(str(other)))
 
 
-def test_a_broken_recipe_of_a_work_directory_is_not_written_over(work: WorkDirectory, two: dict[str, Files]) -> None:
+def test_a_broken_recipe_of_a_work_directory_is_not_written_over(
+    work: WorkDirectory[Path], two: dict[str, Files]
+) -> None:
     taken(work, Asked("tiny", two["one"]))
     work.recipe.write_text("training: [\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"recipe\.yaml line 2 is not YAML \(.*\); mend it$"):
@@ -120,7 +124,7 @@ def test_a_broken_recipe_of_a_work_directory_is_not_written_over(work: WorkDirec
     assert resolved_recipe(work).name == "tiny"
 
 
-def test_a_directory_of_something_else_is_not_taken(work: WorkDirectory, two: dict[str, Files]) -> None:
+def test_a_directory_of_something_else_is_not_taken(work: WorkDirectory[Path], two: dict[str, Files]) -> None:
     work.data.mkdir(parents=True)
     with pytest.raises(
         UserError, match=r"is no work directory \(it has no recipe\.yaml\), .* of its data/; give another"
@@ -179,7 +183,7 @@ def test_a_work_directory_that_tensorflow_could_not_read(name: str) -> None:
     assert not Path(name).exists()
 
 
-def test_a_recipe_of_no_use_takes_no_other_ones_place(work: WorkDirectory, two: dict[str, Files]) -> None:
+def test_a_recipe_of_no_use_takes_no_other_ones_place(work: WorkDirectory[Path], two: dict[str, Files]) -> None:
     taken(work, Asked("tiny", two["one"]))
     before = work.recipe.read_bytes()
     with pytest.raises(UserError, match="recipe tiny names no corpus"):

@@ -41,7 +41,7 @@ def recipe_with(corpus: dict[str, Any], **changes: Any) -> Recipe:
     return load_recipe("tiny", {"corpus": corpus, **changes})
 
 
-def finish_all(recipe: Recipe, work: WorkDirectory) -> None:
+def finish_all(recipe: Recipe, work: WorkDirectory[Path]) -> None:
     """Leaves the marks that the stages leave, with what each hands to the next."""
     left: dict[str, list[Path]] = {}
     for name, stage in LEFT.items():
@@ -55,12 +55,14 @@ def finish_all(recipe: Recipe, work: WorkDirectory) -> None:
     write_mark(work.provenance(1), marks.provenance(EXPORT.made_from(recipe, work)), left["export"])
 
 
-def stale(recipe: Recipe, work: WorkDirectory) -> dict[str, str]:
+def stale(recipe: Recipe, work: WorkDirectory[Path]) -> dict[str, str]:
     reasons = {stage.name: stage.stale_because(recipe, work) for stage in STAGES if stage is not FETCH}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def test_a_changed_dictionary_is_exported_anew(corpus: dict[str, Any], work: WorkDirectory, tmp_path: Path) -> None:
+def test_a_changed_dictionary_is_exported_anew(
+    corpus: dict[str, Any], work: WorkDirectory[Path], tmp_path: Path
+) -> None:
     dictionary = tmp_path / "words.tsv"
     recipe = recipe_with(corpus, search={"unknown_dictionary": str(dictionary)})
     with pytest.raises(UserError, match=r"search.unknown_dictionary: .*: no such file; give one that is there"):
@@ -73,7 +75,7 @@ def test_a_changed_dictionary_is_exported_anew(corpus: dict[str, Any], work: Wor
 
 
 def test_changed_references_are_scored_anew_and_nothing_else(
-    corpus: dict[str, Any], work: WorkDirectory, tmp_path: Path
+    corpus: dict[str, Any], work: WorkDirectory[Path], tmp_path: Path
 ) -> None:
     more = tmp_path / "more.target"
     both = {**corpus, "test": corpus["train"]}
@@ -91,7 +93,7 @@ def test_changed_references_are_scored_anew_and_nothing_else(
         recipe_with(corpus, evaluation={"references": str(more)})
 
 
-def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, Any], work: WorkDirectory) -> None:
+def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, Any], work: WorkDirectory[Path]) -> None:
     recipe = recipe_with(corpus)
     assert stale(recipe, work) == dict.fromkeys(("prepare", "train", "evaluate", "export"), "not made yet")
     finish_all(recipe, work)
@@ -118,7 +120,7 @@ def test_everything_is_stale_at_first_and_nothing_when_made(corpus: dict[str, An
     ],
 )
 def test_a_changed_setting_makes_its_own_stage_stale(
-    change: dict[str, Any], expected: set[str], corpus: dict[str, Any], work: WorkDirectory
+    change: dict[str, Any], expected: set[str], corpus: dict[str, Any], work: WorkDirectory[Path]
 ) -> None:
     finish_all(recipe_with(corpus), work)
     assert set(stale(recipe_with(corpus, **change), work)) == expected
@@ -128,7 +130,7 @@ def test_a_changed_setting_makes_its_own_stage_stale(
     ("checkpoints", "change"), [(1, {"weights": "x"}), (2, {"weights": "x"}), (2, {"checkpoints": (1, 3)})]
 )
 def test_an_ensemble_is_stale_when_one_of_its_trainings_is_another(
-    checkpoints: int, change: dict[str, Any], corpus: dict[str, Any], work: WorkDirectory, tmp_path: Path
+    checkpoints: int, change: dict[str, Any], corpus: dict[str, Any], work: WorkDirectory[Path], tmp_path: Path
 ) -> None:
     other = WorkDirectory(tmp_path / "other")
     other.training.mkdir(parents=True)
@@ -150,7 +152,7 @@ def test_an_ensemble_is_stale_when_one_of_its_trainings_is_another(
 
 @pytest.mark.parametrize(("path", "stage"), LEFT.items())
 def test_a_stage_whose_files_are_gone_is_stale(
-    path: str, stage: str, corpus: dict[str, Any], work: WorkDirectory
+    path: str, stage: str, corpus: dict[str, Any], work: WorkDirectory[Path]
 ) -> None:
     finish_all(recipe_with(corpus), work)
     (work.root / path).write_bytes(b"lef")
@@ -159,7 +161,7 @@ def test_a_stage_whose_files_are_gone_is_stale(
     assert stale(recipe_with(corpus), work) == {stage: f"{work.root / path} is missing"}
 
 
-def test_a_fetched_corpus_that_is_gone_is_fetched_again(work: WorkDirectory) -> None:
+def test_a_fetched_corpus_that_is_gone_is_fetched_again(work: WorkDirectory[Path]) -> None:
     recipe = load_recipe("bible")
     files = [work.corpus / f"bible/bible.{side}" for side in ("en", "fr")]
     files[0].parent.mkdir(parents=True)
@@ -171,7 +173,7 @@ def test_a_fetched_corpus_that_is_gone_is_fetched_again(work: WorkDirectory) -> 
     assert FETCH.stale_because(recipe, work) == f"{work.corpus / 'bible/bible.fr'} is missing"
 
 
-def test_the_order_of_the_corpora_matters(tmp_path: Path, work: WorkDirectory) -> None:
+def test_the_order_of_the_corpora_matters(tmp_path: Path, work: WorkDirectory[Path]) -> None:
     corpora = []
     for name in ("a", "b"):
         files = {side: tmp_path / f"{name}.{side}" for side in ("source", "target")}
@@ -184,13 +186,13 @@ def test_the_order_of_the_corpora_matters(tmp_path: Path, work: WorkDirectory) -
     assert stale(recipe_with({"train": changed}), work) == {"prepare": "corpora.b changed"}
 
 
-def test_the_reason_names_the_setting(corpus: dict[str, Any], work: WorkDirectory) -> None:
+def test_the_reason_names_the_setting(corpus: dict[str, Any], work: WorkDirectory[Path]) -> None:
     finish_all(recipe_with(corpus), work)
     changed = recipe_with(corpus, search={"beam_size": 2})
     assert stale(changed, work)["export"] == "search.beam_size changed from 3 to 2"
 
 
-def test_a_stage_hands_its_change_to_the_next(corpus: dict[str, Any], work: WorkDirectory) -> None:
+def test_a_stage_hands_its_change_to_the_next(corpus: dict[str, Any], work: WorkDirectory[Path]) -> None:
     recipe = recipe_with(corpus)
     finish_all(recipe, work)
     write_json(work.manifest, {**read_json(work.manifest), "shards": {"s": "2"}})
@@ -199,14 +201,14 @@ def test_a_stage_hands_its_change_to_the_next(corpus: dict[str, Any], work: Work
     assert set(stale(recipe, work)) == {"evaluate", "export"}
 
 
-def test_a_result_of_another_version_is_made_anew(corpus: dict[str, Any], work: WorkDirectory) -> None:
+def test_a_result_of_another_version_is_made_anew(corpus: dict[str, Any], work: WorkDirectory[Path]) -> None:
     recipe = recipe_with(corpus)
     finish_all(recipe, work)
     write_json(work.scores, {"made_from": EVALUATE.made_from(recipe, work), "bleu": 23.45})
     assert stale(recipe, work) == {"evaluate": "made by another version of the project"}
 
 
-def test_a_changed_corpus_makes_the_preparation_stale(corpus: dict[str, Any], work: WorkDirectory) -> None:
+def test_a_changed_corpus_makes_the_preparation_stale(corpus: dict[str, Any], work: WorkDirectory[Path]) -> None:
     recipe = recipe_with(corpus)
     finish_all(recipe, work)
     Path(corpus["train"]["source"]).write_text("one\nzwei\n", encoding="utf-8")
@@ -221,7 +223,7 @@ def test_a_changed_corpus_makes_the_preparation_stale(corpus: dict[str, Any], wo
         (["--recipe", "tiny", "--train-source", "no.a", "--train-target", "no.b"], "train corpus no.a: no such file"),
     ],
 )
-def test_a_corpus_that_is_not_there(arguments: list[str], sentence: str, work: WorkDirectory) -> None:
+def test_a_corpus_that_is_not_there(arguments: list[str], sentence: str, work: WorkDirectory[Path]) -> None:
     with pytest.raises(UserError) as error:
         main(["--work", str(work.root), *arguments])
     assert sentence in str(error.value)
@@ -229,7 +231,7 @@ def test_a_corpus_that_is_not_there(arguments: list[str], sentence: str, work: W
 
 @pytest.mark.slow
 def test_an_evaluation_is_made_anew_where_its_page_is_to_show_more(
-    corpus: dict[str, Any], work: WorkDirectory, capsys: pytest.CaptureFixture
+    corpus: dict[str, Any], work: WorkDirectory[Path], capsys: pytest.CaptureFixture
 ) -> None:
     """Though its mark is current, and stays so without the flags."""
     recipe = resolve(work, Asked("tiny", {("train", side): corpus["train"][side] for side in SIDES}))
@@ -244,7 +246,7 @@ def test_an_evaluation_is_made_anew_where_its_page_is_to_show_more(
 
 
 def test_a_run_is_compared_though_nothing_is_to_be_made(
-    corpus: dict[str, Any], work: WorkDirectory, tmp_path: Path, capsys: pytest.CaptureFixture
+    corpus: dict[str, Any], work: WorkDirectory[Path], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     recipe = resolve(work, Asked("tiny", {("train", side): corpus["train"][side] for side in SIDES}))
     keep(recipe, work)
@@ -256,7 +258,7 @@ def test_a_run_is_compared_though_nothing_is_to_be_made(
 
 
 def test_flags_that_had_no_effect_are_said(
-    corpus: dict[str, Any], work: WorkDirectory, capsys: pytest.CaptureFixture
+    corpus: dict[str, Any], work: WorkDirectory[Path], capsys: pytest.CaptureFixture
 ) -> None:
     """They are for a stage that had nothing to do."""
     sides = {side: ["--train-" + side, corpus["train"][side]] for side in ("source", "target")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ Batches = list[tuple[np.ndarray, np.ndarray]]
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     return write_data(tmp_path_factory.mktemp("run"), load_recipe("tiny"))
 
 
@@ -39,12 +40,12 @@ def training(request: pytest.FixtureRequest) -> schema.Training:
 
 
 @pytest.fixture(scope="module")
-def batches(work: WorkDirectory, training: schema.Training) -> Batches:
+def batches(work: WorkDirectory[Path], training: schema.Training) -> Batches:
     """Those of the first epoch."""
     return epoch_of(work, training)
 
 
-def epoch_of(work: WorkDirectory, training: schema.Training, epoch: int = 0) -> Batches:
+def epoch_of(work: WorkDirectory[Path], training: schema.Training, epoch: int = 0) -> Batches:
     return list(training_batches(work, read_manifest(work), training, epoch).as_numpy_iterator())
 
 
@@ -54,7 +55,7 @@ def pairs_of(batches: Batches) -> Iterator[Any]:
             yield tuple(tuple(int(word) for word in side if word != PADDING_ID) for side in (source, target))
 
 
-def stored_pairs(work: WorkDirectory) -> Iterator[Any]:
+def stored_pairs(work: WorkDirectory[Path]) -> Iterator[Any]:
     for path in work.data.glob("train-*"):
         for record in tf.data.TFRecordDataset(str(path), compression_type="GZIP").as_numpy_iterator():
             feature = tf.train.Example.FromString(record).features.feature
@@ -62,7 +63,7 @@ def stored_pairs(work: WorkDirectory) -> Iterator[Any]:
 
 
 def test_every_pair_once_and_as_many_batches_as_foretold(
-    work: WorkDirectory, training: schema.Training, batches: Batches
+    work: WorkDirectory[Path], training: schema.Training, batches: Batches
 ) -> None:
     assert Counter(pairs_of(batches)) == Counter(stored_pairs(work))
     assert len(batches) == batches_per_epoch(read_manifest(work).lengths["train"], training)
@@ -91,7 +92,7 @@ def test_no_batch_is_longer_than_its_longest_pair(batches: Batches) -> None:
             assert side.shape[1] == (side != PADDING_ID).sum(axis=1).max()
 
 
-def test_little_is_padding(work: WorkDirectory) -> None:
+def test_little_is_padding(work: WorkDirectory[Path]) -> None:
     """Beside what the same pairs need in batches of the same size that are cut as they come."""
     pairs = list(stored_pairs(work))
     assert padding(epoch_of(work, BY_TOKENS)) < 0.05
@@ -109,7 +110,7 @@ def padding(batches: Sequence[tuple[np.ndarray, ...]]) -> float:
     return 1 - sum(int((side != PADDING_ID).sum()) for side in sides) / sum(side.size for side in sides)
 
 
-def test_batches_hold_constant_tokens(work: WorkDirectory) -> None:
+def test_batches_hold_constant_tokens(work: WorkDirectory[Path]) -> None:
     batches = epoch_of(work, BY_TOKENS)
     buckets = bucket_lengths(read_manifest(work).lengths["train"], BY_TOKENS)
     assert all(max(source.size, target.size) <= 200 for source, target in batches)
@@ -117,7 +118,7 @@ def test_batches_hold_constant_tokens(work: WorkDirectory) -> None:
     assert full >= len(batches) - len(buckets)
 
 
-def test_batches_of_the_paper_are_sorted_some_at_a_time(work: WorkDirectory) -> None:
+def test_batches_of_the_paper_are_sorted_some_at_a_time(work: WorkDirectory[Path]) -> None:
     """Appendix B.2: whatever was read together is cut by length, so all its batches but one are of few lengths."""
     batches = epoch_of(work, BY_PAIRS)
     assert sorted(len(source) for source, _ in batches)[1:] == [8] * (len(batches) - 1)
@@ -126,7 +127,7 @@ def test_batches_of_the_paper_are_sorted_some_at_a_time(work: WorkDirectory) -> 
     assert np.mean(spread) < np.mean(alone) / 2
 
 
-def test_lengths_of_batches_come_in_no_order(work: WorkDirectory) -> None:
+def test_lengths_of_batches_come_in_no_order(work: WorkDirectory[Path]) -> None:
     for training in (schema.Training(batch_tokens=40), schema.Training(batch_pairs=2, sorted_batches=1000)):
         lengths = [target.shape[1] for _, target in epoch_of(work, training)]
         assert len(lengths) > 100
@@ -134,7 +135,7 @@ def test_lengths_of_batches_come_in_no_order(work: WorkDirectory) -> None:
 
 
 def test_order_is_a_function_of_seed_and_epoch(
-    work: WorkDirectory, training: schema.Training, batches: Batches
+    work: WorkDirectory[Path], training: schema.Training, batches: Batches
 ) -> None:
     first = list(pairs_of(batches))
     assert first == list(pairs_of(epoch_of(work, training)))
@@ -159,7 +160,7 @@ def test_buckets_are_narrow_but_hold_some_batches(lengths: dict[int, int], token
 
 
 def test_fixed_shapes_are_few_and_hold_the_same_batches(
-    work: WorkDirectory, training: schema.Training, batches: Batches
+    work: WorkDirectory[Path], training: schema.Training, batches: Batches
 ) -> None:
     manifest = read_manifest(work)
     shapes = fixed_shapes(manifest.lengths["train"], training)

@@ -19,7 +19,7 @@ LINES = 9
 
 
 @pytest.fixture
-def prepared(tmp_path: Path) -> tuple[WorkDirectory, Manifest, list[int]]:
+def prepared(tmp_path: Path) -> tuple[WorkDirectory[Path], Manifest, list[int]]:
     """A test set of which two of nine pairs were rejected, in another order than in its file, and its lines."""
     work = WorkDirectory(tmp_path / "work")
     work.data.mkdir(parents=True)
@@ -34,7 +34,7 @@ def prepared(tmp_path: Path) -> tuple[WorkDirectory, Manifest, list[int]]:
 
 
 def test_each_sentence_has_the_translation_in_its_line(
-    prepared: tuple[WorkDirectory, Manifest, list[int]], tmp_path: Path
+    prepared: tuple[WorkDirectory[Path], Manifest, list[int]], tmp_path: Path
 ) -> None:
     work, manifest, numbers = prepared
     paths = [tmp_path / name for name in ("first", "second")]
@@ -60,7 +60,10 @@ def test_each_sentence_has_the_translation_in_its_line(
     ],
 )
 def test_what_is_no_translation_of_it_line_by_line_is_a_sentence(
-    content: str | bytes | None, sentence: str, prepared: tuple[WorkDirectory, Manifest, list[int]], tmp_path: Path
+    content: str | bytes | None,
+    sentence: str,
+    prepared: tuple[WorkDirectory[Path], Manifest, list[int]],
+    tmp_path: Path,
 ) -> None:
     work, manifest, _ = prepared
     path = tmp_path / "reference"

@@ -31,7 +31,7 @@ TRAINING = schema.Training(batch_tokens=200, subword_sampling=0.2)
 
 
 @pytest.fixture(scope="module", params=["unigram", "bpe"])
-def work(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def work(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     recipe = load_recipe("tiny", {"subwords": {"type": request.param}})
     return write_data(tmp_path_factory.mktemp("run") / request.param, recipe)
 
@@ -89,7 +89,7 @@ def test_bpe_merges_are_left_out_as_provilkov_does(alpha: float, tmp_path: Path)
     assert [model.id_to_piece(piece) for piece in characters] == list("▁three▁one")
 
 
-def endless(work: WorkDirectory, done: int = 0, training: schema.Training = TRAINING) -> Iterator:
+def endless(work: WorkDirectory[Path], done: int = 0, training: schema.Training = TRAINING) -> Iterator:
     strategy, manifest = tf.distribute.get_strategy(), read_manifest(work)
     plan = plan_of(manifest, training, strategy)
     return itertools.chain.from_iterable(endless_epochs(strategy, work, manifest, training, plan, done))
@@ -104,7 +104,7 @@ def same(ours: list, theirs: list) -> bool:
 
 
 @pytest.mark.slow
-def test_a_batch_is_a_function_of_seed_epoch_and_number(work: WorkDirectory) -> None:
+def test_a_batch_is_a_function_of_seed_epoch_and_number(work: WorkDirectory[Path]) -> None:
     """Also of a training that goes on in the middle of an epoch."""
     first = list(itertools.islice(endless(work), 6))
     assert same(first, list(itertools.islice(endless(work), 6)))
@@ -122,7 +122,7 @@ def test_a_batch_is_a_function_of_seed_epoch_and_number(work: WorkDirectory) -> 
 
 
 @pytest.mark.parametrize("fixed", [False, True])
-def test_batches_hold_the_same_sentences_and_no_longer_ones(fixed: bool, work: WorkDirectory) -> None:
+def test_batches_hold_the_same_sentences_and_no_longer_ones(fixed: bool, work: WorkDirectory[Path]) -> None:
     manifest = read_manifest(work)
     longest = max(manifest.lengths["train"]) + 1
     model = sentencepiece.SentencePieceProcessor(model_file=str(work.subword_model("source", joint=True)))

@@ -19,7 +19,7 @@ from tests.texts import TEXTS_OF_MANY_SCRIPTS
 from workspace.layout import END_ID, LARGEST_SUBWORD_BYTES, PADDING_ID, UNKNOWN_ID, WorkDirectory
 
 
-def test_ids_are_sentencepieces(trained: WorkDirectory) -> None:
+def test_ids_are_sentencepieces(trained: WorkDirectory[Path]) -> None:
     path = trained.subword_model("source", joint=True)
     subwords, reference = Subwords(path), sentencepiece.SentencePieceProcessor(model_file=str(path))
     texts = [*TEXTS, "", "  two   hundred ", "Übermut 漢字 \u2028"]
@@ -82,7 +82,7 @@ def test_what_is_unknown_shows(tmp_path: Path) -> None:
     assert [text.decode() for text in texts] == ["one \u2047 ", "one\ufffd"]
 
 
-def test_a_text_of_too_many_bytes_is_too_long_before_it_is_cut(trained: WorkDirectory) -> None:
+def test_a_text_of_too_many_bytes_is_too_long_before_it_is_cut(trained: WorkDirectory[Path]) -> None:
     """White space around it does not count, and one of as many bytes as fit is cut."""
     subwords = Subwords(trained.subword_model("source", joint=True))
     most = 3 * LARGEST_SUBWORD_BYTES

@@ -80,7 +80,7 @@ def test_what_is_not_there_is_a_sentence(
         choose_strategy(name)
 
 
-def test_one_device_cannot_be_mirrored(of_one_replica: WorkDirectory) -> None:
+def test_one_device_cannot_be_mirrored(of_one_replica: WorkDirectory[Path]) -> None:
     """In a process of its own, for this one has two."""
     ended = subprocess.run(
         [sys.executable, "-m", "model.train", "--work", str(of_one_replica.root), "--strategy", "mirrored"],
@@ -237,7 +237,7 @@ def test_two_replicas_lower_their_learning_rates(mirrored: tf.distribute.Strateg
 
 
 def test_two_replicas_are_the_training_of_one(
-    of_one_replica: WorkDirectory, mirrored: tf.distribute.Strategy, tmp_path: Path
+    of_one_replica: WorkDirectory[Path], mirrored: tf.distribute.Strategy, tmp_path: Path
 ) -> None:
     """From the first loss to the last weights."""
     recipe = resolved_recipe(of_one_replica)

@@ -31,12 +31,12 @@ LONG = 300.0
 
 
 @pytest.fixture
-def work(of_one_replica: WorkDirectory, tmp_path: Path) -> WorkDirectory:
+def work(of_one_replica: WorkDirectory[Path], tmp_path: Path) -> WorkDirectory[Path]:
     """The data of the training on one replica, not yet trained on."""
     return untrained(of_one_replica, tmp_path / "run")
 
 
-def untrained(of: WorkDirectory, path: Path) -> WorkDirectory:
+def untrained(of: WorkDirectory[Path], path: Path) -> WorkDirectory[Path]:
     work = WorkDirectory(Path(shutil.copytree(of.root, path)))
     remove(work.training)
     return work
@@ -47,7 +47,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     """Starts model.train with its output in a file of that name; what a failed test leaves is killed."""
     processes = []
 
-    def start(name: str, work: WorkDirectory, *flags: str, **environment: str) -> subprocess.Popen:
+    def start(name: str, work: WorkDirectory[Path], *flags: str, **environment: str) -> subprocess.Popen:
         with (tmp_path / name).open("w") as output:
             processes.append(
                 subprocess.Popen(
@@ -95,7 +95,10 @@ def is_running(pid: int) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 def test_killed_worker_ends_all_and_the_same_command_goes_on(
-    of_one_replica: WorkDirectory, work: WorkDirectory, start: Callable[..., subprocess.Popen], tmp_path: Path
+    of_one_replica: WorkDirectory[Path],
+    work: WorkDirectory[Path],
+    start: Callable[..., subprocess.Popen],
+    tmp_path: Path,
 ) -> None:
     command = start("killed", work, "--workers", "2")
     wait_until(lambda: newest_step(work) > 0)
@@ -127,7 +130,7 @@ def test_killed_worker_ends_all_and_the_same_command_goes_on(
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -9)], ids=["stopped", "killed"])
 def test_workers_end_with_what_started_them(
-    number: int, code: int, work: WorkDirectory, start: Callable[..., subprocess.Popen], tmp_path: Path
+    number: int, code: int, work: WorkDirectory[Path], start: Callable[..., subprocess.Popen], tmp_path: Path
 ) -> None:
     """Stopped, which is one sentence, or killed, when it can tell nobody."""
     command = start("said", work, "--workers", "2")
@@ -142,7 +145,10 @@ def test_workers_end_with_what_started_them(
 
 @only_in_ci
 def test_three_workers_of_a_cluster_train_as_one_and_miss_the_one_that_is_killed(
-    of_one_replica: WorkDirectory, work: WorkDirectory, start: Callable[..., subprocess.Popen], tmp_path: Path
+    of_one_replica: WorkDirectory[Path],
+    work: WorkDirectory[Path],
+    start: Callable[..., subprocess.Popen],
+    tmp_path: Path,
 ) -> None:
     """Started by TF_CONFIG, each with a work directory of its own, so that it is seen who writes."""
     addresses = [f"{LOOPBACK}:{port}" for port in free_ports(3)]

@@ -22,7 +22,7 @@ from workspace.marks import read_manifest, write_mark
 from workspace.storage import sha256_of
 
 
-def evaluated(work: WorkDirectory, translations: list[str]) -> None:
+def evaluated(work: WorkDirectory[Path], translations: list[str]) -> None:
     """Leaves what an evaluation leaves."""
     test = read_references(work, read_manifest(work), "test")
     work.evaluation.mkdir(exist_ok=True)
@@ -32,7 +32,7 @@ def evaluated(work: WorkDirectory, translations: list[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[WorkDirectory, WorkDirectory, list[str]]:
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[WorkDirectory[Path], WorkDirectory[Path], list[str]]:
     """Of the twenty sentences the first run has the third right and the fifth wrong, and the other the other way round;
     both have the rest right. And the references."""
     root = tmp_path_factory.mktemp("two")
@@ -43,7 +43,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[WorkDirectory, WorkDi
     return works[0], works[1], targets
 
 
-def test_the_sentences_that_differ_are_found(two: tuple[WorkDirectory, WorkDirectory, list[str]]) -> None:
+def test_the_sentences_that_differ_are_found(two: tuple[WorkDirectory[Path], WorkDirectory[Path], list[str]]) -> None:
     work, other, targets = two
     before = work.scores.read_bytes()
     found = compare(work, TINY, other)
@@ -63,13 +63,15 @@ def test_the_sentences_that_differ_are_found(two: tuple[WorkDirectory, WorkDirec
     assert "1 sentences better, 1 worse, 18 as good" in summary(found, work.root)
 
 
-def test_a_run_does_not_differ_from_itself(two: tuple[WorkDirectory, WorkDirectory, list[str]]) -> None:
+def test_a_run_does_not_differ_from_itself(two: tuple[WorkDirectory[Path], WorkDirectory[Path], list[str]]) -> None:
     found = compare(two[1], TINY, two[1])
     assert (found.better, found.worse, found.equal) == ([], [], 20)
     assert {each.randomisation_p for each in found.significance.values()} == {1}
 
 
-def test_other_test_sets_are_refused(two: tuple[WorkDirectory, WorkDirectory, list[str]], tmp_path: Path) -> None:
+def test_other_test_sets_are_refused(
+    two: tuple[WorkDirectory[Path], WorkDirectory[Path], list[str]], tmp_path: Path
+) -> None:
     shorter = write_data(tmp_path / "shorter", TINY, test=19)
     evaluated(shorter, ["x"] * 19)
     with pytest.raises(UserError) as error:
@@ -126,6 +128,6 @@ def test_the_parts_of_a_text_are_the_text(text: str, other: str) -> None:
     assert "".join(words_of(text)) == "".join(text.split())
 
 
-def test_a_comparison_is_of_json(two: tuple[WorkDirectory, WorkDirectory, list[str]]) -> None:
+def test_a_comparison_is_of_json(two: tuple[WorkDirectory[Path], WorkDirectory[Path], list[str]]) -> None:
     found = compare(*two[:1], TINY, two[1])
     assert Comparison.model_validate_json(found.model_dump_json()) == found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -152,7 +153,7 @@ class Cells(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     work = WorkDirectory(tmp_path_factory.mktemp("report") / "run")
     work.training.mkdir(parents=True)
     work.history.write_text("".join(json.dumps(line) + "\n" for line in HISTORY), encoding="utf-8")
@@ -161,7 +162,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
 
 
 @pytest.fixture(scope="module")
-def text(work: WorkDirectory) -> str:
+def text(work: WorkDirectory[Path]) -> str:
     return render_report(work, load_recipe("tiny"), EVERYTHING)
 
 
@@ -242,7 +243,7 @@ def test_gold_is_framed_and_its_error_said(text: str, page: Page) -> None:
     assert second[0].get("title") == "a → y: 0.00"
 
 
-def test_what_there_is_nothing_of_is_left_out(work: WorkDirectory, page: Page) -> None:
+def test_what_there_is_nothing_of_is_left_out(work: WorkDirectory[Path], page: Page) -> None:
     full, text = page, render_report(work, load_recipe("tiny"), NO_MORE_THAN_NEEDED)
     page = Page(text)
     assert "There are none: this architecture aligns nothing, or nothing was translated." in page.texts

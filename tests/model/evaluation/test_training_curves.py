@@ -43,7 +43,7 @@ HISTORY = [
 ]
 
 
-def training(directory: Path) -> WorkDirectory:
+def training(directory: Path) -> WorkDirectory[Path]:
     work = WorkDirectory(directory / "run")
     work.training.mkdir(parents=True)
     work.history.write_text("".join(json.dumps(line) + "\n" for line in HISTORY), encoding="utf-8")

@@ -106,7 +106,7 @@ def test_links_are_written_as_pharaoh_has_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_given_translations_are_aligned_by_forced_decoding(trained: WorkDirectory) -> None:
+def test_given_translations_are_aligned_by_forced_decoding(trained: WorkDirectory[Path]) -> None:
     """Each as alone, whatever else is in the batch; and words have what their subwords have."""
     translator: TextTranslator = untrained(trained)
     test = read_references(trained, read_manifest(trained), "test")

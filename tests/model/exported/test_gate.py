@@ -70,7 +70,7 @@ def spoilt(references: list[str], count: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     """What the stages before the export leave of a training that translates half of the test set as people did."""
     work = write_data(tmp_path_factory.mktemp("gate") / "run", TINY, train=60, dev=5, test=20)
     work.training.mkdir()
@@ -94,13 +94,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
 
 
 @pytest.fixture
-def work(finished: WorkDirectory, tmp_path: Path) -> WorkDirectory:
+def work(finished: WorkDirectory[Path], tmp_path: Path) -> WorkDirectory[Path]:
     copy = WorkDirectory(tmp_path / "run")
     shutil.copytree(finished.root, copy.root)
     return copy
 
 
-def publish(work: WorkDirectory, translations: list[str], test_set: str) -> None:
+def publish(work: WorkDirectory[Path], translations: list[str], test_set: str) -> None:
     """A version 1 that translated a test set so."""
     version = work.version(1)
     hypotheses_of(version).parent.mkdir(parents=True)
@@ -110,7 +110,7 @@ def publish(work: WorkDirectory, translations: list[str], test_set: str) -> None
     write_mark(work.provenance(1), mark.model_copy(update={"evaluated": evaluated}), [hypotheses_of(version)])
 
 
-def passed(work: WorkDirectory, recipe: schema.Recipe = TINY, is_forced: bool = False) -> Evaluated:
+def passed(work: WorkDirectory[Path], recipe: schema.Recipe = TINY, is_forced: bool = False) -> Evaluated:
     found = pass_gate(work, recipe, read_manifest(work), is_forced)
     assert found is not None
     return found
@@ -120,12 +120,14 @@ def limited(**limits: float) -> schema.Recipe:
     return TINY.model_copy(update={"evaluation": TINY.evaluation.model_copy(update=limits)})
 
 
-def targets(work: WorkDirectory) -> list[str]:
+def targets(work: WorkDirectory[Path]) -> list[str]:
     return read_references(work, read_manifest(work), "test").targets
 
 
 @pytest.mark.slow
-def test_a_model_is_compared_with_the_newest_version(work: WorkDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_is_compared_with_the_newest_version(
+    work: WorkDirectory[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Here with one that translates the whole test set as people did."""
     first = passed(work)
     score = read_scores(work).bleu.score
@@ -154,7 +156,7 @@ def test_a_model_is_compared_with_the_newest_version(work: WorkDirectory, capsys
 
 
 @pytest.mark.slow
-def test_a_difference_that_may_be_chance_is_said(work: WorkDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_difference_that_may_be_chance_is_said(work: WorkDirectory[Path], capsys: pytest.CaptureFixture[str]) -> None:
     """Of three sentences that differ, every other way to exchange them is a smaller one: p = 2 / 2 ** 3."""
     publish(work, spoilt(targets(work), 7), passed(work).test_set)
     found = passed(work)
@@ -165,7 +167,7 @@ def test_a_difference_that_may_be_chance_is_said(work: WorkDirectory, capsys: py
 
 
 @pytest.mark.slow
-def test_a_better_model_passes(work: WorkDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_better_model_passes(work: WorkDirectory[Path], capsys: pytest.CaptureFixture[str]) -> None:
     publish(work, spoilt(targets(work), 20), passed(work).test_set)
     found = passed(work)
     assert found.before is not None
@@ -174,7 +176,7 @@ def test_a_better_model_passes(work: WorkDirectory, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.slow
-def test_the_version_before_is_scored_as_the_new_one_is(work: WorkDirectory) -> None:
+def test_the_version_before_is_scored_as_the_new_one_is(work: WorkDirectory[Path]) -> None:
     """By chrF where that chooses the best weights, whatever the version was scored by."""
     theirs = spoilt(targets(work), 8)
     publish(work, theirs, passed(work).test_set)
@@ -186,7 +188,7 @@ def test_the_version_before_is_scored_as_the_new_one_is(work: WorkDirectory) -> 
 
 
 @pytest.mark.slow
-def test_under_the_minimum(work: WorkDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+def test_under_the_minimum(work: WorkDirectory[Path], capsys: pytest.CaptureFixture[str]) -> None:
     score = read_scores(work).bleu.score
     sentence = rf"test BLEU {score:.2f} is under evaluation.minimum \(99\), so that there is no version; train it"
     with pytest.raises(UserError, match=sentence):
@@ -202,7 +204,7 @@ def test_under_the_minimum(work: WorkDirectory, capsys: pytest.CaptureFixture[st
     [("another", 20, "was tested on another test set"), (None, 19, "has no translations of the test set")],
 )
 def test_what_cannot_be_compared_is_said(
-    work: WorkDirectory, test_set: str | None, count: int, lacking: str, capsys: pytest.CaptureFixture[str]
+    work: WorkDirectory[Path], test_set: str | None, count: int, lacking: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = passed(work)
     publish(work, targets(work)[:count], test_set or first.test_set)
@@ -213,7 +215,9 @@ def test_what_cannot_be_compared_is_said(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mark", ["of before the gate", "of another version of the project", "none"])
-def test_a_version_without_translations(work: WorkDirectory, mark: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_version_without_translations(
+    work: WorkDirectory[Path], mark: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     work.version(1).mkdir(parents=True)
     if mark == "of before the gate":
         write_mark(work.provenance(1), marks.provenance(EXPORT.made_from(TINY, work)))
@@ -224,7 +228,7 @@ def test_a_version_without_translations(work: WorkDirectory, mark: str, capsys: 
 
 
 @pytest.mark.slow
-def test_the_scores_must_be_those_of_the_model(work: WorkDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_scores_must_be_those_of_the_model(work: WorkDirectory[Path], capsys: pytest.CaptureFixture[str]) -> None:
     """Not of other weights, of another search, or in int8."""
     search = TINY.search.model_copy(update={"beam_size": 1})
     with pytest.raises(UserError, match=r"is not evaluated .* \(search.beam_size changed from 3 to 1\), so that there"):
@@ -242,7 +246,7 @@ def test_the_scores_must_be_those_of_the_model(work: WorkDirectory, capsys: pyte
 
 
 @pytest.mark.slow
-def test_one_export_at_a_time(work: WorkDirectory) -> None:
+def test_one_export_at_a_time(work: WorkDirectory[Path]) -> None:
     caught: list[UserError] = []
 
     def other() -> None:
@@ -260,7 +264,7 @@ def test_one_export_at_a_time(work: WorkDirectory) -> None:
 
 @pytest.mark.slow
 def test_force_comes_through_from_the_road(
-    work: WorkDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    work: WorkDirectory[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """There is no checkpoint here, which is what stops an export that has passed the gate."""
     for side in SIDES:

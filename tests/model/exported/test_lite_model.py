@@ -52,7 +52,7 @@ ALL_OPTIONS: dict[str, Any] = {
 
 
 def translator_of(
-    work: WorkDirectory, beam_size: int, asked: dict[str, Any] | None = None, **settings: Any
+    work: WorkDirectory[Path], beam_size: int, asked: dict[str, Any] | None = None, **settings: Any
 ) -> TextTranslator:
     """Of a network with weights large enough to matter, which ends its sentences."""
     subwords = load_subwords(work, joint=True)
@@ -74,7 +74,7 @@ def lite_model(translator: TextTranslator, directory: Path, precision: Precision
 
 
 @pytest.fixture(scope="module")
-def rounded(trained: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) -> tuple[TextTranslator, LiteModel]:
+def rounded(trained: WorkDirectory[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[TextTranslator, LiteModel]:
     translator = translator_of(trained, 3)
     return translator, lite_model(translator, tmp_path_factory.mktemp("engines") / "int8", "int8")
 
@@ -85,7 +85,7 @@ def rounded(trained: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) ->
     [*((name, beam_size, {}) for beam_size in (1, 3) for name in OTHERS), ("rnnsearch", 6, ALL_OPTIONS)],
 )
 def test_in_float32_every_signature_answers_as_the_graph(
-    trained: WorkDirectory, tmp_path: Path, name: str, beam_size: int, asked: dict[str, Any]
+    trained: WorkDirectory[Path], tmp_path: Path, name: str, beam_size: int, asked: dict[str, Any]
 ) -> None:
     translator = translator_of(trained, beam_size, asked, **OTHERS[name])
     model = lite_model(translator, tmp_path / "engine", "float32")

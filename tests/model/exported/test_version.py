@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("holds", [True, False])
 def test_there_is_an_engine_where_it_is_as_good(
-    trained: WorkDirectory,
+    trained: WorkDirectory[Path],
     tmp_path: Path,
     holds: bool,
     monkeypatch: pytest.MonkeyPatch,

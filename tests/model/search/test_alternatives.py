@@ -6,6 +6,7 @@ import collections
 import itertools
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ def test_the_likeliest_come_first(subwords: list[str]) -> None:
 TEXTS = ["one two three", "forty-two", "", "seven hundred", "one " * 5000]
 
 
-def test_words_of_a_network_are_as_likely_as_their_subwords(trained: WorkDirectory) -> None:
+def test_words_of_a_network_are_as_likely_as_their_subwords(trained: WorkDirectory[Path]) -> None:
     """At least: a word may be written in other ways, and be followed by others than the end."""
     translator = TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search)
     texts, prefixes = tf.constant(TEXTS), tf.constant(["deux cent ", "", "un", "trente et un ", "un"])
@@ -137,7 +138,7 @@ def test_words_of_a_network_are_as_likely_as_their_subwords(trained: WorkDirecto
         assert not found.probability[nothing].numpy().any()
 
 
-def test_a_word_goes_on_where_no_space_ends_it(trained: WorkDirectory) -> None:
+def test_a_word_goes_on_where_no_space_ends_it(trained: WorkDirectory[Path]) -> None:
     translator = TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search)
     prefixes = tf.constant(["quat", "deux cent s", "deux cent ", "", "un " * 5000])
     found = translator.alternatives(tf.fill([5], "two hundred seven"), prefixes)

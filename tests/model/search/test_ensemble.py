@@ -106,14 +106,16 @@ def test_the_mean_of_weights() -> None:
         np.testing.assert_allclose(weight.numpy(), sum(members) / 3, atol=1e-6)
 
 
-def together(work: WorkDirectory, **ensemble: Any) -> Recipe:
+def together(work: WorkDirectory[Path], **ensemble: Any) -> Recipe:
     """The recipe of a work directory, with an ensemble."""
     kept = {"keep_checkpoints": ensemble.get("checkpoints", 1)}
     return load_recipe(str(work.recipe), {"ensemble": ensemble, "training": kept})
 
 
 @pytest.fixture(scope="module")
-def runs(trained: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) -> tuple[WorkDirectory, WorkDirectory]:
+def runs(
+    trained: WorkDirectory[Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[WorkDirectory[Path], WorkDirectory[Path]]:
     """The training of TINY, and a smaller one of the same subwords that keeps three checkpoints."""
     root = tmp_path_factory.mktemp("runs")
     shutil.copytree(trained.root, root / "a", ignore=shutil.ignore_patterns("export", "evaluation"))
@@ -125,7 +127,7 @@ def runs(trained: WorkDirectory, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 @pytest.mark.slow
 def test_a_saved_ensemble_answers_as_the_translator(
-    runs: tuple[WorkDirectory, WorkDirectory], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runs: tuple[WorkDirectory[Path], WorkDirectory[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of two trainings of different sizes; a translation alone: all signatures take a minute to make."""
     work, other = runs
@@ -157,7 +159,7 @@ def test_a_saved_ensemble_answers_as_the_translator(
 
 
 @pytest.mark.slow
-def test_checkpoints_of_one_training(runs: tuple[WorkDirectory, WorkDirectory]) -> None:
+def test_checkpoints_of_one_training(runs: tuple[WorkDirectory[Path], WorkDirectory[Path]]) -> None:
     """Those of the last dev evaluations, as members or as one network of their mean weights."""
     _, work = runs
     recipe = together(work, checkpoints=3)
@@ -180,12 +182,12 @@ def test_checkpoints_of_one_training(runs: tuple[WorkDirectory, WorkDirectory]) 
     assert not isinstance(mean, Ensemble)  # so that it has an engine for CPUs
 
 
-def small_of(work: WorkDirectory, recipe: Recipe, subwords: Any) -> Network:
+def small_of(work: WorkDirectory[Path], recipe: Recipe, subwords: Any) -> Network:
     return Network(recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, seed=0)
 
 
 @pytest.mark.slow
-def test_what_cannot_translate_together(runs: tuple[WorkDirectory, WorkDirectory], tmp_path: Path) -> None:
+def test_what_cannot_translate_together(runs: tuple[WorkDirectory[Path], WorkDirectory[Path]], tmp_path: Path) -> None:
     work, other = runs
     stranger = WorkDirectory(tmp_path / "stranger")
     shutil.copytree(other.root, stranger.root)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 from tqdm import tqdm
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def translator(trained: WorkDirectory) -> TextTranslator:
+def translator(trained: WorkDirectory[Path]) -> TextTranslator:
     return untrained(trained)
 
 

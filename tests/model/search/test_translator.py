@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,20 +33,20 @@ ALL_OPTIONS: dict[str, Any] = {
 }
 
 
-def untrained(work: WorkDirectory, beam_size: int = 3) -> TextTranslator:
+def untrained(work: WorkDirectory[Path], beam_size: int = 3) -> TextTranslator:
     subwords = load_subwords(work, joint=True)
     network = Network(TINY.model, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
     return TextTranslator(network, subwords, TINY.search.model_copy(update={"beam_size": beam_size}))
 
 
 @pytest.fixture(scope="module")
-def translators(trained: WorkDirectory) -> dict[int, TextTranslator]:
+def translators(trained: WorkDirectory[Path]) -> dict[int, TextTranslator]:
     """By their beam. Not to be changed: their graphs, which take seconds to make, serve all tests."""
     return {beam_size: untrained(trained, beam_size) for beam_size in (1, 3)}
 
 
 @pytest.fixture(scope="module")
-def with_best_weights(trained: WorkDirectory) -> TextTranslator:
+def with_best_weights(trained: WorkDirectory[Path]) -> TextTranslator:
     """Not to be changed, likewise."""
     return TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search)
 
@@ -68,7 +69,7 @@ def test_blank_text_has_an_empty_translation(translators: dict[int, TextTranslat
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_no_other_text_has_an_empty_translation(trained: WorkDirectory, beam_size: int) -> None:
+def test_no_other_text_has_an_empty_translation(trained: WorkDirectory[Path], beam_size: int) -> None:
     """Though the network finds its end, and a mere space, likelier than any word, and there is place for one only."""
     translator = untrained(trained, beam_size)
     assert isinstance(translator.model, Network)
@@ -87,7 +88,7 @@ def test_no_other_text_has_an_empty_translation(trained: WorkDirectory, beam_siz
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_a_text_that_is_too_long_is_not_translated(
-    trained: WorkDirectory, translators: dict[int, TextTranslator], beam_size: int
+    trained: WorkDirectory[Path], translators: dict[int, TextTranslator], beam_size: int
 ) -> None:
     """And takes nothing from the others: they are translated as without it."""
     translator = untrained(trained, beam_size)
@@ -177,14 +178,14 @@ def test_alignment_is_a_distribution_over_the_source_for_every_subword(with_best
 
 
 @pytest.fixture(scope="module")
-def asked_for_all(trained: WorkDirectory) -> TextTranslator:
+def asked_for_all(trained: WorkDirectory[Path]) -> TextTranslator:
     """With all options of the search, as one graph for several tests."""
     return TextTranslator(best(trained), load_subwords(trained, joint=True), TINY.search.model_copy(update=ALL_OPTIONS))
 
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0, None])
 def test_score_of_a_translation_is_what_the_search_gave_it(
-    trained: WorkDirectory, asked_for_all: TextTranslator, exponent: float | None
+    trained: WorkDirectory[Path], asked_for_all: TextTranslator, exponent: float | None
 ) -> None:
     """However the search wrote it: a text may be written in several ways with subwords, and the best of them counts.
 
@@ -211,7 +212,7 @@ def test_score_of_a_translation_is_what_the_search_gave_it(
     assert written_otherwise > 0
 
 
-def test_no_text_is_twice_among_the_n_best(trained: WorkDirectory) -> None:
+def test_no_text_is_twice_among_the_n_best(trained: WorkDirectory[Path]) -> None:
     """Of hypotheses that are one text the best is there, and the others come closer: here a network likes a subword,
     and also the two that it can be written with."""
     translator = untrained(trained, beam_size=12)
@@ -255,7 +256,7 @@ def test_score_of_other_translations_is_that_of_the_equations(asked_for_all: Tex
         assert float(score) == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_subwords_of_a_translation_make_its_score(trained: WorkDirectory) -> None:
+def test_the_subwords_of_a_translation_make_its_score(trained: WorkDirectory[Path]) -> None:
     """Those that the search wrote, or SentencePiece's of what it did not find; of what is too long there are none."""
     search = TINY.search.model_copy(update={"length_normalization": 0.7, "max_source_length": 30})
     translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)

@@ -44,7 +44,7 @@ run_command(train.main, sys.argv[1:])
 """
 
 
-def start_training(work: WorkDirectory) -> subprocess.Popen:
+def start_training(work: WorkDirectory[Path]) -> subprocess.Popen:
     command = [sys.executable, "-c", TRAIN, "--work", str(work.root)]
     return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
@@ -55,7 +55,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen, seconds
         time.sleep(seconds_between)
 
 
-def goes_beyond(work: WorkDirectory, step: int) -> bool:
+def goes_beyond(work: WorkDirectory[Path], step: int) -> bool:
     return newest_step(work) > step
 
 
@@ -104,7 +104,7 @@ def test_interrupted_it_keeps_the_last_update(tmp_path: Path) -> None:
 class Training:
     """A training of a small network, whose weights and optimizer are made up: after n updates they are all n."""
 
-    def __init__(self, work: WorkDirectory):
+    def __init__(self, work: WorkDirectory[Path]):
         self.network = small_network()
         self.optimizer = Optimizer(schema.Training(batch_tokens=1), 100, self.network.trainable_variables)
         self.state = TrainingState(work, self.network, self.optimizer)
@@ -120,11 +120,11 @@ class Training:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> WorkDirectory:
+def work(tmp_path: Path) -> WorkDirectory[Path]:
     return WorkDirectory(tmp_path)
 
 
-def checkpoints_after(work: WorkDirectory, steps: dict[int, float | None]) -> Training:
+def checkpoints_after(work: WorkDirectory[Path], steps: dict[int, float | None]) -> Training:
     """A training with a checkpoint after each of these steps, and a dev evaluation where there is a BLEU."""
     training = Training(work)
     for step, bleu in steps.items():
@@ -135,7 +135,7 @@ def checkpoints_after(work: WorkDirectory, steps: dict[int, float | None]) -> Tr
     return training
 
 
-def names_in(work: WorkDirectory) -> set[str]:
+def names_in(work: WorkDirectory[Path]) -> set[str]:
     return {path.name for path in work.checkpoints.iterdir()}
 
 
@@ -152,7 +152,7 @@ def flip_a_bit(file: Path) -> None:
 @pytest.mark.parametrize("damage", [cut, flip_a_bit, Path.unlink], ids=["cut off", "a bit flipped", "missing"])
 @pytest.mark.parametrize("name", ["state.data-00000-of-00001", "state.index", "checkpoint.json"])
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
-    name: str, damage: Callable[[Path], None], work: WorkDirectory, capsys: pytest.CaptureFixture[str]
+    name: str, damage: Callable[[Path], None], work: WorkDirectory[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoints_after(work, {10: 1.0, 20: None, 30: None})
     damage(work.checkpoint(30) / name)
@@ -163,7 +163,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
     assert capsys.readouterr().err == warning
 
 
-def test_no_flipped_bit_goes_unnoticed(work: WorkDirectory) -> None:
+def test_no_flipped_bit_goes_unnoticed(work: WorkDirectory[Path]) -> None:
     """Whichever bit of whichever file: what is restored is one of the two checkpoints, never something between."""
     training, bits = checkpoints_after(work, {10: 1.0, 20: None}), random.Random(5)
     for file in sorted(work.checkpoint(20).iterdir()):
@@ -180,7 +180,7 @@ def test_no_flipped_bit_goes_unnoticed(work: WorkDirectory) -> None:
         file.write_bytes(content)
 
 
-def test_when_all_are_damaged_it_is_said_what_to_do(work: WorkDirectory) -> None:
+def test_when_all_are_damaged_it_is_said_what_to_do(work: WorkDirectory[Path]) -> None:
     checkpoints_after(work, {10: None, 20: None})
     for step in (10, 20):
         cut(work.checkpoint(step) / "state.index")
@@ -192,7 +192,7 @@ def test_when_all_are_damaged_it_is_said_what_to_do(work: WorkDirectory) -> None
 
 
 def test_a_damaged_best_checkpoint_takes_those_with_it_that_name_it(
-    work: WorkDirectory, capsys: pytest.CaptureFixture[str]
+    work: WorkDirectory[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoints_after(work, {10: 5.0, 20: 4.0, 30: 6.0, 40: None})
     flip_a_bit(work.checkpoint(30) / "state.index")
@@ -203,7 +203,7 @@ def test_a_damaged_best_checkpoint_takes_those_with_it_that_name_it(
     assert "30/state.index is missing or damaged" in capsys.readouterr().err
 
 
-def test_the_newest_and_the_best_are_kept(work: WorkDirectory) -> None:
+def test_the_newest_and_the_best_are_kept(work: WorkDirectory[Path]) -> None:
     checkpoints_after(work, {1: 1.0, 2: 9.0, 3: None, 4: 2.0})
     assert names_in(work) == {"2", "3", "4"}
     training = checkpoints_after(work, {5: None, 6: None, 7: None})
@@ -211,7 +211,7 @@ def test_the_newest_and_the_best_are_kept(work: WorkDirectory) -> None:
     assert not training.state.out_of_patience(1)
 
 
-def test_the_best_is_kept_as_long_as_it_is_the_best(work: WorkDirectory) -> None:
+def test_the_best_is_kept_as_long_as_it_is_the_best(work: WorkDirectory[Path]) -> None:
     training = checkpoints_after(work, {1: 1.0, 2: 9.0, 3: None, 4: 2.0, 5: None, 6: None})
     assert names_in(work) == {"2", "4", "5", "6"}
     training.state.restore_best()
@@ -219,7 +219,7 @@ def test_the_best_is_kept_as_long_as_it_is_the_best(work: WorkDirectory) -> None
 
 
 @pytest.mark.parametrize("score", [0.0, 7.5, -2.0])
-def test_of_equal_scores_the_later_is_kept_but_patience_ends(work: WorkDirectory, score: float) -> None:
+def test_of_equal_scores_the_later_is_kept_but_patience_ends(work: WorkDirectory[Path], score: float) -> None:
     """As all are 0 where BLEU finds no words: what is trained longer is likelier the better."""
     training = checkpoints_after(work, {1: score - 1, 2: score, 3: score, 4: score})
     assert int(training.state.best_step) == 4
@@ -233,7 +233,7 @@ def test_of_equal_scores_the_later_is_kept_but_patience_ends(work: WorkDirectory
     assert int(again.state.best_step) == 4
 
 
-def test_scores_next_to_nothing_are_equal_and_patience_begins_after_them(work: WorkDirectory) -> None:
+def test_scores_next_to_nothing_are_equal_and_patience_begins_after_them(work: WorkDirectory[Path]) -> None:
     """sacreBLEU smooths, so that BLEU is never the same twice where nothing is right."""
     training = Training(work)
     for step, bleu in enumerate([0.31, 0.07, 0.02, 0.05], 1):
@@ -249,7 +249,7 @@ def test_scores_next_to_nothing_are_equal_and_patience_begins_after_them(work: W
     assert training.state.out_of_patience(3)
 
 
-def test_a_better_evaluation_counts_only_with_its_checkpoint(work: WorkDirectory) -> None:
+def test_a_better_evaluation_counts_only_with_its_checkpoint(work: WorkDirectory[Path]) -> None:
     """Killed after the best was found and before it was written: the one before is the best, and is there."""
     training = checkpoints_after(work, {50: 3.0, 90: None})
     training.update(100)
@@ -262,7 +262,7 @@ def test_a_better_evaluation_counts_only_with_its_checkpoint(work: WorkDirectory
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_checkpoints_of_the_last_dev_evaluations_are_kept(work: WorkDirectory, count: int) -> None:
+def test_checkpoints_of_the_last_dev_evaluations_are_kept(work: WorkDirectory[Path], count: int) -> None:
     """Beside the newest and the best; and each is read though what was the best before it is gone."""
     plan = Plan(epoch_batches=30, accumulate=1, last_step=34, evaluate_every=5)
     training = Training(work)
@@ -277,7 +277,7 @@ def test_checkpoints_of_the_last_dev_evaluations_are_kept(work: WorkDirectory, c
     assert names_in(work) == {"32", "33", "34", *{1: ["30"], 3: ["25", "30"]}[count]}
 
 
-def test_a_checkpoint_is_read_though_what_was_best_then_is_gone(work: WorkDirectory) -> None:
+def test_a_checkpoint_is_read_though_what_was_best_then_is_gone(work: WorkDirectory[Path]) -> None:
     training = Training(work)
     for step, bleu in [(1, 5.0), (2, 4.0), (3, 6.0), (4, 6.0), (5, 6.0), (6, 6.0)]:
         training.update(step)
@@ -288,7 +288,7 @@ def test_a_checkpoint_is_read_though_what_was_best_then_is_gone(work: WorkDirect
     assert all((np.asarray(variable) == 2).all() for variable in training.network.trainable_variables)
 
 
-def test_what_a_killed_process_left_is_cleared_away(work: WorkDirectory) -> None:
+def test_what_a_killed_process_left_is_cleared_away(work: WorkDirectory[Path]) -> None:
     training = checkpoints_after(work, {1: None})
     for name in (f".2.{os.getpid()}.partial", ".2.99.partial", ".1.99.before"):
         shutil.copytree(work.checkpoint(1), work.checkpoints / name)
@@ -300,7 +300,7 @@ def test_what_a_killed_process_left_is_cleared_away(work: WorkDirectory) -> None
     assert again.is_at(2)
 
 
-def test_checkpoints_after_a_damaged_one_take_its_place(work: WorkDirectory) -> None:
+def test_checkpoints_after_a_damaged_one_take_its_place(work: WorkDirectory[Path]) -> None:
     checkpoints_after(work, {10: None, 20: None})
     cut(work.checkpoint(20) / "state.index")
     training = Training(work)
@@ -310,7 +310,7 @@ def test_checkpoints_after_a_damaged_one_take_its_place(work: WorkDirectory) -> 
     assert names_in(work) == {"10", "11"}
 
 
-def test_a_checkpoint_of_another_network_is_a_sentence(work: WorkDirectory) -> None:
+def test_a_checkpoint_of_another_network_is_a_sentence(work: WorkDirectory[Path]) -> None:
     checkpoints_after(work, {10: None})
     other = small_network(architecture="rnnencdec")
     optimizer = Optimizer(schema.Training(batch_tokens=1), 100, other.trainable_variables)
@@ -318,7 +318,7 @@ def test_a_checkpoint_of_another_network_is_a_sentence(work: WorkDirectory) -> N
         TrainingState(work, other, optimizer).restore()
 
 
-def test_damaged_best_weights_are_not_translated_with(work: WorkDirectory) -> None:
+def test_damaged_best_weights_are_not_translated_with(work: WorkDirectory[Path]) -> None:
     training = checkpoints_after(work, {1: 1.0})
     flip_a_bit(work.checkpoint(1) / "state.data-00000-of-00001")
     message = r"1/state.data-00000-of-00001 is missing or damaged; remove .*/training and train again"

@@ -23,7 +23,7 @@ from workspace.layout import END_ID, FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT
 from workspace.marks import read_manifest
 
 
-def stored(work: WorkDirectory) -> list[tuple[tuple[list[int], list[int]], dict[str, Any]]]:
+def stored(work: WorkDirectory[Path]) -> list[tuple[tuple[list[int], list[int]], dict[str, Any]]]:
     """Every training pair as a shard has it: ids with their end, and what it says of itself."""
     found = []
     for path in sorted(work.data.glob("train-*")):

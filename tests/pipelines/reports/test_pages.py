@@ -20,7 +20,7 @@ from workspace.layout import TARGET_TEXT, WorkDirectory
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
+def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory[Path]:
     directory = tmp_path_factory.mktemp("report")
     source = [*SOURCES, *SOURCES[:5], "", "word " * 150, "<script>alert(1)</script> & more"]
     target = [*TARGETS, *TARGETS[:5], "x", "mot " * 120, "<script>alert(1)</script> & plus"]
@@ -33,7 +33,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> WorkDirectory:
     )
 
 
-def test_the_report_says_what_was_counted(work: WorkDirectory) -> None:
+def test_the_report_says_what_was_counted(work: WorkDirectory[Path]) -> None:
     manifest = run(work, render_report=render_report)
     page = Page(work.report.read_text("utf-8"))
     assert page.foreign == []
@@ -70,7 +70,7 @@ def test_records_are_shown_where_weights_make_them_others_than_pairs() -> None:
 
 
 @pytest.mark.slow
-def test_the_clean_report_takes_nothing_and_says_what_would_be_taken(work: WorkDirectory) -> None:
+def test_the_clean_report_takes_nothing_and_says_what_would_be_taken(work: WorkDirectory[Path]) -> None:
     write_clean_report(resolved_recipe(work), work, pipeline_options([]))
     text = work.clean_report.read_text("utf-8")
     page = Page(text)

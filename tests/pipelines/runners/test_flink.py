@@ -87,7 +87,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return hashes(work)
 
 
-def run_on(work: WorkDirectory, options: PipelineOptions, chunk_pairs: int) -> None:
+def run_on(work: WorkDirectory[Path], options: PipelineOptions, chunk_pairs: int) -> None:
     job.prepare(resolved_recipe(work), work, options, chunk_pairs)
 
 

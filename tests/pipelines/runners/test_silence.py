@@ -18,7 +18,7 @@ PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> WorkDirectory:
+def work(tmp_path: Path) -> WorkDirectory[Path]:
     """With two corpora, so that Beam indexes them; one has sides of different lengths, which a worker notices."""
     targets = {"good": TARGETS, "bad": TARGETS[:-1]}
     files = {name: write_pair(tmp_path / name, SOURCES, target) for name, target in targets.items()}
@@ -37,17 +37,17 @@ def failed(module: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("flags", [[], PROCESSES], ids=["one process", "worker processes"])
-def test_a_job_that_fails_says_its_sentence_only(flags: list[str], work: WorkDirectory) -> None:
+def test_a_job_that_fails_says_its_sentence_only(flags: list[str], work: WorkDirectory[Path]) -> None:
     assert foreign_lines(failed("pipelines.prepare", "--work", str(work.root), *flags)) == []
 
 
-def test_with_debug_beam_logs_the_error_and_the_command_its_traceback(work: WorkDirectory) -> None:
+def test_with_debug_beam_logs_the_error_and_the_command_its_traceback(work: WorkDirectory[Path]) -> None:
     said = failed("pipelines.prepare", "--work", str(work.root), "--debug")
     assert "ERROR:apache_beam.runners.common:" in said
     assert said.count("workspace.errors.UserError: ") > 1
 
 
-def test_with_debug_worker_processes_are_heard(work: WorkDirectory) -> None:
+def test_with_debug_worker_processes_are_heard(work: WorkDirectory[Path]) -> None:
     """Through recipes.run, which has the stage's command in its own process."""
     recipe = ["--work", str(work.root), "--recipe", str(work.recipe), "--until", "prepare"]
     said = failed("recipes.run", *recipe, "--debug", "--", *PROCESSES)
