@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 from workspace.layout import WorkDirectory
+from workspace.storage import read_text
 
 
 def read_history(work: WorkDirectory) -> list[dict[str, Any]]:
     """Every dev evaluation so far, oldest first."""
-    if not work.history.is_file():
+    try:
+        return [json.loads(line) for line in read_text(work.history).splitlines()]
+    except FileNotFoundError:
         return []
-    return [json.loads(line) for line in work.history.read_text(encoding="utf-8").splitlines()]

@@ -11,9 +11,10 @@ Both kinds are joined and taken apart in the same way. What is there is read and
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from workspace.errors import UserError
 
@@ -73,6 +74,8 @@ class RemotePath:
 
 Location: TypeAlias = Path | RemotePath
 
+Where = TypeVar("Where", Path, RemotePath, Location)
+
 _ROOT = PurePosixPath("/")
 
 
@@ -92,6 +95,18 @@ def located(text: str | Location) -> Location:
     if not store:
         raise UserError(f"{text} names no {'bucket' if scheme in ('s3', 'gs') else 'host'}; write it after {_MARK}")
     return RemotePath(f"{scheme}{_MARK}{store}", _ROOT / path.strip("/"))
+
+
+def relative(location: Location, directory: Location) -> str:
+    """How one place is reached from another, with slashes; ``..`` goes up."""
+    return posixpath.relpath(*(PurePosixPath(str(each)).as_posix() for each in (location, directory)))
+
+
+def reached(directory: Where, name: str) -> Where:
+    """The place that ``relative`` said how to reach."""
+    if isinstance(directory, RemotePath):
+        return RemotePath(directory.store, PurePosixPath(posixpath.normpath(directory.path / name)))
+    return Path(posixpath.normpath(directory / name))
 
 
 def is_url(text: str) -> bool:

@@ -13,17 +13,16 @@ digests of the files that its stage read (``recipes.stages``), and what its stag
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workspace.errors import UserError
 from workspace.layout import Precision, Side, Split, WorkDirectory
-from workspace.storage import read_json, sha256_of, write_json
+from workspace.locations import Location, reached, relative
+from workspace.storage import is_file, read_json, sha256_of, size_of, sizes_of, write_json
 
 
 class _Frozen(BaseModel):
@@ -42,7 +41,7 @@ class Mark(_Frozen):
     left: dict[str, int] = {}
 
     @staticmethod
-    def path(work: WorkDirectory) -> Path:
+    def path(work: WorkDirectory) -> Location:
         """Where it is."""
         raise NotImplementedError
 
@@ -53,7 +52,7 @@ class CorpusMark(Mark):
     stage = "prepare"
 
     @staticmethod
-    def path(work: WorkDirectory) -> Path:
+    def path(work: WorkDirectory) -> Location:
         return work.corpus_mark
 
 
@@ -98,7 +97,7 @@ class Manifest(Mark):
     seconds: dict[str, float]
 
     @staticmethod
-    def path(work: WorkDirectory) -> Path:
+    def path(work: WorkDirectory) -> Location:
         return work.manifest
 
     def shards_of(self, split: Split) -> list[str]:
@@ -128,7 +127,7 @@ class TrainingMark(Mark):
     checkpoints: tuple[int, ...] = ()
 
     @staticmethod
-    def path(work: WorkDirectory) -> Path:
+    def path(work: WorkDirectory) -> Location:
         return work.training_mark
 
 
@@ -184,7 +183,7 @@ class Scores(Mark):
     alignment_error: AlignmentError | None = None
 
     @staticmethod
-    def path(work: WorkDirectory) -> Path:
+    def path(work: WorkDirectory) -> Location:
         return work.scores
 
 
@@ -232,7 +231,7 @@ class Provenance(Mark):
     evaluated: Evaluated | None = None
 
     @staticmethod
-    def path(work: WorkDirectory) -> Path:
+    def path(work: WorkDirectory) -> Location:
         return work.provenance(max(work.versions(), default=0))
 
 
@@ -269,9 +268,9 @@ def exported_weights(work: WorkDirectory) -> set[str]:
     return found
 
 
-def write_mark(path: Path, mark: M, left: Iterable[Path] = ()) -> M:
+def write_mark(path: Location, mark: M, left: Iterable[Location] = ()) -> M:
     """Writes a mark, atomically, with the sizes of the files that its stage has ``left``; returns it as written."""
-    sizes = {os.path.relpath(file, path.parent): file.stat().st_size for file in sorted(left)}
+    sizes = {relative(file, path.parent): size_of(file) for file in sorted(left, key=str)}
     written = mark.model_copy(update={"left": sizes})
     write_json(path, written.model_dump(mode="json"))
     return written
@@ -283,12 +282,10 @@ def changed_file(work: WorkDirectory, mark: Mark) -> str | None:
     By the sizes: to read all that a stage left may take minutes.
     """
     directory = mark.path(work).parent
+    found = sizes_of(mark.left, directory)
     for name, size in mark.left.items():
-        path = Path(os.path.normpath(directory / name))
-        if not path.is_file():
-            return f"{path} is missing"
-        if path.stat().st_size != size:
-            return f"{path} is damaged"
+        if found[name] != size:
+            return f"{reached(directory, name)} is {'missing' if found[name] is None else 'damaged'}"
     return None
 
 
@@ -305,7 +302,7 @@ def check_prepared(work: WorkDirectory, manifest: Manifest, split: Split) -> Non
     files = {**manifest.subwords.files, **{name: manifest.shards[name] for name in manifest.shards_of(split)}}
     for name, sha256 in files.items():
         path = work.data / name
-        if not path.is_file() or sha256_of(path) != sha256:
+        if not is_file(path) or sha256_of(path) != sha256:
             raise UserError(
                 f"{path} is missing or damaged; make the data anew with rm -f {shlex.quote(str(path))} && "
                 f"{work.command('prepare')}"

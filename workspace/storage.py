@@ -14,12 +14,12 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from workspace.errors import UserError
-from workspace.locations import Location, RemotePath, located
+from workspace.locations import Location, RemotePath, located, reached
 from workspace.scratch import scratch_directory
 from workspace.stores import file_system, told
 
@@ -107,6 +107,21 @@ def files_under(directory: Location) -> list[Location]:
         below = (PurePosixPath("/") / name for name in found if not name.endswith("/"))
         root = PurePosixPath("/") / path
         return sorted(directory / name.relative_to(root) for name in below if name != root)
+
+
+def sizes_of(names: Iterable[str], directory: Location) -> dict[str, int | None]:
+    """The bytes of files by how they are reached from a directory, None of one that is not there; of a store they are
+    found in one request."""
+    names = list(names)
+    if isinstance(directory, Path):
+        paths = {name: Path(reached(directory, name)) for name in names}
+        return {name: path.stat().st_size if path.is_file() else None for name, path in paths.items()}
+    with told(directory):
+        above = max((name.split("/").count("..") for name in names), default=0)
+        system, top = file_system(reached(directory, "/".join([".", *[".."] * above])))
+        found = {f"/{name.lstrip('/')}": int(of["size"]) for name, of in system.find(top, detail=True).items()}
+        places = {name: f"/{file_system(reached(directory, name))[1].lstrip('/')}" for name in names}
+        return {name: found.get(place) for name, place in places.items()}
 
 
 def name_below(directory: Location, file: Location) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from workspace.charsets import MARKS
 from workspace.errors import UserError
+from workspace.locations import Location
+from workspace.storage import read_bytes
 
 # What compressed files begin with, and what reads them.
 _COMPRESSED = (
@@ -26,10 +27,13 @@ _COMPRESSED = (
 _OTHER_ENCODING = re.compile(rb"\0|\x1b[$(]")
 
 
-def written_lines(path: Path) -> list[str]:
+def written_lines(path: Location) -> list[str]:
     """The lines of a file that the project wrote: they end in a line feed, and may have any other character. None where
     there is no such file."""
-    return path.read_bytes().decode("utf-8", errors="replace").split("\n")[:-1] if path.is_file() else []
+    try:
+        return read_bytes(path).decode("utf-8", errors="replace").split("\n")[:-1]
+    except FileNotFoundError:
+        return []
 
 
 def text_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:

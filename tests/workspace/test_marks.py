@@ -19,7 +19,7 @@ from workspace.marks import (
     read_training_mark,
     write_mark,
 )
-from workspace.storage import read_json, write_json
+from workspace.storage import read_json, read_text, write_json, write_text
 
 MADE_FROM = {"corpora": {"text": {"files": [{"name": "a", "sha256": "0"}]}}, "shards": None}
 MARKS: list[Mark] = [
@@ -37,7 +37,7 @@ def test_round_trip(tmp_path: Path, mark: Mark) -> None:
     assert find_mark(work, type(mark)) is None
     write_mark(mark.path(work), mark)
     assert find_mark(work, type(mark)) == mark
-    mark.path(work).write_text(mark.path(work).read_text("utf-8")[:-9], "utf-8")  # as a full disk may leave it
+    write_text(mark.path(work), read_text(mark.path(work))[:-9])  # as a full disk may leave it
     assert find_mark(work, type(mark)) is None
 
 
