@@ -8,12 +8,12 @@ Interrupted and started again, it goes on from the newest checkpoint. The traini
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 from recipes.spread import add_spread_flags, check_spread
 from workspace.command import command_parser, run_command, starting_up
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.locations import located
 from workspace.scratch import own_temporary_directory
 
 
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
         reads="recipe.yaml and data/ of the work directory, and training/checkpoints/ to go on from",
         writes="training/ of the work directory, training.json last",
     )
-    parser.add_argument("--work", type=Path, required=True, help="work directory, with data/ prepared")
+    parser.add_argument("--work", type=located, required=True, help="work directory, with data/ prepared")
     add_spread_flags(parser)
     options = parser.parse_args(arguments)
     check_spread(options)
@@ -42,6 +42,7 @@ def run(work: WorkDirectory, strategy: str = "auto") -> None:
 
         recipe = resolved_recipe(work)
 
+        from model.data.staging import data_here
         from model.devices.cores import keep_operations_on_one_core
         from model.devices.strategies import choose_strategy
         from model.devices.workers import is_first_worker
@@ -50,8 +51,8 @@ def run(work: WorkDirectory, strategy: str = "auto") -> None:
     keep_operations_on_one_core()
     # The others only read.
     alone = sole_use(work, "model.train") if is_first_worker() else contextlib.nullcontext()
-    with alone, own_temporary_directory():
-        train(work, recipe, choose_strategy(strategy))
+    with alone, own_temporary_directory(), data_here(work, "train", "dev") as here:
+        train(here, recipe, choose_strategy(strategy))
 
 
 def _train_in_workers(work: WorkDirectory, count: int) -> None:

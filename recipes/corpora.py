@@ -12,7 +12,8 @@ from recipes.data_schema import Cleaning, PairFiles, TrainingCorpus
 from recipes.schema import Recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.storage import sha256_of
+from workspace.locations import located
+from workspace.storage import is_directory, is_file, reading, sha256_of, state_of
 
 # SHA-256 of the corpus files that this process has read, by their state then.
 _sums: dict[tuple[int, ...], str] = {}
@@ -162,15 +163,14 @@ def read_as(corpus: Corpus) -> dict[str, Any]:
 
 
 def _file(path: str) -> dict[str, Any]:
-    if not is_remote(path):
-        return {"name": base_name(path), "sha256": _sha256(Path(path))}
-    # Imported here, for it takes seconds; and no SHA-256, for reading the whole file from far away takes longer still.
-    from apache_beam.io.filesystems import FileSystems  # noqa: PLC0415
-
-    found = FileSystems.match([path])[0].metadata_list
-    if not found:
-        raise UserError(f"corpus {path}: no such file")
-    return {"name": path, "size": found[0].size_in_bytes, "updated": found[0].last_updated_in_seconds}
+    location = located(path)
+    if isinstance(location, Path):
+        return {"name": base_name(path), "sha256": _sha256(location)}
+    try:
+        # No SHA-256, for reading the whole file from far away takes long.
+        return {"name": path, **state_of(location)}
+    except FileNotFoundError as error:
+        raise UserError(f"corpus {path}: no such file") from error
 
 
 def _sha256(path: Path) -> str:
@@ -201,14 +201,18 @@ def _state(path: Path) -> tuple[int, int, int, int, int]:
 
 
 def _check(path: str, split: str) -> None:
-    if not is_remote(path) and not Path(path).is_file():
-        where = "" if Path(path).is_absolute() else f" in {Path.cwd()}, where the command was started"
-        reason = "is a directory; name a file" if Path(path).is_dir() else f"no such file{where}"
+    location = located(path)
+    if not is_file(location):
+        is_here = isinstance(location, Path) and not location.is_absolute()
+        where = f" in {Path.cwd()}, where the command was started" if is_here else ""
+        reason = "is a directory; name a file" if is_directory(location) else f"no such file{where}"
         raise UserError(f"{split} corpus {path}: {reason}")
 
 
 def _check_words(path: str) -> None:
     try:
-        Path(path).open("rb").close()
+        with reading(located(path)):
+            pass
     except OSError as error:
-        raise UserError(f"cleaning.blocked_words {path} cannot be read: {error.strerror}") from error
+        reason = error.strerror or "no such file"
+        raise UserError(f"cleaning.blocked_words {path} cannot be read: {reason}") from error

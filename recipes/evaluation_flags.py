@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from workspace.errors import UserError, as_given
+from workspace.locations import located
 
 
 def add_evaluation_flags(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_evaluation_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--align-gold",
-        type=Path,
+        type=located,
         metavar="NAME",
         help="sentences aligned by hand, to measure the alignment error rate: NAME.source, NAME.target (words between "
         "spaces) and NAME.align (Pharaoh's form, counted from 0: 1-2 is sure, 1?2 or 1p2 possible)",

@@ -12,7 +12,9 @@ from recipes.schema import Ensemble, Recipe
 from workspace.errors import UserError
 from workspace.history import read_history
 from workspace.layout import WorkDirectory
+from workspace.locations import address_of
 from workspace.marks import Manifest, Sample, Score, Scores, TrainingMark, find_mark
+from workspace.storage import is_file
 
 # What the best weights are chosen by, and the decimals that tell evaluations apart.
 _MEASURES = {"bleu": ("BLEU", 1), "chrf": ("chrF", 1), "loss": ("loss", 3)}
@@ -30,8 +32,8 @@ def print_summary(recipe: Recipe, work: WorkDirectory) -> None:
     # Sentences may hold square brackets, which rich would take for markup.
     Console(markup=False).print(table)
     # Outside the table, which would break long lines, so that they can be pasted.
-    if work.evaluation_report.is_file():
-        print(f"see:  {work.evaluation_report.resolve().as_uri()}")
+    if is_file(work.evaluation_report):
+        print(f"see:  {address_of(work.evaluation_report)}")
     print(f"next: {work.command('serve')}")
     if scores.samples:
         print(f"      {work.command('translate')} TEXT={shlex.quote(scores.samples[0].source)}")
@@ -48,7 +50,7 @@ def print_scores(work: WorkDirectory) -> None:
             print(f"test {score.text}")
     if scores.alignment_error:
         print(f"alignment error rate {100 * scores.alignment_error.error:.1f} %")
-    print(f"see:  {work.evaluation_report.resolve().as_uri()}")
+    print(f"see:  {address_of(work.evaluation_report)}")
 
 
 def _rows(

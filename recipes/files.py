@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
+
+from workspace.locations import located
+from workspace.storage import is_file
 
 
 def several(value: str) -> list[str]:
     """The files that a value names: one, whose name may have spaces, or several with spaces between them."""
-    if Path(value).is_file():
+    if is_file(located(value)):
         return [value]
     try:
         return shlex.split(value) or [value]

@@ -23,7 +23,8 @@ from recipes.data_schema import Cleaning
 from recipes.schema import Recipe
 from recipes.sections import NOTHING, Section, Unquoted, section_of, settings_of
 from workspace.errors import UserError
-from workspace.storage import replacing
+from workspace.locations import Location, located
+from workspace.storage import is_file, read_text, write_text
 
 
 def named_recipes() -> list[str]:
@@ -39,7 +40,7 @@ def load_recipe(name_or_path: str, *overrides: Mapping[str, Any]) -> Recipe:
     ``overrides`` are laid over the file's keys, one after the other and section by section, before they are checked.
     Raises UserError where there is no such recipe, or it is not YAML, or a setting is wrong.
     """
-    path = Path(name_or_path)
+    path: Location = located(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
         if name_or_path not in named_recipes():
             raise UserError(
@@ -47,17 +48,17 @@ def load_recipe(name_or_path: str, *overrides: Mapping[str, Any]) -> Recipe:
                 f"give one of {', '.join(named_recipes())}, or a path ending in .yaml"
             )
         path = Path(str(resources.files("recipes").joinpath(f"{name_or_path}.yaml")))
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"recipe {path}: no such file")
     settings = read_settings(path, f"recipe {path}")
     settings.setdefault("name", path.stem)
     return check_recipe(functools.reduce(laid_over, overrides, settings), f"recipe {path.name}")
 
 
-def read_settings(path: Path, origin: str) -> dict[str, Any]:
+def read_settings(path: Location, origin: str) -> dict[str, Any]:
     """The settings in a YAML file, unchecked. Raises UserError where it is none; ``origin`` says which file it is."""
     try:
-        settings = from_yaml(path.read_text(encoding="utf-8-sig"))
+        settings = from_yaml(read_text(path, "utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UserError(
             f"{origin} is not UTF-8 ({error.reason} at byte {error.start + 1:,}); save it as that"
@@ -129,10 +130,9 @@ def check_recipe(settings: Mapping[str, Any], origin: str) -> Recipe:
     return recipe
 
 
-def save_recipe(recipe: Recipe, path: Path) -> None:
+def save_recipe(recipe: Recipe, path: Location) -> None:
     """Writes the recipe with every default filled in."""
-    with replacing(path) as temporary:
-        temporary.write_text(as_yaml(recipe.model_dump(mode="json")), encoding="utf-8")
+    write_text(path, as_yaml(recipe.model_dump(mode="json")))
 
 
 @contextlib.contextmanager

@@ -12,10 +12,9 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from recipes.corpora import check_named, is_remote, paths_of, to_fetch
+from recipes.corpora import check_named, paths_of, to_fetch
 from recipes.figures import print_scores, print_summary
 from recipes.files import several
 from recipes.loading import check_recipe, laid_over, load_recipe, read_settings, save_recipe
@@ -23,7 +22,9 @@ from recipes.schema import Recipe
 from recipes.stages import EVALUATE, FETCH, STAGES, resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import SPLITS, Side, Split, WorkDirectory
+from workspace.locations import Location, is_url
 from workspace.lock import sole_use
+from workspace.storage import exists, is_file, make_directory
 
 DEFAULT = "bible"
 
@@ -46,7 +47,7 @@ class Asked:
 
 
 def go(
-    work: WorkDirectory, asked: Asked, until: str, flags: Mapping[str, list[str]], against: Path | None = None
+    work: WorkDirectory, asked: Asked, until: str, flags: Mapping[str, list[str]], against: Location | None = None
 ) -> None:
     """Makes the stages up to ``until``.
 
@@ -57,7 +58,7 @@ def go(
     recipe = resolve(work, asked)
     # Or a recipe that is of no use would take the place of one that is.
     check_named(recipe)
-    work.root.mkdir(parents=True, exist_ok=True)
+    make_directory(work.root)
     with sole_use(work, "recipes.run"):
         keep(recipe, work)
         names = [stage.name for stage in STAGES]
@@ -81,7 +82,7 @@ def resolve(work: WorkDirectory, asked: Asked) -> Recipe:
     Raises UserError where it is wrong, or the directory is that of another recipe or corpus, or of something else.
     """
     files = _overrides(asked.files)
-    if asked.recipe is None and "train" not in files.get("corpus", {}) and work.recipe.is_file():
+    if asked.recipe is None and "train" not in files.get("corpus", {}) and is_file(work.recipe):
         settings = read_settings(work.recipe, str(work.recipe))
         recipe = check_recipe(functools.reduce(laid_over, (files, asked.settings), settings), str(work.recipe))
         own: Recipe | None = None
@@ -105,21 +106,21 @@ def resolve(work: WorkDirectory, asked: Asked) -> Recipe:
 def keep(recipe: Recipe, work: WorkDirectory) -> None:
     """Writes the recipe into the work directory, unless it has it."""
     with contextlib.suppress(UserError):
-        if work.recipe.is_file() and resolved_recipe(work) == recipe:
+        if is_file(work.recipe) and resolved_recipe(work) == recipe:
             return
     save_recipe(recipe, work.recipe)
 
 
 def _own(work: WorkDirectory) -> Recipe | None:
     """The recipe of a work directory; None where it has none, and nothing that a run would take the place of."""
-    if work.recipe.is_file():
+    if is_file(work.recipe):
         try:
             return resolved_recipe(work)
         except UserError as error:
             raise UserError(f"{error}, or give FORCE=1 to write it anew") from error
     stages = (work.corpus, work.intermediate, work.data, work.training, work.evaluation, work.export)
     for directory in stages:
-        if directory.exists():
+        if exists(directory):
             raise UserError(
                 f"{work.root} is no work directory (it has no {work.recipe.name}), and a run would take the place of "
                 f"its {directory.name}/; give another WORK, or FORCE=1 to let it"
@@ -136,7 +137,7 @@ def _have_nothing_in_common(own: Recipe, other: Recipe) -> bool:
 def _corpora(recipe: Recipe) -> list[Any]:
     """What the training corpora are: the same files, however their paths are written, are the same."""
     return [
-        [path if is_remote(path) else os.path.abspath(path) for path in paths_of(corpus)]  # noqa: PTH100
+        [path if is_url(path) else os.path.abspath(path) for path in paths_of(corpus)]  # noqa: PTH100
         or [corpus.bible, corpus.mtdata]
         for corpus in recipe.corpus.train
     ]

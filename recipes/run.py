@@ -8,12 +8,12 @@ Each stage is also a command of its own (``python -m model.train --work …``) t
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from recipes.evaluation_flags import add_evaluation_flags, evaluation_flags
 from recipes.spread import add_spread_flags, check_spread
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import SIDES, SPLITS, WorkDirectory
+from workspace.locations import located
 
 STAGE_NAMES = ("fetch", "prepare", "train", "evaluate", "export")
 
@@ -42,7 +42,7 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         writes="the work directory: recipe.yaml, corpus/, intermediate/, data/, training/, evaluation/, export/",
         epilog="Flags after -- are Apache Beam's, for the stage prepare.",
     )
-    parser.add_argument("--work", type=Path, required=True, help="work directory; made if it does not exist")
+    parser.add_argument("--work", type=located, required=True, help="work directory; made if it does not exist")
     parser.add_argument(
         "--recipe",
         help="name of a recipe, or path of a .yaml file; default: the one that the work directory has, or else bible",
@@ -61,7 +61,7 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--until", choices=STAGE_NAMES, default=STAGE_NAMES[-1], help="last stage to make")
     parser.add_argument(
         "--against",
-        type=Path,
+        type=located,
         help="work directory of another evaluated run, to compare with in evaluation/comparison.json (model.compare)",
     )
     add_spread_flags(parser)

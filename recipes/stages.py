@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from recipes.corpora import corpora, fingerprint, to_fetch
@@ -19,6 +18,7 @@ from recipes.schema import Recipe
 from recipes.tokenizers import tokenizer_of
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.locations import located
 from workspace.marks import (
     AnotherVersionError,
     CorpusMark,
@@ -30,7 +30,7 @@ from workspace.marks import (
     changed_file,
     find_mark,
 )
-from workspace.storage import sha256_of
+from workspace.storage import is_file, sha256_of
 
 MadeFrom = dict[str, Any]
 
@@ -62,7 +62,7 @@ class Stage:
 
 def resolved_recipe(work: WorkDirectory) -> Recipe:
     """The recipe written into a work directory. Raises UserError where there is none."""
-    if not work.recipe.is_file():
+    if not is_file(work.recipe):
         raise UserError(f"{work.root} holds no run (no {work.recipe.name}); make one with {work.command('train')}")
     return check_recipe(read_settings(work.recipe, str(work.recipe)), str(work.recipe))
 
@@ -77,7 +77,7 @@ def _prepare_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"split", "subwords", "shards"})
     other = settings["subwords"].pop("from_work")
     if other is not None:
-        settings["subwords"]["from_work"] = _subword_models(WorkDirectory(Path(other)), recipe)
+        settings["subwords"]["from_work"] = _subword_models(WorkDirectory(located(other)), recipe)
     # In their order, which decides what is a copy of what.
     found = [{"name": corpus.name, **fingerprint(corpus)} for corpus in corpora(recipe, work)]
     return {**settings, "corpora": found}
@@ -87,12 +87,12 @@ def _subword_models(work: WorkDirectory, recipe: Recipe) -> dict[str, str]:
     """SHA-256 of a run's subword models by name. Raises UserError where it has none of the recipe's kind."""
     joint = recipe.subwords.joint
     paths = {work.subword_model(side, joint) for side in ("source", "target")}
-    if missing := [path for path in sorted(paths) if not path.is_file()]:
+    if missing := [path for path in sorted(paths, key=str) if not is_file(path)]:
         raise UserError(
             f"subwords.from_work: {missing[0]}: no such file; make it with {work.command('prepare')}, "
             f"and set subwords.joint (it is {joint}) as it is there"
         )
-    return {path.name: sha256_of(path) for path in sorted(paths)}
+    return {path.name: sha256_of(path) for path in sorted(paths, key=str)}
 
 
 def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
@@ -103,7 +103,7 @@ def _train_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings["bleu"] = tokenizer_of(recipe)
     other = settings["training"].pop("init_from")
     if other is not None:
-        settings["initial_weights"] = _weights(WorkDirectory(Path(other))) or "none yet"
+        settings["initial_weights"] = _weights(WorkDirectory(located(other))) or "none yet"
     manifest = find_mark(work, Manifest)
     if manifest is None:
         return {**settings, "shards": None, "subwords": None}
@@ -120,22 +120,22 @@ def _evaluate_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
 
 
 def _sum_of(path: str) -> str:
-    if not Path(path).is_file():
+    if not is_file(located(path)):
         raise UserError(f"evaluation.references: {path}: no such file; give one that is there (TEST_TGT=)")
-    return sha256_of(Path(path))
+    return sha256_of(located(path))
 
 
 def _export_made_from(recipe: Recipe, work: WorkDirectory) -> MadeFrom:
     settings = recipe.model_dump(mode="json", include={"search"})
     dictionary = settings["search"].pop("unknown_dictionary")
     if dictionary is not None:
-        if not Path(dictionary).is_file():
+        if not is_file(located(dictionary)):
             raise UserError(f"search.unknown_dictionary: {dictionary}: no such file; give one that is there")
-        settings["search"]["unknown_dictionary"] = sha256_of(Path(dictionary))
+        settings["search"]["unknown_dictionary"] = sha256_of(located(dictionary))
     ensemble = recipe.ensemble
     if not ensemble.runs and ensemble.checkpoints == 1:
         return {**settings, "weights": _weights(work)}
-    others = {root: _weights(WorkDirectory(Path(root)), ensemble.checkpoints) for root in ensemble.runs}
+    others = {root: _weights(WorkDirectory(located(root)), ensemble.checkpoints) for root in ensemble.runs}
     members = {"average": ensemble.average, "own": _weights(work, ensemble.checkpoints), **others}
     weights = hashlib.sha256(" ".join(str(member) for member in members.values()).encode()).hexdigest()
     return {**settings, "ensemble": members, "weights": weights}

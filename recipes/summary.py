@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
+from workspace.locations import located
 
 
 def main(arguments: list[str]) -> None:
@@ -15,7 +14,7 @@ def main(arguments: list[str]) -> None:
         reads="recipe.yaml, and what the stages left in the work directory",
         writes="nothing",
     )
-    parser.add_argument("--work", type=Path, required=True, help="work directory of a finished run")
+    parser.add_argument("--work", type=located, required=True, help="work directory of a finished run")
     work = WorkDirectory(parser.parse_args(arguments).work)
     with starting_up():
         from recipes.figures import print_summary

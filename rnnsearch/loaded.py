@@ -6,7 +6,6 @@ import concurrent.futures
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from model.exported.loading import load_saved_model, load_signatures
@@ -44,6 +43,7 @@ from workspace.layout import (
     Precision,
     WorkDirectory,
 )
+from workspace.locations import Location, located
 from workspace.machine import usable_cores
 
 BATCH_SENTENCES = 32
@@ -51,13 +51,13 @@ BATCH_SENTENCES = 32
 Answer = TypeVar("Answer")
 
 
-def load(work: str | Path, version: int | None = None, precision: Precision | None = None) -> Translator:
+def load(work: str | Location, version: int | None = None, precision: Precision | None = None) -> Translator:
     """The exported model of the work directory ``work``, in this process: of its versions the newest, or ``version``.
 
     precision: "int8" for the version's engine for CPUs, which needs no TensorFlow, or "float32" for its SavedModel,
     which is what servers load; without it the engine, if there is one and no GPU. Raises UserError where there is none.
     """
-    directory = WorkDirectory(Path(work))
+    directory = WorkDirectory(located(work))
     versions = directory.versions()
     if not versions:
         raise UserError(
@@ -72,7 +72,7 @@ def load(work: str | Path, version: int | None = None, precision: Precision | No
 class LoadedTranslator(Translator):
     """By the version in ``path``; sentences of like lengths are translated together."""
 
-    def __init__(self, path: Path, precision: Precision | None):
+    def __init__(self, path: Location, precision: Precision | None):
         self._path = path
         with user_errors():
             self._signatures = load_signatures(path, precision)

@@ -7,21 +7,22 @@ something is wrong it raises UserError with a sentence that says what to do; int
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from workspace.errors import UserError, user_errors
 from workspace.layout import Precision, WorkDirectory
+from workspace.locations import Location, located
 from workspace.marks import Manifest, Scores, TrainingMark, read_training_mark
+from workspace.storage import make_directory
 
 
-def prepare(work: str | Path, recipe: str | None = None, beam: Sequence[str] = (), force: bool = False) -> Manifest:
+def prepare(work: str | Location, recipe: str | None = None, beam: Sequence[str] = (), force: bool = False) -> Manifest:
     """Prepares the corpora of a recipe in the work directory ``work``, which is made where there is none.
 
     recipe: the name of one that comes with the project, or the path of a .yaml file; by default the one that ``work``
     has. beam: flags for Apache Beam, such as ``["--runner=flink"]``. force: takes a ``work`` that is of another recipe,
     too. What the recipe takes from elsewhere is fetched first, unless it is there.
     """
-    directory = WorkDirectory(Path(work))
+    directory = WorkDirectory(located(work))
     if isinstance(beam, str) or not all(flag.startswith("--") and len(flag) > 2 for flag in beam):
         raise UserError(f"beam is {beam!r}; give a list of flags of Apache Beam, as in ['--runner=flink']")
     with user_errors():
@@ -35,7 +36,7 @@ def prepare(work: str | Path, recipe: str | None = None, beam: Sequence[str] = (
         found = None if recipe is None else resolve(directory, Asked(recipe, is_forced=force))
         if found is not None:
             check_named(found)
-            directory.root.mkdir(parents=True, exist_ok=True)
+            make_directory(directory.root)
         with sole_use(directory, "rnnsearch.prepare"):
             if found is not None:
                 keep(found, directory)
@@ -45,9 +46,9 @@ def prepare(work: str | Path, recipe: str | None = None, beam: Sequence[str] = (
             return run(directory, beam)
 
 
-def train(work: str | Path) -> TrainingMark:
+def train(work: str | Location) -> TrainingMark:
     """Trains on what is prepared in ``work``: to the end, or on from where an earlier training was interrupted."""
-    directory = WorkDirectory(Path(work))
+    directory = WorkDirectory(located(work))
     with user_errors():
         from model.train import run  # noqa: PLC0415
 
@@ -55,18 +56,18 @@ def train(work: str | Path) -> TrainingMark:
     return read_training_mark(directory)
 
 
-def evaluate(work: str | Path, precision: Precision = "float32", against: str | Path | None = None) -> Scores:
+def evaluate(work: str | Location, precision: Precision = "float32", against: str | Location | None = None) -> Scores:
     """Translates the test set of ``work`` with the best weights, and scores the translations; precision: "float32" as
     servers translate, or "int8" as the engine for CPUs that an export would write. against: the work directory of
     another run, to compare with: that is left in evaluation/comparison.json."""
     with user_errors():
         from model.evaluate import run  # noqa: PLC0415
 
-        other = None if against is None else WorkDirectory(Path(against))
-        return run(WorkDirectory(Path(work)), precision, other)
+        other = None if against is None else WorkDirectory(located(against))
+        return run(WorkDirectory(located(work)), precision, other)
 
 
-def export(work: str | Path, force: bool = False) -> Path:
+def export(work: str | Location, force: bool = False) -> Location:
     """Writes the best weights as the next version of a SavedModel, and gives its directory.
 
     Raises UserError where they are not evaluated, score less on the test set than ``evaluation.minimum``, or too much
@@ -75,4 +76,4 @@ def export(work: str | Path, force: bool = False) -> Path:
     with user_errors():
         from model.export import run  # noqa: PLC0415
 
-        return run(WorkDirectory(Path(work)), force)
+        return run(WorkDirectory(located(work)), force)

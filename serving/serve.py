@@ -13,6 +13,7 @@ from pathlib import Path
 from workspace.command import command_parser, run_command
 from workspace.errors import UserError
 from workspace.layout import MODEL_NAME, WorkDirectory
+from workspace.locations import located
 
 REAL_SERVER = "tensorflow_model_server"
 
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> None:
         reads="the versions in export/ of the work directory; new ones are served as they come",
         writes="nothing",
     )
-    parser.add_argument("--work", type=Path, required=True, help="work directory with an exported model")
+    parser.add_argument("--work", type=located, required=True, help="work directory with an exported model")
     parser.add_argument("--port", type=int, default=8500, help="gRPC port (default: 8500)")
     parser.add_argument("--rest_api_port", type=int, default=8501, help="REST port, 0 for none (default: 8501)")
     options = parser.parse_args(arguments)
@@ -41,12 +42,13 @@ def main(arguments: list[str]) -> None:
 def server_command(work: WorkDirectory, port: int, rest_api_port: int) -> list[str]:
     """The command that serves ``work``'s exported model; the flags are the same for either server."""
     real = shutil.which(REAL_SERVER)
+    export = work.export.resolve() if isinstance(work.export, Path) else work.export
     return [
         *([real] if real else [sys.executable, "-m", "serving.server"]),
         f"--port={port}",
         f"--rest_api_port={rest_api_port}",
         f"--model_name={MODEL_NAME}",
-        f"--model_base_path={work.export.resolve()}",  # TensorFlow Serving takes absolute paths only
+        f"--model_base_path={export}",  # TensorFlow Serving takes absolute paths only
     ]
 
 

@@ -56,6 +56,7 @@ LARGEST_SUBWORD_BYTES = 64
 # The exported model, as TensorFlow Serving shows it: its name, and what its signatures take and give for a batch of
 # sentences. k is the size of the beam; the end of a sentence counts as a subword.
 MODEL_NAME = "rnnsearch"
+SAVED_MODEL = "saved_model.pb"  # of a version, without which it is none
 DEFAULT_ADDRESS = "localhost:8500"  # where it is served unless told otherwise
 SIGNATURE = "serving_default"  # text -> translation, score
 NBEST_SIGNATURE = "nbest"  # text -> translation, score, both [batch, k], the best first, each another text
@@ -117,11 +118,13 @@ _Version = TypeVar("_Version", bound=_Joined)
 class WorkDirectory(Generic[Place_co]):
     """Every path below one ``work/<recipe>`` directory, on this machine or in a store.
 
-    What needs one on this machine takes a ``WorkDirectory[Path]``: TensorFlow and SentencePiece read paths only.
+    data_here: where data/ is read from in its place, as a copy on this machine. What needs all on this machine takes a
+    ``WorkDirectory[Path]``.
     Raises UserError where TensorFlow could not read what it writes there.
     """
 
     root: Place_co
+    data_here: Path | None = None
 
     def __post_init__(self) -> None:
         """TensorFlow takes the path of a checkpoint for a pattern, and would not find it after hours of training."""
@@ -162,7 +165,7 @@ class WorkDirectory(Generic[Place_co]):
 
     @property
     def data(self) -> Place_co:
-        return self.root / "data"
+        return cast(Place_co, self.data_here) if self.data_here else self.root / "data"
 
     @property
     def manifest(self) -> Place_co:
@@ -265,12 +268,8 @@ class WorkDirectory(Generic[Place_co]):
         return self.export / str(number)
 
     def provenance(self, number: int) -> Place_co:
-        """The mark of an exported version; TensorFlow Serving ignores what it does not know in assets.extra."""
-        return self.version(number) / "assets.extra" / "provenance.json"
-
-    def engine(self, number: int) -> Place_co:
-        """What a CPU runs without TensorFlow in place of the version's SavedModel, where there is one."""
-        return engine_of(self.version(number))
+        """The mark of an exported version."""
+        return provenance_of(self.version(number))
 
 
 def numbered(directory: _Joined) -> list[int]:
@@ -281,6 +280,11 @@ def numbered(directory: _Joined) -> list[int]:
 def name_of(root: _Joined) -> str:
     """The name of a directory, also of the one that this process is in."""
     return root.resolve().name if isinstance(root, Path) else cast(RemotePath, root).name
+
+
+def provenance_of(version: _Version) -> _Version:
+    """The mark in a version's directory; TensorFlow Serving ignores what it does not know in assets.extra."""
+    return version / "assets.extra" / "provenance.json"
 
 
 def hypotheses_of(version: _Version) -> _Version:

@@ -109,6 +109,16 @@ def reached(directory: Where, name: str) -> Where:
     return Path(posixpath.normpath(directory / name))
 
 
+def absolute(location: Location) -> Location:
+    """The same place, whatever directory a process is in."""
+    return location.absolute() if isinstance(location, Path) else location
+
+
+def address_of(location: Location) -> str:
+    """Its URL, which a browser opens if it is of this machine."""
+    return location.resolve().as_uri() if isinstance(location, Path) else str(location)
+
+
 def is_url(text: str) -> bool:
     """Whether a text is a URL, of any kind, and not a path of this machine."""
     return _MARK in text

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -297,16 +298,24 @@ def read_manifest(work: WorkDirectory) -> Manifest:
     return manifest
 
 
+def files_of(manifest: Manifest, split: Split) -> dict[str, str]:
+    """The SHA-256 of the subword models and of the shards of a split, by their names in data/."""
+    return {**manifest.subwords.files, **{name: manifest.shards[name] for name in manifest.shards_of(split)}}
+
+
 def check_prepared(work: WorkDirectory, manifest: Manifest, split: Split) -> None:
     """Raises UserError where a subword model or a shard of the split is missing, or not as it was left."""
-    files = {**manifest.subwords.files, **{name: manifest.shards[name] for name in manifest.shards_of(split)}}
-    for name, sha256 in files.items():
+    for name, sha256 in files_of(manifest, split).items():
         path = work.data / name
         if not is_file(path) or sha256_of(path) != sha256:
-            raise UserError(
-                f"{path} is missing or damaged; make the data anew with rm -f {shlex.quote(str(path))} && "
-                f"{work.command('prepare')}"
-            )
+            raise damaged_data(work, path)
+
+
+def damaged_data(work: WorkDirectory, path: Location) -> UserError:
+    """The error to raise for a file of data/ that is not as it was left."""
+    without = shlex.quote(str(path))
+    way = f"rm -f {without} && {work.command('prepare')}" if isinstance(path, Path) else work.command("prepare")
+    return UserError(f"{path} is missing or damaged; make the data anew with {way}")
 
 
 def read_training_mark(work: WorkDirectory) -> TrainingMark:

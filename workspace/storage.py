@@ -369,9 +369,10 @@ def _is_same_store(one: RemotePath, other: RemotePath) -> bool:
 
 @contextlib.contextmanager
 def local_copy(location: Location, sha256: str | None = None) -> Iterator[Path]:
-    """A file on this machine with the same bytes, while the body runs: itself where it is here, else a copy in scratch.
+    """A file or directory on this machine with the same content, while the body runs: itself where it is here, else a
+    copy in scratch.
 
-    Raises UserError where it has not the SHA-256 that it should have.
+    Raises UserError where a file has not the SHA-256 that it should have.
     """
     if isinstance(location, Path):
         yield location

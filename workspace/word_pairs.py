@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from pathlib import Path
 
 from workspace.errors import UserError
+from workspace.locations import Location
+from workspace.storage import reading
 from workspace.text_lines import text_lines
 
 
-def read_word_pairs(path: Path, advice: str) -> dict[str, str]:
+def read_word_pairs(path: Location, advice: str) -> dict[str, str]:
     """Words or phrases of the source, and what they are in the target, in NFC: two columns, a tab between them.
 
     Raises UserError where a line has no two columns, a word is there twice, or the file cannot be read, which ends in
@@ -17,7 +18,7 @@ def read_word_pairs(path: Path, advice: str) -> dict[str, str]:
     """
     words: dict[str, str] = {}
     try:
-        with path.open("rb") as file:
+        with reading(path) as file:
             for number, line in enumerate(text_lines(file, str(path)), start=1):
                 if not line.strip():
                     continue
@@ -28,5 +29,5 @@ def read_word_pairs(path: Path, advice: str) -> dict[str, str]:
                     raise UserError(f"{path}: line {number:,} has {columns[0]!r} again; keep one translation of it")
                 words[columns[0]] = columns[1]
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}; {advice}") from error
+        raise UserError(f"{path} cannot be read: {error.strerror or 'no such file'}; {advice}") from error
     return words

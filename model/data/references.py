@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from workspace.errors import UserError
 from workspace.layout import LINE, SOURCE_TEXT, TARGET_TEXT, Split, WorkDirectory
+from workspace.locations import Location, located
 from workspace.marks import Manifest, check_prepared
+from workspace.storage import reading
 from workspace.text_lines import text_lines
 
 _RECORDS_AT_A_TIME = 1000
@@ -40,7 +41,7 @@ def further_references(work: WorkDirectory, manifest: Manifest, paths: Sequence[
     Raises UserError where a file cannot be read, has another number of lines than the test set, or none for a sentence.
     """
     numbers = [feature[LINE].int64_list.value[0] for feature in features(work, manifest.shards_of("test"))]
-    return [_of_lines(Path(path), numbers, manifest.corpora["test"].read) for path in paths]
+    return [_of_lines(located(path), numbers, manifest.corpora["test"].read) for path in paths]
 
 
 def features(work: WorkDirectory, shards: Sequence[str]) -> Iterator[Any]:
@@ -62,14 +63,16 @@ def _records(work: WorkDirectory, shards: Sequence[str]) -> tf.data.Dataset:
     return tf.data.TFRecordDataset([str(work.data / name) for name in shards], compression_type="GZIP")
 
 
-def _of_lines(path: Path, numbers: Sequence[int], count: int) -> list[str]:
+def _of_lines(path: Location, numbers: Sequence[int], count: int) -> list[str]:
     """The text in these lines of a file, which must have ``count``; white space as the preparation leaves it."""
     advice = "line n must be the translation of line n of the test set's source"
     try:
-        with path.open("rb") as file:
+        with reading(path) as file:
             lines = [" ".join(line.split()) for line in text_lines(file, str(path))]
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}; mend evaluation.references (TEST_TGT=)") from error
+        raise UserError(
+            f"{path} cannot be read: {error.strerror or 'no such file'}; mend evaluation.references (TEST_TGT=)"
+        ) from error
     if len(lines) != count:
         raise UserError(f"{path} has {len(lines):,} lines, but the test set {count:,}; {advice}")
     if empty := next((number for number in numbers if not lines[number - 1]), None):

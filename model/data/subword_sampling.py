@@ -17,7 +17,6 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -26,7 +25,9 @@ import tensorflow as tf
 
 from workspace.errors import UserError
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
+from workspace.locations import Location
 from workspace.protobuf import message_classes
+from workspace.storage import read_bytes
 
 # What a word begins with in the models.
 _SPACE = "\u2581"
@@ -53,8 +54,8 @@ class Sampler:
     Raises UserError where the model knows only one segmentation of a sentence.
     """
 
-    def __init__(self, path: Path, alpha: float):
-        model = _Model.FromString(path.read_bytes())
+    def __init__(self, path: Location, alpha: float):
+        model = _Model.FromString(read_bytes(path))
         kind = model.trainer_spec.model_type or _UNIGRAM
         if kind not in (_UNIGRAM, _BPE):
             raise UserError(f"{path} has one segmentation for every sentence; leave out training.subword_sampling")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
+import hashlib
 from typing import Literal, NamedTuple, TypeAlias
 
 import sentencepiece
@@ -12,8 +12,9 @@ import tensorflow_text
 
 from workspace.errors import UserError
 from workspace.layout import END_ID, LARGEST_SUBWORD_BYTES, PADDING_ID, UNKNOWN_ID, WorkDirectory
+from workspace.locations import Location
 from workspace.protobuf import message_classes
-from workspace.storage import sha256_of
+from workspace.storage import read_bytes
 
 # What stands for a space in a subword.
 SPACE = "\u2581"
@@ -45,21 +46,22 @@ class Sentences(NamedTuple):
 class Subwords(tf.Module):
     """One SentencePiece model; its bytes become part of a SavedModel that uses it.
 
-    path: the model's file; normal_form: the one of Unicode's that its texts are in, and others are to be compared in:
-    "NFKC" of a model that replaces characters by others of their kind, else "NFC".
+    model: the bytes of its file; normal_form: the one of Unicode's that its texts are in, and others are to be compared
+    in: "NFKC" of a model that replaces characters by others of their kind, else "NFC".
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Location):
         super().__init__()
-        if not path.is_file():
-            raise UserError(f"{path}: no such subword model; prepare the corpus first (make prepare)")
+        try:
+            self.model = read_bytes(path)
+        except FileNotFoundError as error:
+            raise UserError(f"{path}: no such subword model; prepare the corpus first (make prepare)") from error
         # TensorFlow shares the tokenizers of one name among all SavedModels that a process loads, and the
         # default name is the same for all: the second would silently be the first.
-        name = f"subwords_{sha256_of(path)}"
-        model = path.read_bytes()
-        self.path = path
-        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=model, name=name)
-        self.normal_form: NormalForm = "NFKC" if "nfkc" in _Model.FromString(model).normalizer_spec.name else "NFC"
+        name = f"subwords_{hashlib.sha256(self.model).hexdigest()}"
+        self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=self.model, name=name)
+        named = _Model.FromString(self.model).normalizer_spec.name
+        self.normal_form: NormalForm = "NFKC" if "nfkc" in named else "NFC"
 
     @property
     def vocabulary(self) -> int:
@@ -81,7 +83,7 @@ class Subwords(tf.Module):
     def written(self) -> list[str | None]:
         """The characters of every subword, with SPACE for a space, and BYTES for single bytes; "" of one that shows
         nothing, None of the one for what is unknown."""
-        model = sentencepiece.SentencePieceProcessor(model_file=str(self.path))
+        model = sentencepiece.SentencePieceProcessor(model_proto=self.model)
 
         def characters(number: int) -> str | None:
             if model.is_unknown(number):

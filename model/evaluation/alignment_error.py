@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import regex
@@ -19,8 +18,10 @@ import regex
 from model.evaluation.word_alignment import Link, WordAlignment, align_subwords, merged
 from model.search.translator import TextTranslator
 from workspace.errors import UserError, as_given
+from workspace.locations import Location
 from workspace.marks import AlignmentError
 from workspace.scripts import UNSPACED_LETTERS
+from workspace.storage import reading
 from workspace.text_lines import text_lines
 
 ENDINGS = (".source", ".target", ".align")
@@ -40,12 +41,12 @@ class Gold(NamedTuple):
     possible: frozenset[Link]
 
 
-def read_gold(name: Path) -> list[Gold]:
+def read_gold(name: Location) -> list[Gold]:
     """The sentences of a gold alignment. Raises UserError where its files are not there, or not what they should be.
 
     name: that of one of the files, or what the three have in common.
     """
-    stem = name.with_suffix("") if name.suffix in ENDINGS else name
+    stem = name.with_name(name.stem) if name.suffix in ENDINGS else name
     source, target, align = (_lines(stem.with_name(stem.name + ending)) for ending in ENDINGS)
     if not len(source) == len(target) == len(align):
         raise UserError(
@@ -110,13 +111,14 @@ def running_text(words: Sequence[str]) -> tuple[str, list[Link]]:
     return text, places
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Location) -> list[str]:
     try:
-        with path.open("rb") as file:
+        with reading(path) as file:
             return list(text_lines(file, str(path)))
     except OSError as error:
+        reason = error.strerror or "no such file"
         raise UserError(
-            f"{path}: {error.strerror}; a gold alignment is three files of one name, with {', '.join(ENDINGS)}"
+            f"{path}: {reason}; a gold alignment is three files of one name, with {', '.join(ENDINGS)}"
         ) from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -164,9 +163,9 @@ def _changes(
     return changes
 
 
-def summary(comparison: Comparison, work: Path) -> str:
+def summary(comparison: Comparison, work: WorkDirectory) -> str:
     """A comparison in a few lines, for who started it."""
-    lines = [f"{work} against {comparison.baseline}:"]
+    lines = [f"{work.root} against {comparison.baseline}:"]
     lines += [
         f"  {name:8} {found.score:6.2f} against {found.baseline:6.2f}: {found.difference:+.2f} "
         f"({found.low:+.2f} to {found.high:+.2f}); p = {found.bootstrap_p:.4f} (bootstrap), "

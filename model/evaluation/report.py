@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from model.data.subwords import load_subwords
 from model.evaluation.by_length import LengthPoint, bleu_by_length, draw_by_length, lengths_of
@@ -17,10 +16,11 @@ from model.evaluation.shown import Shown, read_shown
 from model.evaluation.training_curves import training_curves
 from recipes.schema import Recipe
 from workspace.errors import UserError
-from workspace.layout import WorkDirectory
+from workspace.layout import WorkDirectory, name_of
+from workspace.locations import located
 from workspace.marks import Scores, read_training_mark
 from workspace.pages import rendered, svg_of
-from workspace.storage import replacing, sha256_of
+from workspace.storage import is_file, sha256_of, write_text
 from workspace.text_lines import written_lines
 
 # Sentences that got better, and that got worse.
@@ -54,19 +54,18 @@ def write_report(work: WorkDirectory, recipe: Recipe, scores: Scores) -> None:
     found = Evaluation(scores, details, {}, read_shown(work), read_comparison(work))
     found = replace(found, by_length=_by_length(work, recipe, found))
     page = render_report(work, recipe, found)
-    with replacing(work.evaluation_report) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(work.evaluation_report, page)
 
 
 def _by_length(work: WorkDirectory, recipe: Recipe, found: Evaluation) -> dict[str, list[LengthPoint]]:
     """Of this run and of the one that it was compared with, if that one's translations are still there."""
     sentences = found.details.sentences
     references = [list(side) for side in zip(*(each.references for each in sentences), strict=True)]
-    runs = {work.root.resolve().name: [each.translation for each in sentences]}
+    runs = {name_of(work.root): [each.translation for each in sentences]}
     if found.comparison:
-        other = WorkDirectory(Path(found.comparison.baseline))
-        if other.hypotheses.is_file() and sha256_of(other.hypotheses) == found.comparison.hypotheses[1]:
-            name = other.root.resolve().name
+        other = WorkDirectory(located(found.comparison.baseline))
+        if is_file(other.hypotheses) and sha256_of(other.hypotheses) == found.comparison.hypotheses[1]:
+            name = name_of(other.root)
             runs[f"{name} (the other)" if name in runs else name] = written_lines(other.hypotheses)
     measure, _ = measure_of(recipe, references[0])
     bleu = metrics_of(measure, load_subwords(work, recipe.subwords.joint)[1].normal_form)[BLEU]

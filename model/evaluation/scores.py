@@ -7,7 +7,6 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from model.data.references import References, further_references, read_references
 from model.evaluation.alignment_error import alignment_error, gold_alignments, read_gold
@@ -25,6 +24,7 @@ from recipes import schema
 from recipes.stages import EVALUATE, MadeFrom
 from workspace.errors import UserError, as_given
 from workspace.layout import Precision, WorkDirectory
+from workspace.locations import Location
 from workspace.marks import (
     AlignmentError,
     AnotherVersionError,
@@ -36,7 +36,7 @@ from workspace.marks import (
     write_mark,
 )
 from workspace.progress import progress_bar
-from workspace.storage import remove, replacing, write_json
+from workspace.storage import remove, write_json, write_text
 from workspace.text_lines import written_lines
 
 SAMPLES = 3
@@ -47,7 +47,7 @@ def evaluate(
     recipe: schema.Recipe,
     in_int8: Callable[[TextTranslator], TranslateAll] | None = None,
     show: Sequence[int] = (),
-    align_gold: Path | None = None,
+    align_gold: Location | None = None,
 ) -> Scores:
     """Writes the translations, their alignments, the page and scores.json, and returns the latter. Raises UserError
     where nothing is trained.
@@ -84,8 +84,7 @@ def evaluate(
     before = _scores_before(work, made_from, translations)
     if before is None:
         remove(work.comparison)
-    with replacing(work.hypotheses) as temporary:
-        temporary.write_text("".join(text + "\n" for text in translations), encoding="utf-8")
+    write_text(work.hypotheses, "".join(text + "\n" for text in translations))
     alignments = _alignments(translator, test.sources, translations)
     write_alignments(work.alignments, alignments)
     rated = list(zip(translations, (found for _, found in translated), strict=True))

@@ -13,6 +13,7 @@ from workspace.history import read_history
 from workspace.layout import WorkDirectory
 from workspace.marks import TrainingMark
 from workspace.pages import svg_of
+from workspace.storage import is_directory, local_copy
 
 _COLOUR, _KEPT = "#3a7fc1", "#d1702a"
 # By the names that training gives them (model.training.callbacks).
@@ -48,9 +49,10 @@ def curves_of(work: WorkDirectory, training: TrainingMark) -> dict[str, Curve]:
 
 def _events(work: WorkDirectory) -> dict[str, Curve]:
     """What TensorBoard shows of the updates, without what an interrupted session wrote and the next made anew."""
-    if not work.tensorboard.is_dir():
+    if not is_directory(work.tensorboard):
         return {}
-    events = EventAccumulator(str(work.tensorboard), size_guidance={"tensors": _MOST_POINTS}).Reload()
+    with local_copy(work.tensorboard) as here:
+        events = EventAccumulator(str(here), size_guidance={"tensors": _MOST_POINTS}).Reload()
     curves: dict[str, Curve] = {}
     for key in {*_OF_UPDATES, *_SPEED}.intersection(events.Tags()["tensors"]):
         curve: Curve = []

@@ -9,7 +9,6 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +20,9 @@ from model.data.subwords import Subwords
 from model.search.forced import forced_decoding
 from model.search.many_texts import in_batches
 from model.search.translator import TextTranslator
+from workspace.locations import Location
 from workspace.scripts import UNSPACED_LETTERS
-from workspace.storage import replacing
+from workspace.storage import write_text
 
 _WORD = regex.compile(r"\S+")
 _UNSPACED = regex.compile(UNSPACED_LETTERS, regex.V1)
@@ -132,7 +132,7 @@ def pharaoh(links: Iterable[Link]) -> str:
     return " ".join(f"{source}-{target}" for source, target in links)
 
 
-def write_alignments(paths: Sequence[Path], alignments: Sequence[WordAlignment]) -> None:
+def write_alignments(paths: Sequence[Location], alignments: Sequence[WordAlignment]) -> None:
     """Writes source words, target words and hard alignments, in the form that ``model.evaluation.alignment_error``
     reads."""
     of_files = (
@@ -141,8 +141,7 @@ def write_alignments(paths: Sequence[Path], alignments: Sequence[WordAlignment])
         [pharaoh(each.links()) for each in alignments],
     )
     for path, lines in zip(paths, of_files, strict=True):
-        with replacing(path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def _in_common(subwords: np.ndarray, words: Sequence[Link]) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workspace.layout import Precision, Side
+from workspace.locations import Location
 from workspace.storage import read_json, write_json
 
 ANNOTATIONS = "annotations.tflite"
@@ -50,7 +51,7 @@ class EngineMark(NamedTuple):
         write_json(directory / MARK, self._asdict())
 
 
-def read_engine_mark(directory: Path) -> EngineMark | None:
+def read_engine_mark(directory: Location) -> EngineMark | None:
     """None where there is no engine."""
     try:
         return EngineMark(**read_json(directory / MARK))

@@ -15,7 +15,6 @@ depends on others; the rest is float32 (TensorFlow's converter, dynamic range qu
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -43,7 +42,8 @@ from model.search.translator import TextTranslator
 from recipes import schema
 from workspace.foreign_lines import warnings_left_out
 from workspace.layout import PADDING_ID, SIDES
-from workspace.storage import replacing
+from workspace.locations import located
+from workspace.storage import copy, replacing, write_bytes
 
 
 def write_litert_model(translator: TextTranslator, directory: Path, precision: Precision) -> None:
@@ -54,9 +54,9 @@ def write_litert_model(translator: TextTranslator, directory: Path, precision: P
     network = model if isinstance(model, Network) else model.network
     write_functions(network, translator.search, translator.silent, directory, precision)
     for side, subwords in zip(SIDES, (translator.source_subwords, translator.target_subwords), strict=True):
-        shutil.copyfile(subwords.path, directory / subword_model(side))
+        write_bytes(directory / subword_model(side), subwords.model)
     if translator.search.unknown_dictionary is not None:
-        shutil.copyfile(translator.search.unknown_dictionary, directory / DICTIONARY)
+        copy(located(translator.search.unknown_dictionary), directory / DICTIONARY)
 
 
 def write_functions(

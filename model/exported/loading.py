@@ -7,13 +7,14 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 from model.exported.files import Precision, read_engine_mark
 from workspace.errors import UserError
 from workspace.foreign_lines import foreign_lines_left_out, has_gpu, warnings_left_out
 from workspace.layout import TOO_MANY_TEXTS, engine_of
+from workspace.locations import Location
+from workspace.storage import local_copy
 
 ENGINE_PACKAGE, TENSORFLOW = "ai_edge_litert", "tensorflow"
 
@@ -23,7 +24,7 @@ _TOO_MANY = re.compile(TOO_MANY_TEXTS.format(r"(\d+)"))
 Signature: TypeAlias = Callable[..., dict[str, Sequence[Any]]]
 
 
-def load_signatures(version: Path, precision: Precision | None = None) -> dict[str, Signature]:
+def load_signatures(version: Location, precision: Precision | None = None) -> dict[str, Signature]:
     """The signatures in the directory of a version, by name; threads may share them.
 
     precision: "int8" for the engine, "float32" for the SavedModel; without it the engine on a CPU, if there is one.
@@ -35,7 +36,7 @@ def load_signatures(version: Path, precision: Precision | None = None) -> dict[s
     return load_saved_model(version)
 
 
-def package_for(version: Path, precision: Precision | None) -> str:
+def package_for(version: Location, precision: Precision | None) -> str:
     """The package that ``load_signatures`` would load the version with. Raises UserError as it does."""
     check_precision(precision)
     has_engine = read_engine_mark(engine_of(version)) is not None
@@ -54,13 +55,13 @@ def check_precision(precision: Precision | None) -> None:
         raise UserError(f"there is no precision {precision!r}; choose int8 or float32")
 
 
-def load_engine(directory: Path) -> dict[str, Signature]:
+def load_engine(directory: Location) -> dict[str, Signature]:
     """The signatures of the engine there, likewise."""
-    with foreign_lines_left_out(ENGINE_PACKAGE):
-        return dict(importlib.import_module("model.exported.lite_model").LiteModel(directory).signatures)
+    with foreign_lines_left_out(ENGINE_PACKAGE), local_copy(directory) as here:
+        return dict(importlib.import_module("model.exported.lite_model").LiteModel(here).signatures)
 
 
-def load_saved_model(version: Path) -> dict[str, Signature]:
+def load_saved_model(version: Location) -> dict[str, Signature]:
     """The signatures of the SavedModel, by TensorFlow: those that the engine has, and more. Raises UserError where it
     is not whole, and ModuleNotFoundError where TensorFlow is not installed."""
     with foreign_lines_left_out():
@@ -68,8 +69,8 @@ def load_saved_model(version: Path) -> dict[str, Signature]:
         importlib.import_module("tensorflow_text")  # what the operators of the graph are in
     try:
         # Of whoever trains a loaded model, who gets no gradients of it.
-        with warnings_left_out():
-            model = tf.saved_model.load(str(version))
+        with warnings_left_out(), local_copy(version) as here:
+            model = tf.saved_model.load(str(here))
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"{version} is no whole SavedModel; remove it, and export again") from error
 

@@ -8,7 +8,8 @@
     assets.extra/provenance.json                      the mark: what it was made from, and how good both are
 
 A server ignores what it does not know in assets.extra. A version appears whole: it is written under a name that
-servers ignore, then renamed.
+servers ignore, then renamed; in an object store, which has no renaming, saved_model.pb comes last, without which
+nothing is loaded.
 """
 
 from __future__ import annotations
@@ -32,10 +33,21 @@ from model.search.many_texts import translate_all
 from model.search.translator import TextTranslator, best_translator
 from recipes import schema
 from recipes.stages import EXPORT
-from workspace.layout import MODEL_NAME, SIGNATURE, TEXT_INPUT, TRANSLATION_INPUT, WorkDirectory, hypotheses_of
+from workspace.layout import (
+    MODEL_NAME,
+    SAVED_MODEL,
+    SIGNATURE,
+    TEXT_INPUT,
+    TRANSLATION_INPUT,
+    WorkDirectory,
+    engine_of,
+    hypotheses_of,
+    provenance_of,
+)
+from workspace.locations import Location
 from workspace.marks import EngineScores, Provenance, read_manifest, read_scores, read_training_mark, write_mark
 from workspace.progress import progress_bar
-from workspace.storage import PARTIAL, remove, replacing
+from workspace.storage import PARTIAL, copy, entries, files_under, local_copy, remove, replacing
 
 # Where TensorFlow Serving looks for warm-up requests (its saved_model_warmup.md).
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -48,7 +60,7 @@ ENGINE_TOLERANCE = 0.3
 ENGINE_SENTENCES = 500
 
 
-def export(work: WorkDirectory, recipe: schema.Recipe, is_forced: bool = False) -> Path:
+def export(work: WorkDirectory, recipe: schema.Recipe, is_forced: bool = False) -> Location:
     """Writes the next version and returns its directory; nobody else may be at it.
 
     Raises UserError where nothing is prepared or trained, or the gate refuses it, unless it is forced.
@@ -60,19 +72,19 @@ def export(work: WorkDirectory, recipe: schema.Recipe, is_forced: bool = False) 
     dev = read_references(work, manifest, "dev")
     number = max(work.versions(), default=0) + 1
     # Of exports that were killed; a model is large.
-    for left_over in work.export.glob(f".*{PARTIAL}"):
-        remove(left_over)
-    with replacing(work.version(number)) as temporary:
-        write_saved_model(translator, work.recipe, made_from["weights"], temporary)
+    for found in entries(work.export):
+        if found.name.startswith(".") and found.name.endswith(PARTIAL):
+            remove(found)
+    with replacing(work.version(number), last=SAVED_MODEL) as temporary:
+        with local_copy(work.recipe) as recipe_file:
+            write_saved_model(translator, recipe_file, made_from["weights"], temporary)
         _write_warm_up(temporary, spread_by_length(dev.sources, WARM_UP_SENTENCES))
-        engine = temporary / work.engine(number).relative_to(work.version(number))
-        scores = _write_engine_if_as_good(translator, recipe, dev, engine)
+        scores = _write_engine_if_as_good(translator, recipe, dev, engine_of(temporary))
         if evaluated:
-            shutil.copyfile(work.hypotheses, hypotheses_of(temporary))
+            copy(work.hypotheses, hypotheses_of(temporary))
         mark = Provenance(made_from=made_from, tensorflow=tf.__version__, engine=scores, evaluated=evaluated)
         write_model_card(temporary, number, recipe, manifest, training, read_scores(work) if evaluated else None, mark)
-        relative = work.provenance(number).relative_to(work.version(number))
-        write_mark(temporary / relative, mark, (path for path in temporary.rglob("*") if path.is_file()))
+        write_mark(provenance_of(temporary), mark, files_under(temporary))
     return work.version(number)
 
 

@@ -8,7 +8,6 @@ What else a checkpoint holds, so that a training can go on, is in ``model.traini
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -18,8 +17,9 @@ from model.network.network import Network
 from recipes import schema
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.locations import Location
 from workspace.marks import read_training_mark
-from workspace.storage import read_json, sha256_of
+from workspace.storage import is_file, local_copy, read_json, sha256_of
 
 STATE, MARK = "state", "checkpoint.json"
 
@@ -81,7 +81,7 @@ def digest_of(network: Network) -> str:
     return digest.hexdigest()
 
 
-def read_mark(checkpoint: Path) -> CheckpointMark | None:
+def read_mark(checkpoint: Location) -> CheckpointMark | None:
     """The mark of a checkpoint, or None where it is missing or damaged."""
     try:
         return CheckpointMark(**read_json(checkpoint / MARK))
@@ -89,7 +89,7 @@ def read_mark(checkpoint: Path) -> CheckpointMark | None:
         return None
 
 
-def damaged_file(work: WorkDirectory, step: int) -> Path | None:
+def damaged_file(work: WorkDirectory, step: int) -> Location | None:
     """The first file, of a checkpoint or of the one it names as the best, that is missing or not as it was written."""
     if file := _damaged_file_of(work.checkpoint(step)):
         return file
@@ -99,14 +99,14 @@ def damaged_file(work: WorkDirectory, step: int) -> Path | None:
     return damaged_file(work, mark.best_step)
 
 
-def _damaged_file_of(checkpoint: Path) -> Path | None:
+def _damaged_file_of(checkpoint: Location) -> Location | None:
     """The first file of a checkpoint that is missing or not as it was written."""
     mark = read_mark(checkpoint)
     if mark is None:
         return checkpoint / MARK
     for name, digest in mark.files.items():
         file = checkpoint / name
-        if not file.is_file() or sha256_of(file) != digest:
+        if not is_file(file) or sha256_of(file) != digest:
             return file
     return None
 
@@ -115,7 +115,8 @@ def read_into(checkpoint: tf.train.Checkpoint, work: WorkDirectory, step: int) -
     """Fills the variables of ``checkpoint`` from the files of a step."""
     path = work.checkpoint(step)
     try:
-        status = checkpoint.read(str(path / STATE))
+        with local_copy(path) as here:
+            status = checkpoint.read(str(here / STATE))
         status.assert_existing_objects_matched()
         status.expect_partial()
     except (AssertionError, ValueError) as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from recipes import schema
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.locations import address_of, located
 from workspace.marks import read_manifest
 
 
@@ -117,13 +117,13 @@ def with_mean_weights(networks: Sequence[Network]) -> Network:
 
 def _other_runs(work: WorkDirectory, recipe: schema.Recipe) -> list[tuple[WorkDirectory, schema.Recipe]]:
     """Those that join ``work``, with their recipes."""
-    runs = []
-    known = {work.root.resolve()}
+    runs: list[tuple[WorkDirectory, schema.Recipe]] = []
+    known = {address_of(work.root)}
     for root in recipe.ensemble.runs:
-        run = WorkDirectory(Path(root))
-        if run.root.resolve() in known:
+        run: WorkDirectory = WorkDirectory(located(root))
+        if address_of(run.root) in known:
             raise UserError(f"ensemble.runs: {root} is in the ensemble already; leave it out")
-        known.add(run.root.resolve())
+        known.add(address_of(run.root))
         of_run = resolved_recipe(run)
         if read_manifest(run).subwords != read_manifest(work).subwords:
             raise UserError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 
 import tensorflow as tf
 
@@ -23,6 +22,7 @@ from model.search.translations import Aligned, Alternatives, Scored, Translated,
 from model.search.unknown_words import attended, load_dictionary, looked_up, words_of
 from recipes import schema
 from workspace.layout import PADDING_ID, UNKNOWN_ID, WorkDirectory
+from workspace.locations import located
 
 # A text, its subwords and those of a translation, of each hypothesis.
 _OF_HYPOTHESES = [tf.TensorSpec([None], tf.string), *[tf.TensorSpec([None, None], tf.int32)] * 2]
@@ -39,7 +39,7 @@ class TextTranslator(tf.Module):
         self.source_subwords, self.target_subwords = subwords
         self.search = search
         dictionary = search.unknown_dictionary
-        self.dictionary = load_dictionary(Path(dictionary)) if dictionary is not None else None
+        self.dictionary = load_dictionary(located(dictionary)) if dictionary is not None else None
 
     @property
     def silent(self) -> list[int]:

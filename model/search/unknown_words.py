@@ -5,7 +5,6 @@ Nothing of this runs for a sentence whose translations have no unknown word.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -13,6 +12,7 @@ import tensorflow_text
 
 from model.data.subwords import Subwords
 from workspace.layout import UNKNOWN_ID
+from workspace.locations import Location
 from workspace.unknown_words import AFTER, BEFORE, BEGINS_WHITE, CORE, HAS_UNSPACED, IS_WHITE, WHITE
 from workspace.word_pairs import read_word_pairs
 
@@ -27,7 +27,7 @@ class Words(NamedTuple):
     subwords: tf.Tensor
 
 
-def load_dictionary(path: Path) -> tf.lookup.StaticHashTable:
+def load_dictionary(path: Location) -> tf.lookup.StaticHashTable:
     """Raises UserError as ``read_word_pairs`` does."""
     words = read_word_pairs(path, "set search.unknown_dictionary to a file")
     keys, values = (tf.constant(list(side), tf.string, [len(words)]) for side in (words.keys(), words.values()))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from model.evaluation.measures import NAMES
 from model.network.checkpoint import read_weights
 from model.network.network import Network
@@ -11,8 +9,9 @@ from recipes import schema
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.locations import located
 from workspace.marks import read_training_mark
-from workspace.storage import sha256_of
+from workspace.storage import is_file, sha256_of
 
 # What may differ: it says how the network is trained, not what its weights mean.
 _OF_TRAINING = {
@@ -30,7 +29,7 @@ def checked_initial_work(work: WorkDirectory, recipe: schema.Recipe) -> WorkDire
     cannot start from it."""
     if not recipe.training.init_from:
         return None
-    other = WorkDirectory(Path(recipe.training.init_from))
+    other = WorkDirectory(located(recipe.training.init_from))
     check_fits(other, work, recipe)
     return other
 
@@ -42,7 +41,7 @@ def check_fits(other: WorkDirectory, work: WorkDirectory, recipe: schema.Recipe)
     """
     setting = f"training.init_from: {other.root}"
     before = resolved_recipe(other)
-    if not other.training_mark.is_file():
+    if not is_file(other.training_mark):
         raise UserError(f"{setting} holds no finished training; make one with {other.command('train')}")
     theirs, ours = (each.model.model_dump(exclude=_OF_TRAINING) for each in (before, recipe))
     for name, value in theirs.items():

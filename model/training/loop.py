@@ -31,7 +31,7 @@ from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.marks import TrainingMark, check_prepared, read_manifest, write_mark
 from workspace.signals import interruption_put_off
-from workspace.storage import read_json, remove, replacing, write_json
+from workspace.storage import entries, exists, move, read_json, remove, write_json
 
 STARTED = "started.json"
 
@@ -194,22 +194,20 @@ def leave_mark(training: Training) -> None:
         checkpoints=tuple(kept),
     )
     needed = {mark.best_step, *kept}
-    write_mark(work.training_mark, mark, (file for step in needed for file in work.checkpoint(step).iterdir()))
+    write_mark(work.training_mark, mark, (file for step in needed for file in entries(work.checkpoint(step))))
 
 
 def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:
     """Puts a training made from something else aside, as training.previous; one of the same kind is gone on with."""
     made_from = TRAIN.made_from(recipe, work)
-    if work.training.exists():
+    if exists(work.training):
         if read_json(work.training / STARTED) == made_from:
             return
-        previous = work.training.with_suffix(".previous")
+        previous = work.training.with_name(f"{work.training.name}.previous")
         # One that came to nothing takes no better one's place.
-        if newest_step(work):
-            remove(previous)
-            work.training.rename(previous)
+        if newest_step(work) and exists(work.training / STARTED):
+            move(work.training, previous, last=STARTED)
             print(f"the training of other settings or data is kept as {previous}")
         else:
             remove(work.training)
-    with replacing(work.training) as temporary:
-        write_json(temporary / STARTED, made_from)
+    write_json(work.training / STARTED, made_from)

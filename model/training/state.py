@@ -18,7 +18,6 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import tensorflow as tf
 
@@ -27,7 +26,8 @@ from model.network.network import Network
 from model.training.optimizer import Optimizer
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.storage import remove, replacing, sha256_of, write_json
+from workspace.locations import Location
+from workspace.storage import entries, remove, replacing, sha256_of, write_json
 
 CHECKPOINTS_KEPT = 3
 
@@ -83,7 +83,7 @@ class TrainingState:
 
         Raises UserError where there are checkpoints, but none is whole or fits the network.
         """
-        damaged: list[Path] = []
+        damaged: list[Location] = []
         for step in reversed(self._work.steps()):
             file = damaged_file(self._work, step)
             if file is None:
@@ -104,7 +104,7 @@ class TrainingState:
         if not self._chief:
             return
         step = int(self.step)
-        with replacing(self._work.checkpoint(step)) as temporary:
+        with replacing(self._work.checkpoint(step), last=MARK) as temporary:
             temporary.mkdir()
             self._everything.write(str(temporary / STATE))
             files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
@@ -142,11 +142,11 @@ class TrainingState:
         needed = {*newest, *evaluated, *(mark.best_step for mark in marks if mark)}
         for unneeded in set(self._work.steps()) - needed:
             # A checkpoint disappears whole, too.
-            path = self._work.checkpoint(unneeded)
-            path.rename(path.with_name(f".{path.name}.removed"))
-        # With what a killed process left behind.
-        for hidden in self._work.checkpoints.glob(".*"):
-            remove(hidden)
+            remove(self._work.checkpoint(unneeded), last=MARK)
+        # What a killed process left behind.
+        for found in entries(self._work.checkpoints):
+            if found.name.startswith("."):
+                remove(found)
 
 
 class Meter(tf.Module):

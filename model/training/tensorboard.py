@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,6 +16,8 @@ from model.evaluation.alignment_picture import draw_alignment
 from model.search.translator import TextTranslator
 from model.training.callbacks import Logs
 from workspace.layout import WorkDirectory
+from workspace.scratch import scratch_directory
+from workspace.storage import copy, files_under, is_file, read_text
 
 PICTURES = 3
 # Of a sentence, so that its picture can be read at the width that TensorBoard shows it in.
@@ -30,8 +34,11 @@ class TensorBoard(keras.callbacks.Callback):
 
     def __init__(self, work: WorkDirectory, greedy: TextTranslator, dev: Sequence[str]):
         super().__init__()
-        self._writer = tf.summary.create_file_writer(str(work.tensorboard), filename_suffix=f".{int(time.time())}")
-        self._recipe = work.recipe.read_text(encoding="utf-8") if work.recipe.is_file() else ""
+        self._directory, self._scratch = work.tensorboard, contextlib.ExitStack()
+        is_here = isinstance(self._directory, Path)
+        self._here = self._directory if is_here else self._scratch.enter_context(scratch_directory())
+        self._writer = tf.summary.create_file_writer(str(self._here), filename_suffix=f".{int(time.time())}")
+        self._recipe = read_text(work.recipe) if is_file(work.recipe) else ""
         self._greedy = greedy
         readable = [sentence for sentence in dev if len(sentence) <= _MOST_CHARACTERS] or dev
         self._sentences = spread_by_length(readable, PICTURES) if greedy.model.attends else []
@@ -51,9 +58,18 @@ class TensorBoard(keras.callbacks.Callback):
             self._write(step, {name: value for name, value in logs.items() if name.startswith("dev_")})
             self._write_pictures(step)
             self._writer.flush()
+            self._put()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._writer.close()
+        with self._scratch:
+            self._writer.close()
+            self._put()
+
+    def _put(self) -> None:
+        """What TensorFlow has written here, for it writes paths of this machine only, goes where it should be."""
+        if self._here != self._directory:
+            for file in files_under(self._here):
+                copy(file, self._directory / file.name)
 
     def _write(self, step: int, values: Logs) -> None:
         with self._writer.as_default():

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
@@ -26,7 +25,9 @@ from serving.protocol.flags import Flags
 from serving.protocol.model_config import read_model_config, single_model
 from serving.protocol.status import StatusError
 from workspace.errors import UserError, as_given
+from workspace.locations import Location, absolute, located
 from workspace.machine import check_port_is_free, host_and_port
+from workspace.storage import is_directory, local_copy
 
 
 class Server:
@@ -125,31 +126,33 @@ def _model_config(flags: Flags) -> ModelServerConfig:
     if flags.model_config_file:
         config = read_model_config(flags.model_config_file)
     elif flags.model_base_path:
-        config = single_model(flags.model_name, flags.model_base_path.absolute())
+        config = single_model(flags.model_name, absolute(flags.model_base_path))
     else:
         raise UserError("nothing says what to serve; give --model_base_path or --model_config_file")
     for model in config.model_config_list.config:
-        if not Path(model.base_path).is_dir():
+        if not is_directory(located(model.base_path)):
             raise UserError(
                 f"model base path {model.base_path} does not exist; give the directory of the model's versions"
             )
     return config
 
 
-def _loader(flags: Flags) -> Callable[[Path], SavedModel]:
+def _loader(flags: Flags) -> Callable[[Location], SavedModel]:
     """Loads the model in a version's directory, and warms it up where the flags say so."""
     batching = None
     if flags.enable_batching:
         batching = Batching.from_flags(flags.batching_parameters_file, flags.enable_per_model_batching_parameters)
 
-    def load(version: Path) -> SavedModel:
-        model = SavedModel(version, batching)
-        if flags.enable_model_warmup:
-            try:
-                warm_up(model, version, max(1, flags.num_request_iterations_for_warmup))
-            except BaseException:
-                model.close()
-                raise
+    def load(version: Location) -> SavedModel:
+        # What is read once it is loaded, is read where the version is.
+        with local_copy(version) as here:
+            model = SavedModel(here, batching, version)
+            if flags.enable_model_warmup:
+                try:
+                    warm_up(model, here, max(1, flags.num_request_iterations_for_warmup))
+                except BaseException:
+                    model.close()
+                    raise
         return model
 
     return load

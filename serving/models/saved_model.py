@@ -19,6 +19,7 @@ from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
 from serving.batching.batcher import GONE, Batching, batch_size
 from serving.protocol.status import CODES, StatusError, invalid_argument
+from workspace.locations import Location
 
 # The Python session puts this before the kernel's own message.
 _SESSION_PREFIX = "Graph execution error:\n\n"
@@ -29,13 +30,13 @@ _LONGEST_MILLISECONDS = 2**31 - 1
 class SavedModel:
     """The ``serve`` graph of the SavedModel directory ``path``, initialised and ready to run.
 
-    With ``batching``, concurrent runs of the same outputs share a run of the session as far as the parameters say.
-    Raises OSError, ValueError or tf.errors.OpError where the directory holds no SavedModel that loads, or parameters
-    for batching that will not do.
+    origin: what that is a copy of, and stays when it goes. With ``batching``, concurrent runs of the same outputs share
+    a run of the session as far as the parameters say. Raises OSError, ValueError or tf.errors.OpError where the
+    directory holds no SavedModel that loads, or parameters for batching that will not do.
     """
 
-    def __init__(self, path: Path, batching: Batching | None = None):
-        self.path = path
+    def __init__(self, path: Path, batching: Batching | None = None, origin: Location | None = None):
+        self.origin = origin or path
         self._graph = tf.Graph()
         self._session = _Session(graph=self._graph, config=_optimized_once())
         self._tensors: dict[str, tf.Tensor] = {}

@@ -9,6 +9,8 @@ availability-preserving policy (availability_preserving_policy.cc).
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sys
 import threading
 import time
@@ -23,6 +25,10 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 from serving.models.saved_model import SavedModel
 from serving.protocol.model_config import chosen_versions
 from serving.protocol.status import StatusError, not_found
+from workspace.errors import UserError
+from workspace.layout import SAVED_MODEL
+from workspace.locations import Location, located
+from workspace.storage import entries, is_directory, is_file
 
 _UNKNOWN = 2  # canonical status code
 _LARGEST_VERSION = 2**63 - 1
@@ -51,13 +57,13 @@ class _Attempts:
 class ServedModel:
     """One model and its versions. ``scan`` and ``reconcile`` are for a single thread; the rest is for any."""
 
-    def __init__(self, name: str, load: Callable[[Path], SavedModel], retries: Retries):
+    def __init__(self, name: str, load: Callable[[Location], SavedModel], retries: Retries):
         """``load`` takes a version's directory and gives a model that is ready to answer."""
         self.name = name
         self._load_version = load
         self._retries = retries
         self._config: ModelConfig | None = None
-        self._wanted: dict[int, Path] = {}
+        self._wanted: dict[int, Location] = {}
         self._attempts: dict[int, _Attempts] = {}
         self._complaint = ""
         # Guards the two below, and is notified of every change to them.
@@ -123,12 +129,15 @@ class ServedModel:
         if config is None:
             self._wanted = {}
             return
-        base_path = Path(config.base_path)
+        base_path = located(config.base_path)
         try:
-            found = {int(path.name): path for path in base_path.iterdir() if _is_version(path)}
-        except OSError as error:
+            found = {int(path.name): path for path in entries(base_path) if self._is_version(path)}
+            if not found and not is_directory(base_path):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        except (OSError, UserError) as error:
             # A base path that is out of reach for a moment (a remote disk) must not unload anything.
-            self._complain(f"cannot read base path {base_path} of model {self.name}: {error.strerror}")
+            reason = error.strerror if isinstance(error, OSError) else error
+            self._complain(f"cannot read base path {base_path} of model {self.name}: {reason}")
             return
         policy = config.model_version_policy
         self._wanted = chosen_versions(policy, found)
@@ -149,6 +158,16 @@ class ServedModel:
             if version not in self._loaded and self._is_due(version):
                 self._load(version, self._wanted[version])
                 self._unload_the_replaced()
+
+    def _is_version(self, path: Location) -> bool:
+        """A name that is not a number is a version still being written, or no version at all. Of one that is written
+        into an object store, the SavedModel comes last."""
+        name = path.name
+        if not (name.isascii() and name.isdigit() and int(name) <= _LARGEST_VERSION):
+            return False
+        if isinstance(path, Path):
+            return path.is_dir()
+        return int(name) in self._loaded or is_file(path / SAVED_MODEL)
 
     def _unload_the_replaced(self) -> None:
         """Unloads the versions that are not wanted; the newest of them stays until one that is wanted is loaded."""
@@ -176,7 +195,7 @@ class ServedModel:
         for version in list(self._loaded):
             self._unload(version, drain=False)
 
-    def _load(self, version: int, path: Path) -> None:
+    def _load(self, version: int, path: Location) -> None:
         self._set_state(version, ModelVersionStatus.LOADING)
         began = time.monotonic()
         try:
@@ -244,12 +263,6 @@ def _status(error: Exception) -> tuple[int, str]:
     if isinstance(error, tf.errors.OpError):
         return error.error_code, error.message
     return _UNKNOWN, str(error)
-
-
-def _is_version(path: Path) -> bool:
-    """A name that is not a number is a version still being written, or no version at all."""
-    name = path.name
-    return name.isascii() and name.isdigit() and int(name) <= _LARGEST_VERSION and path.is_dir()
 
 
 def servable_not_found(name: str, version: int | None) -> Exception:

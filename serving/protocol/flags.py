@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workspace.command import command_parser, positive
+from workspace.locations import Location, located
 from workspace.machine import usable_cores
 
 _THREADS = 4 * usable_cores()
@@ -49,7 +50,7 @@ _NOT_IMPLEMENTED = (
 class Flags:
     """What a server is told on its command line; a field has the name of its flag."""
 
-    model_base_path: Path | None = None
+    model_base_path: Location | None = None
     model_name: str = "default"
     model_config_file: Path | None = None
     model_config_file_poll_wait_seconds: int = 0
@@ -119,7 +120,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=convert, default=default, help=text, **bare)
 
     add("version", _boolean, "say it and end")
-    add("model_base_path", Path, "directory of the model's versions")
+    add("model_base_path", located, "directory of the model's versions")
     add("model_name", str, "the name requests call it by")
     add("model_config_file", Path, "ModelServerConfig as a text proto: several models; instead of the two above")
     add("model_config_file_poll_wait_seconds", int, "seconds between two looks at it; 0 looks only once")

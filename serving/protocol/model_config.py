@@ -21,6 +21,7 @@ from tensorflow_serving.config.model_server_config_pb2 import (
 
 from serving.protocol.status import StatusError, invalid_argument
 from workspace.errors import UserError
+from workspace.locations import Location
 
 PLATFORM = "tensorflow"
 
@@ -36,7 +37,7 @@ def read_model_config(path: Path) -> ModelServerConfig:
         raise UserError(f"{message}; correct {path}") from error
 
 
-def single_model(name: str, base_path: Path) -> ModelServerConfig:
+def single_model(name: str, base_path: Location) -> ModelServerConfig:
     """One model and the newest version of it."""
     config = ModelServerConfig()
     config.model_config_list.config.add(name=name, base_path=str(base_path), model_platform=PLATFORM)
@@ -74,8 +75,8 @@ def check(config: ModelServerConfig, served: ModelServerConfig) -> None:
 
 
 def chosen_versions(
-    policy: FileSystemStoragePathSourceConfig.ServableVersionPolicy, found: Mapping[int, Path]
-) -> dict[int, Path]:
+    policy: FileSystemStoragePathSourceConfig.ServableVersionPolicy, found: Mapping[int, Location]
+) -> dict[int, Location]:
     """Those of the versions ``found`` that the policy wants: the newest where it says nothing."""
     kind = policy.WhichOneof("policy_choice")
     if kind == "all":

@@ -329,7 +329,7 @@ def test_word_models_of_each_side_reach_the_saved_model(tmp_path: Path) -> None:
         ]
     assert UNKNOWN_ID not in processors[0].encode(texts[0])
     assert processors[0].encode(texts[2]).count(UNKNOWN_ID) == 1
-    version = export(work, recipe, is_forced=True)
+    version = Path(str(export(work, recipe, is_forced=True)))
     assert {"HashTableV2", "LookupTableFindV2"} <= set(operations(version))
     assert not_served(version) == {}
     model = tf.saved_model.load(str(version))

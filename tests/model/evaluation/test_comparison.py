@@ -60,7 +60,7 @@ def test_the_sentences_that_differ_are_found(two: tuple[WorkDirectory[Path], Wor
     bleu = sacrebleu.corpus_bleu(work.hypotheses.read_text(encoding="utf-8").splitlines(), [targets])
     assert found.significance["BLEU"].score == pytest.approx(bleu.score)
     assert found.significance.keys() == {"BLEU", "chrF2", "chrF2++", "TER"}
-    assert "1 sentences better, 1 worse, 18 as good" in summary(found, work.root)
+    assert "1 sentences better, 1 worse, 18 as good" in summary(found, work)
 
 
 def test_a_run_does_not_differ_from_itself(two: tuple[WorkDirectory[Path], WorkDirectory[Path], list[str]]) -> None:

@@ -15,6 +15,7 @@ from tests.model.support import TEXTS, TINY
 from workspace.errors import UserError
 from workspace.layout import TOO_MANY_TEXTS, WorkDirectory, engine_of
 from workspace.marks import Provenance, find_mark
+from workspace.storage import exists
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ def test_there_is_an_engine_where_it_is_as_good(
     mark = find_mark(work, Provenance)
     assert mark is not None
     assert mark.engine is not None
-    assert mark.engine.holds == engine_of(path).exists() == holds
+    assert mark.engine.holds == exists(engine_of(path)) == holds
     assert mark.engine.sentences > 0
     assert any("engine/" in name for name in mark.left) == holds
     said = capsys.readouterr().err

@@ -1,0 +1,47 @@
+"""The prepared data on this machine, for a work directory that is in a store: shards are read again every epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from workspace.errors import UserError
+from workspace.layout import Split, WorkDirectory
+from workspace.marks import damaged_data, files_of, read_manifest
+from workspace.progress import BYTES, progress_bar
+from workspace.scratch import scratch_directory
+from workspace.storage import copy, sha256_of, sizes_of
+
+
+@contextlib.contextmanager
+def data_here(work: WorkDirectory, *splits: Split) -> Iterator[WorkDirectory]:
+    """``work``, whose data/ is on this machine while the body runs: where it is in a store, as a copy in scratch of the
+    subword models and of the shards of ``splits``, whose SHA-256 is checked.
+
+    Raises UserError where a file is missing or damaged, or scratch has no room for them.
+    """
+    if isinstance(work.root, Path):
+        yield work
+        return
+    manifest = read_manifest(work)
+    files = {name: digest for split in splits for name, digest in files_of(manifest, split).items()}
+    sizes = sizes_of(files, work.data)
+    with scratch_directory() as directory:
+        needed, free = sum(size or 0 for size in sizes.values()), shutil.disk_usage(directory).free
+        if needed > free:
+            raise UserError(
+                f"{work.data} has {needed:,} bytes to be read, and there is room for {free:,} in {directory.parent}; "
+                "make room there, or set SCRATCH to a directory on another disk"
+            )
+        copy(work.manifest, directory / work.manifest.name)
+        with progress_bar(needed, "fetching data", BYTES) as bar:
+            for name, digest in files.items():
+                if sizes[name] is not None:
+                    copy(work.data / name, directory / name)
+                if sizes[name] is None or sha256_of(directory / name) != digest:
+                    raise damaged_data(work, work.data / name)
+                bar.update(sizes[name])
+        yield dataclasses.replace(work, data_here=directory)
