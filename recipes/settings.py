@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workspace.command import command_parser, run_command, starting_up
-from workspace.storage import replacing
+from workspace.storage import write_text
 
 
 def main(arguments: list[str]) -> None:
@@ -19,8 +19,7 @@ def main(arguments: list[str]) -> None:
     output = parser.parse_args(arguments).output
     with starting_up():
         from recipes.settings_page import settings_page
-    with replacing(output) as temporary:
-        temporary.write_text(settings_page(), encoding="utf-8")
+    write_text(output, settings_page())
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 
 from workspace.command import command_parser, positive, run_command, say_version, starting_up
 from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME
+from workspace.locations import located
 
 
 def main(arguments: list[str]) -> None:
@@ -36,7 +37,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--server", default=DEFAULT_ADDRESS, help=f"host:port of its gRPC (default: {DEFAULT_ADDRESS})")
     parser.add_argument(
-        "--work", type=Path, metavar="DIR", help="end where the server has another model than this work directory"
+        "--work", type=located, metavar="DIR", help="end where the server has another model than this work directory"
     )
     parser.add_argument("--model", default=MODEL_NAME, help=f"name of the model (default: {MODEL_NAME})")
     which = parser.add_mutually_exclusive_group()
@@ -74,7 +75,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--forbid", action="append", default=[], metavar="PHRASE", help="words that it has not; may be given again"
     )
     parser.add_argument(
-        "--terms", type=Path, metavar="FILE", help="words with the translations that they are to have, a tab between"
+        "--terms", type=located, metavar="FILE", help="words with the translations that they are to have, a tab between"
     )
     parser.add_argument(
         "--keep", metavar="REGEX", help="what this matches in a line is in its translation: placeholders, tags"
@@ -92,7 +93,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--tls-authority", type=Path, metavar="FILE", help="who signed the server's certificate (PEM)")
     parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="the client's own certificate (PEM)")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="and its key (PEM)")
-    parser.add_argument("--input", type=Path, metavar="FILE", help="translate the lines of this file")
+    parser.add_argument("--input", type=located, metavar="FILE", help="translate the lines of this file")
     parser.add_argument("text", nargs="*", metavar="TEXT", help="sentences to translate; none: lines of standard input")
     options = parser.parse_args(arguments)
     if options.text and options.input:

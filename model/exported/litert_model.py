@@ -43,7 +43,7 @@ from recipes import schema
 from workspace.foreign_lines import warnings_left_out
 from workspace.layout import PADDING_ID, SIDES
 from workspace.locations import located
-from workspace.storage import copy, replacing, write_bytes
+from workspace.storage import copy, write_bytes
 
 
 def write_litert_model(translator: TextTranslator, directory: Path, precision: Precision) -> None:
@@ -187,6 +187,5 @@ def _convert(function: Callable[..., Any], specs: Mapping[str, tf.TensorSpec], p
         if precision == "int8":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converted = converter.convert()
-    with replacing(path) as temporary:
-        temporary.write_bytes(converted)
+    write_bytes(path, converted)
     return graph.structured_outputs

@@ -21,11 +21,13 @@ from model.evaluation.measures import NAMES
 from model.exported.gate import PAIRED_TEST
 from model.exported.saved_model import signatures_of
 from recipes import schema
-from recipes.corpora import base_name, is_remote, paths_of
+from recipes.corpora import base_name, paths_of
 from recipes.data_schema import PairFiles, TrainingCorpus
 from recipes.loading import as_yaml
 from workspace.layout import model_card_of
+from workspace.locations import is_url
 from workspace.marks import Manifest, PairCounts, Provenance, Score, Scores, TrainingMark
+from workspace.storage import write_text
 
 # What may be markup within a line of Markdown.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|&~])")
@@ -92,10 +94,10 @@ def write_model_card(
         members=[base_name(run) for run in recipe.ensemble.runs],
         signatures=[_in_words(name, signature) for name, signature in sorted(signatures_of(version).items())],
     )
-    model_card_of(version, "md").write_text(card, encoding="utf-8")
+    write_text(model_card_of(version, "md"), card)
     page = Environment(loader=_TEMPLATES, autoescape=True).get_template("model_card.html.j2")
     html = page.render(title=f"{recipe.name}, version {number}", body=as_html(card))
-    model_card_of(version, "html").write_text(html, encoding="utf-8")
+    write_text(model_card_of(version, "html"), html)
 
 
 def as_html(markdown: str) -> str:
@@ -150,7 +152,7 @@ def _origin(files: PairFiles | None) -> str:
         return f"editions {files.bible.source} and {files.bible.target} of the Bible, {_BIBLE}"
     if isinstance(files, TrainingCorpus) and files.mtdata:
         return f"mtdata {files.mtdata}"
-    return ", ".join(path if is_remote(path) else base_name(path) for path in paths_of(files)) if files else ""
+    return ", ".join(path if is_url(path) else base_name(path) for path in paths_of(files)) if files else ""
 
 
 def _licence(files: PairFiles | None) -> str:

@@ -37,6 +37,7 @@ from workspace.layout import (
     REQUIRED_INPUT,
     SAMPLE_SIGNATURE,
     SAMPLE_WITH_SIGNATURE,
+    SAVED_MODEL,
     SCORE_OUTPUT,
     SCORE_SIGNATURE,
     SCORE_SUBWORDS_SIGNATURE,
@@ -54,6 +55,7 @@ from workspace.layout import (
     WEIGHTS_OUTPUT,
     WORD_OUTPUT,
 )
+from workspace.storage import read_bytes
 
 _INITIALIZER = "__saved_model_init_op"  # what TensorFlow puts beside the signatures
 
@@ -68,7 +70,7 @@ def write_saved_model(translator: TextTranslator, recipe: Path, digest: str, dir
 
 def signatures_of(version: Path) -> dict[str, SignatureDef]:
     """The signatures of the SavedModel in a directory, by name, without loading it."""
-    found = SavedModel.FromString((version / "saved_model.pb").read_bytes()).meta_graphs[0].signature_def
+    found = SavedModel.FromString(read_bytes(version / SAVED_MODEL)).meta_graphs[0].signature_def
     return {name: signature for name, signature in found.items() if name != _INITIALIZER}
 
 

@@ -14,7 +14,6 @@ nothing is loaded.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -115,7 +114,7 @@ def _write_engine_if_as_good(
         holds=int8 >= float32 - ENGINE_TOLERANCE,
     )
     if not scores.holds:
-        shutil.rmtree(directory)
+        remove(directory)
         print(
             f"warning: int8 has {NAMES[scores.measure]} {int8:.2f} on the dev set and float32 {float32:.2f}, so that "
             "this version has no engine for CPUs; TensorFlow translates in its place",

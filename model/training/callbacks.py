@@ -23,7 +23,7 @@ from model.training.plan import Plan
 from workspace.history import read_history
 from workspace.layout import WorkDirectory
 from workspace.progress import progress_bar
-from workspace.storage import replacing
+from workspace.storage import write_text
 
 Logs = dict[str, Any]
 
@@ -135,5 +135,4 @@ class History(keras.callbacks.Callback):
 
     def _write(self) -> None:
         """All of it, for a line that is added may be cut off in the middle."""
-        with replacing(self._path) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in self.lines), encoding="utf-8")
+        write_text(self._path, "".join(json.dumps(line) + "\n" for line in self.lines))

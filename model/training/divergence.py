@@ -16,7 +16,7 @@ from model.training.state import newest_step
 from workspace.errors import UserError
 from workspace.layout import FILE, LINE, PADDING_ID, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT, WorkDirectory
 from workspace.marks import Manifest
-from workspace.storage import replacing
+from workspace.storage import write_text
 
 # A loss so many times that of a network that takes every word for as likely as any other is on no way back.
 FAR_WORSE_THAN_GUESSING = 10
@@ -56,8 +56,7 @@ def diverged(
     sources, targets: of every pair int32 [length], as in a batch of model.data.batches.
     """
     pairs = sorted(pairs_of(sources, targets, work, manifest), key=lambda pair: (pair[FILE], pair[LINE]))
-    with replacing(work.diverged) as temporary:
-        temporary.write_text("".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")
+    write_text(work.diverged, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
     named = ", ".join(f"{pair[FILE]} line {pair[LINE]}" for pair in pairs[:_NAMED])
     kept = newest_step(work)
     return UserError(

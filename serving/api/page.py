@@ -6,6 +6,8 @@ from pathlib import Path
 
 from werkzeug.wrappers import Request, Response
 
+from workspace.storage import read_bytes
+
 _FILES = Path(__file__).parent.parent / "web"
 _CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -31,6 +33,6 @@ def page_response(request: Request, path: str) -> Response | None:
     file = next((file for file in _FILES.iterdir() if file.name == name and file.suffix in _CONTENT_TYPES), None)
     if file is None or request.method not in ("GET", "HEAD"):
         return None
-    response = Response(file.read_bytes(), content_type=_CONTENT_TYPES[file.suffix], headers=_HEADERS)
+    response = Response(read_bytes(file), content_type=_CONTENT_TYPES[file.suffix], headers=_HEADERS)
     response.add_etag()
     return response.make_conditional(request)

@@ -15,6 +15,7 @@ from google.protobuf import text_format
 
 from workspace.machine import usable_cores
 from workspace.protobuf import message_classes
+from workspace.storage import read_bytes
 
 PER_MODEL_FILE = "batching_params.pbtxt"  # in a SavedModel's directory
 
@@ -55,7 +56,7 @@ class QueueOptions:
 
 def read_parameters(path: Path) -> Any:
     """The BatchingParameters in the text file ``path``. Raises OSError and tf.errors.InvalidArgumentError."""
-    text = path.read_bytes()
+    text = read_bytes(path)
     try:
         return text_format.Parse(text, BatchingParameters())
     except (text_format.ParseError, UnicodeDecodeError) as error:

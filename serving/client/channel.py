@@ -19,6 +19,7 @@ from serving.client.questions import BATCH_SENTENCES, Questions, batches
 from workspace.certificates import check_authority, check_certificate
 from workspace.errors import UserError
 from workspace.layout import DEFAULT_ADDRESS, MODEL_NAME, WorkDirectory
+from workspace.storage import read_bytes
 
 SECONDS_BETWEEN_POLLS = 0.2
 
@@ -156,6 +157,6 @@ def methods(channel: Any) -> Methods:
 
 def _read(path: str | Path | None) -> bytes | None:
     try:
-        return None if path is None else Path(path).read_bytes()
+        return None if path is None else read_bytes(Path(path))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; give a file in PEM form") from error

@@ -31,6 +31,7 @@ from serving.client.same_model import check_model
 from serving.client.translator import Translator
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.storage import reading
 from workspace.text_lines import text_lines
 
 REQUESTS_IN_FLIGHT = 8  # of a line each, for --nbest, --sample and --align
@@ -88,11 +89,12 @@ def _lines(options: argparse.Namespace) -> Iterator[Iterable[str]]:
     if options.text:
         yield [_in_utf_8(text) for text in options.text]
     elif options.input:
-        try:
-            file = options.input.open("rb")
-        except OSError as error:
-            raise UserError(f"{options.input} cannot be read: {error.strerror}; give a text file") from error
-        with file:
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(reading(options.input))
+            except OSError as error:
+                reason = error.strerror or "no such file"
+                raise UserError(f"{options.input} cannot be read: {reason}; give a text file") from error
             yield _checked(file, str(options.input))
     else:
         yield _checked(sys.stdin.buffer, "standard input")

@@ -14,6 +14,7 @@ from google.protobuf import text_format
 from workspace.certificates import check_authority, check_certificate
 from workspace.errors import UserError
 from workspace.protobuf import message_classes
+from workspace.storage import read_bytes
 
 DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
 
@@ -64,7 +65,7 @@ def _read(message: str, path: Path) -> Any:
     """A message from its text form. Raises UserError where there is no file, or it holds something else."""
     configuration = _classes[message]()
     try:
-        return text_format.Parse(path.read_bytes(), configuration)
+        return text_format.Parse(read_bytes(path), configuration)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; give the file of a {message}") from error
     except (text_format.ParseError, UnicodeDecodeError) as error:

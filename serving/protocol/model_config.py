@@ -22,6 +22,7 @@ from tensorflow_serving.config.model_server_config_pb2 import (
 from serving.protocol.status import StatusError, invalid_argument
 from workspace.errors import UserError
 from workspace.locations import Location
+from workspace.storage import read_bytes
 
 PLATFORM = "tensorflow"
 
@@ -29,7 +30,7 @@ PLATFORM = "tensorflow"
 def read_model_config(path: Path) -> ModelServerConfig:
     """Raises UserError where the file cannot be read or holds something else."""
     try:
-        return text_format.Parse(path.read_bytes(), ModelServerConfig())
+        return text_format.Parse(read_bytes(path), ModelServerConfig())
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; give the file of a ModelServerConfig") from error
     except (text_format.ParseError, UnicodeDecodeError) as error:
