@@ -20,6 +20,8 @@ from workspace.machine import usable_cores
 
 quiet_tensorflow()
 
+pytest_plugins = ["tests.stores.fixtures"]
+
 ROOT = Path(__file__).parent.parent
 
 # A suite started in the background inherits an ignored SIGINT and hands it on to the commands that tests
@@ -41,7 +43,15 @@ HEAVY = (
     "tests/pipelines/runners/test_flink_workers.py",
 )
 # What trains or serves for many tests.
-SLOW_FIXTURES = {"trained", "of_one_replica", "text_server", "numbers_server"}
+SLOW_FIXTURES = {
+    "trained",
+    "of_one_replica",
+    "text_server",
+    "numbers_server",
+    "s3_server",
+    "gcs_server",
+    "hdfs_server",
+}
 # Each takes a gigabyte, most of it TensorFlow.
 MOST_WORKERS = 4
 

@@ -20,8 +20,6 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from apache_beam.utils.subprocess_server import JavaJarServer
-
 from workspace.errors import UserError
 from workspace.storage import replacing, sha256_of
 
@@ -49,7 +47,7 @@ class FlinkJars:
 
 def flink_jars() -> FlinkJars:
     """The jars, downloaded where they are not there yet. Raises UserError if one cannot be had, or is another."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rnnsearch"
+    cache = cache_directory()
     distribution = cache / f"flink-{FLINK_VERSION}"
     # Beam sends the class path of the job server to the cluster with every job, save what is in a directory of
     # this name: Flink's own jars, two thirds of it all, are there already.
@@ -67,6 +65,11 @@ def flink_jars() -> FlinkJars:
         with replacing(held) as temporary:
             _link(server / _JOB_SERVER, temporary)
     return FlinkJars(flink, server / _JOB_SERVER, held)
+
+
+def cache_directory() -> Path:
+    """Where what is downloaded once is kept, whatever work directory it was for."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rnnsearch"
 
 
 def java_command() -> str:
@@ -122,15 +125,18 @@ def _download_job_server(directory: Path) -> None:
     directory.mkdir()
     locked = [line.split() for line in _LOCK.read_text().splitlines() if not line.startswith("#")]
     print(f"downloading Beam's job server for Flink ({len(locked)} jars, 60 MiB, once)", file=sys.stderr, flush=True)
-    # It warns of every download that it is one.
-    logging.getLogger(JavaJarServer.__module__).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".jars-") as temporary:
-        jars = [_download_jar(coordinates, expected, temporary) for expected, coordinates in locked]
+        jars = [download_jar(coordinates, expected, temporary) for expected, coordinates in locked]
         _merge(jars, directory / _JOB_SERVER)
 
 
-def _download_jar(coordinates: str, expected: str, directory: str) -> Path:
+def download_jar(coordinates: str, expected: str, directory: str) -> Path:
+    """One of Maven Central (group:artefact:version). Raises UserError if it has not the SHA-256 ``expected``."""
+    from apache_beam.utils.subprocess_server import JavaJarServer  # noqa: PLC0415  once, and Beam takes a second
+
     group, artefact, version = coordinates.split(":")
+    # It warns of every download that it is one.
+    logging.getLogger(JavaJarServer.__module__).setLevel(logging.CRITICAL)
     try:
         jar = Path(JavaJarServer.local_jar(JavaJarServer.path_to_maven_jar(artefact, group, version), directory))
     except (OSError, RuntimeError) as error:
