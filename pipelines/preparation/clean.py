@@ -26,6 +26,7 @@ from pipelines.cleaning.statistics import Statistics, letters_of, likest_languag
 from pipelines.corpora.line_files import PairBlock
 from pipelines.preparation.deduplicate import BATCHES, HELD_OUT, KNOWN, NEAR, TARGETS, drop_finders
 from pipelines.preparation.partitions import Assignment, Partitions, pack
+from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
 
 STATISTICS = "statistics"
@@ -91,8 +92,7 @@ class CleanBlock(beam.DoFn):
         if corpus.cleaning and corpus.cleaning.min_language is not None:
             statistics |= likest_languages(pairs.source, pairs.target)
         yield beam.pvalue.TaggedOutput(STATISTICS, (corpus.number, statistics))
-        with explained_errors():
-            self._partitions.progress.add(len(pairs))
+        progress.add(len(pairs))
 
     def _places(self, pairs: JudgedBlock, source_digests: list[bytes], target_digests: list[bytes]) -> list[bytes]:
         """A digest of every pair: of its letters, where pairs with the same ones are copies, or else of its text."""

@@ -20,8 +20,8 @@ from pipelines.preparation.counts import PartitionCounts
 from pipelines.preparation.partitions import Partitions
 from pipelines.preparation.shards import EncodedPair, encoded_example, write_shard, writing_gzip
 from pipelines.preparation.subwords import load_subwords
+from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors, without_cycle_collection
-from pipelines.runners.progress import Progress
 from recipes.corpora import Corpus
 from workspace.layout import WorkDirectory, shard_name
 from workspace.storage import replacing, sha256_of
@@ -106,7 +106,7 @@ class EncodePartition(beam.DoFn):
             counts.count_records(encoded, self._names)
             for each in encoded:
                 yield encoded_example(each, self._files[each.pair.corpus])
-            encoding_progress(self._output).add(len(read))
+            progress.add(len(read))
 
     def _too_long(self, encoded: EncodedPair) -> Rejected:
         pair, limit = encoded.pair, self._partitions.recipe.subwords.max_length
@@ -129,10 +129,6 @@ def _tagged(pairs: list[Pair], corpora: Sequence[Corpus]) -> list[Pair]:
         return pairs
     tags = [f"{corpus.tag} " if corpus.tag else "" for corpus in corpora]
     return [pair._replace(source=tags[pair.corpus] + pair.source) for pair in pairs]
-
-
-def encoding_progress(output: WorkDirectory) -> Progress:
-    return Progress(output.root / "progress")
 
 
 def _counts(output: WorkDirectory, partition: int) -> Path:

@@ -22,8 +22,8 @@ import numpy.typing as npt
 from pipelines.corpora.formats import is_read_in_place, read_pairs
 from pipelines.corpora.line_files import FilePair, PairIndex, index_pair
 from pipelines.corpora.raw_pairs import Warn
+from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
-from pipelines.runners.progress import Progress
 from recipes.corpora import Corpus, is_remote
 from workspace.errors import UserError
 from workspace.storage import read_json, replacing, write_json
@@ -73,10 +73,6 @@ class Indexes:
         """The file of these numbers."""
         return self.directory / f"{corpus.number:03d}.lines"
 
-    @property
-    def progress(self) -> Progress:
-        return Progress(self.directory / "progress")
-
     def _warnings(self, corpus: Corpus) -> Path:
         return self.directory / f"{corpus.number:03d}.warnings.json"
 
@@ -113,7 +109,7 @@ class IndexCorpus(beam.DoFn):
                 _unpack(corpus, files, self._indexes.lines(corpus), warnings.append)
                 self._indexes.write_warnings(corpus, warnings)
             self._indexes.write(corpus, index_pair(files, self._chunk_pairs))
-            self._indexes.progress.add(size_of(corpus))
+            progress.add(size_of(corpus))
 
 
 def indexed_pairs(corpora: Sequence[Corpus], indexes: Indexes) -> list[int]:

@@ -31,7 +31,7 @@ from pipelines.corpora.line_files import CHUNK_PAIRS
 from pipelines.preparation.clean import CleanPairs
 from pipelines.preparation.counts import PartitionCounts
 from pipelines.preparation.deduplicate import Deduplicate
-from pipelines.preparation.encode import WriteShards, encoding_progress, read_counts
+from pipelines.preparation.encode import WriteShards, read_counts
 from pipelines.preparation.index import IndexCorpora, IndexCorpus, Indexes, indexed_pairs, size_of
 from pipelines.preparation.manifest import build_manifest, first_undecodable
 from pipelines.preparation.pairs_left import check_cleaned, check_encoded, check_size
@@ -46,6 +46,7 @@ from recipes.schema import Recipe
 from recipes.stages import PREPARE
 from workspace.layout import WorkDirectory
 from workspace.marks import Manifest, write_mark
+from workspace.progress import BYTES, progress_bar
 from workspace.storage import remove, replacing
 
 # What makes a page of the partitions, what was counted of each, and the manifest.
@@ -106,12 +107,13 @@ def index_corpora(every: Sequence[Corpus], indexes: Indexes, options: PipelineOp
     check_lists(every)
 
     def index() -> list[int]:
-        with indexes.progress.shown(sum(map(size_of, every)), "indexing", "B"):
+        with progress_bar(sum(map(size_of, every)), "indexing", BYTES) as bar:
             if len(every) == 1:
                 # Work for one worker, which would take longer to start.
                 IndexCorpus(indexes, chunk_pairs).process(every[0])
+                bar.update(bar.total)
             else:
-                with beam_pipeline(options) as pipeline:
+                with beam_pipeline(options, bar) as pipeline:
                     pipeline | IndexCorpora(every, indexes, chunk_pairs)
         return indexed_pairs(every, indexes)
 
@@ -120,7 +122,7 @@ def index_corpora(every: Sequence[Corpus], indexes: Indexes, options: PipelineOp
 
 def clean_corpora(partitions: Partitions, indexes: Indexes, options: PipelineOptions) -> None:
     """The second job: fills the files of the partitions. Raises UserError if a split has no pairs left."""
-    with partitions.progress.shown(sum(partitions.pairs), "cleaning", "pair"), beam_pipeline(options) as pipeline:
+    with progress_bar(sum(partitions.pairs), "cleaning", "pair") as bar, beam_pipeline(options, bar) as pipeline:
         pairs, statistics = pipeline | ReadCorpora(partitions.corpora, indexes) | CleanPairs(partitions)
         pairs | Deduplicate(partitions) | WritePartitions(partitions, indexes)
         statistics | WriteStatistics(partitions)
@@ -134,7 +136,7 @@ def encode_partitions(
     """The third job: writes the shards, beside the subword models. Raises UserError if there is nothing to train on."""
     shutil.copytree(models.data, output.data, dirs_exist_ok=True)
     pairs, _ = partitions.counts(range(len(partitions)))
-    with encoding_progress(output).shown(pairs, "encoding", "pair"), beam_pipeline(options) as pipeline:
+    with progress_bar(pairs, "encoding", "pair") as bar, beam_pipeline(options, bar) as pipeline:
         pipeline | WriteShards(partitions, output)
     check_encoded(partitions, read_counts(partitions, output))
 

@@ -25,10 +25,11 @@ from pipelines.cleaning.sentences import Column, Sentences
 from pipelines.corpora.line_files import PairBlock
 from pipelines.preparation.index import Indexes
 from pipelines.preparation.read import ReadCorpora
+from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
-from pipelines.runners.progress import Progress
 from pipelines.runners.run import beam_pipeline
 from recipes.corpora import Corpus
+from workspace.progress import progress_bar
 from workspace.storage import replacing
 
 # Pairs on either side of a limit.
@@ -61,12 +62,11 @@ def measure_corpora(
     corpora: Sequence[Corpus], indexes: Indexes, pairs: int, directory: Path, options: PipelineOptions
 ) -> dict[str, Measures]:
     """Measures the training corpora, ``pairs`` in all; gives what each rule that can measures, by reason."""
-    progress = Progress(directory / "progress")
-    with progress.shown(pairs, "measuring", "pair"), beam_pipeline(options) as pipeline:
+    with progress_bar(pairs, "measuring", "pair") as bar, beam_pipeline(options, bar) as pipeline:
         (
             pipeline
             | ReadCorpora(corpora, indexes)
-            | MeasureRules(corpora, indexes, progress)
+            | MeasureRules(corpora, indexes)
             | beam.CombinePerKey(added_measures)
             | WriteMeasures(directory)
         )
@@ -76,12 +76,12 @@ def measure_corpora(
 class MeasureRules(beam.PTransform):
     """Blocks of ``corpora`` → (reason of a rule, what it measures of a block)."""
 
-    def __init__(self, corpora: Sequence[Corpus], indexes: Indexes, progress: Progress):
+    def __init__(self, corpora: Sequence[Corpus], indexes: Indexes):
         super().__init__()
-        self._corpora, self._indexes, self._progress = corpora, indexes, progress
+        self._corpora, self._indexes = corpora, indexes
 
     def expand(self, blocks: beam.PCollection[PairBlock]) -> beam.PCollection[tuple[str, Measures]]:
-        return blocks | beam.ParDo(MeasureBlock(self._corpora, self._indexes, self._progress))
+        return blocks | beam.ParDo(MeasureBlock(self._corpora, self._indexes))
 
 
 class WriteMeasures(beam.PTransform):
@@ -100,9 +100,9 @@ class WriteMeasures(beam.PTransform):
 class MeasureBlock(beam.DoFn):
     """Block → (reason, ``Measures``) of every rule whose settings are given, even where it is off."""
 
-    def __init__(self, corpora: Sequence[Corpus], indexes: Indexes, progress: Progress):
+    def __init__(self, corpora: Sequence[Corpus], indexes: Indexes):
         self._corpora = {corpus.number: corpus for corpus in corpora}
-        self._indexes, self._progress = indexes, progress
+        self._indexes = indexes
 
     def process(self, block: PairBlock) -> Iterator[tuple[str, Measures]]:
         corpus = self._corpora[block.corpus]
@@ -119,8 +119,7 @@ class MeasureBlock(beam.DoFn):
             if rule.can_measure(settings):
                 values = rule.measure(source, target, settings)
                 yield rule.reason, _measures(rule, rule.limit(settings), values, source, target, lines, corpus)
-        with explained_errors():
-            self._progress.add(block.pairs)
+        progress.add(block.pairs)
 
 
 def added_measures(several: Iterable[Measures]) -> Measures:

@@ -26,7 +26,6 @@ import pyarrow as pa
 from pipelines.cleaning.duplicates import ranks_of
 from pipelines.cleaning.records import Pair, Rejected
 from pipelines.cleaning.statistics import Statistics
-from pipelines.runners.progress import Progress
 from recipes.corpora import Corpus
 from recipes.schema import Recipe
 from workspace.errors import UserError
@@ -83,10 +82,6 @@ class Partitions:
     def ranks(self) -> list[int]:
         """By number of a corpus, its rank where pairs are alike (``pipelines.cleaning.duplicates``)."""
         return ranks_of([corpus.weight for corpus in self.corpora])
-
-    @property
-    def progress(self) -> Progress:
-        return Progress(self.directory / "progress")
 
     def write(self, partition: int, kept: list[Pair], rejected: list[Rejected]) -> None:
         """Writes a partition's pairs, each list in its order, and their counts."""

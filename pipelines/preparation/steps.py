@@ -13,8 +13,6 @@ from workspace.storage import read_json, remove, sha256_of, write_json
 _MARK = "step.json"
 # Of what steps leave to one another; with another number, what an older version of the project left is made anew.
 _FORMAT = 4
-# Written on while a step is done, and of no use afterwards.
-_PROGRESS = "progress"
 
 Result = TypeVar("Result")
 
@@ -57,7 +55,7 @@ def forget(directory: Path) -> None:
 
 def _files(directory: Path) -> dict[str, list[int | str]]:
     """Size and SHA-256 of every file that a step has left, by its path in the directory."""
-    paths = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.name not in (_MARK, _PROGRESS))
+    paths = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.name != _MARK)
     return {path.relative_to(directory).as_posix(): [path.stat().st_size, sha256_of(path)] for path in paths}
 
 

@@ -97,7 +97,7 @@ class FlinkCluster:
 
     def rest(self, path: str) -> Any:
         """What Flink's REST interface answers, such as to ``/jobs/overview``."""
-        return _rest(self.master, path)
+        return ask_flink(self.master, path)
 
     def start(self) -> None:
         """Returns when all processes run and have found each other. Raises UserError if they do not."""
@@ -174,7 +174,7 @@ def job_server(master: str, jar: str | None = None) -> Iterator[str]:
 def free_slots(master: str) -> int:
     """The slots of a cluster that no job holds. Raises UserError if no Flink answers there."""
     try:
-        return int(_rest(master, "/overview")["slots-available"])
+        return int(ask_flink(master, "/overview")["slots-available"])
     except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         raise UserError(f"no Flink cluster answers at {master}; start one, or leave FLINK_MASTER= out") from error
 
@@ -183,11 +183,23 @@ def cancel_jobs(master: str, name: str) -> None:
     """Ends the jobs of this name, and returns when nothing of them runs any more, or the cluster is gone."""
     cancelled: set[str] = set()
     with contextlib.suppress(OSError):
-        while running := _running_jobs(master, name):
+        while running := running_jobs(master, name):
             for job in running - cancelled:
-                _rest(master, f"/jobs/{job}?mode=cancel", "PATCH")
+                ask_flink(master, f"/jobs/{job}?mode=cancel", "PATCH")
             cancelled |= running
             time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def running_jobs(master: str, name: str) -> set[str]:
+    """Flink's ids of the jobs of this name that have not ended."""
+    jobs = ask_flink(master, "/jobs/overview")["jobs"]
+    return {job["jid"] for job in jobs if job["name"] == name and job["state"] not in _ENDED}
+
+
+def ask_flink(master: str, path: str, method: str = "GET") -> Any:
+    """What the REST interface of a cluster answers. Raises OSError, HTTPException or ValueError where it does not."""
+    with urllib.request.urlopen(urllib.request.Request(f"http://{master}{path}", method=method), timeout=10) as answer:
+        return json.load(answer)
 
 
 def _class_path(jars: FlinkJars, job_server: Path) -> str:
@@ -197,7 +209,7 @@ def _class_path(jars: FlinkJars, job_server: Path) -> str:
 def _holds(master: str, jars: FlinkJars) -> bool:
     """Whether the processes of a cluster have the classes of the job server, because we started it."""
     try:
-        return {"key": _HELD, "value": _version(jars)} in _rest(master, "/jobmanager/config")
+        return {"key": _HELD, "value": _version(jars)} in ask_flink(master, "/jobmanager/config")
     except (OSError, HTTPException, ValueError):
         return False
 
@@ -272,16 +284,6 @@ def _write_configuration(cluster: FlinkCluster) -> None:
     }
     text = "".join(f"{key}: {value}\n" for key, value in settings.items())
     (cluster.directory / "config.yaml").write_text(text)
-
-
-def _running_jobs(master: str, name: str) -> set[str]:
-    jobs = _rest(master, "/jobs/overview")["jobs"]
-    return {job["jid"] for job in jobs if job["name"] == name and job["state"] not in _ENDED}
-
-
-def _rest(master: str, path: str, method: str = "GET") -> Any:
-    with urllib.request.urlopen(urllib.request.Request(f"http://{master}{path}", method=method), timeout=10) as answer:
-        return json.load(answer)
 
 
 def _answers(port: int) -> bool:

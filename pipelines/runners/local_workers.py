@@ -16,9 +16,9 @@ from types import FrameType
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from pipelines.runners.local_runner import CountingRunner
 from pipelines.runners.silence import silence_threads
 from workspace.signals import handled_by
 
@@ -28,13 +28,13 @@ def worker_processes(pipeline: beam.Pipeline) -> Iterator[None]:
     """While the body runs the pipeline, its worker processes are ours; other runners are left alone."""
     options = pipeline.options.view_as(DirectOptions)
     mode = options.direct_running_mode
-    if not isinstance(pipeline.runner, FnApiRunner) or mode != "multi_processing":
+    if not isinstance(pipeline.runner, CountingRunner) or mode != "multi_processing":
         yield
         return
     with tempfile.NamedTemporaryFile(prefix="pipeline-", suffix=".lease") as lease:
         # A shell runs the command. Ctrl-C reaches every process of a terminal, but here the job decides.
         worker = shlex.join([sys.executable, "-m", "pipelines.runners.local_worker", lease.name])
-        pipeline.runner = FnApiRunner(SubprocessSDKEnvironment.from_command_string(f"trap '' INT; exec {worker}"))
+        pipeline.runner = CountingRunner(SubprocessSDKEnvironment.from_command_string(f"trap '' INT; exec {worker}"))
         # With the mode that was asked for, the runner would start Beam's own worker command.
         options.direct_running_mode = "in_memory"
         try:

@@ -1,48 +1,64 @@
-"""The progress of a job whose workers are other processes: they note it in a file, and the main process shows a bar."""
+"""The progress of a Beam job: a counter of the job's own, that workers add to and that is looked at while it runs."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
-from workspace.progress import progress_bar
+from apache_beam.metrics import Metrics, monitoring_infos
+from apache_beam.metrics.metric import MetricsFilter
+from apache_beam.portability.api import metrics_pb2
+from apache_beam.runners.runner import PipelineResult
 
+from workspace.progress import Bar
+
+_NAMESPACE, _NAME = "rnnsearch", "done"
+_DONE = Metrics.counter(_NAMESPACE, _NAME)
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
-class Progress:
-    """Units of work finished by workers of any process, noted in a file that the main process looks at."""
+def add(units: int) -> None:
+    """Called in a DoFn that has finished ``units`` more of the job's work; elsewhere it does nothing."""
+    _DONE.inc(units)
 
-    def __init__(self, path: Path):
-        self._path = path
 
-    def add(self, units: int) -> None:
-        """Called by a worker when it has finished ``units`` more."""
-        with self._path.open("ab") as file:
-            file.write(b"%d\n" % units)
+def units_in(metrics: Iterable[metrics_pb2.MonitoringInfo]) -> int:
+    """The units that were added, by Beam's metrics of any part of the job."""
+    return sum(
+        monitoring_infos.extract_counter_value(metric)
+        for metric in metrics
+        if monitoring_infos.is_user_monitoring_info(metric)
+        and monitoring_infos.is_counter(metric)
+        and monitoring_infos.parse_namespace_and_name(metric) == (_NAMESPACE, _NAME)
+    )
 
-    @contextlib.contextmanager
-    def shown(self, total: int, description: str, unit: str) -> Iterator[None]:
-        """Shows a bar of what was added since, while the body runs."""
-        self._path.write_bytes(b"")
-        finished = threading.Event()
-        with progress_bar(total, description, unit) as bar:
 
-            def watch() -> None:
-                while not finished.wait(_SECONDS_BETWEEN_LOOKS):
-                    look()
+def units_of(result: PipelineResult) -> int:
+    """The units that were added, by the metrics that a runner gives of a job; 0 where it gives none yet."""
+    counters = result.metrics().query(MetricsFilter().with_namespace(_NAMESPACE).with_name(_NAME))["counters"]
+    return sum(counter.attempted or 0 for counter in counters)
 
-            def look() -> None:
-                # A bundle that Beam tried twice counts twice.
-                bar.update(min(total, sum(map(int, self._path.read_bytes().split()))) - bar.n)
 
-            watcher = threading.Thread(target=watch, daemon=True)
-            watcher.start()
-            try:
-                yield
-            finally:
-                finished.set()
-                watcher.join()
-            look()
+@contextlib.contextmanager
+def followed(bar: Bar, count: Callable[[], int]) -> Iterator[None]:
+    """While the body runs, the bar shows the units that ``count`` finds are done by then; when it ends well, all."""
+    total, finished = bar.total or 0, threading.Event()
+
+    def watch() -> None:
+        while not finished.wait(_SECONDS_BETWEEN_LOOKS):
+            done = 0
+            # A worker that is gone, or a cluster that does not answer just now: the job says so where it matters.
+            with contextlib.suppress(Exception):
+                done = count()
+            # What Beam tried twice counts twice; what is tried again is not counted until it is done.
+            bar.update(max(0, min(total, done) - bar.n))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        watcher.join()
+    bar.update(total - bar.n)

@@ -16,14 +16,15 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
-from pipelines.runners.progress import Progress
 from pipelines.runners.run import beam_pipeline
 from pipelines.translation.documents import Document, LongLines, opened_document
 from pipelines.translation.engines import Engine, Translate
 from serving.client.answers import Translation
 from serving.client.long_text import answered, by_sentence
 from serving.client.questions import batches
+from workspace.progress import progress_bar
 
 BATCH_SENTENCES = 32
 
@@ -34,19 +35,18 @@ def translate_file(source: Path, output: Path, engine: Engine, options: Pipeline
     Raises UserError if it is not there.
     """
     with opened_document(source, output) as document:
-        progress = Progress(document.directory / "progress")
-        with progress.shown(document.index.lines, "translating", "line"), beam_pipeline(options) as pipeline:
-            pipeline | TranslateChunks(document, engine, progress)
+        with progress_bar(document.index.lines, "translating", "line") as bar, beam_pipeline(options, bar) as pipeline:
+            pipeline | TranslateChunks(document, engine)
         return document.index.lines, document.join(output)
 
 
 class TranslateChunks(beam.PTransform):
     """Beginning of a pipeline → nothing: translates all chunks of the document."""
 
-    def __init__(self, document: Document, engine: Engine, progress: Progress):
+    def __init__(self, document: Document, engine: Engine):
         super().__init__()
         self._chunks = range(len(document.index.chunks))
-        self._translate = TranslateChunk(document, engine, progress)
+        self._translate = TranslateChunk(document, engine)
 
     def expand(self, pipeline: beam.pvalue.PBegin) -> beam.PCollection[None]:
         return pipeline | beam.Create(self._chunks) | beam.ParDo(self._translate)
@@ -56,8 +56,8 @@ class TranslateChunks(beam.PTransform):
 class TranslateChunk(beam.DoFn):
     """Number of a chunk → nothing: translates its lines, and writes its part of the translation."""
 
-    def __init__(self, document: Document, engine: Engine, progress: Progress):
-        self._document, self._engine, self._progress = document, engine, progress
+    def __init__(self, document: Document, engine: Engine):
+        self._document, self._engine = document, engine
 
     def setup(self) -> None:
         self._translate = self._engine.open()
@@ -65,7 +65,7 @@ class TranslateChunk(beam.DoFn):
     def process(self, chunk: int) -> None:
         with explained_errors():
             lines = self._document.lines(chunk)
-            self._document.write(chunk, *translate_lines(lines, self._translate, self._progress.add))
+            self._document.write(chunk, *translate_lines(lines, self._translate, progress.add))
 
 
 def translate_lines(

@@ -20,12 +20,12 @@ from pipelines.preparation.partitions import Partitions
 from pipelines.preparation.read import ReadCorpora
 from pipelines.preparation.write import WritePartitions
 from pipelines.runners.options import pipeline_options
-from pipelines.runners.progress import Progress
 from pipelines.runners.run import beam_pipeline
 from recipes.corpora import corpora
 from recipes.stages import resolved_recipe
 from tests.pipelines.support import new_work, run
 from workspace.layout import WorkDirectory
+from workspace.progress import progress_bar
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_beam_knows_what_flows(partitions: Partitions, tmp_path: Path) -> None:
     blocks = pipeline | ReadCorpora(partitions.corpora, Indexes(tmp_path))
     pairs, statistics = blocks | CleanPairs(partitions)
     chosen = pairs | Deduplicate(partitions)
-    measures = blocks | MeasureRules(partitions.corpora, Indexes(tmp_path), Progress(tmp_path))
+    measures = blocks | MeasureRules(partitions.corpora, Indexes(tmp_path))
     expected = [
         (blocks, PairBlock),
         *((each, tuple[int, bytes]) for each in pairs.values()),
@@ -79,7 +79,7 @@ def test_a_corpus_is_read_in_blocks_that_hold_every_line_once(tmp_path: Path, nu
         assert b"".join(block.source for block in in_order) == numbers.source.read_bytes()
         assert b"".join(block.target for block in in_order) == numbers.target.read_bytes()
 
-    with beam_pipeline(pipeline_options([])) as pipeline:
+    with progress_bar(400, "reading", "pair") as bar, beam_pipeline(pipeline_options([]), bar) as pipeline:
         assert_that(pipeline | ReadCorpora(every, indexes), check)
 
 

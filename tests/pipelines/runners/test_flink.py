@@ -29,6 +29,7 @@ from pipelines.runners.options import ready_runner
 from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
+from tests.pipelines.runners.test_progress import PARTS, run_seen
 from tests.pipelines.support import hashes, new_work, run
 from tests.requirements import missing, only_in_ci
 from workspace.errors import UserError
@@ -136,6 +137,12 @@ def test_a_killed_task_manager_changes_nothing(
     assert state(cluster, killed[0]) == "FINISHED"
     failures = cluster.rest(f"/jobs/{killed[0]}/exceptions")["exceptionHistory"]["entries"]
     assert failures
+
+
+def test_what_is_done_is_seen_while_the_job_runs(tmp_path: Path, options: PipelineOptions) -> None:
+    shown = run_seen(options, tmp_path, total=10 * PARTS)
+    assert shown[1] in (10, 20)
+    assert shown[-1] == 10 * PARTS
 
 
 def state(cluster: FlinkCluster, job: str) -> str:
