@@ -58,6 +58,7 @@ export PYTHONUNBUFFERED = 1
 
 help: $(check) ## list the targets
 	@echo "RECIPE=name or file.yaml ($${RECIPE:-that of WORK})   WORK=work directory ($$WORK)"
+	@echo 'WORK=, files: on this machine, or s3:// gs:// webhdfs:// (docs/storage.md)   SCRATCH=directory for copies of what is there'
 	@echo 'DEBUG=1   shows tracebacks, and what libraries say'
 	@echo "SET='training.epochs=2 subwords.vocabulary=1000'   settings in place of the recipe's (docs/settings.md)"
 	@echo 'FORCE=1   take a WORK that is of another recipe or corpus, and make it anew; export a model that is refused as too poor'

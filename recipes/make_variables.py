@@ -47,13 +47,14 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
     "PORT": range(65_536),
     "REST_PORT": range(65_536),
     "TESTS": None,
+    "SCRATCH": None,
     "DEBUG": None,
     "PYTHON": None,
     **dict.fromkeys(PEERS),
 }
 # What each target uses beside PYTHON and DEBUG. A run is named by its recipe, its work directory or its corpus.
 _RUN = {"RECIPE", "WORK", *FILES}
-_ROAD = {*_RUN, "SET", "FORCE"}
+_ROAD = {*_RUN, "SET", "FORCE", "SCRATCH"}
 _TRAINING = {*_ROAD, "STRATEGY", "WORKERS"}
 _EVALUATION = {"AGAINST", "SHOW", "ALIGN_GOLD"}
 _BEAM = {"RUNNER", "FLINK_MASTER", "BEAM"}
@@ -63,9 +64,9 @@ USED: dict[str, set[str]] = {
     "prepare": _ROAD | _BEAM,
     "clean-report": _ROAD | {"BEAM"},
     "summary": _RUN,
-    "tensorboard": _RUN | {"PORT"},
-    "serve": _RUN | {"PORT", "REST_PORT"},
-    "translate": _RUN | _BEAM | {"TEXT", "IN", "OUT", "SERVER", "PORT"},
+    "tensorboard": _RUN | {"PORT", "SCRATCH"},
+    "serve": _RUN | {"PORT", "REST_PORT", "SCRATCH"},
+    "translate": _RUN | _BEAM | {"SCRATCH", "TEXT", "IN", "OUT", "SERVER", "PORT"},
     "bench-train": {"SRC", "TGT"},
     "bench-search": {*PEERS},
     "bench-serve": _RUN,
@@ -137,8 +138,9 @@ def check_values(values: Mapping[str, str]) -> None:
     _check_recipe(values.get("RECIPE", ""))
     _check_files(values)
     _check_addresses(values)
-    if values.get("AGAINST") and not Path(values["AGAINST"]).is_dir():
-        raise UserError(f"AGAINST={values['AGAINST']}: there is no such directory; give the WORK of another run")
+    against = values.get("AGAINST", "")
+    if against and _is_local(against) and not Path(against).is_dir():
+        raise UserError(f"AGAINST={against}: there is no such directory; give the WORK of another run")
     if values.get("WORKERS") and values.get("STRATEGY") in ("one", "mirrored", "tpu"):
         raise UserError(f"WORKERS= and STRATEGY={values['STRATEGY']} exclude one another; give one of them")
     for name in ("PYTHON", *PEERS):
@@ -195,13 +197,18 @@ def _check_files(values: Mapping[str, str]) -> None:
         paths = several(value) if name == "TEST_TGT" else [value]
         for path in paths:
             # Any other path is on some remote storage, or is the name of a recipe.
-            is_local = path and "://" not in path and (name != "RECIPE" or Path(path).suffix in (".yaml", ".yml"))
+            is_local = path and _is_local(path) and (name != "RECIPE" or Path(path).suffix in (".yaml", ".yml"))
             if is_local and not Path(path).is_file():
                 quote = "; put a path with spaces between quotes of its own" if len(paths) > 1 else ""
                 raise UserError(f"{name}={path}: there is no such file{quote}")
     gold = values.get("ALIGN_GOLD", "")
-    if gold and not any(Path(name).is_file() for name in (gold, f"{gold}.align")):
+    if gold and _is_local(gold) and not any(Path(name).is_file() for name in (gold, f"{gold}.align")):
         raise UserError(f"ALIGN_GOLD={gold}: there is no {gold}.align; give the name without its endings")
+
+
+def _is_local(path: str) -> bool:
+    """Whether it is on this machine; what is in a store is looked at by the command."""
+    return "://" not in path
 
 
 def _nearest(word: str, words: Sequence[str]) -> str:
