@@ -46,7 +46,7 @@ from workspace.layout import (
 from workspace.locations import Location
 from workspace.marks import EngineScores, Provenance, read_manifest, read_scores, read_training_mark, write_mark
 from workspace.progress import progress_bar
-from workspace.storage import PARTIAL, copy, entries, files_under, local_copy, remove, replacing
+from workspace.storage import PARTIAL, copy, entries, files_under, local_copy, make_directory, remove, replacing
 
 # Where TensorFlow Serving looks for warm-up requests (its saved_model_warmup.md).
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -95,7 +95,7 @@ def _write_engine_if_as_good(
     if isinstance(translator.model, Ensemble):
         print("note: an ensemble has no engine for CPUs; TensorFlow translates in its place", file=sys.stderr)
         return None
-    directory.mkdir(parents=True)
+    make_directory(directory)
     translate_in_int8 = in_int8(translator, directory)
     rows = sorted(range(len(dev.sources)), key=lambda row: len(dev.sources[row]))
     rows = rows[:: -(-len(rows) // ENGINE_SENTENCES)]
@@ -128,7 +128,7 @@ def _write_warm_up(version: Path, sentences: list[str]) -> None:
     translation, and for each other signature of the SavedModel the last."""
     signatures = signatures_of(version)
     path = version / WARM_UP
-    path.parent.mkdir(exist_ok=True)
+    make_directory(path.parent)
     with tf.io.TFRecordWriter(str(path)) as records:
         for name in sorted(signatures, key=lambda name: name != SIGNATURE):
             for sentence in sentences if name == SIGNATURE else sentences[-1:]:

@@ -27,7 +27,7 @@ from model.training.optimizer import Optimizer
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.locations import Location
-from workspace.storage import entries, remove, replacing, sha256_of, write_json
+from workspace.storage import entries, make_directory, remove, replacing, sha256_of, write_json
 
 CHECKPOINTS_KEPT = 3
 
@@ -105,7 +105,7 @@ class TrainingState:
             return
         step = int(self.step)
         with replacing(self._work.checkpoint(step), last=MARK) as temporary:
-            temporary.mkdir()
+            make_directory(temporary)
             self._everything.write(str(temporary / STATE))
             files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
             write_json(temporary / MARK, CheckpointMark(int(self.best_step), files)._asdict())

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.own_lines import foreign_lines
+from tests.stores.servers import Store
 
 ENVIRONMENT = {**os.environ, "CI": "true", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
@@ -18,6 +19,12 @@ FOREIGN = r"^[EWIF]\d{4} |^\d{4}-\d\d-\d\d .*tensorflow|^WARNING|absl|oneDNN|cuI
 TOO_LONG = " ".join(["one"] * 600)
 # More bytes than 500 subwords can have, and nowhere to split it.
 UNSPLITTABLE = "one" * 12_000
+
+
+def environment_of(directory: Path, store: Store) -> dict[str, str]:
+    """That of a command which has its temporary files and scratch in a directory of its own, and finds a store."""
+    directory.mkdir(exist_ok=True)
+    return {**ENVIRONMENT, **store.environment, "TMPDIR": str(directory), "SCRATCH": str(directory)}
 
 
 def run_road(root: Path, *arguments: str) -> str:
