@@ -9,11 +9,15 @@ is whole; a directory appears there object by object, and the one that says that
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import glob
 import hashlib
 import io
 import json
 import os
+import re
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -25,6 +29,7 @@ from workspace.stores import file_system, told
 
 # How the names end of what is not yet whole.
 PARTIAL = ".partial"
+_MAGIC = re.compile(r"[*?[]")
 _BYTES_AT_A_TIME = 1 << 20
 # Of what is read from a store in order: fewer requests, each of which takes its time.
 _READ_AHEAD = 1 << 23
@@ -35,26 +40,30 @@ _STATES = ("ETag", "md5Hash", "etag", "modificationTime", "mtime")
 def exists(location: Location) -> bool:
     if isinstance(location, Path):
         return location.exists()
-    with told(location):
-        system, path = file_system(location)
-        return bool(system.exists(path))
+    return _kind(location) is not None
 
 
 def is_file(location: Location) -> bool:
     if isinstance(location, Path):
         return location.is_file()
-    with told(location):
-        system, path = file_system(location)
-        return bool(system.isfile(path))
+    return _kind(location) == "file"
 
 
 def is_directory(location: Location) -> bool:
     """An object store has no directories: there it is what objects' names begin with."""
     if isinstance(location, Path):
         return location.is_dir()
-    with told(location):
-        system, path = file_system(location)
-        return bool(system.isdir(path))
+    return _kind(location) == "directory"
+
+
+def _kind(location: RemotePath) -> str | None:
+    """What is there. By its information, for fsspec's own questions take every error for a no."""
+    try:
+        with told(location):
+            system, path = file_system(location)
+            return str(system.info(path)["type"])
+    except FileNotFoundError:
+        return None
 
 
 def size_of(location: Location) -> int:
@@ -87,23 +96,28 @@ def entries(directory: Location) -> list[Location]:
             return sorted(directory.iterdir())
         except (FileNotFoundError, NotADirectoryError):
             return []
-    with told(directory):
-        system, path = file_system(directory)
-        try:
-            names = [PurePosixPath(found.rstrip("/")).name for found in system.ls(path, detail=False)]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        # An object store may have an object for the directory itself.
-        return [directory / name for name in sorted(set(names)) if name != directory.name or is_file(directory / name)]
+    try:
+        with told(directory):
+            system, path = file_system(directory)
+            found = system.ls(path, detail=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    # An object store may have an object for the directory itself, and lists a file as if it were in itself.
+    names = {PurePosixPath(name).name for name in found if name.strip("/") != path.strip("/")}
+    return [directory / name for name in sorted(names)]
 
 
 def files_under(directory: Location) -> list[Location]:
     """Every file in a directory and below, in order; nothing where there is no such directory."""
     if isinstance(directory, Path):
         return sorted(path for path in directory.rglob("*") if path.is_file())
-    with told(directory):
-        system, path = file_system(directory)
-        found = system.find(path)
+    try:
+        with told(directory):
+            system, path = file_system(directory)
+            found = system.find(path)
+    except FileNotFoundError:
+        return []
+    else:
         below = (PurePosixPath("/") / name for name in found if not name.endswith("/"))
         root = PurePosixPath("/") / path
         return sorted(directory / name.relative_to(root) for name in below if name != root)
@@ -137,12 +151,22 @@ def matching(pattern: str) -> list[Location]:
     if isinstance(location, Path):
         anchor = Path(location.anchor)
         return sorted(path for path in anchor.glob(str(location.relative_to(anchor))) if path.is_file())
-    with told(location):
-        system, path = file_system(location)
-        root = path.removesuffix(str(location.path)) if location.scheme in ("s3", "gs") else ""
-        found = system.glob(path, detail=True)
-        files = (name.removeprefix(root) for name, known in found.items() if known["type"] == "file")
-        return sorted(RemotePath(location.store, PurePosixPath(name)) for name in files)
+    places: list[Location] = [RemotePath(location.store, PurePosixPath("/"))]
+    for part in location.path.parts[1:]:
+        if part == "**":
+            places = [below for place in places for below in _directories(place)]
+        elif _MAGIC.search(part):
+            found = (entry for place in places for entry in entries(place))
+            places = [entry for entry in found if fnmatch.fnmatchcase(entry.name, part)]
+        else:
+            places = [place / part for place in places]
+    return sorted({place for place in places if is_file(place)})
+
+
+def _directories(top: Location) -> set[Location]:
+    """A directory and those below that have files."""
+    files = files_under(top)
+    return {top, *(above for file in files for above in file.parents if top in (above, *above.parents))}
 
 
 @contextlib.contextmanager
@@ -169,7 +193,7 @@ def read_bytes(location: Location, begin: int = 0, end: int | None = None) -> by
         if begin == end:
             return b""
         # Of the whole of a large one, a store's client reads parts side by side.
-        return bytes(system.cat_file(path) if (begin, end) == (0, None) else system.cat_file(path, begin, end))
+        return bytes(system.cat_file(path, start=begin or None, end=end))
 
 
 def read_text(location: Location, encoding: str = "utf-8") -> str:
@@ -249,7 +273,7 @@ def make_directory(location: Location) -> None:
     """Makes a directory with those above it, where there is none; an object store needs none."""
     if isinstance(location, Path):
         location.mkdir(parents=True, exist_ok=True)
-    elif location.scheme not in ("s3", "gs"):
+    elif not _has_objects(location):
         with told(location):
             system, path = file_system(location)
             system.makedirs(path, exist_ok=True)
@@ -263,11 +287,17 @@ def remove(location: Location, last: str | None = None) -> None:
         else:
             location.unlink(missing_ok=True)
         return
+    if location.name == "":
+        # The root of a bucket is the bucket.
+        for entry in entries(location):
+            remove(entry)
+        return
     if last is not None:
         remove(location / last)
     with told(location), contextlib.suppress(FileNotFoundError):
         system, path = file_system(location)
-        system.rm(path, recursive=True)
+        # It would take other files for those that a name with [ or * means.
+        system.rm(glob.escape(path) if _has_objects(location) else path, recursive=True)
 
 
 def move(source: Location, target: Location, last: str | None = None) -> None:
@@ -285,6 +315,7 @@ def move(source: Location, target: Location, last: str | None = None) -> None:
             remove(before)
         return
     if isinstance(source, RemotePath) and isinstance(target, RemotePath) and _renames(source, target):
+        make_directory(target.parent)
         _rename(source, target)
         return
     copy(source, target, last)
@@ -296,75 +327,80 @@ def copy(source: Location, target: Location, last: str | None = None) -> None:
     if not is_directory(source):
         _copy_file(source, target)
         return
-    if isinstance(target, RemotePath) and target.scheme not in ("s3", "gs"):
-        whole = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
-        remove(whole)
-        try:
-            _copy_files(source, whole, None)
-            _rename(whole, target)
-        finally:
-            remove(whole)
-        return
-    if isinstance(target, RemotePath):
+    if isinstance(target, Path):
+        with replacing(target) as temporary:
+            _copy_files(source, temporary, None)
+    elif _has_objects(target):
         remove(target, last)
         _copy_files(source, target, last)
-        return
-    with replacing(target) as temporary:
-        _copy_files(source, temporary, None)
+    else:
+        with _renamed(target) as whole:
+            _copy_files(source, whole, None)
 
 
 def _copy_files(source: Location, target: Location, last: str | None) -> None:
     names = [name_below(source, file) for file in files_under(source)]
     make_directory(target)
     for name in sorted(names, key=lambda name: (name == last, name)):
-        _copy_file(source / name, target / name)
+        _copy_file(source / name, target / name, in_place=True)
 
 
-def _copy_file(source: Location, target: Location) -> None:
-    if isinstance(source, Path) and isinstance(target, RemotePath):
-        _upload(source, target)
-    elif isinstance(source, RemotePath) and isinstance(target, RemotePath) and _is_same_store(source, target):
+def _copy_file(source: Location, target: Location, in_place: bool = False) -> None:
+    """Whole; ``in_place`` where it is seen only with its directory."""
+    if isinstance(target, Path):
+        with replacing(target) as temporary, reading(source) as file, temporary.open("wb") as written:
+            shutil.copyfileobj(file, written, _BYTES_AT_A_TIME)
+    elif isinstance(source, RemotePath) and _has_objects(source) and source.scheme == target.scheme:
         with told(target):
             system, path = file_system(target)
             system.cp_file(file_system(source)[1], path)
-    elif isinstance(target, RemotePath):
-        with local_copy(source) as here:
-            _upload(here, target)
     else:
-        with replacing(target) as temporary, reading(source) as file, temporary.open("wb") as written:
-            shutil.copyfileobj(file, written, _BYTES_AT_A_TIME)
+        with local_copy(source) as here:
+            if in_place or _has_objects(target):
+                _upload(here, target)
+            else:
+                with _renamed(target) as whole:
+                    _upload(here, whole)
 
 
 def _upload(source: Path, target: RemotePath) -> None:
     with told(target):
         system, path = file_system(target)
-        if target.scheme in ("s3", "gs"):
-            system.put_file(str(source), path)
-            return
-        # A file is seen there from its first byte on.
-        whole = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
-        try:
-            make_directory(target.parent)
-            system.put_file(str(source), file_system(whole)[1])
-            _rename(whole, target)
-        finally:
-            remove(whole)
+        system.put_file(str(source), path)
+
+
+@contextlib.contextmanager
+def _renamed(target: RemotePath) -> Iterator[RemotePath]:
+    """Where to write what takes the place of ``target`` on success: a file is seen from its first byte on."""
+    # Not by the number of a process: in containers on several machines, these are the same.
+    whole = target.with_name(f".{target.name}.{uuid.uuid4().hex}{PARTIAL}")
+    try:
+        yield whole
+        _rename(whole, target)
+    except BaseException:
+        remove(whole)
+        raise
 
 
 def _renames(source: RemotePath, target: RemotePath) -> bool:
-    return source.scheme not in ("s3", "gs") and source.store == target.store
+    return not _has_objects(source) and source.store == target.store
 
 
 def _rename(source: RemotePath, target: RemotePath) -> None:
+    # A file takes the place of another at once, but no directory does.
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.before") if is_directory(target) else None
     with told(target):
         system, path = file_system(target)
-        make_directory(target.parent)
-        remove(target)
+        if aside:
+            system.mv(path, file_system(aside)[1])
         system.mv(file_system(source)[1], path)
+    if aside:
+        remove(aside)
 
 
-def _is_same_store(one: RemotePath, other: RemotePath) -> bool:
-    return one.scheme == other.scheme and (one.scheme in ("s3", "gs") or one.store == other.store)
+def _has_objects(location: RemotePath) -> bool:
+    """Whether it is an object store, which has neither directories nor renaming."""
+    return location.scheme in ("s3", "gs")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,10 @@ are read by its client, and nothing of them is said or written here.
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 # Lists of a directory are never kept: other machines write, too.
 _FRESH = {"use_listings_cache": False}
 # Botocore tries again by itself, with pauses that grow, where a store is busy or a connection is lost.
-_RETRIES = {"retries": {"mode": "standard", "max_attempts": 10}, "connect_timeout": 10, "read_timeout": 60}
+_RETRIES = {"retries": {"mode": "standard", "max_attempts": 7}, "connect_timeout": 10, "read_timeout": 60}
 _EXTRAS = {"s3": "s3", "gs": "gcs", "hdfs": "hdfs", "webhdfs": "hdfs"}
 
 
@@ -34,18 +37,28 @@ def file_system(location: RemotePath) -> tuple[AbstractFileSystem, str]:
         path = f"{host}{path}".rstrip("/")
         if scheme == "s3":
             options["config_kwargs"] = _RETRIES
+        elif os.environ.get("STORAGE_EMULATOR_HOST"):
+            # As Google's own clients have it. Else every machine's and network's credentials would be tried first.
+            options["token"] = "anon"
     else:
         options.update(_host_of(host))
     try:
-        import fsspec  # noqa: PLC0415  most paths are of this machine
+        if scheme == "webhdfs":
+            from workspace.web_hdfs import WebHdfs  # noqa: PLC0415  most paths are of this machine
 
-        return fsspec.filesystem(scheme, **options), path
+            return WebHdfs(**options), path
+        import fsspec  # noqa: PLC0415
+
+        system = fsspec.filesystem(scheme, **options)
     except ImportError as error:
         extra = _EXTRAS[scheme]
         raise UserError(
             f"{location}: what reads {scheme}:// is not installed; install the project with the extra [{extra}], as in "
             f"pip install '.[all,{extra}]'"
         ) from error
+    # It prints tracebacks of what it raises.
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
+    return system, path
 
 
 def _host_of(text: str) -> dict[str, Any]:
@@ -58,28 +71,133 @@ def _host_of(text: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def told(location: Location) -> Iterator[None]:
     """Around what is done with a store: what it says no with becomes a UserError of one sentence; that something is not
-    there stays a FileNotFoundError."""
+    there stays a FileNotFoundError, and that something is there a FileExistsError."""
     if not isinstance(location, RemotePath):
         yield
         return
     try:
         yield
-    except (UserError, FileNotFoundError):
+    except (UserError, FileExistsError):
         raise
-    except PermissionError as error:
-        raise UserError(f"no permission for {location}; check the credentials and the rights there") from error
     except Exception as error:
         if not _is_of_a_store(error):
             raise
-        raise UserError(f"{location} cannot be reached ({' '.join(str(error).split())}); check its address") from error
+        signs = _signs(error)
+        if not signs.isdisjoint(_WITHOUT_A_REASON) and location.scheme == "s3":
+            signs |= _reason(location)
+        sentence = next((sentence for known, sentence in _SENTENCES if not signs.isdisjoint(known)), None)
+        if sentence is None and isinstance(error, FileNotFoundError) and _has_its_bucket(location):
+            raise
+        words = " ".join(_QUERY.sub("", str(error)).split())
+        raise UserError(
+            (sentence or _ANYTHING_ELSE).format(
+                location=location, store=location.store, words=words, **_CONVENTIONS[location.scheme]
+            )
+        ) from error
+
+
+_ANYTHING_ELSE = (
+    "{location} cannot be read or written ({words}); check what is said of it, and run the same command again"
+)
+# What was asked may have secrets.
+_QUERY = re.compile(r"\?\S+")
+# Answers to HEAD have no body that would say more.
+_WITHOUT_A_REASON = {"400", "403"}
+_CONVENTIONS = {
+    "s3": {"credentials": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE", "address": "AWS_ENDPOINT_URL"},
+    "gs": {"credentials": "GOOGLE_APPLICATION_CREDENTIALS", "address": "STORAGE_EMULATOR_HOST"},
+    "hdfs": {"credentials": "HADOOP_USER_NAME", "address": "its host and port"},
+    "webhdfs": {"credentials": "HADOOP_USER_NAME", "address": "its host and port"},
+}
+_SENTENCES = (
+    (
+        {"NoSuchBucket"},
+        "there is no bucket {store}; make it, or check its name and {address}",
+    ),
+    (
+        {"RequestTimeTooSkewed", "RequestInTheFuture", "RequestExpired"},
+        "{store} refuses what is asked for, because the clock of this machine is wrong; set it right, and run the same "
+        "command again to go on",
+    ),
+    (
+        {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RefreshError", "TokenRetrievalError"},
+        "the credentials for {store} have expired; renew them, and run the same command again to go on",
+    ),
+    (
+        {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "DefaultCredentialsError"},
+        "there are no credentials for {store}; set {credentials}",
+    ),
+    (
+        {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId", "401"},
+        "{store} does not know the credentials; check {credentials}",
+    ),
+    (
+        {"PermissionError", "AccessDenied", "403"},
+        "no permission for {location}; ask for rights there, or use other credentials ({credentials})",
+    ),
+    (
+        {"SlowDown", "ServiceUnavailable", "503", "429"},
+        "{store} stayed too busy to answer; run the same command again to go on",
+    ),
+    (
+        {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ConnectionError"},
+        "nothing answers for {store}; check {address}, and the network",
+    ),
+    (
+        {"libhdfs"},
+        "{location} needs Hadoop's own client (libhdfs), which is not on this machine; install Hadoop and set "
+        "HADOOP_HOME, or give its web address, as in webhdfs://host:9870/",
+    ),
+)
+
+
+def _signs(error: BaseException | None) -> set[str]:
+    """What an error, and those it came from, are called: their kinds, and the stores' own codes."""
+    signs: set[str] = set()
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        signs.update(kind.__name__ for kind in type(error).__mro__)
+        answer = getattr(error, "response", None)
+        if isinstance(answer, dict):
+            signs.add(str(answer.get("Error", {}).get("Code", "")))
+        elif answer is not None:
+            signs.add(str(answer.status_code))
+        signs.add(str(getattr(error, "code", "")))
+        if "libhdfs" in str(error):
+            signs.add("libhdfs")
+        error = error.__cause__ or error.__context__
+    return signs
+
+
+def _reason(location: RemotePath) -> set[str]:
+    """Why S3 refuses a HEAD, by asking for a list of nothing."""
+    system, path = file_system(location)
+    bucket, _, key = path.partition("/")
+    try:
+        system.call_s3("list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1)
+    except Exception as error:
+        return _signs(error)
+    return set()
+
+
+def _has_its_bucket(location: RemotePath) -> bool:
+    """False only where it is known that there is none."""
+    if location.scheme != "gs":
+        return True
+    system, path = file_system(location)
+    try:
+        system.info(path.partition("/")[0])
+    except FileNotFoundError:
+        return False
+    except Exception:
+        pass
+    return True
 
 
 def _is_of_a_store(error: Exception) -> bool:
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in (
-        "aiohttp",
-        "botocore",
-        "gcsfs",
-        "google",
-        "requests",
-        "urllib3",
-    )
+    if isinstance(error, OSError):
+        # Of this machine, where what is uploaded is read, and what is downloaded is written.
+        return error.filename is None and error.errno != errno.ENOSPC
+    module = type(error).__module__.partition(".")[0]
+    return module in ("aiohttp", "botocore", "fsspec", "gcsfs", "google", "requests", "urllib3")

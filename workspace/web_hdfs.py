@@ -1,0 +1,99 @@
+"""Hadoop's file system over HTTP, by fsspec's client, but safe.
+
+fsspec's own appends block after block to a file that others see by then, takes for a file's bytes whatever a DataNode
+answers, does not look whether a file was renamed, takes what it may not list for empty, and asks once. The operations
+are those of "WebHDFS REST API" in Hadoop's documentation.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fsspec.implementations.webhdfs import WebHDFile, WebHDFS
+from requests import Response
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+# With pauses of up to 8 seconds, 15 together.
+_RETRIES = Retry(
+    total=6, backoff_factor=0.5, status_forcelist=(502, 503, 504), allowed_methods=None, raise_on_status=False
+)
+_SECONDS_TO_ANSWER = 60
+_BYTES = {"Content-Type": "application/octet-stream"}
+
+
+class WebHdfs(WebHDFS):
+    """The same file system, in which a file is written by one request, and what is said no to is an OSError."""
+
+    def _connect(self) -> None:
+        super()._connect()
+        self.session.request = functools.partial(self.session.request, timeout=_SECONDS_TO_ANSWER)
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
+
+    def _call(self, *arguments: Any, **settings: Any) -> Response:
+        try:
+            return super()._call(*arguments, **settings)
+        except (RuntimeError, ValueError) as error:
+            raise OSError(str(error)) from error
+
+    def find(self, path: str, detail: bool = False, **_: Any) -> Any:
+        """The files in a directory and below, or the file itself; what is not there has none."""
+        found, left = {}, [path]
+        while left:
+            try:
+                listed = self.ls(left.pop(), detail=True)
+            except FileNotFoundError:
+                continue
+            for info in listed:
+                # Of a file that was asked for itself, the name ends with a slash.
+                info["name"] = info["name"].rstrip("/")
+                if info["type"] == "directory":
+                    left.append(info["name"])
+                else:
+                    found[info["name"]] = info
+        return found if detail else sorted(found)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        """The bytes from ``start`` to before ``end``."""
+        part = {"offset": start or 0, **({} if end is None else {"length": end - (start or 0)})}
+        return bytes(self._call("OPEN", path=path, **part).content)
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
+        """Writes a file. Raises FileExistsError where there is one and ``mode`` is create."""
+        self._create(path, value, overwrite=mode != "create")
+
+    def put_file(self, lpath: str, rpath: str, **_: Any) -> None:
+        """Writes a file with the bytes of one of this machine."""
+        with Path(lpath).open("rb") as file:
+            self._create(rpath, file, overwrite=True)
+
+    def mv(self, path1: str, path2: str, **_: Any) -> None:
+        """A file takes the place of another."""
+        # Without an option, the answer would only say whether it was done.
+        self._call("RENAME", method="put", path=path1, destination=path2, renameoptions="OVERWRITE")
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> WebHDFile:
+        return _File(self, path, mode=mode, block_size=block_size or self.blocksize, tempdir="", autocommit=True)
+
+    def _create(self, path: str, content: bytes | BinaryIO, overwrite: bool) -> None:
+        flag = "true" if overwrite else "false"
+        # The NameNode says which DataNode the bytes are for.
+        asked = self._call("CREATE", method="put", path=path, redirect=False, overwrite=flag)
+        answer = self.session.put(self._apply_proxy(asked.headers["Location"]), data=content, headers=_BYTES)
+        if answer.status_code == 201:
+            return
+        said = answer.text
+        if "FileAlreadyExistsException" in said:
+            raise FileExistsError(path)
+        if "AccessControlException" in said:
+            raise PermissionError(said)
+        raise OSError(f"{answer.status_code} {answer.reason} {said}")
+
+
+class _File(WebHDFile):
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        part: bytes = self.fs.cat_file(self.path, max(start, 0), min(end, self.size))
+        return part
