@@ -121,7 +121,6 @@ def measure(way: str, work: WorkDirectory[Path]) -> None:
     """Prepares the corpus of ``work`` in one way and prints the figures."""
     recipe = resolved_recipe(work)
     every = corpora(recipe, work)
-    indexes = Indexes(work.intermediate / "index")
     models = WorkDirectory(work.intermediate / "subwords")
     output = WorkDirectory(work.intermediate / "encode")
     seconds: dict[str, list[float]] = {}
@@ -129,9 +128,11 @@ def measure(way: str, work: WorkDirectory[Path]) -> None:
     plain = flags is None
     options = pipeline_options(flags or [])
     with timed(seconds, "index"):
-        pairs = plain_index(every, indexes) if plain else index_corpora(every, indexes, options, CHUNK_PAIRS)
+        if plain:
+            indexes, pairs = plain_index(every, work.intermediate)
+        else:
+            indexes, pairs = index_corpora(every, work.intermediate, options, CHUNK_PAIRS)
     partitions = Partitions(work.intermediate / "clean", recipe, every, pairs)
-    partitions.directory.mkdir(parents=True)
     if way == READING:
         with timed(seconds, "clean"):
             read_and_clean(partitions, indexes)
@@ -141,7 +142,10 @@ def measure(way: str, work: WorkDirectory[Path]) -> None:
         plain_clean(partitions, indexes) if plain else clean_corpora(partitions, indexes, options)
     learn_subwords(partitions, models)
     with timed(seconds, "encode"):
-        plain_encode(partitions, models, output) if plain else encode_partitions(partitions, models, output, options)
+        if plain:
+            plain_encode(partitions, models, output)
+        else:
+            encode_partitions(partitions, models, output, options, sum(pairs))
     print_figures(seconds)
 
 
@@ -165,21 +169,22 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def plain_index(every: Sequence[Corpus], indexes: Indexes) -> list[int]:
+def plain_index(every: Sequence[Corpus], intermediate: Path) -> tuple[Indexes, list[int]]:
     """The first job without Beam."""
-    indexes.directory.mkdir(parents=True)
+    indexes = Indexes(intermediate / "index")
     index = IndexCorpus(indexes, CHUNK_PAIRS)
     for corpus in every:
         index.process(corpus)
-    return [indexes.read(corpus).lines for corpus in every]
+    return indexes, [indexes.read(corpus).pairs.lines for corpus in every]
 
 
 def plain_clean(partitions: Partitions, indexes: Indexes) -> None:
     """The second job without Beam: what it groups is grouped in dictionaries."""
     clean, choose, write = CleanBlock(partitions), ChoosePairs(partitions), WritePartition(partitions, indexes)
+    write.setup()
     groups: dict[str, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for corpus in partitions.corpora:
-        for chunk in indexes.read(corpus).chunks(corpus.number):
+        for chunk in indexes.read(corpus).pairs.chunks(corpus.number):
             for output in clean.process(read_chunk(chunk)):
                 key, value = output.value
                 groups[output.tag][key].append(value)
@@ -198,7 +203,7 @@ def read_and_clean(partitions: Partitions, indexes: Indexes) -> None:
     """What the second job does before anything is grouped; its results are dropped at once."""
     clean = CleanBlock(partitions)
     for corpus in partitions.corpora:
-        for chunk in indexes.read(corpus).chunks(corpus.number):
+        for chunk in indexes.read(corpus).pairs.chunks(corpus.number):
             for _ in clean.process(read_chunk(chunk)):
                 pass
 

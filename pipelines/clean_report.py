@@ -6,10 +6,10 @@ Nothing is rejected. What the page has, and how it is made, is in ``pipelines.re
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
+from workspace.locations import located
 
 
 def main(arguments: list[str]) -> None:
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> None:
         writes="clean-report.html in the work directory, and intermediate/ on the way there",
         allow_abbrev=False,
     )
-    parser.add_argument("--work", type=Path, required=True, help="work directory that holds recipe.yaml")
+    parser.add_argument("--work", type=located, required=True, help="work directory that holds recipe.yaml")
     known, flags = parser.parse_known_args(arguments)
     work = WorkDirectory(known.work)
     with starting_up():

@@ -6,10 +6,9 @@ otherwise (``pipelines.preparation.comparison``).
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
+from workspace.locations import located
 
 
 def main(arguments: list[str]) -> None:
@@ -22,7 +21,7 @@ def main(arguments: list[str]) -> None:
         epilog="All other flags are Apache Beam's, for the other engine; --runner=flink if there are none.",
         allow_abbrev=False,
     )
-    parser.add_argument("--work", type=Path, required=True, help="work directory that holds recipe.yaml and corpus/")
+    parser.add_argument("--work", type=located, required=True, help="work directory that holds recipe.yaml and corpus/")
     known, flags = parser.parse_known_args(arguments)
     with starting_up():
         from pipelines.preparation.comparison import compare

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
+from workspace.locations import located
 
 
 def main(arguments: list[str]) -> None:
@@ -16,7 +15,7 @@ def main(arguments: list[str]) -> None:
         reads="recipe.yaml of the work directory, and what it names on the web or in an index of packages",
         writes="corpus/ of the work directory, a directory for each corpus, corpus.json last",
     )
-    parser.add_argument("--work", type=Path, required=True, help="work directory that holds recipe.yaml")
+    parser.add_argument("--work", type=located, required=True, help="work directory that holds recipe.yaml")
     run(WorkDirectory(parser.parse_args(arguments).work))
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import WorkDirectory
+from workspace.locations import located
 
 if TYPE_CHECKING:
     from workspace.marks import Manifest
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
         epilog="All other flags are Apache Beam's, such as --runner; without one the job runs on this machine.",
         allow_abbrev=False,
     )
-    parser.add_argument("--work", type=Path, required=True, help="work directory that holds recipe.yaml")
+    parser.add_argument("--work", type=located, required=True, help="work directory that holds recipe.yaml")
     known, flags = parser.parse_known_args(arguments)
     run(WorkDirectory(known.work), flags)
 

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from workspace.errors import UserError
 from workspace.layout import Precision, Side, Split, WorkDirectory
 from workspace.locations import Location, reached, relative
-from workspace.storage import is_file, read_json, sha256_of, size_of, sizes_of, write_json
+from workspace.storage import is_file, read_json, sha256_of, sizes_of, write_json
 
 
 class _Frozen(BaseModel):
@@ -271,7 +271,7 @@ def exported_weights(work: WorkDirectory) -> set[str]:
 
 def write_mark(path: Location, mark: M, left: Iterable[Location] = ()) -> M:
     """Writes a mark, atomically, with the sizes of the files that its stage has ``left``; returns it as written."""
-    sizes = {relative(file, path.parent): size_of(file) for file in sorted(left, key=str)}
+    sizes = sizes_of((relative(file, path.parent) for file in sorted(left, key=str)), path.parent)
     written = mark.model_copy(update={"left": sizes})
     write_json(path, written.model_dump(mode="json"))
     return written

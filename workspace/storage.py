@@ -82,11 +82,25 @@ def state_of(location: RemotePath) -> dict[str, Any]:
     """
     with told(location):
         system, path = file_system(location)
-        found = system.info(path)
-        known = next(
-            (found[key] for key in ("ETag", "md5Hash", "etag", "modificationTime", "mtime") if key in found), ""
-        )
-        return {"size": int(found["size"]), "state": str(known).strip('"')}
+        return _state(system.info(path))
+
+
+def states_under(directory: RemotePath) -> dict[str, dict[str, Any]]:
+    """The same of every file in a directory and below, by what it is called there: from one list, however many."""
+    try:
+        with told(directory):
+            system, path = file_system(directory)
+            found = system.find(path, detail=True)
+    except FileNotFoundError:
+        return {}
+    root = PurePosixPath("/") / path
+    below = {PurePosixPath("/") / name: known for name, known in found.items() if not name.endswith("/")}
+    return {str(name.relative_to(root)): _state(known) for name, known in sorted(below.items()) if name != root}
+
+
+def _state(found: dict[str, Any]) -> dict[str, Any]:
+    known = next((found[key] for key in _STATES if key in found), "")
+    return {"size": int(found["size"]), "state": str(known).strip('"')}
 
 
 def entries(directory: Location) -> list[Location]:
@@ -178,8 +192,38 @@ def reading(location: Location) -> Iterator[BinaryIO]:
         return
     with told(location):
         system, path = file_system(location)
-        with system.open(path, "rb", block_size=_READ_AHEAD) as file:
-            yield file
+        opened = system.open(path, "rb", block_size=_READ_AHEAD)
+    with io.BufferedReader(_FromStore(opened, location), _BYTES_AT_A_TIME) as file:
+        yield file
+
+
+class _FromStore(io.RawIOBase):
+    """A file in a store. What goes wrong while it is read is ``told``; what is done with what was read is not."""
+
+    def __init__(self, file: BinaryIO, location: RemotePath):
+        self._file, self._location = file, location
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with told(self._location):
+            read = self._file.read(len(buffer))
+        buffer[: len(read)] = read
+        return len(read)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def read_bytes(location: Location, begin: int = 0, end: int | None = None) -> bytes:

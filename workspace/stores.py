@@ -87,7 +87,8 @@ def told(location: Location) -> Iterator[None]:
             signs |= _reason(location)
         sentence = next((sentence for known, sentence in _SENTENCES if not signs.isdisjoint(known)), None)
         if sentence is None and isinstance(error, FileNotFoundError) and _has_its_bucket(location):
-            raise
+            # As the system says it of a path.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(location)) from error
         words = " ".join(_QUERY.sub("", str(error)).split())
         raise UserError(
             (sentence or _ANYTHING_ELSE).format(

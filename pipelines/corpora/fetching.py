@@ -7,7 +7,9 @@ already, with the same origin, is not fetched again. ``pipelines.corpora.bible``
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,11 @@ from recipes.schema import Recipe
 from recipes.stages import FETCH
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.locations import Location
 from workspace.marks import CorpusMark, write_mark
 from workspace.progress import BYTES, progress_bar
-from workspace.storage import read_json, remove, replacing, write_json
+from workspace.scratch import scratch_directory
+from workspace.storage import entries, is_directory, read_json, remove, replacing, sizes_of, write_json
 
 _ORIGIN = "origin.json"
 
@@ -31,30 +35,41 @@ def fetch(recipe: Recipe, work: WorkDirectory) -> None:
     made_from = FETCH.made_from(recipe, work)
     for name, files in to_fetch(recipe).items():
         origin = {"made_from": made_from[name], "languages": made_from["languages"]}
-        mark = work.corpus / name / _ORIGIN
-        before = read_json(mark) or {}
-        if before.get("origin") == origin and before.get("sizes") == _sizes(mark.parent):
+        corpus = work.corpus / name
+        before = read_json(corpus / _ORIGIN) or {}
+        if before.get("origin") == origin and before.get("sizes") == _sizes(corpus):
             continue
-        with replacing(mark.parent) as directory:
+        with replacing(corpus, last=_ORIGIN) as directory, _waiting_room(work.corpus / ".downloads" / name) as waiting:
             directory.mkdir()
-            said = _fetch_one(files, name, directory, recipe, work.corpus / ".downloads" / name)
-            write_json(directory / mark.name, {"origin": origin, "sizes": _sizes(directory), **said})
-    for other in work.corpus.iterdir():
-        if other.is_dir() and other.name not in made_from:
+            said = _fetch_one(files, name, directory, recipe, waiting)
+            write_json(directory / _ORIGIN, {"origin": origin, "sizes": _sizes(directory), **said})
+    for other in entries(work.corpus):
+        if other.name not in made_from and is_directory(other):
             remove(other)
-    fetched = (path for name in made_from for path in (work.corpus / name).glob("*") if path.is_file())
+    fetched = [file for name in made_from for file in entries(work.corpus / name)]
     write_mark(work.corpus_mark, CorpusMark(made_from=made_from), fetched)
 
 
-def _sizes(directory: Path) -> dict[str, int]:
+def _sizes(directory: Location) -> dict[str, int | None]:
     """The bytes of every fetched file, by its name."""
-    return {path.name: path.stat().st_size for path in sorted(directory.iterdir()) if path.name != _ORIGIN}
+    return sizes_of((file.name for file in entries(directory) if file.name != _ORIGIN), directory)
+
+
+@contextlib.contextmanager
+def _waiting_room(beside: Location) -> Iterator[Path]:
+    """Where files on their way from the web are: ``beside`` the corpus, where they outlast an interrupted command, or
+    in scratch if that is in a store."""
+    if isinstance(beside, Path):
+        yield beside
+        return
+    with scratch_directory() as directory:
+        yield directory
 
 
 def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe, waiting: Path) -> dict[str, Any]:
     """Fetches one corpus into ``directory``; returns what origin.json says.
 
-    Files on their way from the web are in ``waiting``, which outlasts an interrupted command.
+    Files on their way from the web are in ``waiting``.
     """
     languages = recipe.corpus.source_language, recipe.corpus.target_language
     if isinstance(files, TrainingCorpus) and (files.bible or files.mtdata):

@@ -1,8 +1,8 @@
 """Opens the files of a corpus wherever they are and however they are compressed, and says what is wrong with them.
 
-A path is one of this machine, or a URL that one of Beam's file systems reads (gs://, s3://, hdfs://). Files that are
-compressed (``pipelines.corpora.compression``) are decompressed on the way. Whatever goes wrong while a file is read
-becomes a UserError that names it.
+A path is one of this machine, or the URL of a file in a store (``workspace.locations``). Files that are compressed
+(``pipelines.corpora.compression``) are decompressed on the way. Whatever goes wrong while a file is read becomes a
+UserError that names it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ import shutil
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from backports import zstd
 
 from pipelines.corpora.compression import BEGINNING, Decompressed, compression_of, compression_within, without_ending
 from pipelines.corpora.raw_pairs import Warn
-from recipes.corpora import base_name, is_remote
+from recipes.corpora import base_name
 from workspace import charsets
 from workspace.errors import UserError
+from workspace.locations import is_url, located
 from workspace.scratch import scratch_directory
+from workspace.storage import reading
 
 _BYTES_AT_A_TIME = 1 << 18
 # Where the header of a tar archive says that it is one.
@@ -37,9 +39,12 @@ def is_plain(path: str) -> bool:
 
     Raises UserError as ``open_file`` does.
     """
-    if is_remote(path):
-        return False
-    with _explained(path), Path(path).open("rb") as file:
+    return not is_url(path) and is_not_compressed(path)
+
+
+def is_not_compressed(path: str) -> bool:
+    """Whether a file is as it is read, wherever it is. Raises UserError as ``open_file`` does."""
+    with _explained(path), reading(located(path)) as file:
         return compression_of(file.read(BEGINNING), path) is None
 
 
@@ -63,7 +68,7 @@ def open_decompressed(path: str, warn: Warn) -> Iterator[io.BufferedReader[Any]]
     a directory, an archive, cut short or damaged.
     """
     with _explained(path), contextlib.ExitStack() as stack:
-        file = stack.enter_context(_open_remote(path) if is_remote(path) else Path(path).open("rb"))  # noqa: SIM115
+        file: Any = stack.enter_context(reading(located(path)))
         # Its lines end at line feeds only, whatever is beneath.
         reader: io.BufferedReader[Any] = io.BufferedReader(file, _BYTES_AT_A_TIME)
         stack.enter_context(reader)
@@ -134,24 +139,11 @@ def _through(command: str, path: str, made: str) -> str:
 
     ``made`` is what becomes of the name.
     """
-    if is_remote(path) or without_ending(path) != path:
+    if is_url(path) or without_ending(path) != path:
         return command
     folder, slash, name = path.rpartition("/")
     stem, dot, endings = name.partition(".")
     return f"{command} < {shlex.quote(path)} > {shlex.quote(f'{folder}{slash}{stem}_{made}{dot}{endings}')}"
-
-
-def _open_remote(path: str) -> BinaryIO:
-    # Beam's import takes seconds, and most corpora are on this machine.
-    from apache_beam.io.filesystem import BeamIOError, CompressionTypes  # noqa: PLC0415
-    from apache_beam.io.filesystems import FileSystems  # noqa: PLC0415
-
-    try:
-        file: BinaryIO = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    # A ValueError is about the kind of URL: it does not exist, or the package for it is missing.
-    except (BeamIOError, ValueError) as error:
-        raise UserError(f"{path} cannot be opened ({in_one_line(error)}); check the address and your rights") from error
-    return file
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 
 from pipelines.corpora.compression import without_ending
-from pipelines.corpora.file_access import is_plain, read_lines
+from pipelines.corpora.file_access import is_not_compressed, read_lines
 from pipelines.corpora.po import read_po
 from pipelines.corpora.raw_pairs import LeftOut, RawPair, Reader, Warn
 from pipelines.corpora.tables import read_csv, read_jsonl, read_parquet, read_sqlite, read_tsv
@@ -100,9 +100,9 @@ def read_pairs(
         warn(f"{path}: {count:,} of {total:,} units {why} and are left out, the first in line {first:,}")
 
 
-def is_read_in_place(files: PairFiles) -> bool:
-    """Whether a corpus is two line-aligned files of this machine, neither compressed."""
-    return format_of(files) == "lines" and all(map(is_plain, paths_of(files)))
+def is_plain_lines(files: PairFiles) -> bool:
+    """Whether a corpus is two line-aligned files, neither compressed, wherever they are."""
+    return format_of(files) == "lines" and all(map(is_not_compressed, paths_of(files)))
 
 
 def _read_two_files(files: PairFiles, warn: Warn) -> Iterator[RawPair]:

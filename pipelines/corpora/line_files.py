@@ -12,27 +12,33 @@ feed stays in the line here, and goes with the white space in cleaning.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Generic
 
 import numpy as np
+from typing_extensions import TypeVar
 
 from pipelines.corpora.file_access import size_of_byte_order_mark
 from workspace import charsets
 from workspace.errors import UserError
+from workspace.locations import Location
+from workspace.storage import read_bytes, reading
 
 CHUNK_PAIRS = 10_000
 _BYTES_AT_A_TIME = 1 << 22
 
 
+# Of which kind the locations of a pair are: of any, unless it is said.
+Place_co = TypeVar("Place_co", bound=Location, default=Location, covariant=True)
+
+
 @dataclass(frozen=True)
-class FilePair:
+class FilePair(Generic[Place_co]):
     """Two plain files, line n of one the translation of line n of the other."""
 
-    source: Path
-    target: Path
+    source: Place_co
+    target: Place_co
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class PairBlock:
 class FileIndex:
     """One file's number of lines, and the range of bytes of every chunk of them."""
 
-    path: Path
+    path: Location
     lines: int
     chunk_lines: int
     chunks: list[tuple[int, int]]
@@ -97,35 +103,39 @@ class PairIndex:
             first_line = number * self.source.chunk_lines + 1
             yield Chunk(corpus, files, first_line, self.source.lines_of(number), source, target)
 
+    def of_copies(self, files: FilePair) -> PairIndex:
+        """The index of files with the same bytes."""
+        return PairIndex(replace(self.source, path=files.source), replace(self.target, path=files.target))
 
-def index_pair(
-    files: FilePair, chunk_pairs: int = CHUNK_PAIRS, advance: Callable[[int], object] = lambda size: None
-) -> PairIndex:
+
+def index_pair(files: FilePair, chunk_pairs: int = CHUNK_PAIRS, copies_of: FilePair | None = None) -> PairIndex:
     """Counts the lines of both files and finds where every ``chunk_pairs``-th begins.
 
-    ``advance`` is told the bytes read as reading goes on. Raises UserError if the files differ in their
-    number of lines.
+    copies_of: what errors name, where the files are copies. Raises UserError if the files differ in their number of
+    lines.
     """
-    source, target = (index_file(path, chunk_pairs, advance) for path in (files.source, files.target))
+    named = copies_of or files
+    source = index_file(files.source, chunk_pairs, named.source)
+    target = index_file(files.target, chunk_pairs, named.target)
     if source.lines != target.lines:
         raise UserError(
-            f"{files.source} has {source.lines:,} lines but {files.target} has {target.lines:,}; "
+            f"{named.source} has {source.lines:,} lines but {named.target} has {target.lines:,}; "
             "line n of one must be the translation of line n of the other"
         )
     return PairIndex(source, target)
 
 
-def index_file(path: Path, chunk_lines: int, advance: Callable[[int], object] = lambda size: None) -> FileIndex:
+def index_file(path: Location, chunk_lines: int, copy_of: Location | None = None) -> FileIndex:
     """Counts the lines of a file and finds its chunks, in one pass.
 
-    Raises UserError where it is not lines of UTF-8.
+    copy_of: what errors name, where it is a copy. Raises UserError where it is not lines of UTF-8.
     """
     lines = 0
     last = b"\n"
-    with _open(path) as file:
-        position = file.tell()
+    with reading(path) as file:
+        position = size_of_byte_order_mark(file.read(charsets.BEGINNING), str(copy_of or path))
+        file.seek(position)
         offsets = [position]
-        advance(position)
         while block := file.read(_BYTES_AT_A_TIME):
             newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
             # Chunks end with the lines chunk_lines, 2 chunk_lines, …: the first of those here is newlines[first].
@@ -134,7 +144,6 @@ def index_file(path: Path, chunk_lines: int, advance: Callable[[int], object] = 
             lines += len(newlines)
             position += len(block)
             last = block[-1:]
-            advance(len(block))
     if last != b"\n":
         lines += 1
     if position > offsets[-1]:
@@ -144,15 +153,15 @@ def index_file(path: Path, chunk_lines: int, advance: Callable[[int], object] = 
 
 def read_chunk(chunk: Chunk) -> PairBlock:
     """Reads one chunk of both files."""
-    source = _read_range(chunk.files.source, *chunk.source_bytes)
-    target = _read_range(chunk.files.target, *chunk.target_bytes)
+    source = read_bytes(chunk.files.source, *chunk.source_bytes)
+    target = read_bytes(chunk.files.target, *chunk.target_bytes)
     return PairBlock(chunk.corpus, chunk.first_line, chunk.pairs, source, target)
 
 
 def read_lines(index: FileIndex, chunk: int) -> list[bytes]:
     """The lines of one chunk, without their line feeds. Raises UserError if the file has changed since indexing."""
     begin, end = index.chunks[chunk]
-    return split_lines(_read_range(index.path, begin, end), index.lines_of(chunk))
+    return split_lines(read_bytes(index.path, begin, end), index.lines_of(chunk))
 
 
 def split_lines(text: bytes, count: int) -> list[bytes]:
@@ -164,23 +173,3 @@ def split_lines(text: bytes, count: int) -> list[bytes]:
     if len(lines) != count:
         raise UserError("a corpus file changed while it was read; run the same command again")
     return lines
-
-
-def _open(path: Path) -> BinaryIO:
-    """Opens a file for its bytes, after the byte order mark if there is one.
-
-    Raises UserError as ``size_of_byte_order_mark`` does.
-    """
-    file = path.open("rb")
-    try:
-        file.seek(size_of_byte_order_mark(file.read(charsets.BEGINNING), str(path)))
-    except UserError:
-        file.close()
-        raise
-    return file
-
-
-def _read_range(path: Path, begin: int, end: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(begin)
-        return file.read(end - begin)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator, Sequence
 
 import apache_beam as beam
 
@@ -18,13 +17,14 @@ from pipelines.cleaning.records import Pair, Rejected, Rejection
 from pipelines.cleaning.rules import TOO_MANY_SUBWORDS
 from pipelines.preparation.counts import PartitionCounts
 from pipelines.preparation.partitions import Partitions
-from pipelines.preparation.shards import EncodedPair, encoded_example, write_shard, writing_gzip
+from pipelines.preparation.shards import EncodedPair, encoded_example, write_gzip, write_shard
 from pipelines.preparation.subwords import load_subwords
 from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors, without_cycle_collection
 from recipes.corpora import Corpus
 from workspace.layout import WorkDirectory, shard_name
-from workspace.storage import replacing, sha256_of
+from workspace.locations import Location
+from workspace.storage import entries, read_bytes, sha256_of, write_bytes
 
 
 class WriteShards(beam.PTransform):
@@ -35,22 +35,27 @@ class WriteShards(beam.PTransform):
         self._partitions, self._output = partitions, output
 
     def expand(self, pipeline: beam.pvalue.PBegin) -> beam.PCollection[None]:
-        encode = EncodePartition(self._partitions, self._output)
+        begun = [int(file.stem) for file in entries(_directory_of_counts(self._output))]
+        encode = EncodePartition(self._partitions, self._output, begun)
         return pipeline | beam.Create(list(range(len(self._partitions)))) | beam.ParDo(encode)
 
 
 def read_counts(partitions: Partitions, output: WorkDirectory) -> list[PartitionCounts]:
     """The counts of all partitions, in their order."""
-    return [pickle.loads(_counts(output, partition).read_bytes()) for partition in range(len(partitions))]
+    return [pickle.loads(read_bytes(_counts(output, partition))) for partition in range(len(partitions))]
 
 
 @beam.typehints.with_input_types(int)
 class EncodePartition(beam.DoFn):
-    """Partition → nothing: writes its shard, its rejected pairs, its counts last; a finished one is left as it is."""
+    """Partition → nothing: writes its shard, its rejected pairs, its counts last; a finished one is left as it is.
 
-    def __init__(self, partitions: Partitions, output: WorkDirectory):
+    begun: the partitions that have counts of an earlier run.
+    """
+
+    def __init__(self, partitions: Partitions, output: WorkDirectory, begun: Collection[int] = ()):
         self._partitions = partitions
         self._output = output
+        self._begun = begun
         self._names = [corpus.name for corpus in partitions.corpora]
         self._files = [corpus.file_name for corpus in partitions.corpora]
 
@@ -67,27 +72,26 @@ class EncodePartition(beam.DoFn):
             of_split = self._partitions.of_split(split)
             counts = PartitionCounts(split, shard_name(split, partition - of_split[0], len(of_split)))
             rejected = self._partitions.read_rejected(partition)
-            shard = self._output.data / counts.shard
-            write_shard(self._records(partition, counts, rejected), shard)
-            counts.sha256 = sha256_of(shard)
+            records = self._records(partition, counts, rejected)
+            counts.sha256 = write_shard(records, self._output.data / counts.shard)
             rejected.sort()
             counts.count_rejected(rejected, self._names)
-            self._write_rejected(rejected, partition)
-            counts.rejected_sha256 = sha256_of(self._rejected(partition))
-            with replacing(_counts(self._output, partition)) as path:
-                path.write_bytes(pickle.dumps(counts))
+            counts.rejected_sha256 = write_gzip(self._described(rejected), self._rejected(partition))
+            write_bytes(_counts(self._output, partition), pickle.dumps(counts))
 
     def _is_written(self, partition: int) -> bool:
         """Whether a run that was interrupted has written all of a partition, and it is as it was."""
-        path = _counts(self._output, partition)
-        if not path.exists():
+        if partition not in self._begun:
             return False
         try:
-            counts: PartitionCounts = pickle.loads(path.read_bytes())
+            counts: PartitionCounts = pickle.loads(read_bytes(_counts(self._output, partition)))
         except Exception:  # whatever pickle says of bytes that are not its own
             return False
-        written = {self._output.data / counts.shard: counts.sha256, self._rejected(partition): counts.rejected_sha256}
-        return all(file.is_file() and sha256_of(file) == sha256 for file, sha256 in written.items())
+        shard, rejected = self._output.data / counts.shard, self._rejected(partition)
+        try:
+            return sha256_of(shard) == counts.sha256 and sha256_of(rejected) == counts.rejected_sha256
+        except FileNotFoundError:
+            return False
 
     def _records(self, partition: int, counts: PartitionCounts, rejected: list[Rejected]) -> Iterator[bytes]:
         """The records of a partition, which ``counts`` counts; what is too long goes to ``rejected``."""
@@ -113,13 +117,13 @@ class EncodePartition(beam.DoFn):
         rejection = Rejection(TOO_MANY_SUBWORDS, encoded.length, limit)
         return Rejected(pair.corpus, pair.line, *rejection, self._files[pair.corpus], pair.source, pair.target)
 
-    def _write_rejected(self, rejected: list[Rejected], partition: int) -> None:
-        with writing_gzip(self._rejected(partition)) as file:
-            for pair in rejected:
-                described = {**pair._asdict(), "corpus": self._partitions.corpora[pair.corpus].name}
-                file.write(json.dumps(described, ensure_ascii=False).encode() + b"\n")
+    def _described(self, rejected: list[Rejected]) -> Iterator[bytes]:
+        """The lines of the file of rejected pairs."""
+        for pair in rejected:
+            described = {**pair._asdict(), "corpus": self._partitions.corpora[pair.corpus].name}
+            yield json.dumps(described, ensure_ascii=False).encode() + b"\n"
 
-    def _rejected(self, partition: int) -> Path:
+    def _rejected(self, partition: int) -> Location:
         return self._output.rejected / f"{partition:05d}-of-{len(self._partitions):05d}.jsonl.gz"
 
 
@@ -131,5 +135,9 @@ def _tagged(pairs: list[Pair], corpora: Sequence[Corpus]) -> list[Pair]:
     return [pair._replace(source=tags[pair.corpus] + pair.source) for pair in pairs]
 
 
-def _counts(output: WorkDirectory, partition: int) -> Path:
-    return output.root / "counts" / f"{partition:05d}.counts"
+def _counts(output: WorkDirectory, partition: int) -> Location:
+    return _directory_of_counts(output) / f"{partition:05d}.counts"
+
+
+def _directory_of_counts(output: WorkDirectory) -> Location:
+    return output.root / "counts"

@@ -2,16 +2,22 @@
 
     corpus ──► unpack, unless it is two plain files ──► index by newlines ──► <number>.index
 
-Each corpus is one element and one worker's work. What is not two plain line-aligned files of this machine
-is read through once and written out as such: later steps then read every format in parallel.
+Each corpus is one element and one worker's work. What is not two plain line-aligned files is read through once and
+written out as such: later steps then read every format in parallel.
+
+Two plain files are read where they are only if both they and the work directory are on this machine. Workers that share
+no disk with it cannot read its files, so these are copied into the work directory by the process that starts the job.
+Those of a store are copied, too: to find their lines, all of it must be read once anyway, and afterwards nobody can
+change the copies, while the chunks of an index would not fit what somebody else writes to that store meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,64 +25,78 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.corpora.formats import is_read_in_place, read_pairs
+from pipelines.corpora.formats import is_plain_lines, read_pairs
 from pipelines.corpora.line_files import FilePair, PairIndex, index_pair
 from pipelines.corpora.raw_pairs import Warn
 from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
-from recipes.corpora import Corpus, is_remote
+from recipes.corpora import Corpus
 from workspace.errors import UserError
-from workspace.storage import read_json, replacing, write_json
+from workspace.locations import Location, is_remote, is_url, located
+from workspace.storage import copy, exists, local_copy, read_bytes, replacing, write_bytes
+from workspace.storage import size_of as size_of_file
 
 _LINE = struct.Struct("=q")
+
+
+@dataclass(frozen=True)
+class CorpusIndex:
+    """Where the pairs of a corpus are, and what reading it gave cause to warn of."""
+
+    pairs: PairIndex
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
 class Indexes:
     """The indexes of a recipe's corpora, in files of ``directory``."""
 
-    directory: Path
+    directory: Location
 
-    def read(self, corpus: Corpus) -> PairIndex:
+    def read(self, corpus: Corpus) -> CorpusIndex:
         """The index of a corpus."""
-        index: PairIndex = pickle.loads(self._path(corpus).read_bytes())
+        index: CorpusIndex = pickle.loads(read_bytes(self._path(corpus)))
         return index
 
-    def write(self, corpus: Corpus, index: PairIndex) -> None:
+    def write(self, corpus: Corpus, index: CorpusIndex) -> None:
         """Writes the index of a corpus."""
-        with replacing(self._path(corpus)) as temporary:
-            temporary.write_bytes(pickle.dumps(index))
+        write_bytes(self._path(corpus), pickle.dumps(index))
 
-    def read_warnings(self, corpus: Corpus) -> list[str]:
-        """What reading a corpus gave cause to warn of."""
-        warnings: list[str] = read_json(self._warnings(corpus)) or []
-        return warnings
-
-    def write_warnings(self, corpus: Corpus, warnings: Sequence[str]) -> None:
-        """Writes what there is to warn of."""
-        write_json(self._warnings(corpus), list(warnings))
+    def are_in_place(self, corpus: Corpus) -> bool:
+        """Whether the files of a corpus can be read where they are by whoever can read its index."""
+        return not is_remote(self.directory) and not any(map(is_url, corpus.paths))
 
     def unpacked(self, corpus: Corpus) -> FilePair:
         """Where the pairs of a corpus are written that cannot be read in parallel where they are."""
         source, target = (self.directory / f"{corpus.number:03d}.{side}" for side in ("source", "target"))
         return FilePair(source, target)
 
-    def line_numbers(self, corpus: Corpus) -> npt.NDArray[np.int64] | None:
-        """The line of its file that each pair of a corpus begins in, by the pair's number from 0.
+    def has_line_numbers(self, corpus: Corpus) -> bool:
+        """Whether the pairs of a corpus are in other lines of its file than their numbers say: in what was unpacked."""
+        return exists(self.lines(corpus))
 
-        None where pair n is in line n + 1: where the corpus is read in place.
+    @contextlib.contextmanager
+    def line_numbers(self, corpus: Corpus) -> Iterator[npt.NDArray[np.int64] | None]:
+        """The line of its file that each pair of a corpus begins in, by the pair's number from 0, while the body runs.
+
+        None where pair n is in line n + 1.
         """
-        path = self.lines(corpus)
-        return np.memmap(path, np.int64, "r") if path.exists() else None
+        if not self.has_line_numbers(corpus):
+            yield None
+            return
+        with local_copy(self.lines(corpus)) as path:
+            yield np.memmap(path, np.int64, "r")
 
-    def lines(self, corpus: Corpus) -> Path:
+    def some_line_numbers(self, corpus: Corpus, begin: int, end: int) -> list[int]:
+        """The same of the pairs from ``begin`` to before ``end``, where there are such numbers."""
+        numbers = read_bytes(self.lines(corpus), _LINE.size * begin, _LINE.size * end)
+        return [line for (line,) in _LINE.iter_unpack(numbers)]
+
+    def lines(self, corpus: Corpus) -> Location:
         """The file of these numbers."""
         return self.directory / f"{corpus.number:03d}.lines"
 
-    def _warnings(self, corpus: Corpus) -> Path:
-        return self.directory / f"{corpus.number:03d}.warnings.json"
-
-    def _path(self, corpus: Corpus) -> Path:
+    def _path(self, corpus: Corpus) -> Location:
         return self.directory / f"{corpus.number:03d}.index"
 
 
@@ -101,15 +121,30 @@ class IndexCorpus(beam.DoFn):
 
     def process(self, corpus: Corpus) -> None:
         with explained_errors():
-            if is_read_in_place(corpus.files):
-                files = FilePair(Path(str(corpus.files.source)), Path(str(corpus.files.target)))
-            else:
-                files = self._indexes.unpacked(corpus)
-                warnings: list[str] = []
-                _unpack(corpus, files, self._indexes.lines(corpus), warnings.append)
-                self._indexes.write_warnings(corpus, warnings)
-            self._indexes.write(corpus, index_pair(files, self._chunk_pairs))
+            self._indexes.write(corpus, self._index(corpus))
             progress.add(size_of(corpus))
+
+    def _index(self, corpus: Corpus) -> CorpusIndex:
+        if not is_plain_lines(corpus.files):
+            return self._unpacked(corpus)
+        given = FilePair(*map(located, corpus.paths))
+        if self._indexes.are_in_place(corpus):
+            return CorpusIndex(index_pair(given, self._chunk_pairs), [])
+        files = self._indexes.unpacked(corpus)
+        with replacing(files.source) as source, replacing(files.target) as target:
+            copy(given.source, source)
+            copy(given.target, target)
+            index = index_pair(FilePair(source, target), self._chunk_pairs, copies_of=given)
+        return CorpusIndex(index.of_copies(files), [])
+
+    def _unpacked(self, corpus: Corpus) -> CorpusIndex:
+        files, warnings = self._indexes.unpacked(corpus), list[str]()
+        lines = self._indexes.lines(corpus)
+        with replacing(files.source) as source, replacing(files.target) as target, replacing(lines) as numbers:
+            _unpack(corpus, source, target, numbers, warnings.append)
+            # Before they are put into a store.
+            index = index_pair(FilePair(source, target), self._chunk_pairs)
+        return CorpusIndex(index.of_copies(files), warnings)
 
 
 def indexed_pairs(corpora: Sequence[Corpus], indexes: Indexes) -> list[int]:
@@ -117,10 +152,11 @@ def indexed_pairs(corpora: Sequence[Corpus], indexes: Indexes) -> list[int]:
 
     Raises UserError where one has none.
     """
-    for corpus in corpora:
-        for warning in indexes.read_warnings(corpus):
+    found = list(map(indexes.read, corpora))
+    for index in found:
+        for warning in index.warnings:
             print(f"warning: {warning}", file=sys.stderr)
-    pairs = [indexes.read(corpus).lines for corpus in corpora]
+    pairs = [index.pairs.lines for index in found]
     for corpus, count in zip(corpora, pairs, strict=True):
         if not count:
             raise UserError(
@@ -131,19 +167,17 @@ def indexed_pairs(corpora: Sequence[Corpus], indexes: Indexes) -> list[int]:
 
 def size_of(corpus: Corpus) -> int:
     """The bytes of its files on this machine."""
-    return sum(Path(path).stat().st_size for path in corpus.paths if not is_remote(path))
+    return sum(size_of_file(located(path)) for path in corpus.paths if not is_url(path))
 
 
-def _unpack(corpus: Corpus, files: FilePair, lines: Path, warn: Warn) -> None:
+def is_only_here(corpus: Corpus, indexes: Indexes) -> bool:
+    """Whether a worker might not be able to read a corpus, and only the process that starts the job surely is."""
+    return is_remote(indexes.directory) and not all(map(is_url, corpus.paths))
+
+
+def _unpack(corpus: Corpus, source: Path, target: Path, lines: Path, warn: Warn) -> None:
     pairs = read_pairs(corpus.files, corpus.source_language, corpus.target_language, warn)
-    with (
-        replacing(files.source) as source_path,
-        replacing(files.target) as target_path,
-        replacing(lines) as lines_path,
-        source_path.open("wb") as source_file,
-        target_path.open("wb") as target_file,
-        lines_path.open("wb") as lines_file,
-    ):
+    with source.open("wb") as source_file, target.open("wb") as target_file, lines.open("wb") as lines_file:
         for pair in pairs:
             source_file.write(pair.source + b"\n")
             target_file.write(pair.target + b"\n")

@@ -12,16 +12,17 @@
 Each step leaves its result in a directory of ``intermediate/`` and is not done again while what it was made
 from stays the same: after an interruption, or a change of settings that only later steps read, the preparation
 goes on from there. ``data/`` takes its place when complete: until then, and for good where anything fails, the
-``data/`` of an earlier run stays as it was.
+``data/`` of an earlier run stays as it was. In a store it then goes before the new one comes, its mark first, and that
+of the new one last.
 """
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -32,22 +33,24 @@ from pipelines.preparation.clean import CleanPairs
 from pipelines.preparation.counts import PartitionCounts
 from pipelines.preparation.deduplicate import Deduplicate
 from pipelines.preparation.encode import WriteShards, read_counts
-from pipelines.preparation.index import IndexCorpora, IndexCorpus, Indexes, indexed_pairs, size_of
+from pipelines.preparation.index import IndexCorpora, IndexCorpus, Indexes, indexed_pairs, is_only_here, size_of
 from pipelines.preparation.manifest import build_manifest, first_undecodable
 from pipelines.preparation.pairs_left import check_cleaned, check_encoded, check_size
-from pipelines.preparation.partitions import Partitions
+from pipelines.preparation.partitions import CleanedPairs, Partitions
 from pipelines.preparation.read import ReadCorpora
-from pipelines.preparation.steps import forget, left_by, made_once
+from pipelines.preparation.steps import forget, left_by, made_once, step_directory
 from pipelines.preparation.subwords import learn_subwords
+from pipelines.preparation.word_lists import with_lists_for_workers
 from pipelines.preparation.write import WritePartitions, WriteStatistics
 from pipelines.runners.run import beam_pipeline
 from recipes.corpora import Corpus, corpora, read_as
 from recipes.schema import Recipe
 from recipes.stages import PREPARE
 from workspace.layout import WorkDirectory
-from workspace.marks import Manifest, write_mark
+from workspace.locations import Location
+from workspace.marks import Manifest, SubwordModels, write_mark
 from workspace.progress import BYTES, progress_bar
-from workspace.storage import remove, replacing
+from workspace.storage import copy, files_under, move, remove, write_text
 
 # What makes a page of the partitions, what was counted of each, and the manifest.
 RenderReport: TypeAlias = Callable[[Partitions, Sequence[PartitionCounts], Manifest], str]
@@ -69,76 +72,95 @@ def prepare(
     made_from = PREPARE.made_from(recipe, work)
     every = corpora(recipe, work)
     with _timed(seconds, "index"):
-        indexes = Indexes(work.intermediate / "index")
-        pairs = index_corpora(every, indexes, options, chunk_pairs)
-        partitions = Partitions(work.intermediate / "clean", recipe, every, pairs)
-        check_size(partitions)
+        indexes, pairs = index_corpora(every, work.intermediate, options, chunk_pairs)
+    # All but the settings that only the later steps read.
+    cleaned_from = {key: value for key, value in made_from.items() if key != "subwords"}
+    partitions = Partitions(step_directory(work.intermediate, "clean", cleaned_from), recipe, every, pairs)
+    check_size(partitions)
     with _timed(seconds, "clean"):
-        # All but the settings that only the later steps read.
-        cleaned_from = {key: value for key, value in made_from.items() if key != "subwords"}
-        made_once(partitions.directory, cleaned_from, lambda: clean_corpora(partitions, indexes, options))
+        cleaned = [
+            CleanedPairs(*each)
+            for each in made_once(
+                partitions.directory, cleaned_from, lambda: clean_corpora(partitions, indexes, options)
+            )
+        ]
+        check_cleaned(partitions, cleaned)
     with _timed(seconds, "subwords"):
-        models = WorkDirectory(work.intermediate / "subwords")
         # Also from what is in the partitions' files now.
         learnt_from = {**made_from, "cleaned": left_by(partitions.directory)}
-        made_once(models.root, learnt_from, lambda: learn_subwords(partitions, models))
+        models = WorkDirectory(step_directory(work.intermediate, "subwords", learnt_from))
+        subwords = SubwordModels.model_validate(
+            made_once(models.root, learnt_from, lambda: learn_subwords(partitions, models).model_dump())
+        )
     with _timed(seconds, "encode"):
-        output = WorkDirectory(work.intermediate / "encode")
         encoded_from = {**learnt_from, "models": left_by(models.root)}
-        made_once(output.root, encoded_from, lambda: encode_partitions(partitions, models, output, options))
+        output = WorkDirectory(step_directory(work.intermediate, "encode", encoded_from))
+        to_encode = sum(each.kept for each in cleaned)
+        made_once(output.root, encoded_from, lambda: encode_partitions(partitions, models, output, options, to_encode))
         counts = read_counts(partitions, output)
-    manifest = build_manifest(partitions, counts, output, made_from, seconds)
+        check_encoded(partitions, counts)
+    manifest = build_manifest(partitions, counts, subwords, made_from, seconds)
     if render_report:
-        output.report.write_text(render_report(partitions, counts, manifest), encoding="utf-8")
+        write_text(output.report, render_report(partitions, counts, manifest))
     # Last: the mark of a complete directory.
-    manifest = write_mark(output.manifest, manifest, (path for path in output.data.rglob("*") if path.is_file()))
+    left = [file for file in files_under(output.data) if file != output.manifest]
+    manifest = write_mark(output.manifest, manifest, left)
     forget(output.root)
-    with replacing(work.data) as data:
-        output.data.rename(data)
+    move(output.data, work.data, last=work.manifest.name)
     remove(output.root)
     if undecodable := first_undecodable(counts):
         print(f"warning: {undecodable}", file=sys.stderr)
     return manifest
 
 
-def index_corpora(every: Sequence[Corpus], indexes: Indexes, options: PipelineOptions, chunk_pairs: int) -> list[int]:
-    """The first job, run once; gives the number of pairs of every corpus. Raises UserError where one has none, or a
-    list of blocked words cannot be read."""
+def index_corpora(
+    every: Sequence[Corpus], intermediate: Location, options: PipelineOptions, chunk_pairs: int
+) -> tuple[Indexes, list[int]]:
+    """The first job, run once; gives the indexes and the number of pairs of every corpus.
+
+    Raises UserError where one has none, or a list of blocked words cannot be read.
+    """
     check_lists(every)
+    made_from = [[read_as(corpus) for corpus in every], chunk_pairs]
+    indexes = Indexes(step_directory(intermediate, "index", made_from))
 
     def index() -> list[int]:
-        with progress_bar(sum(map(size_of, every)), "indexing", BYTES) as bar:
-            if len(every) == 1:
-                # Work for one worker, which would take longer to start.
-                IndexCorpus(indexes, chunk_pairs).process(every[0])
-                bar.update(bar.total)
-            else:
-                with beam_pipeline(options, bar) as pipeline:
-                    pipeline | IndexCorpora(every, indexes, chunk_pairs)
+        # What is work for one worker would be done here before that is started.
+        here = every if len(every) == 1 else [corpus for corpus in every if is_only_here(corpus, indexes)]
+        others = [corpus for corpus in every if corpus not in here]
+        with progress_bar(sum(map(size_of, here)), "indexing", BYTES) as bar:
+            for corpus in here:
+                IndexCorpus(indexes, chunk_pairs).process(corpus)
+                bar.update(size_of(corpus))
+        if others:
+            with (
+                progress_bar(sum(map(size_of, others)), "indexing", BYTES) as bar,
+                beam_pipeline(options, bar) as pipeline,
+            ):
+                pipeline | IndexCorpora(others, indexes, chunk_pairs)
         return indexed_pairs(every, indexes)
 
-    return made_once(indexes.directory, [[read_as(corpus) for corpus in every], chunk_pairs], index)
+    return indexes, made_once(indexes.directory, made_from, index)
 
 
-def clean_corpora(partitions: Partitions, indexes: Indexes, options: PipelineOptions) -> None:
-    """The second job: fills the files of the partitions. Raises UserError if a split has no pairs left."""
+def clean_corpora(partitions: Partitions, indexes: Indexes, options: PipelineOptions) -> list[CleanedPairs]:
+    """The second job: fills the files of the partitions, and gives the counts of each."""
+    partitions = replace(partitions, corpora=with_lists_for_workers(partitions.corpora, partitions.directory))
     with progress_bar(sum(partitions.pairs), "cleaning", "pair") as bar, beam_pipeline(options, bar) as pipeline:
         pairs, statistics = pipeline | ReadCorpora(partitions.corpora, indexes) | CleanPairs(partitions)
         pairs | Deduplicate(partitions) | WritePartitions(partitions, indexes)
         statistics | WriteStatistics(partitions)
-    partitions.complete()
-    check_cleaned(partitions)
+    return partitions.completed()
 
 
 def encode_partitions(
-    partitions: Partitions, models: WorkDirectory, output: WorkDirectory, options: PipelineOptions
+    partitions: Partitions, models: WorkDirectory, output: WorkDirectory, options: PipelineOptions, pairs: int
 ) -> None:
-    """The third job: writes the shards, beside the subword models. Raises UserError if there is nothing to train on."""
-    shutil.copytree(models.data, output.data, dirs_exist_ok=True)
-    pairs, _ = partitions.counts(range(len(partitions)))
+    """The third job: writes the shards of so many pairs, beside the subword models."""
+    for model in files_under(models.data):
+        copy(model, output.data / model.name)
     with progress_bar(pairs, "encoding", "pair") as bar, beam_pipeline(options, bar) as pipeline:
         pipeline | WriteShards(partitions, output)
-    check_encoded(partitions, read_counts(partitions, output))
 
 
 @contextlib.contextmanager

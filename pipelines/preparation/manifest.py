@@ -11,20 +11,18 @@ from typing import Any
 from pipelines.cleaning.rules import NOT_UTF8
 from pipelines.preparation.counts import PartitionCounts
 from pipelines.preparation.partitions import Partitions
-from pipelines.preparation.subwords import load_subwords
 from workspace.layout import SIDES, SPLITS, Side, WorkDirectory
 from workspace.marks import Manifest, PairCounts, SubwordModels
-from workspace.storage import sha256_of
 
 
 def build_manifest(
     partitions: Partitions,
     counts: Sequence[PartitionCounts],
-    output: WorkDirectory,
+    subwords: SubwordModels,
     made_from: Mapping[str, Any],
     seconds: Mapping[str, float],
 ) -> Manifest:
-    """The manifest of the shards in ``output.data``, to be written last."""
+    """The manifest of the shards that ``counts`` are of, to be written last."""
     return Manifest(
         made_from=dict(made_from),
         pairs=PairCounts(
@@ -42,7 +40,7 @@ def build_manifest(
             for corpus, pairs in zip(partitions.corpora, partitions.pairs, strict=True)
         },
         inputs=_inputs(made_from, partitions),
-        subwords=_subwords(partitions, output),
+        subwords=subwords,
         shards={each.shard: each.sha256 for each in counts},
         tokens={split: _sum(each.subwords for each in counts if each.split == split) for split in SPLITS},
         words={split: _sum(each.words for each in counts if each.split == split) for split in SPLITS},
@@ -112,16 +110,6 @@ def _inputs(made_from: Mapping[str, Any], partitions: Partitions) -> list[dict[s
         for corpus, pairs, of in zip(partitions.corpora, partitions.pairs, made_from["corpora"], strict=True)
         for path, known in zip(corpus.paths, of["files"], strict=True)
     ]
-
-
-def _subwords(partitions: Partitions, output: WorkDirectory) -> SubwordModels:
-    joint = partitions.recipe.subwords.joint
-    paths = {side: output.subword_model(side, joint) for side in SIDES}
-    return SubwordModels(
-        joint=joint,
-        vocabulary={side: load_subwords(path).vocab_size() for side, path in paths.items()},
-        files={path.name: sha256_of(path) for path in paths.values()},
-    )
 
 
 def _lengths(counts: Sequence[PartitionCounts]) -> dict[int, int]:

@@ -1,17 +1,20 @@
 """A Beam job that measures the training corpora by every cleaning rule and rejects nothing.
 
 ReadCorpora ──► blocks ──► MeasureRules ──► what a rule measures of a block, added up by rule ──► WriteMeasures
+
+All rules are in one file, which is gone when it is read.
 """
 
 from __future__ import annotations
 
 import heapq
 import pickle
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -25,12 +28,14 @@ from pipelines.cleaning.sentences import Column, Sentences
 from pipelines.corpora.line_files import PairBlock
 from pipelines.preparation.index import Indexes
 from pipelines.preparation.read import ReadCorpora
+from pipelines.preparation.word_lists import with_lists_for_workers
 from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.run import beam_pipeline
 from recipes.corpora import Corpus
+from workspace.locations import Location
 from workspace.progress import progress_bar
-from workspace.storage import replacing
+from workspace.storage import read_bytes, remove, write_bytes
 
 # Pairs on either side of a limit.
 EXAMPLES = 5
@@ -59,18 +64,27 @@ class Measures:
 
 
 def measure_corpora(
-    corpora: Sequence[Corpus], indexes: Indexes, pairs: int, directory: Path, options: PipelineOptions
+    corpora: Sequence[Corpus], indexes: Indexes, pairs: int, intermediate: Location, options: PipelineOptions
 ) -> dict[str, Measures]:
-    """Measures the training corpora, ``pairs`` in all; gives what each rule that can measures, by reason."""
-    with progress_bar(pairs, "measuring", "pair") as bar, beam_pipeline(options, bar) as pipeline:
-        (
-            pipeline
-            | ReadCorpora(corpora, indexes)
-            | MeasureRules(corpora, indexes)
-            | beam.CombinePerKey(added_measures)
-            | WriteMeasures(directory)
-        )
-    return {path.stem: pickle.loads(path.read_bytes()) for path in directory.glob("*.measures")}
+    """Measures the training corpora, ``pairs`` in all; gives what each rule that can measures, by reason.
+
+    What is written on the way is below ``intermediate``, by a name of its own: no other run's worker writes there.
+    """
+    directory = intermediate / f"measures-{uuid.uuid4().hex}"
+    file = directory / "measures"
+    try:
+        corpora = with_lists_for_workers(corpora, directory)
+        with progress_bar(pairs, "measuring", "pair") as bar, beam_pipeline(options, bar) as pipeline:
+            (
+                pipeline
+                | ReadCorpora(corpora, indexes)
+                | MeasureRules(corpora, indexes)
+                | beam.CombinePerKey(added_measures)
+                | WriteMeasures(file)
+            )
+        return dict(pickle.loads(read_bytes(file)))
+    finally:
+        remove(directory)
 
 
 class MeasureRules(beam.PTransform):
@@ -85,14 +99,14 @@ class MeasureRules(beam.PTransform):
 
 
 class WriteMeasures(beam.PTransform):
-    """(reason of a rule, what it measures of all pairs) → nothing: writes it to a file of ``directory``."""
+    """(reason of a rule, what it measures of all pairs) → nothing: writes all of them to one file."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, file: Location):
         super().__init__()
-        self._directory = directory
+        self._file = file
 
     def expand(self, measures: beam.PCollection[tuple[str, Measures]]) -> beam.PCollection[None]:
-        return measures | beam.ParDo(WriteMeasuresOfRule(self._directory))
+        return measures | beam.combiners.ToList() | beam.ParDo(WriteMeasuresOfRules(self._file))
 
 
 @beam.typehints.with_input_types(PairBlock)
@@ -112,14 +126,24 @@ class MeasureBlock(beam.DoFn):
         with explained_errors():
             sources, targets = (decoded(lines)[0] for lines in block.lines())
             source, target = repaired_pairs(sources, targets, corpus)
-            in_file = self._indexes.line_numbers(corpus)
-        numbers = range(block.first_line, block.first_line + block.pairs)
-        lines = numbers if in_file is None else in_file[numbers.start - 1 : numbers.stop - 1].tolist()
+            lines = self._lines(block, corpus)
         for rule in RULES:
             if rule.can_measure(settings):
                 values = rule.measure(source, target, settings)
                 yield rule.reason, _measures(rule, rule.limit(settings), values, source, target, lines, corpus)
         progress.add(block.pairs)
+
+    @cached_property
+    def _numbered(self) -> set[int]:
+        """The corpora whose pairs are in other lines of their files than their numbers say."""
+        return {number for number, corpus in self._corpora.items() if self._indexes.has_line_numbers(corpus)}
+
+    def _lines(self, block: PairBlock, corpus: Corpus) -> Sequence[int]:
+        """The lines of its file that the pairs of a block begin in."""
+        end = block.first_line + block.pairs
+        if corpus.number not in self._numbered:
+            return range(block.first_line, end)
+        return self._indexes.some_line_numbers(corpus, block.first_line - 1, end - 1)
 
 
 def added_measures(several: Iterable[Measures]) -> Measures:
@@ -133,15 +157,15 @@ def added_measures(several: Iterable[Measures]) -> Measures:
     return total
 
 
-@beam.typehints.with_input_types(tuple[str, Measures])
-class WriteMeasuresOfRule(beam.DoFn):
-    def __init__(self, directory: Path):
-        self._directory = directory
+class WriteMeasuresOfRules(beam.DoFn):
+    """[(reason of a rule, what it measures), …] → nothing: writes the file."""
 
-    def process(self, element: tuple[str, Measures]) -> None:
-        reason, measures = element
-        with explained_errors(), replacing(self._directory / f"{reason}.measures") as path:
-            path.write_bytes(pickle.dumps(measures))
+    def __init__(self, file: Location):
+        self._file = file
+
+    def process(self, element: list[tuple[str, Measures]]) -> None:
+        with explained_errors():
+            write_bytes(self._file, pickle.dumps(element))
 
 
 def _measures(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipelines.cleaning.rules import SETTING_OF_REASON
 from pipelines.preparation.counts import PartitionCounts
-from pipelines.preparation.partitions import Partitions
+from pipelines.preparation.partitions import CleanedPairs, Partitions
 from workspace.errors import UserError
 from workspace.layout import SPLITS
 
@@ -24,14 +24,14 @@ def check_size(partitions: Partitions) -> None:
         )
 
 
-def check_cleaned(partitions: Partitions) -> None:
-    """Raises UserError if cleaning left a split without pairs."""
-    total, reasons = partitions.counts(range(len(partitions)))
+def check_cleaned(partitions: Partitions, cleaned: Sequence[CleanedPairs]) -> None:
+    """Raises UserError if cleaning left a split without pairs; ``cleaned``: the counts of every partition."""
+    total, of_all = _counts(cleaned)
     source = _named(partitions, "train")
     if not total:
-        raise UserError(f"nothing is left of {source} after cleaning: {_most_frequent(reasons)}")
+        raise UserError(f"nothing is left of {source} after cleaning: {_most_frequent(of_all)}")
     for split in SPLITS:
-        kept, reasons = partitions.counts(partitions.of_split(split))
+        kept, reasons = _counts([cleaned[partition] for partition in partitions.of_split(split)])
         if kept:
             continue
         if split == "train":
@@ -40,9 +40,8 @@ def check_cleaned(partitions: Partitions) -> None:
             raise UserError(
                 f"no pair of the {split} corpus {_named(partitions, split)} can be used: {_most_frequent(reasons)}"
             )
-        _, rejected = partitions.counts(range(len(partitions)))
-        if rejected.total() > total:
-            raise UserError(f"no {split} pairs are left of {source}: {_most_frequent(rejected)}")
+        if of_all.total() > total:
+            raise UserError(f"no {split} pairs are left of {source}: {_most_frequent(of_all)}")
         raise UserError(
             f"{source} is too small: split.{split}_pairs={_wanted(partitions, split)} gave no {split} pairs; "
             f"raise it, or give {split} files"
@@ -54,6 +53,15 @@ def check_encoded(partitions: Partitions, counts: Iterable[PartitionCounts]) -> 
     if not any(each.records for each in counts if each.split == "train"):
         limit = f"subwords.max_length={partitions.recipe.subwords.max_length}"
         raise UserError(f"no training pairs are left: all are longer than {limit} allows; raise it")
+
+
+def _counts(cleaned: Iterable[CleanedPairs]) -> tuple[int, Counter[str]]:
+    """How many pairs of several partitions were kept, and how many rejected for each reason."""
+    kept, rejected = 0, Counter[str]()
+    for of_partition in cleaned:
+        kept += of_partition.kept
+        rejected.update(of_partition.rejected)
+    return kept, rejected
 
 
 def _named(partitions: Partitions, split: str) -> str:

@@ -9,15 +9,13 @@ finish. Of the jobs of ``pipelines.preparation.job`` the second writes the parti
 from __future__ import annotations
 
 import contextlib
-import json
 import pickle
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,18 +28,28 @@ from recipes.corpora import Corpus
 from recipes.schema import Recipe
 from workspace.errors import UserError
 from workspace.layout import SPLITS
-from workspace.storage import replacing, write_json
+from workspace.locations import Location
+from workspace.storage import read_bytes, reading, replacing, write_bytes
 
 _HASHES = 1 << 64
 _PAIRS_AT_A_TIME = 4096
 # Of what is handed on between workers, where every byte is copied several times.
 _CODEC = pa.Codec("lz4_raw")
 _SIZE = 8
-# What a file that is gone raises, and bytes that are not pickle's own, or not JSON.
+# More than the counts take that a file of kept pairs begins with.
+_BYTES_OF_COUNTS = 1 << 12
+# What a file that is gone raises, and bytes that are not pickle's own.
 _NOT_AS_LEFT = (
     *(FileNotFoundError, NotADirectoryError, EOFError, pickle.UnpicklingError, ValueError),
     *(AttributeError, ImportError, LookupError, TypeError),
 )
+
+
+class CleanedPairs(NamedTuple):
+    """How many pairs of a partition were kept, and how many rejected for each reason."""
+
+    kept: int
+    rejected: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class Partitions:
     number of pairs of every corpus.
     """
 
-    directory: Path
+    directory: Location
     recipe: Recipe
     corpora: Sequence[Corpus]
     pairs: Sequence[int]
@@ -84,43 +92,34 @@ class Partitions:
         return ranks_of([corpus.weight for corpus in self.corpora])
 
     def write(self, partition: int, kept: list[Pair], rejected: list[Rejected]) -> None:
-        """Writes a partition's pairs, each list in its order, and their counts."""
-        with replacing(self._rejected(partition)) as path:
-            path.write_bytes(pickle.dumps(list(map(tuple, rejected))))
+        """Writes a partition's pairs, each list in its order, last those that are kept, behind the counts of both."""
+        write_bytes(self._rejected(partition), pickle.dumps(list(map(tuple, rejected))))
+        counts = CleanedPairs(len(kept), dict(Counter(pair.reason for pair in rejected)))
         with replacing(self._kept(partition)) as path, path.open("wb") as file:
+            pickle.dump(tuple(counts), file)
             for begin in range(0, len(kept), _PAIRS_AT_A_TIME):
                 # As bare tuples: the name of their class would be written and looked up for every one.
                 pickle.dump(list(map(tuple, kept[begin : begin + _PAIRS_AT_A_TIME])), file)
-        reasons = Counter(pair.reason for pair in rejected)
-        write_json(self._counts(partition), {"kept": len(kept), "rejected": reasons})
 
-    def complete(self) -> None:
-        """Writes the partitions that no pair went to, so that a file that is missing is one that was taken away."""
-        for partition in range(len(self)):
-            if not self._counts(partition).exists():
-                self.write(partition, [], [])
-
-    def counts(self, partitions: range) -> tuple[int, Counter[str]]:
-        """How many pairs of some partitions were kept, and how many rejected for each reason."""
-        counts = [self._read_counts(partition) for partition in partitions]
-        rejected = sum((Counter(count["rejected"]) for count in counts), Counter[str]())
-        return sum(count["kept"] for count in counts), rejected
+    def completed(self) -> list[CleanedPairs]:
+        """The counts of all partitions, in their order. Writes those that no pair went to, so that a file that is
+        missing is one that was taken away."""
+        return [self._counts(partition) for partition in range(len(self))]
 
     def write_statistics(self, corpus: int, statistics: Statistics) -> None:
         """Writes the statistics of a corpus as it was read."""
-        with replacing(self._statistics(corpus)) as path:
-            path.write_bytes(pickle.dumps(statistics))
+        write_bytes(self._statistics(corpus), pickle.dumps(statistics))
 
     def read_statistics(self, corpus: int) -> Statistics:
         """The statistics of a corpus as it was read."""
         with _as_it_was_left(self._statistics(corpus)) as path:
-            statistics: Statistics = pickle.loads(path.read_bytes())
+            statistics: Statistics = pickle.loads(read_bytes(path))
         return statistics
 
     def read_kept(self, partition: int) -> Iterator[list[Pair]]:
         """The kept pairs of a partition in order, some thousands at a time."""
-        left = self._read_counts(partition)["kept"]
-        with _as_it_was_left(self._kept(partition)) as path, path.open("rb") as file:
+        with _as_it_was_left(self._kept(partition)) as path, reading(path) as file:
+            left, _ = pickle.load(file)
             while left:
                 pairs = list(map(Pair._make, pickle.load(file)))
                 left -= len(pairs)
@@ -129,28 +128,29 @@ class Partitions:
     def read_rejected(self, partition: int) -> list[Rejected]:
         """The rejected pairs of a partition in order."""
         with _as_it_was_left(self._rejected(partition)) as path:
-            return list(map(Rejected._make, pickle.loads(path.read_bytes())))
+            return list(map(Rejected._make, pickle.loads(read_bytes(path))))
 
-    def _read_counts(self, partition: int) -> dict[str, Any]:
-        with _as_it_was_left(self._counts(partition)) as path:
-            counts: dict[str, Any] = json.loads(path.read_bytes())
-        return counts
+    def _counts(self, partition: int) -> CleanedPairs:
+        with _as_it_was_left(self._kept(partition)) as path:
+            try:
+                beginning = read_bytes(path, 0, _BYTES_OF_COUNTS)
+            except FileNotFoundError:
+                self.write(partition, [], [])
+                return CleanedPairs(0, {})
+            return CleanedPairs(*pickle.loads(beginning))
 
-    def _statistics(self, corpus: int) -> Path:
+    def _statistics(self, corpus: int) -> Location:
         return self.directory / f"{corpus:03d}.statistics"
 
-    def _kept(self, partition: int) -> Path:
+    def _kept(self, partition: int) -> Location:
         return self.directory / f"{partition:05d}.kept"
 
-    def _counts(self, partition: int) -> Path:
-        return self.directory / f"{partition:05d}.counts.json"
-
-    def _rejected(self, partition: int) -> Path:
+    def _rejected(self, partition: int) -> Location:
         return self.directory / f"{partition:05d}.rejected"
 
 
 @contextlib.contextmanager
-def _as_it_was_left(path: Path) -> Iterator[Path]:
+def _as_it_was_left(path: Location) -> Iterator[Location]:
     """Around reading a file of an earlier step. Raises UserError where it is gone or damaged since that began."""
     try:
         yield path

@@ -40,7 +40,7 @@ class ListChunks(beam.DoFn):
 
     def process(self, corpus: Corpus) -> Iterator[Chunk]:
         with explained_errors():
-            yield from self._indexes.read(corpus).chunks(corpus.number)
+            yield from self._indexes.read(corpus).pairs.chunks(corpus.number)
 
 
 @beam.typehints.with_input_types(Chunk)

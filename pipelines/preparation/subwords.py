@@ -7,15 +7,13 @@ the model depends on, and the same file is embedded in the exported SavedModel.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import io
 import itertools
 import re
-import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sentencepiece
 
@@ -25,9 +23,11 @@ from pipelines.preparation.normalization import named, trainer_options
 from pipelines.preparation.partitions import Partitions
 from recipes.data_schema import Subwords
 from workspace.errors import UserError
-from workspace.layout import END_ID, PADDING_ID, UNKNOWN_ID, WorkDirectory
+from workspace.layout import END_ID, PADDING_ID, SIDES, UNKNOWN_ID, Side, WorkDirectory
+from workspace.locations import Location, located
+from workspace.marks import SubwordModels
 from workspace.progress import progress_bar
-from workspace.storage import replacing
+from workspace.storage import read_bytes, write_bytes
 
 # SentencePiece leaves out longer sentences silently, and its default (4,192) is near what 100 words take in a
 # script with three bytes a character.
@@ -35,27 +35,35 @@ _MAX_SENTENCE_BYTES = 1 << 16
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
-def learn_subwords(partitions: Partitions, models: WorkDirectory) -> None:
+def learn_subwords(partitions: Partitions, models: WorkDirectory) -> SubwordModels:
     """Learns the recipe's subword models from a sample of what is in the partitions, into ``models.data``.
 
     Where the recipe names another run to take them from, they are copied instead.
     """
     settings = partitions.recipe.subwords
     tags = sorted({corpus.tag for corpus in partitions.corpora if corpus.tag})
+    paths = {side: models.subword_model(side, settings.joint) for side in SIDES}
     if settings.from_work is not None:
-        _take_subwords(WorkDirectory(Path(settings.from_work)), models, settings, tags)
-        return
-    if settings.joint:
+        learnt = _take_subwords(WorkDirectory(located(settings.from_work)), paths, settings, tags)
+    elif settings.joint:
         both = itertools.chain.from_iterable((pair.source, pair.target) for pair in _sample(partitions))
-        train_subwords(both, settings, models.subword_model("source", joint=True), tags)
-        return
-    for side in ("source", "target"):
-        sentences = map(attrgetter(side), _sample(partitions))
-        train_subwords(sentences, settings, models.subword_model(side, joint=False), tags)
+        learnt = dict.fromkeys(SIDES, train_subwords(both, settings, paths["source"], tags))
+    else:
+        # Read once: in a store, that takes longer than to remember it.
+        source, target = zip(*((pair.source, pair.target) for pair in _sample(partitions)), strict=True)
+        learnt = {
+            "source": train_subwords(source, settings, paths["source"], tags),
+            "target": train_subwords(target, settings, paths["target"], tags),
+        }
+    return SubwordModels(
+        joint=settings.joint,
+        vocabulary={side: _loaded(model).vocab_size() for side, model in learnt.items()},
+        files={paths[side].name: hashlib.sha256(model).hexdigest() for side, model in learnt.items()},
+    )
 
 
-def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tags: Sequence[str] = ()) -> None:
-    """Learns a model from ``sentences`` and writes it to ``path``; ``tags`` are symbols to add to the recipe's.
+def train_subwords(sentences: Iterable[str], settings: Subwords, path: Location, tags: Sequence[str] = ()) -> bytes:
+    """Learns a model from ``sentences``, writes it to ``path`` and gives it; ``tags`` are symbols beside the recipe's.
 
     The same sentences in the same order give the same bytes. Raises UserError where the sentences do
     not allow a vocabulary of the size that the recipe sets.
@@ -108,22 +116,30 @@ def train_subwords(sentences: Iterable[str], settings: Subwords, path: Path, tag
             bar.update(read - bar.n)
     if failures:
         raise _explained(failures[0], settings) from failures[0]
-    with replacing(path) as temporary:
-        temporary.write_bytes(named(model.getvalue(), settings.normalization))
+    learnt = named(model.getvalue(), settings.normalization)
+    write_bytes(path, learnt)
+    return learnt
 
 
-def load_subwords(path: Path) -> sentencepiece.SentencePieceProcessor:
-    """The model in ``path``."""
-    return sentencepiece.SentencePieceProcessor(model_file=str(path))
+def load_subwords(location: Location) -> sentencepiece.SentencePieceProcessor:
+    """The model in a file."""
+    return _loaded(read_bytes(location))
 
 
-def _take_subwords(other: WorkDirectory, models: WorkDirectory, settings: Subwords, tags: list[str]) -> None:
-    """Copies another run's models. Raises UserError where they do not have the symbols that this run needs."""
-    for side in ("source", "target"):
-        taken = other.subword_model(side, settings.joint)
-        with replacing(models.subword_model(side, settings.joint)) as temporary:
-            shutil.copyfile(taken, temporary)
-        subwords = load_subwords(taken)
+def _loaded(model: bytes) -> sentencepiece.SentencePieceProcessor:
+    return sentencepiece.SentencePieceProcessor(model_proto=model)
+
+
+def _take_subwords(
+    other: WorkDirectory, paths: Mapping[Side, Location], settings: Subwords, tags: list[str]
+) -> dict[Side, bytes]:
+    """Copies another run's models to ``paths`` and gives them. Raises UserError where they do not have the symbols that
+    this run needs."""
+    taken = {}
+    for side, path in paths.items():
+        taken[side] = read_bytes(other.subword_model(side, settings.joint))
+        write_bytes(path, taken[side])
+        subwords = _loaded(taken[side])
         # A tag stands before source sentences only, but learning puts it into both models.
         for symbol in (*settings.symbols, *tags):
             if subwords.piece_to_id(symbol) == subwords.unk_id():
@@ -131,6 +147,7 @@ def _take_subwords(other: WorkDirectory, models: WorkDirectory, settings: Subwor
                     f"the subwords taken from {other.root} have no symbol {symbol}; learn them with it in "
                     "subwords.symbols there, or leave it out here"
                 )
+    return taken
 
 
 def _sample(partitions: Partitions) -> Iterator[Pair]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 from typing import TypeVar
 
@@ -48,6 +49,12 @@ class WritePartition(beam.DoFn):
     def __init__(self, partitions: Partitions, indexes: Indexes):
         self._partitions, self._indexes = partitions, indexes
 
+    def setup(self) -> None:
+        self._copies = contextlib.ExitStack()
+
+    def teardown(self) -> None:
+        self._copies.close()
+
     def process(self, element: tuple[int, ChosenPairs]) -> None:
         partition, chosen = element
         with explained_errors(), without_cycle_collection():
@@ -57,7 +64,8 @@ class WritePartition(beam.DoFn):
     @cached_property
     def _lines(self) -> list[npt.NDArray[np.int64] | None]:
         """By the number of a corpus, the lines of its file that its pairs are in."""
-        return [self._indexes.line_numbers(corpus) for corpus in self._partitions.corpora]
+        opened = map(self._indexes.line_numbers, self._partitions.corpora)
+        return [self._copies.enter_context(lines) for lines in opened]
 
     def _in_file(self, pair: PairOrRejected) -> PairOrRejected:
         """The pair with its line in the file that was given; until here the line is its number, and no other's."""

@@ -15,7 +15,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.cleaning.rules import RULES, Rule
 from pipelines.corpora.line_files import CHUNK_PAIRS
-from pipelines.preparation.index import Indexes
 from pipelines.preparation.job import index_corpora
 from pipelines.preparation.measure import Measures, measure_corpora
 from pipelines.reports import pictures
@@ -23,7 +22,7 @@ from recipes.corpora import corpora
 from recipes.schema import Recipe
 from workspace.layout import WorkDirectory
 from workspace.pages import rendered
-from workspace.storage import remove, replacing
+from workspace.storage import write_text
 
 # Other limits are shown that would take about these shares of the pairs.
 SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
@@ -32,24 +31,19 @@ SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 def write_clean_report(recipe: Recipe, work: WorkDirectory, options: PipelineOptions) -> None:
     """Measures the recipe's training corpora and writes the page."""
     every = corpora(recipe, work)
-    indexes = Indexes(work.intermediate / "index")
-    pairs_of = index_corpora(every, indexes, options, CHUNK_PAIRS)
+    indexes, pairs_of = index_corpora(every, work.intermediate, options, CHUNK_PAIRS)
     train = [corpus for corpus in every if corpus.split == "train"]
     pairs = sum(pairs_of[corpus.number] for corpus in train)
-    directory = work.intermediate / "measures"
-    remove(directory)
-    directory.mkdir()
-    measures = measure_corpora(train, indexes, pairs, directory, options)
-    with replacing(work.clean_report) as path:
-        page = rendered(
-            "pipelines.reports",
-            "clean_report.html.j2",
-            name=recipe.name,
-            pairs=pairs,
-            rules=[_described(rule, recipe, measures[rule.reason], pairs) for rule in RULES if rule.reason in measures],
-            off=[rule for rule in RULES if rule.reason not in measures],
-        )
-        path.write_text(page, encoding="utf-8")
+    measures = measure_corpora(train, indexes, pairs, work.intermediate, options)
+    page = rendered(
+        "pipelines.reports",
+        "clean_report.html.j2",
+        name=recipe.name,
+        pairs=pairs,
+        rules=[_described(rule, recipe, measures[rule.reason], pairs) for rule in RULES if rule.reason in measures],
+        off=[rule for rule in RULES if rule.reason not in measures],
+    )
+    write_text(work.clean_report, page)
 
 
 def _described(rule: Rule, recipe: Recipe, measures: Measures, pairs: int) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ __all__ = ["server"]
 
 
 @pytest.fixture
-def numbers(tmp_path: Path) -> FilePair:
+def numbers(tmp_path: Path) -> FilePair[Path]:
     """400 numbers in English and French words."""
     source, target = write_corpus(tmp_path / "numbers", 400)
     return FilePair(source=source, target=target)

@@ -18,7 +18,8 @@ from recipes.loading import check_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french
 from workspace.layout import WorkDirectory
-from workspace.storage import read_json, remove, sha256_of
+from workspace.locations import Where
+from workspace.storage import files_under, name_below, read_json, remove, sha256_of
 
 SOURCES = [english(number) for number in range(300)]
 TARGETS = [french(number) for number in range(300)]
@@ -32,14 +33,14 @@ def write_lines(path: Path, lines: Sequence[str | bytes]) -> Path:
     return path
 
 
-def write_pair(directory: Path, source: Sequence[str | bytes], target: Sequence[str | bytes]) -> FilePair:
+def write_pair(directory: Path, source: Sequence[str | bytes], target: Sequence[str | bytes]) -> FilePair[Path]:
     """Writes both sides of a corpus into a directory."""
     return FilePair(
         source=write_lines(directory / "text.en", source), target=write_lines(directory / "text.fr", target)
     )
 
 
-def new_work(root: Path, files: FilePair | None, /, **settings: Any) -> WorkDirectory[Path]:
+def new_work(root: Where, files: FilePair | None, /, **settings: Any) -> WorkDirectory[Where]:
     """A work directory with a recipe for a corpus of a few hundred pairs; ``settings`` are laid over it, by section."""
     defaults: dict[str, Any] = {
         "name": "test",
@@ -64,7 +65,7 @@ def as_settings(files: FilePair) -> dict[str, str]:
 
 
 def run(
-    work: WorkDirectory[Path], *flags: str, chunk_pairs: int = 10_000, render_report: RenderReport | None = None
+    work: WorkDirectory, *flags: str, chunk_pairs: int = 10_000, render_report: RenderReport | None = None
 ) -> dict[str, Any]:
     """Prepares a work directory's corpus from the beginning, with flags for Beam; gives what is in the manifest."""
     remove(work.intermediate)
@@ -73,10 +74,16 @@ def run(
     return manifest
 
 
-def hashes(work: WorkDirectory[Path]) -> dict[str, str]:
+def directory_of(step: str, work: WorkDirectory[Path]) -> Path:
+    """Where a step of the preparation left its files."""
+    (found,) = work.intermediate.glob(f"{step}-*")
+    return found
+
+
+def hashes(work: WorkDirectory) -> dict[str, str]:
     """SHA-256 of every file of ``data/`` but the manifest and the report, which tell the time."""
-    files = sorted(path for path in work.data.rglob("*") if path.is_file() and path not in (work.manifest, work.report))
-    return {str(path.relative_to(work.data)): sha256_of(path) for path in files}
+    files = [path for path in files_under(work.data) if path not in (work.manifest, work.report)]
+    return {name_below(work.data, path): sha256_of(path) for path in files}
 
 
 def rejected_pairs(work: WorkDirectory[Path]) -> list[dict[str, Any]]:

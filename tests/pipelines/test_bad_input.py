@@ -84,14 +84,14 @@ def test_what_cannot_be_prepared_is_said_in_a_sentence(
     assert [path.name for path in work.data.iterdir()] == ["manifest.json"]
 
 
-def test_empty_dev_files_are_named(tmp_path: Path, numbers: FilePair) -> None:
+def test_empty_dev_files_are_named(tmp_path: Path, numbers: FilePair[Path]) -> None:
     dev = write_pair(tmp_path / "dev", ["", "one"], ["un", ""])
     work = new_work(tmp_path / "work", numbers, corpus={"dev": as_settings(dev)})
     with pytest.raises(UserError, match=r"no pair of the dev corpus .*text\.en can be used: 2 of 2 .* empty"):
         run(work)
 
 
-def test_a_list_of_blocked_words_must_be_utf8(tmp_path: Path, numbers: FilePair) -> None:
+def test_a_list_of_blocked_words_must_be_utf8(tmp_path: Path, numbers: FilePair[Path]) -> None:
     words = tmp_path / "words.txt"
     words.write_bytes("garçon".encode("cp1252"))
     work = new_work(tmp_path / "work", numbers, cleaning={"blocked_words": str(words)})
@@ -107,7 +107,7 @@ def command(work: WorkDirectory[Path], *flags: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_work_directory_that_cannot_be_written(tmp_path: Path, numbers: FilePair) -> None:
+def test_a_work_directory_that_cannot_be_written(tmp_path: Path, numbers: FilePair[Path]) -> None:
     before, work = without_privileges(), new_work(tmp_path / "work", numbers)
     work.root.chmod(0o500)
     result = subprocess.run([*before, *command(work)], capture_output=True, text=True, check=False)
@@ -121,7 +121,7 @@ def test_a_work_directory_that_cannot_be_written(tmp_path: Path, numbers: FilePa
 @pytest.mark.parametrize("mode", ["in_memory", "multi_processing"])
 @pytest.mark.slow
 def test_an_error_in_a_worker_comes_out_as_its_sentence(
-    tmp_path: Path, numbers: FilePair, monkeypatch: pytest.MonkeyPatch, mode: str
+    tmp_path: Path, numbers: FilePair[Path], monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     """The file is cut short after it was indexed, which only a worker can notice."""
     work = new_work(tmp_path / "work", numbers)
@@ -139,7 +139,7 @@ def test_an_error_in_a_worker_comes_out_as_its_sentence(
 
 
 def test_a_full_disk_in_a_worker_is_said_in_a_sentence(
-    tmp_path: Path, numbers: FilePair, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, numbers: FilePair[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device", "train-00000-of-00003.tfrecord.gz")
@@ -166,7 +166,9 @@ def test_wrong_flags_for_beam(flags: list[str], sentence: str) -> None:
         pipeline_options(flags)
 
 
-def test_what_is_not_utf8_is_warned_of(tmp_path: Path, numbers: FilePair, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_utf8_is_warned_of(
+    tmp_path: Path, numbers: FilePair[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     with numbers.source.open("ab") as file:
         file.write(b"\xff one\n\xff two\n")
     with numbers.target.open("ab") as file:
@@ -188,7 +190,7 @@ def test_the_command_ends_in_a_sentence_and_an_exit_code(tmp_path: Path) -> None
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.slow
 def test_an_interrupted_command_leaves_nothing_that_looks_complete(
-    tmp_path: Path, numbers: FilePair, sent: signal.Signals
+    tmp_path: Path, numbers: FilePair[Path], sent: signal.Signals
 ) -> None:
     """SIGINT goes to one process, SIGTERM to one with workers that are just starting."""
     flags = [] if sent == signal.SIGINT else ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]

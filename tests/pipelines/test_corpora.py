@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.preparation.job import prepare
+from pipelines.preparation.job import encode_partitions, prepare
 from pipelines.preparation.subwords import learn_subwords, load_subwords
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
@@ -21,6 +21,7 @@ from tests.pipelines.support import (
     SOURCES,
     TARGETS,
     as_settings,
+    directory_of,
     hashes,
     new_work,
     rejected_pairs,
@@ -30,7 +31,7 @@ from tests.pipelines.support import (
 )
 from workspace.errors import UserError
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, SPLITS, TARGET_TEXT, WorkDirectory
-from workspace.marks import read_manifest
+from workspace.marks import SubwordModels, read_manifest
 from workspace.storage import remove
 
 
@@ -220,10 +221,10 @@ def test_only_the_later_steps_are_done_again(tmp_path: Path, three: list[dict[st
     """After a change of what only they read; the result is that of doing everything again."""
     work = new_work(tmp_path / "work", None, corpus={"train": three})
     run(work)
-    cleaned = {path: path.stat().st_mtime_ns for path in (work.intermediate / "clean").iterdir()}
+    cleaned = {path: path.stat().st_mtime_ns for path in directory_of("clean", work).iterdir()}
     work = new_work(tmp_path / "work", None, corpus={"train": three}, subwords={"vocabulary": 70})
     prepare(resolved_recipe(work), work, pipeline_options([]))
-    assert {path: path.stat().st_mtime_ns for path in (work.intermediate / "clean").iterdir()} == cleaned
+    assert {path: path.stat().st_mtime_ns for path in directory_of("clean", work).iterdir()} == cleaned
     again = hashes(work)
     run(work)
     assert hashes(work) == again
@@ -280,23 +281,24 @@ def test_what_is_taken_from_intermediate_during_a_run_is_told_and_made_again(
     work = new_work(tmp_path / "work", None, corpus={"train": three[:1]}, shards=2)
     run(work)
     expected = hashes(work)
-    clean = work.intermediate / "clean"
+    clean = directory_of("clean", work)
     for taken in ("00001.rejected", "emptied", "all"):
 
-        def learn_and_take(*arguments: Any, taken: str = taken) -> None:
-            learn_subwords(*arguments)
+        def learn_and_take(*arguments: Any, taken: str = taken) -> SubwordModels:
+            learnt = learn_subwords(*arguments)
             if taken == "all":
                 remove(clean)
             elif taken == "emptied":
                 (clean / "00000.kept").write_bytes(b"")
             else:
                 (clean / taken).unlink()
+            return learnt
 
         remove(work.data)
-        remove(work.intermediate / "subwords")
+        remove(directory_of("subwords", work))
         with (
             monkeypatch.context() as patch,
-            pytest.raises(UserError, match=r"clean/.* was removed or damaged meanwhile"),
+            pytest.raises(UserError, match=r"clean-.* was removed or damaged meanwhile"),
         ):
             patch.setattr("pipelines.preparation.job.learn_subwords", learn_and_take)
             prepare(resolved_recipe(work), work, pipeline_options([]))
@@ -310,17 +312,18 @@ def test_an_interrupted_encoding_goes_on_from_whole_shards_only(
     tmp_path: Path, three: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = new_work(tmp_path / "work", None, corpus={"train": three})
-    encode = work.intermediate / "encode"
     run(work)
     expected = hashes(work)
     remove(work.data)
 
-    def interrupt(*_: object) -> None:
+    def encode_and_interrupt(*arguments: Any) -> None:
+        encode_partitions(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("pipelines.preparation.job.check_encoded", interrupt)
+        patch.setattr("pipelines.preparation.job.encode_partitions", encode_and_interrupt)
         prepare(resolved_recipe(work), work, pipeline_options([]))
+    encode = directory_of("encode", work)
     shards = sorted((encode / "data").glob("train-*"))
     rejected = sorted((encode / "data" / "rejected").iterdir())
     counts = sorted((encode / "counts").iterdir())

@@ -195,7 +195,7 @@ def test_of_equal_pairs_the_first_line_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_shards_are_the_same_bytes_however_they_are_made(tmp_path: Path, numbers: FilePair) -> None:
+def test_shards_are_the_same_bytes_however_they_are_made(tmp_path: Path, numbers: FilePair[Path]) -> None:
     """Chunk sizes, runs, compressed input and worker processes: none of them shows."""
     work = new_work(tmp_path / "work", numbers)
     run(work)
@@ -222,7 +222,7 @@ def test_shards_are_the_same_bytes_however_they_are_made(tmp_path: Path, numbers
         assert records(from_gz, split) == plain
 
 
-def test_the_seed_decides_what_is_split_off(tmp_path: Path, numbers: FilePair) -> None:
+def test_the_seed_decides_what_is_split_off(tmp_path: Path, numbers: FilePair[Path]) -> None:
     found = []
     for seed in (1, 2):
         work = new_work(tmp_path / str(seed), numbers, split={"seed": seed})
@@ -231,7 +231,7 @@ def test_the_seed_decides_what_is_split_off(tmp_path: Path, numbers: FilePair) -
     assert found[0] != found[1]
 
 
-def test_dev_and_test_files_are_kept_whole_and_in_order(tmp_path: Path, numbers: FilePair) -> None:
+def test_dev_and_test_files_are_kept_whole_and_in_order(tmp_path: Path, numbers: FilePair[Path]) -> None:
     source = ["two", "one", "two", "word " * 300, "x" * 90, "", "three"]
     target = ["deux", "un", "deux", "mot", "y", "vide", "trois"]
     dev, test = write_pair(tmp_path / "dev", source, target), write_pair(tmp_path / "test", source[:3], target[:3])
@@ -244,7 +244,7 @@ def test_dev_and_test_files_are_kept_whole_and_in_order(tmp_path: Path, numbers:
 
 
 @pytest.mark.parametrize("kind", ["bpe", "word"])
-def test_a_model_for_each_side(tmp_path: Path, numbers: FilePair, kind: str) -> None:
+def test_a_model_for_each_side(tmp_path: Path, numbers: FilePair[Path], kind: str) -> None:
     work = new_work(tmp_path / "work", numbers, subwords={"type": kind, "joint": False, "vocabulary": 30})
     manifest = run(work)
     assert manifest["subwords"]["joint"] is False
@@ -256,7 +256,7 @@ def test_a_model_for_each_side(tmp_path: Path, numbers: FilePair, kind: str) -> 
             assert record[side] == models[side].encode(record[text].decode())
 
 
-def test_subwords_are_learnt_from_the_sample_only(tmp_path: Path, numbers: FilePair) -> None:
+def test_subwords_are_learnt_from_the_sample_only(tmp_path: Path, numbers: FilePair[Path]) -> None:
     """The sample is chosen by hash, so that it does not depend on the number of shards."""
     models = []
     for shards in (1, 4):
@@ -268,7 +268,7 @@ def test_subwords_are_learnt_from_the_sample_only(tmp_path: Path, numbers: FileP
 
 
 @pytest.mark.parametrize("joint", [True, False])
-def test_subwords_of_another_run(tmp_path: Path, numbers: FilePair, joint: bool) -> None:
+def test_subwords_of_another_run(tmp_path: Path, numbers: FilePair[Path], joint: bool) -> None:
     """The very same files, whatever else the recipe says of them; and stale when they are others."""
     other = new_work(tmp_path / "other", numbers, subwords={"vocabulary": 55 if joint else 40, "joint": joint})
     theirs = run(other)["subwords"]
@@ -284,7 +284,7 @@ def test_subwords_of_another_run(tmp_path: Path, numbers: FilePair, joint: bool)
     assert PREPARE.stale_because(resolved_recipe(work), work) == "subwords.from_work changed"
 
 
-def test_subwords_that_cannot_be_taken(tmp_path: Path, numbers: FilePair) -> None:
+def test_subwords_that_cannot_be_taken(tmp_path: Path, numbers: FilePair[Path]) -> None:
     other = new_work(tmp_path / "other", numbers)
     taken = {"from_work": str(other.root)}
     message = f"subwords.from_work: {other.data}/subwords.model: no such file; make it with make prepare WORK="
@@ -332,10 +332,12 @@ def test_more_shards_than_pairs_are_all_there(tmp_path: Path) -> None:
     assert sum(manifest["pairs"]["kept"].values()) == 60
 
 
-def test_the_command_says_what_it_did(tmp_path: Path, numbers: FilePair, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_it_did(
+    tmp_path: Path, numbers: FilePair[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     work = new_work(tmp_path / "work", numbers)
     # What an earlier run of other settings left half done is cleared away.
-    shutil.copytree(numbers.source.parent, work.intermediate / "clean")
+    shutil.copytree(numbers.source.parent, work.intermediate / "clean-0123456789ab")
     prepare.main(["--work", str(work.root), "--direct_num_workers=1"])
     out = capsys.readouterr().out
     kept = json.loads(work.manifest.read_text())["pairs"]["kept"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from pipelines.corpora.formats import is_read_in_place, read_pairs
+from pipelines.corpora.formats import is_plain_lines, read_pairs
 from recipes.data_schema import PairFiles
 from tests.pipelines.corpora.support import (
     ENDINGS,
@@ -34,9 +34,9 @@ def test_how_a_file_is_compressed_is_seen_and_not_read_off_its_name(tmp_path: Pa
     files = two_files(tmp_path / "a.en", tmp_path / "a.fr")
     (tmp_path / "a.en").write_bytes(b"one\n")
     (tmp_path / "a.fr").write_bytes(b"un\n")
-    assert is_read_in_place(files)
+    assert is_plain_lines(files)
     (tmp_path / "a.fr").write_bytes(compressed(b"un\n", ".zst"))
-    assert not is_read_in_place(files)
+    assert not is_plain_lines(files)
     assert pairs_of(files) == [(b"one", b"un")]
 
 

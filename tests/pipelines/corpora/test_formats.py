@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import json
 import re
 import sqlite3
@@ -13,7 +14,6 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from apache_beam.io.localfilesystem import LocalFileSystem
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +31,10 @@ from tests.pipelines.corpora.support import (
     read,
     two_files,
 )
+from tests.stores.servers import Store
 from workspace.errors import UserError
+from workspace.locations import located
+from workspace.storage import write_bytes
 
 # Text in which the characters that end lines elsewhere, quote, separate or escape are frequent.
 AWKWARD = st.text(
@@ -212,29 +215,34 @@ def test_what_is_not_utf8_is_passed_on(tmp_path: Path) -> None:
     assert read(tmp_path / "p.db", query="SELECT * FROM pairs") == [(b"\xff", b"1")]
 
 
-class Elsewhere(LocalFileSystem):
-    """The disk of this machine as one of Beam's file systems: elsewhere:///tmp/… is /tmp/…"""
-
-    @classmethod
-    def scheme(cls) -> str:
-        return "elsewhere"
-
-    def open(self, path: str, *arguments: Any, **more: Any) -> Any:
-        return super().open(path.removeprefix("elsewhere://"), *arguments, **more)
-
-
-@pytest.mark.parametrize("name", ["pairs.tsv.gz", "pairs.tmx", "pairs.parquet", "pairs.sqlite"])
-def test_files_are_read_where_they_are(tmp_path: Path, name: str) -> None:
-    form, _, ending = name.removeprefix("pairs.").partition(".")
-    WRITERS[form](tmp_path / "plain", [("one", "un")])
-    (tmp_path / name).write_bytes(compressed((tmp_path / "plain").read_bytes(), f".{ending}"))
-    assert read(f"elsewhere://{tmp_path / name}", **QUERY.get(form, {})) == [(b"one", b"un")]
+@pytest.mark.slow
+def test_files_are_read_where_they_are(tmp_path: Path, s3: Store) -> None:
+    for name in ("pairs.tsv.gz", "pairs.tmx", "pairs.parquet", "pairs.sqlite"):
+        form, _, ending = name.removeprefix("pairs.").partition(".")
+        WRITERS[form](tmp_path / form, [("one", "un")])
+        url = f"{s3.root}/{name}"
+        write_bytes(located(url), compressed((tmp_path / form).read_bytes(), f".{ending}"))
+        assert read(url, **QUERY.get(form, {})) == [(b"one", b"un")]
 
 
-@pytest.mark.parametrize("url", ["elsewhere:///none/a.tsv", "nowhere://none/a.tsv"])
-def test_files_that_are_not_there(url: str) -> None:
-    with pytest.raises(UserError, match=rf"{url}( cannot be opened \(.*\); check the address|: no such file; check)"):
-        read(url)
+@pytest.mark.slow
+def test_what_is_wrong_with_a_file_in_a_store_is_told_as_of_one_here(s3: Store) -> None:
+    write_bytes(located(f"{s3.root}/cut.tsv.gz"), gzip.compress(b"one\tun\n" * 99)[:-9])
+    write_bytes(located(f"{s3.root}/false.tsv.gz"), b"one\tun\n")
+    write_bytes(located(f"{s3.root}/empty.tsv"), b"")
+    for name, sentence in (
+        ("none.tsv", "no such file; check the path"),
+        ("cut.tsv.gz", r"is cut short or damaged \(it ends in the middle\); fetch or make it again"),
+        ("false.tsv.gz", r"is cut short or damaged \(Not a gzipped file, as its name says\); fetch"),
+        ("empty.tsv", "is empty; give a file"),
+    ):
+        with pytest.raises(UserError, match=rf"{s3.root}/{name}:? {sentence}"):
+            read(f"{s3.root}/{name}")
+
+
+def test_a_kind_of_url_that_there_is_not() -> None:
+    with pytest.raises(UserError, match=r"nowhere://none/a\.tsv: there are no files by nowhere://; give a path"):
+        read("nowhere://none/a.tsv")
 
 
 def test_files_of_windows(tmp_path: Path) -> None:

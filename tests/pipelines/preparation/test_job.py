@@ -23,19 +23,19 @@ from pipelines.runners.options import pipeline_options
 from pipelines.runners.run import beam_pipeline
 from recipes.corpora import corpora
 from recipes.stages import resolved_recipe
-from tests.pipelines.support import new_work, run
+from tests.pipelines.support import directory_of, new_work, run
 from workspace.layout import WorkDirectory
 from workspace.progress import progress_bar
 
 
 @pytest.fixture
-def partitions(tmp_path: Path, numbers: FilePair) -> Partitions:
+def partitions(tmp_path: Path, numbers: FilePair[Path]) -> Partitions:
     return partitions_of(new_work(tmp_path / "work", numbers))
 
 
-def partitions_of(work: WorkDirectory[Path]) -> Partitions:
+def partitions_of(work: WorkDirectory[Path], directory: str = "clean") -> Partitions:
     recipe = resolved_recipe(work)
-    return Partitions(work.intermediate / "clean", recipe, corpora(recipe, work), [400])
+    return Partitions(work.intermediate / directory, recipe, corpora(recipe, work), [400])
 
 
 def test_beam_knows_what_flows(partitions: Partitions, tmp_path: Path) -> None:
@@ -68,10 +68,11 @@ def test_beam_refuses_what_does_not_fit_together(partitions: Partitions) -> None
         )
 
 
-def test_a_corpus_is_read_in_blocks_that_hold_every_line_once(tmp_path: Path, numbers: FilePair) -> None:
+def test_a_corpus_is_read_in_blocks_that_hold_every_line_once(tmp_path: Path, numbers: FilePair[Path]) -> None:
     work = new_work(tmp_path / "work", numbers)
-    every, indexes = corpora(resolved_recipe(work), work), Indexes(tmp_path / "index")
-    assert index_corpora(every, indexes, pipeline_options([]), chunk_pairs=150) == [400]
+    every = corpora(resolved_recipe(work), work)
+    indexes, pairs = index_corpora(every, tmp_path, pipeline_options([]), chunk_pairs=150)
+    assert pairs == [400]
 
     def check(blocks: list[PairBlock]) -> None:
         in_order = sorted(blocks, key=lambda block: block.first_line)
@@ -84,25 +85,24 @@ def test_a_corpus_is_read_in_blocks_that_hold_every_line_once(tmp_path: Path, nu
 
 
 @pytest.mark.slow
-def test_statistics_are_the_same_in_whatever_blocks_a_corpus_is_read(tmp_path: Path, numbers: FilePair) -> None:
+def test_statistics_are_the_same_in_whatever_blocks_a_corpus_is_read(tmp_path: Path, numbers: FilePair[Path]) -> None:
     """With blocks of 7 pairs, they are summed in several steps."""
     work = new_work(tmp_path / "work", numbers)
     found = []
     for chunk_pairs in (10_000, 7):
         run(work, chunk_pairs=chunk_pairs)
-        found.append(partitions_of(work).read_statistics(0))
+        found.append(partitions_of(work, directory_of("clean", work).name).read_statistics(0))
     assert found[0] == found[1]
     assert found[0]["source_words"].total() == 400
 
 
-def test_measures_are_the_same_in_whatever_blocks_a_corpus_is_read(tmp_path: Path, numbers: FilePair) -> None:
+def test_measures_are_the_same_in_whatever_blocks_a_corpus_is_read(tmp_path: Path, numbers: FilePair[Path]) -> None:
     work = new_work(tmp_path / "work", numbers)
     every = corpora(resolved_recipe(work), work)
     found = []
     for chunk_pairs in (10_000, 7):
         directory = tmp_path / str(chunk_pairs)
-        indexes = Indexes(directory / "index")
-        pairs = index_corpora(every, indexes, pipeline_options([]), chunk_pairs)
+        indexes, pairs = index_corpora(every, directory, pipeline_options([]), chunk_pairs)
         measures = measure_corpora(every, indexes, sum(pairs), directory, pipeline_options([]))
         found.append(dict(sorted(measures.items())))
     for whole, in_blocks in zip(*(measures.values() for measures in found), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import tempfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.cleaning.records import Pair
-from pipelines.preparation.shards import EncodedPair, encoded_example, write_shard, writing_gzip
+from pipelines.preparation.shards import EncodedPair, encoded_example, write_gzip, write_shard
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT
 
 IDS = st.lists(st.integers(0, 2**31 - 1) | st.integers(0, 300), max_size=40)
@@ -62,7 +63,7 @@ def test_more_records_than_are_compressed_at_a_time(tmp_path: Path) -> None:
 
 def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        with writing_gzip(tmp_path / name) as file:
-            file.write(b"content" * 999)
+        sha256 = write_gzip([b"content"] * 999, tmp_path / name)
+        assert sha256 == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
     assert gzip.decompress((tmp_path / "one").read_bytes()) == b"content" * 999

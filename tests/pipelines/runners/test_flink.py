@@ -68,14 +68,14 @@ def options(cluster: FlinkCluster) -> Iterator[PipelineOptions]:
         yield options
 
 
-def corpus_in(directory: Path) -> FilePair:
+def corpus_in(directory: Path) -> FilePair[Path]:
     """3,000 numbers in English and French words."""
     source, target = write_corpus(directory, 3000)
     return FilePair(source=source, target=target)
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> FilePair:
+def corpus(tmp_path: Path) -> FilePair[Path]:
     return corpus_in(tmp_path / "numbers")
 
 
@@ -93,7 +93,7 @@ def run_on(work: WorkDirectory[Path], options: PipelineOptions, chunk_pairs: int
 
 
 def test_shards_are_the_same_bytes_as_on_this_machine(
-    tmp_path: Path, corpus: FilePair, expected: dict[str, str], options: PipelineOptions, cluster: FlinkCluster
+    tmp_path: Path, corpus: FilePair[Path], expected: dict[str, str], options: PipelineOptions, cluster: FlinkCluster
 ) -> None:
     work = new_work(tmp_path / "flink", corpus)
     run_on(work, options, chunk_pairs=200)
@@ -116,7 +116,7 @@ def test_the_bible_is_the_same_bytes_as_on_this_machine(
 
 
 def test_a_killed_task_manager_changes_nothing(
-    tmp_path: Path, corpus: FilePair, expected: dict[str, str], options: PipelineOptions, cluster: FlinkCluster
+    tmp_path: Path, corpus: FilePair[Path], expected: dict[str, str], options: PipelineOptions, cluster: FlinkCluster
 ) -> None:
     """It is killed while it cleans; the job starts anew on what is left of the cluster."""
     before = {job["jid"] for job in cluster.rest("/jobs/overview")["jobs"]}
@@ -163,7 +163,7 @@ def cleaning_job(cluster: FlinkCluster, before: set[str]) -> str | None:
 
 def test_an_error_in_a_worker_comes_out_as_its_sentence(
     tmp_path: Path,
-    corpus: FilePair,
+    corpus: FilePair[Path],
     options: PipelineOptions,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -188,7 +188,7 @@ def test_an_error_in_a_worker_comes_out_as_its_sentence(
 
 
 def test_an_interrupted_job_is_cancelled_on_the_cluster(
-    tmp_path: Path, corpus: FilePair, options: PipelineOptions, cluster: FlinkCluster
+    tmp_path: Path, corpus: FilePair[Path], options: PipelineOptions, cluster: FlinkCluster
 ) -> None:
     before = {job["jid"] for job in cluster.rest("/jobs/overview")["jobs"]}
     interrupted: list[str] = []
@@ -207,7 +207,7 @@ def test_an_interrupted_job_is_cancelled_on_the_cluster(
     assert not work.data.exists()
 
 
-def test_an_interrupted_command_takes_its_cluster_and_files_with_it(tmp_path: Path, corpus: FilePair) -> None:
+def test_an_interrupted_command_takes_its_cluster_and_files_with_it(tmp_path: Path, corpus: FilePair[Path]) -> None:
     work = new_work(tmp_path / "work", corpus)
     command = [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root), "--runner=flink"]
     temporary = tmp_path / "temporary"
