@@ -313,6 +313,13 @@ def replacing(location: Location, last: str | None = None) -> Iterator[Path]:
         remove(temporary)
 
 
+@contextlib.contextmanager
+def writing(location: Location) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of ``location`` on success, as in ``replacing``."""
+    with replacing(location) as temporary, temporary.open("wb") as file:
+        yield file
+
+
 def make_directory(location: Location) -> None:
     """Makes a directory with those above it, where there is none; an object store needs none."""
     if isinstance(location, Path):

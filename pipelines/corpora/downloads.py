@@ -10,7 +10,6 @@ import contextlib
 import importlib.util
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from workspace.errors import UserError
-from workspace.storage import remove, sha256_of
+from workspace.storage import read_text, remove, sha256_of
 
 # How often in a row a download may break off, or be refused for the moment, without a byte more.
 TRIES = 5
@@ -76,21 +75,26 @@ def fetch_mtdata(
         raise UserError(f"corpus {identifier} needs mtdata; install it with pip install 'rnnsearch[mtdata]'")
     print(f"fetching {identifier} with mtdata", file=sys.stderr, flush=True)
     languages = "-".join(language.replace("-", "_") for language in (source_language, target_language))
-    with tempfile.TemporaryDirectory(dir=source.parent) as directory:
+    directory = source.parent / ".mtdata"
+    try:
         # In a process of its own: mtdata sets up logging for the whole of it.
         command = [sys.executable, "-m", "mtdata", "-no-pb", "get", "--langs", languages, "--train", identifier]
-        result = subprocess.run([*command, "--merge", "--out", directory], capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [*command, "--merge", "--out", str(directory)], capture_output=True, text=True, check=False
+        )
         if result.returncode:
             said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
             raise UserError(
                 f"mtdata could not fetch {identifier} ({said[-1].strip()}); "
                 f"mtdata list --langs {languages} shows those there are"
             )
-        signature = (Path(directory) / "mtdata.signature.txt").read_text("utf-8")
+        signature = read_text(directory / "mtdata.signature.txt")
         # The files are named by codes of three letters, in the order in which the languages were asked for.
         for code, path in zip(_languages_of(signature), (source, target), strict=True):
-            (Path(directory) / f"train.{code}").replace(path)
-        references = (Path(directory) / "references.bib").read_text("utf-8")
+            (directory / f"train.{code}").replace(path)
+        references = read_text(directory / "references.bib")
+    finally:
+        remove(directory)
     return {"mtdata": identifier, "made_by": signature.splitlines(), "references": references}
 
 

@@ -25,7 +25,7 @@ from workspace.locations import Location
 from workspace.marks import CorpusMark, write_mark
 from workspace.progress import BYTES, progress_bar
 from workspace.scratch import scratch_directory
-from workspace.storage import entries, is_directory, read_json, remove, replacing, sizes_of, write_json
+from workspace.storage import entries, is_directory, make_directory, read_json, remove, replacing, sizes_of, write_json
 
 _ORIGIN = "origin.json"
 
@@ -40,7 +40,7 @@ def fetch(recipe: Recipe, work: WorkDirectory) -> None:
         if before.get("origin") == origin and before.get("sizes") == _sizes(corpus):
             continue
         with replacing(corpus, last=_ORIGIN) as directory, _waiting_room(work.corpus / ".downloads" / name) as waiting:
-            directory.mkdir()
+            make_directory(directory)
             said = _fetch_one(files, name, directory, recipe, waiting)
             write_json(directory / _ORIGIN, {"origin": origin, "sizes": _sizes(directory), **said})
     for other in entries(work.corpus):
@@ -83,7 +83,7 @@ def _fetch_one(files: PairFiles, name: str, directory: Path, recipe: Recipe, wai
             return fetch_bible(files.bible, source, target)
         return fetch_mtdata(str(files.mtdata), source, target, *languages)
     addresses = [path for path in paths_of(files) if is_on_the_web(path)]
-    waiting.mkdir(parents=True, exist_ok=True)
+    make_directory(waiting)
     for address, sha256 in itertools.zip_longest(addresses, files.sha256[: len(addresses)]):
         path = waiting / base_name(address)
         with progress_bar(None, f"downloading {path.name}", BYTES) as bar:

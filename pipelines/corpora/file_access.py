@@ -27,7 +27,7 @@ from workspace import charsets
 from workspace.errors import UserError
 from workspace.locations import is_url, located
 from workspace.scratch import scratch_directory
-from workspace.storage import reading
+from workspace.storage import reading, writing
 
 _BYTES_AT_A_TIME = 1 << 18
 # Where the header of a tar archive says that it is one.
@@ -124,7 +124,7 @@ def local_file(path: str, warn: Warn) -> Iterator[Path]:
             return
         with scratch_directory() as directory:
             copy = directory / base_name(without_ending(path))
-            with copy.open("wb") as copied:
+            with writing(copy) as copied:
                 shutil.copyfileobj(file, copied, _BYTES_AT_A_TIME)
             yield copy
 

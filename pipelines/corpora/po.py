@@ -15,6 +15,7 @@ from recipes.data_schema import PairFiles
 from workspace.charsets import BEGINNING, charset_of
 from workspace.errors import UserError
 from workspace.scratch import scratch_directory
+from workspace.storage import read_bytes, write_text
 
 # A line of PO, and what a string of C may have in it: a character, or bytes by their numbers.
 _PO_STRING = re.compile(r'(msg\S*\s*)?"([^"\\]|\\.)*"')
@@ -54,7 +55,7 @@ def read_po(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
 def _po_text(path: str, local: Path) -> str:
     """The text of a PO file, with line feeds and the library's escapes only. Raises UserError if it is cut short or
     not text."""
-    content = local.read_bytes()
+    content = read_bytes(local)
     beginning = content[:BEGINNING]
     try:
         encoding = _po_encoding(local)
@@ -87,7 +88,7 @@ def _po_entries(path: str, text: str) -> polib.POFile:
     # Given a text, the library would end lines also at U+2028 and the like.
     with scratch_directory() as directory:
         copy = directory / "text.po"
-        copy.write_text(text, encoding="utf-8")
+        write_text(copy, text)
         try:
             return polib.pofile(str(copy), encoding="utf-8")
         except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ change the copies, while the chunks of an index would not fit what somebody else
 from __future__ import annotations
 
 import contextlib
+import mmap
 import pickle
 import struct
 import sys
@@ -33,7 +34,7 @@ from pipelines.runners.guards import explained_errors
 from recipes.corpora import Corpus
 from workspace.errors import UserError
 from workspace.locations import Location, is_remote, is_url, located
-from workspace.storage import copy, exists, local_copy, read_bytes, replacing, write_bytes
+from workspace.storage import copy, exists, local_copy, read_bytes, reading, replacing, write_bytes, writing
 from workspace.storage import size_of as size_of_file
 
 _LINE = struct.Struct("=q")
@@ -84,8 +85,8 @@ class Indexes:
         if not self.has_line_numbers(corpus):
             yield None
             return
-        with local_copy(self.lines(corpus)) as path:
-            yield np.memmap(path, np.int64, "r")
+        with local_copy(self.lines(corpus)) as path, reading(path) as file:
+            yield np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.int64)
 
     def some_line_numbers(self, corpus: Corpus, begin: int, end: int) -> list[int]:
         """The same of the pairs from ``begin`` to before ``end``, where there are such numbers."""
@@ -177,7 +178,7 @@ def is_only_here(corpus: Corpus, indexes: Indexes) -> bool:
 
 def _unpack(corpus: Corpus, source: Path, target: Path, lines: Path, warn: Warn) -> None:
     pairs = read_pairs(corpus.files, corpus.source_language, corpus.target_language, warn)
-    with source.open("wb") as source_file, target.open("wb") as target_file, lines.open("wb") as lines_file:
+    with writing(source) as source_file, writing(target) as target_file, writing(lines) as lines_file:
         for pair in pairs:
             source_file.write(pair.source + b"\n")
             target_file.write(pair.target + b"\n")

@@ -13,14 +13,14 @@ import functools
 import itertools
 import re
 import sys
-import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from pipelines.cleaning.repairs import INVISIBLE
 from workspace.protobuf import message_classes
+from workspace.scratch import scratch_directory
+from workspace.storage import write_text
 
 _OF_SENTENCEPIECE = ("nfkc", "nmt_nfkc")
 _ZERO_WIDTH_SPACE = "\u200b"
@@ -41,10 +41,10 @@ def trainer_options(normalization: str) -> Iterator[dict[str, Any]]:
     if normalization in _OF_SENTENCEPIECE:
         yield {"normalization_rule_name": normalization}
         return
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory, f"{normalization}.tsv")
+    with scratch_directory() as directory:
+        path = directory / f"{normalization}.tsv"
         lines = ("\t".join(map(_code_points, rule)) + "\n" for rule in sorted(rules_of(normalization).items()))
-        path.write_text("".join(lines), encoding="ascii")
+        write_text(path, "".join(lines))
         yield {"normalization_rule_tsv": str(path)}
 
 

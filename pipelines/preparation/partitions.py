@@ -29,7 +29,7 @@ from recipes.schema import Recipe
 from workspace.errors import UserError
 from workspace.layout import SPLITS
 from workspace.locations import Location
-from workspace.storage import read_bytes, reading, replacing, write_bytes
+from workspace.storage import read_bytes, reading, write_bytes, writing
 
 _HASHES = 1 << 64
 _PAIRS_AT_A_TIME = 4096
@@ -95,7 +95,7 @@ class Partitions:
         """Writes a partition's pairs, each list in its order, last those that are kept, behind the counts of both."""
         write_bytes(self._rejected(partition), pickle.dumps(list(map(tuple, rejected))))
         counts = CleanedPairs(len(kept), dict(Counter(pair.reason for pair in rejected)))
-        with replacing(self._kept(partition)) as path, path.open("wb") as file:
+        with writing(self._kept(partition)) as file:
             pickle.dump(tuple(counts), file)
             for begin in range(0, len(kept), _PAIRS_AT_A_TIME):
                 # As bare tuples: the name of their class would be written and looked up for every one.

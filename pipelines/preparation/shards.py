@@ -19,7 +19,7 @@ import google_crc32c
 from pipelines.cleaning.records import Pair
 from workspace.layout import FILE, LINE, SOURCE, SOURCE_TEXT, TARGET, TARGET_TEXT
 from workspace.locations import Location
-from workspace.storage import replacing, sha256_of
+from workspace.storage import replacing, sha256_of, writing
 
 # Level 4 takes half as long again, for files 6 per cent smaller.
 _COMPRESSION_LEVEL = 1
@@ -37,7 +37,7 @@ def write_gzip(parts: Iterable[bytes], location: Location) -> str:
     parts = iter(parts)
     with replacing(location) as temporary:
         with (
-            temporary.open("wb") as raw,
+            writing(temporary) as raw,
             gzip.GzipFile(filename="", mode="wb", compresslevel=_COMPRESSION_LEVEL, fileobj=raw, mtime=0) as file,
         ):
             # Each call of the compressor costs more than compressing a record.
