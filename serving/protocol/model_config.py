@@ -21,7 +21,7 @@ from tensorflow_serving.config.model_server_config_pb2 import (
 
 from serving.protocol.status import StatusError, invalid_argument
 from workspace.errors import UserError
-from workspace.locations import Location
+from workspace.locations import Location, is_url
 from workspace.storage import read_bytes
 
 PLATFORM = "tensorflow"
@@ -60,7 +60,7 @@ def check(config: ModelServerConfig, served: ModelServerConfig) -> None:
             raise invalid_argument(f"Illegal to list model {model.name} multiple times in config list")
         names.add(model.name)
     for model in config.model_config_list.config:
-        if not model.base_path.startswith("/"):
+        if not (model.base_path.startswith("/") or is_url(model.base_path)):
             raise invalid_argument(
                 f"Expected model {model.name} to have an absolute path or URI; got base_path()={model.base_path}"
             )
