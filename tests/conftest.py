@@ -38,6 +38,7 @@ settings.register_profile("few", settings.get_profile("ours"), max_examples=10)
 HEAVY = (
     "tests/end_to_end/test_python.py",
     "tests/end_to_end/test_road.py",
+    "tests/end_to_end/test_store.py",
     "tests/model/devices/test_workers.py",
     "tests/pipelines/runners/test_flink.py",
     "tests/pipelines/runners/test_flink_workers.py",

@@ -81,7 +81,7 @@ def check_served(work: WorkDirectory, expected: list[str], environment: dict[str
     with subprocess.Popen([*command, "--port", str(port)], env=environment, stderr=subprocess.PIPE) as server:
         try:
             with Translator(f"localhost:{port}") as translator:
-                translator.wait_until_ready(60)
+                translator.wait_until_ready(120)
                 assert [answer.text for answer in translator.translate_many(TEXTS)] == expected
         finally:
             server.terminate()
