@@ -86,7 +86,8 @@ class Server:
         try:
             self._models.start(self._config, config_file)
         except StatusError as error:
-            raise UserError(f"{flags.model_config_file or flags.model_base_path} cannot be served: {error.message}") from error
+            what = flags.model_config_file or flags.model_base_path
+            raise UserError(f"{what} cannot be served: {error.message}") from error
         if not self._models.wait_until_available(stopped):
             return False
         self._grpc = GrpcServer(self._models, self._metrics, self._grpc_options)
