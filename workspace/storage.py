@@ -272,7 +272,11 @@ def write_json(location: Location, value: Any) -> None:
 
 
 def create(location: Location, value: bytes) -> bool:
-    """Writes a file where there is none, and gives whether there was none: of several who try, one does."""
+    """Writes a file where there is none, and gives whether there was none: of several who try, one does.
+
+    In a store, what is there with the same value is ours: the answer that it was written can get lost, and then it is
+    asked for again. So let the value be one that nobody else has.
+    """
     if isinstance(location, Path):
         try:
             with location.open("xb") as file:
@@ -285,7 +289,7 @@ def create(location: Location, value: bytes) -> bool:
         try:
             system.pipe_file(path, value, mode="create")
         except FileExistsError:
-            return False
+            return value != b"" and read_bytes(location) == value
         return True
 
 
@@ -345,7 +349,7 @@ def remove(location: Location, last: str | None = None) -> None:
         return
     if last is not None:
         remove(location / last)
-    with told(location), contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError), told(location):
         system, path = file_system(location)
         # It would take other files for those that a name with [ or * means.
         system.rm(glob.escape(path) if _has_objects(location) else path, recursive=True)
@@ -411,11 +415,11 @@ def _copy_file(source: Location, target: Location, in_place: bool = False) -> No
                 _upload(here, target)
             else:
                 with _renamed(target) as whole:
-                    _upload(here, whole)
+                    _upload(here, whole, target)
 
 
-def _upload(source: Path, target: RemotePath) -> None:
-    with told(target):
+def _upload(source: Path, target: RemotePath, named: RemotePath | None = None) -> None:
+    with told(named or target):
         system, path = file_system(target)
         system.put_file(str(source), path)
 
@@ -429,7 +433,9 @@ def _renamed(target: RemotePath) -> Iterator[RemotePath]:
         yield whole
         _rename(whole, target)
     except BaseException:
-        remove(whole)
+        # What went wrong may go wrong with this, too.
+        with contextlib.suppress(UserError, OSError):
+            remove(whole)
         raise
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # Lists of a directory are never kept: other machines write, too.
 _FRESH = {"use_listings_cache": False}
-# Botocore tries again by itself, with pauses that grow, where a store is busy or a connection is lost.
-_RETRIES = {"retries": {"mode": "standard", "max_attempts": 7}, "connect_timeout": 10, "read_timeout": 60}
+# Of S3. Where a store is busy or a connection is lost, its client tries again, with pauses that grow: half a minute.
+_TIMES = {"mode": "standard", "max_attempts": 6}
 _EXTRAS = {"s3": "s3", "gs": "gcs", "hdfs": "hdfs", "webhdfs": "hdfs"}
 
 
@@ -36,7 +36,8 @@ def file_system(location: RemotePath) -> tuple[AbstractFileSystem, str]:
     if scheme in ("s3", "gs"):
         path = f"{host}{path}".rstrip("/")
         if scheme == "s3":
-            options["config_kwargs"] = _RETRIES
+            retries = {} if "AWS_MAX_ATTEMPTS" in os.environ else {"retries": _TIMES}
+            options["config_kwargs"] = {"connect_timeout": 10, "read_timeout": 60, **retries}
         elif os.environ.get("STORAGE_EMULATOR_HOST"):
             # As Google's own clients have it. Else every machine's and network's credentials would be tried first.
             options["token"] = "anon"
@@ -85,8 +86,10 @@ def told(location: Location) -> Iterator[None]:
         signs = _signs(error)
         if not signs.isdisjoint(_WITHOUT_A_REASON) and location.scheme == "s3":
             signs |= _reason(location)
+        if isinstance(error, FileNotFoundError) and location.scheme == "gs" and not _has_its_bucket(location):
+            signs.add("NoSuchBucket")
         sentence = next((sentence for known, sentence in _SENTENCES if not signs.isdisjoint(known)), None)
-        if sentence is None and isinstance(error, FileNotFoundError) and _has_its_bucket(location):
+        if sentence is None and isinstance(error, FileNotFoundError):
             # As the system says it of a path.
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(location)) from error
         words = " ".join(_QUERY.sub("", str(error)).split())
@@ -106,7 +109,7 @@ _QUERY = re.compile(r"\?\S+")
 _WITHOUT_A_REASON = {"400", "403"}
 _CONVENTIONS = {
     "s3": {"credentials": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE", "address": "AWS_ENDPOINT_URL"},
-    "gs": {"credentials": "GOOGLE_APPLICATION_CREDENTIALS", "address": "STORAGE_EMULATOR_HOST"},
+    "gs": {"credentials": "GOOGLE_APPLICATION_CREDENTIALS", "address": "STORAGE_EMULATOR_HOST where it is set"},
     "hdfs": {"credentials": "HADOOP_USER_NAME", "address": "its host and port"},
     "webhdfs": {"credentials": "HADOOP_USER_NAME", "address": "its host and port"},
 }
@@ -142,10 +145,10 @@ _SENTENCES = (
     ),
     (
         {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ConnectionError"},
-        "nothing answers for {store}; check {address}, and the network",
+        "nothing answers for {store}; check the network, and {address}",
     ),
     (
-        {"libhdfs"},
+        {"no libhdfs"},
         "{location} needs Hadoop's own client (libhdfs), which is not on this machine; install Hadoop and set "
         "HADOOP_HOME, or give its web address, as in webhdfs://host:9870/",
     ),
@@ -165,8 +168,11 @@ def _signs(error: BaseException | None) -> set[str]:
         elif answer is not None:
             signs.add(str(answer.status_code))
         signs.add(str(getattr(error, "code", "")))
-        if "libhdfs" in str(error):
-            signs.add("libhdfs")
+        words = str(error)
+        if "libhdfs" in words or "libjvm" in words:
+            signs.add("no libhdfs")
+        if words.startswith("Forbidden"):
+            signs.add("403")
         error = error.__cause__ or error.__context__
     return signs
 
@@ -183,9 +189,7 @@ def _reason(location: RemotePath) -> set[str]:
 
 
 def _has_its_bucket(location: RemotePath) -> bool:
-    """False only where it is known that there is none."""
-    if location.scheme != "gs":
-        return True
+    """False only where it is known that there is none: of Google's, the answer is the same as for a missing file."""
     system, path = file_system(location)
     try:
         system.info(path.partition("/")[0])

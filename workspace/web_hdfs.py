@@ -7,19 +7,22 @@ are those of "WebHDFS REST API" in Hadoop's documentation.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from fsspec.implementations.webhdfs import WebHDFile, WebHDFS
 from requests import Response
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+from requests.exceptions import ChunkedEncodingError, ConnectionError, Timeout
 
-# With pauses of up to 8 seconds, 15 together.
-_RETRIES = Retry(
-    total=6, backoff_factor=0.5, status_forcelist=(502, 503, 504), allowed_methods=None, raise_on_status=False
-)
+# Between one try and the next, where a node is busy or a connection is lost: seconds.
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+# What a NameNode says that is about to answer.
+_BUSY = ("RetriableException", "SafeModeException", "StandbyException")
 _SECONDS_TO_ANSWER = 60
 _BYTES = {"Content-Type": "application/octet-stream"}
 
@@ -29,9 +32,8 @@ class WebHdfs(WebHDFS):
 
     def _connect(self) -> None:
         super()._connect()
-        self.session.request = functools.partial(self.session.request, timeout=_SECONDS_TO_ANSWER)
-        for scheme in ("http://", "https://"):
-            self.session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
+        # All that is asked goes by it.
+        self.session.request = functools.partial(_patiently, self.session.request)
 
     def _call(self, *arguments: Any, **settings: Any) -> Response:
         try:
@@ -72,8 +74,12 @@ class WebHdfs(WebHDFS):
 
     def mv(self, path1: str, path2: str, **_: Any) -> None:
         """A file takes the place of another."""
-        # Without an option, the answer would only say whether it was done.
-        self._call("RENAME", method="put", path=path1, destination=path2, renameoptions="OVERWRITE")
+        try:
+            # Without an option, the answer would only say whether it was done.
+            self._call("RENAME", method="put", path=path1, destination=path2, renameoptions="OVERWRITE")
+        except FileNotFoundError:
+            # It was done, if the answer to the first try was lost.
+            self.info(path2)
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> WebHDFile:
         return _File(self, path, mode=mode, block_size=block_size or self.blocksize, tempdir="", autocommit=True)
@@ -97,3 +103,21 @@ class _File(WebHDFile):
     def _fetch_range(self, start: int, end: int) -> bytes:
         part: bytes = self.fs.cat_file(self.path, max(start, 0), min(end, self.size))
         return part
+
+
+def _patiently(request: Callable[..., Response], *arguments: Any, **settings: Any) -> Response:
+    """Asks, and asks again where that may help."""
+    settings.setdefault("timeout", _SECONDS_TO_ANSWER)
+    for pause in PAUSES:
+        with contextlib.suppress(ConnectionError, ChunkedEncodingError, Timeout):
+            answer = request(*arguments, **settings)
+            if not _is_busy(answer):
+                return answer
+        time.sleep(pause)
+        if isinstance(content := settings.get("data"), io.IOBase):
+            content.seek(0)
+    return request(*arguments, **settings)
+
+
+def _is_busy(answer: Response) -> bool:
+    return answer.status_code in (502, 503, 504) or (not answer.ok and any(name in answer.text for name in _BUSY))
