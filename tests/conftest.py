@@ -43,6 +43,8 @@ HEAVY = (
     "tests/pipelines/runners/test_flink.py",
     "tests/pipelines/runners/test_flink_workers.py",
 )
+# What needs every store: started once for them all.
+STORES = ("tests/workspace/test_storage_remote.py", "tests/workspace/test_stores.py")
 # What trains or serves for many tests.
 SLOW_FIXTURES = {
     "trained",
@@ -94,11 +96,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 class FileAtATime(LoadScopeScheduling):
-    """Gives the tests of a file to one worker, for what they share is made once, and all heavy ones to the same."""
+    """Gives the tests of a file to one worker, for what they share is made once, all heavy ones to the same, and
+    those of the stores."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "heavy" if file in HEAVY else file
+        return "heavy" if file in HEAVY else "stores" if file in STORES else file
 
 
 def is_slow(item: pytest.Item) -> bool:

@@ -120,8 +120,8 @@ _SENTENCES = (
     ),
     (
         {"RequestTimeTooSkewed", "RequestInTheFuture", "RequestExpired"},
-        "{store} refuses what is asked for, because the clock of this machine is wrong; set it right, and run the same "
-        "command again to go on",
+        "{store} refuses requests, because the clock of this machine is wrong; set it right, and run the same command "
+        "again to go on",
     ),
     (
         {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RefreshError", "TokenRetrievalError"},

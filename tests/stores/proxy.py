@@ -31,7 +31,8 @@ class Proxy(ThreadingHTTPServer):
     requests: how many, by method. refused: how many of them were not handed on.
     refusing: what to answer everything with, a status and S3's code of an error; None is nothing.
     every: of this many requests, one is answered ``503 SlowDown``; 0 is none.
-    losing: of this many requests, one is broken off: half of the answer's body comes, or nothing at all; 0 is none.
+    losing: of this many requests, one is broken off when it is done: half of the answer's body comes, or where it has
+    none, nothing at all; 0 is none.
     All may be changed while it runs.
     """
 
@@ -102,16 +103,17 @@ class _Handler(BaseHTTPRequestHandler):
             store.request(self.command, self.path, body, headers)
             answer = store.getresponse()
             content = answer.read()
+        if fault is not None:
+            self.close_connection = True
+            if not content:
+                return
         self.send_response(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in _HOP_BY_HOP | {"content-length"}:
                 self.send_header(name, value)
         self.send_header("Content-Length", answer.getheader("Content-Length") or str(len(content)))
         self.end_headers()
-        if fault is not None:
-            self.close_connection = True
-            content = content[: len(content) // 2]
-        self.wfile.write(content)
+        self.wfile.write(content if fault is None else content[: len(content) // 2])
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_request  # noqa: N815  the names that it looks for
 

@@ -19,23 +19,7 @@ from workspace.locations import Location, RemotePath, located
 pytestmark = pytest.mark.slow
 
 # Names that a URL, a shell or a pattern may read otherwise.
-NAMES = [
-    "plain.txt",
-    "two words",
-    "100%",
-    "%41",
-    "a#b",
-    "ü",
-    "中文",
-    "a+b&c=d",
-    "x?y",
-    "[1]",
-    "'\"",
-    "~",
-    "a:b",
-    "..x",
-    ".hidden",
-]
+NAMES = ["two words", "100%", "%41", "a#b?x=y", "ü中文", "a+b&c", "[1]*", "'\"~", "a:b", ".hidden"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,302 @@
+"""What stores do wrong changes nothing, and what they say no to is one sentence that says what to do."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recipes.support import NAMESPACE, can_mount
+from tests.stores.fixtures import in_use
+from tests.stores.proxy import (
+    CLOCK_SKEW,
+    EXPIRED_TOKEN,
+    NO_SUCH_BUCKET,
+    SLOW_DOWN,
+    WRONG_SIGNATURE,
+    Proxy,
+    proxy_of,
+)
+from tests.stores.servers import BUCKET, SECRET_KEY, Store, add_s3_user, is_installed
+from workspace import storage, web_hdfs
+from workspace.errors import UserError
+from workspace.locations import Location, RemotePath, located
+from workspace.machine import free_port
+from workspace.stores import file_system
+
+pytestmark = pytest.mark.slow
+
+checks_rights = pytest.mark.skipif(not is_installed("versitygw"), reason="moto's server takes all credentials")
+
+# All that is asked of a store, of a directory in it.
+QUESTIONS: list[Callable[[Any], object]] = [
+    lambda root: storage.exists(root / "file"),
+    lambda root: storage.is_file(root / "file"),
+    storage.is_directory,
+    lambda root: storage.size_of(root / "file"),
+    lambda root: storage.state_of(root / "file"),
+    storage.states_under,
+    storage.entries,
+    storage.files_under,
+    lambda root: storage.sizes_of(["file", "../file"], root / "directory"),
+    lambda root: storage.matching(f"{root}/*"),
+    lambda root: storage.read_bytes(root / "file", 1, 3),
+    lambda root: storage.read_json(root / "file"),
+    lambda root: storage.sha256_of(root / "file"),
+    lambda root: storage.write_bytes(root / "new", b"value"),
+    lambda root: storage.create(root / "lock", b"value"),
+    lambda root: storage.copy(root / "file", root / "copy"),
+    lambda root: storage.move(root / "file", root / "moved"),
+    storage.remove,
+]
+
+
+def root_of(store: Store) -> RemotePath:
+    root = located(store.root)
+    assert isinstance(root, RemotePath)
+    return root
+
+
+def answers(root: RemotePath, questions: list[Callable[[Any], object]] = QUESTIONS) -> Iterator[str]:
+    """What is said no with, to each question."""
+    for question in questions:
+        with pytest.raises(UserError) as refused:
+            question(root)
+        sentence = str(refused.value)
+        assert "\n" not in sentence
+        assert SECRET_KEY not in sentence
+        yield sentence
+
+
+def use(root: Location) -> dict[str, str]:
+    """Does everything once; gives the digests of what is there at the end."""
+    rng = random.Random(3)
+    with storage.replacing(root / "directory", last="done") as temporary:
+        temporary.mkdir()
+        for number in range(3):
+            (temporary / f"{number}").write_bytes(rng.randbytes(10_000))
+        (temporary / "done").touch()
+    storage.write_bytes(root / "large", rng.randbytes(12 << 20))
+    storage.copy(root / "directory", root / "copied")
+    storage.move(root / "large", root / "moved")
+    for name in ("lock", "another"):
+        assert storage.create(root / name, b"ours")
+        assert not storage.create(root / name, b"theirs")
+    storage.remove(root / "directory")
+    assert not storage.exists(root / "directory")
+    with storage.local_copy(root / "moved") as here:
+        assert storage.sha256_of(here) == storage.sha256_of(root / "moved")
+    assert storage.read_bytes(root / "moved", 1_000, 2_000) == storage.read_bytes(root / "moved")[1_000:2_000]
+    return {storage.name_below(root, file): storage.sha256_of(file) for file in storage.files_under(root)}
+
+
+@pytest.mark.parametrize("kind", ["s3", "hdfs"])
+@pytest.mark.parametrize("fault", ["every", "losing"])
+def test_a_store_that_is_busy_or_breaks_off_changes_nothing(
+    kind: str, fault: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of three requests is answered 503, or with half of the answer."""
+    # Only the pauses are shorter.
+    monkeypatch.setattr(web_hdfs, "PAUSES", (0.01,) * 5)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
+    server: Store = request.getfixturevalue(f"{kind}_server")
+    with proxy_of(server.endpoint) as proxy, in_use(server.with_own_root().behind(proxy.endpoint)) as store:
+        setattr(proxy, fault, 3)
+        assert use(root_of(store)) == use(tmp_path)
+    assert proxy.refused >= 10
+
+
+@pytest.mark.parametrize(
+    ("refusal", "sentence"),
+    [
+        (NO_SUCH_BUCKET, f"there is no bucket s3://{BUCKET}; make it, or check its name and AWS_ENDPOINT_URL"),
+        (
+            EXPIRED_TOKEN,
+            f"the credentials for s3://{BUCKET} have expired; renew them, and run the same command again to go on",
+        ),
+        (
+            CLOCK_SKEW,
+            f"s3://{BUCKET} refuses requests, because the clock of this machine is wrong; set it right, and run the "
+            "same command again to go on",
+        ),
+        (
+            WRONG_SIGNATURE,
+            f"s3://{BUCKET} does not know the credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+            "AWS_PROFILE",
+        ),
+    ],
+)
+def test_what_a_store_turns_to_in_mid_job_is_said(
+    refusal: tuple[int, str], sentence: str, faulty_s3: tuple[Store, Proxy]
+) -> None:
+    """Whatever is asked for then, a HEAD, too, to which a store says no without a reason."""
+    store, proxy = faulty_s3
+    root = root_of(store)
+    storage.write_bytes(root / "file", b"value")
+    proxy.refusing = refusal
+    assert set(answers(root)) == {sentence}
+
+
+@checks_rights
+@pytest.mark.parametrize("changes", [{"AWS_SECRET_ACCESS_KEY": "another"}, {"AWS_ACCESS_KEY_ID": "another"}])
+def test_wrong_credentials(changes: dict[str, str], s3_server: Store) -> None:
+    with in_use(s3_server.with_own_root(), **changes) as store:
+        assert set(answers(root_of(store))) == {
+            f"s3://{BUCKET} does not know the credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+            "AWS_PROFILE"
+        }
+
+
+@pytest.mark.parametrize(
+    "changes", [{"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, {"AWS_PROFILE": "nobody"}]
+)
+def test_no_credentials(changes: dict[str, str | None], s3_server: Store) -> None:
+    with in_use(s3_server.with_own_root(), **changes) as store:
+        assert set(answers(root_of(store))) == {
+            f"there are no credentials for s3://{BUCKET}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+            "AWS_PROFILE"
+        }
+
+
+@checks_rights
+def test_no_rights(s3: Store) -> None:
+    storage.write_bytes(root_of(s3) / "file", b"value")
+    add_s3_user(s3, "somebody", "secret of somebody")
+    with in_use(s3, AWS_ACCESS_KEY_ID="somebody", AWS_SECRET_ACCESS_KEY="secret of somebody"):
+        for sentence in answers(root_of(s3)):
+            assert sentence.startswith(f"no permission for {s3.root}")
+            assert sentence.endswith(
+                "; ask for rights there, or use other credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+                "AWS_PROFILE)"
+            )
+
+
+def test_no_rights_in_hadoop(hdfs: Store) -> None:
+    root = root_of(hdfs)
+    storage.write_bytes(root / "file", b"value")
+    system, path = file_system(root)
+    system.chmod(path, "700")
+    with in_use(hdfs, HADOOP_USER_NAME="somebody"):
+        # Of the directory itself, everyone may know that it is there.
+        asked = [question for question in QUESTIONS if question is not storage.is_directory]
+        for sentence in answers(root, asked):
+            assert sentence.startswith(f"no permission for {root}")
+            assert sentence.endswith("; ask for rights there, or use other credentials (HADOOP_USER_NAME)")
+    assert storage.read_bytes(root / "file") == b"value"
+
+
+def test_google_says_no(gcs_server: Store) -> None:
+    with proxy_of(gcs_server.endpoint) as proxy, in_use(gcs_server.with_own_root().behind(proxy.endpoint)) as store:
+        missing = located("gs://no-such-bucket/directory")
+        assert isinstance(missing, RemotePath)
+        assert set(answers(missing)) == {
+            "there is no bucket gs://no-such-bucket; make it, or check its name and STORAGE_EMULATOR_HOST where it is "
+            "set"
+        }
+        proxy.refusing = 403, "Forbidden"
+        for sentence in answers(root_of(store)):
+            assert sentence.startswith(f"no permission for {store.root}")
+        proxy.refusing = 401, "Unauthorized"
+        assert set(answers(root_of(store))) == {
+            f"gs://{BUCKET} does not know the credentials; check GOOGLE_APPLICATION_CREDENTIALS"
+        }
+
+
+def test_where_nothing_listens(s3_server: Store, hdfs_server: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    with in_use(s3_server, AWS_ENDPOINT_URL=f"http://{nowhere}", AWS_MAX_ATTEMPTS="1") as store:
+        assert set(answers(root_of(store))) == {
+            f"nothing answers for s3://{BUCKET}; check the network, and AWS_ENDPOINT_URL"
+        }
+    monkeypatch.setattr(web_hdfs, "PAUSES", ())
+    root = located(f"webhdfs://{nowhere}/directory")
+    assert isinstance(root, RemotePath)
+    with in_use(hdfs_server):
+        assert set(answers(root)) == {
+            f"nothing answers for webhdfs://{nowhere}; check the network, and its host and port"
+        }
+
+
+def test_a_store_that_stays_busy(faulty_s3: tuple[Store, Proxy]) -> None:
+    store, proxy = faulty_s3
+    proxy.refusing = SLOW_DOWN
+    with (
+        in_use(store, AWS_MAX_ATTEMPTS="1"),
+        pytest.raises(
+            UserError, match=f"^s3://{BUCKET} stayed too busy to answer; run the same command again to go on$"
+        ),
+    ):
+        storage.write_bytes(root_of(store) / "file", b"value")
+
+
+def test_hadoop_without_its_client() -> None:
+    with pytest.raises(UserError, match=r"needs Hadoop's own client .*, or give its web address, as in webhdfs://"):
+        storage.exists(located("hdfs://localhost:1/directory"))
+
+
+RUNS = "import runpy, sys; sys.modules['s3fs'] = None; runpy.run_module('recipes.run', run_name='__main__')"
+
+
+@pytest.mark.parametrize(
+    ("command", "changes", "sentence"),
+    [
+        (["-m", "recipes.run"], {}, "there is no bucket s3://nothing"),
+        (
+            ["-c", RUNS],
+            {},
+            "what reads s3:// is not installed; install the project with the extra [s3], as in pip install '.[all,s3]'",
+        ),
+        (["-m", "recipes.run"], {"AWS_ACCESS_KEY_ID": None}, "there are no credentials for s3://nothing"),
+    ],
+)
+def test_a_command_ends_with_the_sentence(
+    command: list[str], changes: dict[str, str | None], sentence: str, s3_server: Store, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text("line\n", encoding="utf-8")
+    corpus = ["--train-source", str(tmp_path / "one"), "--train-target", str(tmp_path / "two")]
+    with in_use(s3_server, **changes):
+        done = subprocess.run(
+            [sys.executable, *command, "--work", "s3://nothing/work", "--recipe", "tiny", *corpus],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert SECRET_KEY not in done.stdout + done.stderr
+
+
+COPIES = """
+import sys
+from workspace.command import run_command
+from workspace.locations import located
+from workspace.storage import local_copy
+def main(_):
+    with local_copy(located(sys.argv[1])):
+        pass
+run_command(main)
+"""
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs unshare(1) and the right to make a mount namespace")
+def test_a_full_scratch_is_named(s3: Store, tmp_path: Path) -> None:
+    storage.write_bytes(root_of(s3) / "file", bytes(1 << 20))
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = 'mount -t tmpfs -o size=64k tmpfs "$1" && SCRATCH="$1" PYTHONPATH="$2" exec "$3" -c "$4" "$5"'
+    arguments = [str(small), str(Path(__file__).parents[2]), sys.executable, COPIES, f"{s3.root}/file"]
+    done = subprocess.run(
+        [*NAMESPACE, "sh", "-c", mounted, "sh", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: the disk of {small} is full, which is for temporary files; make room there, or set SCRATCH to a "
+        "directory on another disk\n"
+    )
