@@ -2,27 +2,173 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipelines import clean_report, compare_runners
 from pipelines.corpora.line_files import FilePair
-from tests.pipelines.support import hashes, new_work, run
+from pipelines.preparation.job import prepare
+from pipelines.preparation.subwords import learn_subwords
+from pipelines.runners.options import pipeline_options
+from recipes.stages import resolved_recipe
+from tests.pipelines.support import SOURCES, TARGETS, hashes, new_work, run, write_lines, write_pair
+from tests.stores.proxy import EXPIRED_TOKEN, Proxy
 from tests.stores.servers import Store
-from workspace.locations import located
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.locations import RemotePath, located
+from workspace.marks import SubwordModels, check_prepared, read_manifest
+from workspace.storage import copy, entries, exists, files_under, read_bytes, read_text, remove, write_bytes
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=["s3", "hdfs"])
-def store(request: pytest.FixtureRequest) -> Store:
-    found: Store = request.getfixturevalue(request.param)
+def work_in(store: Store, name: str, files: FilePair | None, **settings: Any) -> WorkDirectory[RemotePath]:
+    root = located(f"{store.root}/{name}")
+    assert isinstance(root, RemotePath)
+    return new_work(root, files, **settings)
+
+
+def again(work: WorkDirectory) -> dict[str, str]:
+    """The files of ``data/`` after the same command, with what the last one left."""
+    prepare(resolved_recipe(work), work, pipeline_options([]))
+    return hashes(work)
+
+
+def step_of(work: WorkDirectory[RemotePath], step: str) -> RemotePath:
+    (found,) = (each for each in entries(work.intermediate) if each.name.startswith(f"{step}-"))
+    assert isinstance(found, RemotePath)
     return found
 
 
-def test_the_shards_are_the_same_bytes(store: Store, tmp_path: Path, numbers: FilePair[Path]) -> None:
-    here = new_work(tmp_path / "work", numbers)
-    there = new_work(located(f"{store.root}/work"), numbers)
+@pytest.mark.parametrize("kind", ["s3", "gcs", "hdfs"])
+def test_the_shards_are_the_same_bytes(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, numbers: FilePair[Path]
+) -> None:
+    store = request.getfixturevalue(kind)
+    here, there = new_work(tmp_path / "work", numbers, shards=1), work_in(store, "work", numbers, shards=1)
     run(here)
     run(there)
     assert hashes(there) == hashes(here)
+
+
+def test_corpora_are_read_from_wherever_they_are(tmp_path: Path, s3: Store) -> None:
+    """Plain and compressed, here and in the store; with a list of words that only this machine has."""
+    write_lines(tmp_path / "here.words", ["thirteen"])
+    write_pair(tmp_path / "plain", SOURCES[:100], TARGETS[:100])
+    write_lines(tmp_path / "table.tsv.gz", [f"{SOURCES[n]}\t{TARGETS[n]}" for n in range(100, 200)])
+    # A carriage return and an empty line, for what is copied must not be mended on the way.
+    write_pair(tmp_path / "given", [*SOURCES[200:300], "one\r", ""], [*TARGETS[200:300], "un\r", ""])
+    remote = located(f"{s3.root}/corpora")
+    for name in ("plain", "table.tsv.gz", "given"):
+        copy(tmp_path / name, remote / name)
+    found = []
+    for root, places in (
+        (tmp_path / "work", (tmp_path, tmp_path, tmp_path)),
+        (tmp_path / "other", (remote, remote, remote)),
+        (located(f"{s3.root}/work"), (tmp_path, remote, tmp_path)),
+        (located(f"{s3.root}/other"), (remote, tmp_path, remote)),
+    ):
+        pairs = [
+            {"source": f"{place}/{name}/text.en", "target": f"{place}/{name}/text.fr"}
+            for place, name in ((places[0], "plain"), (places[2], "given"))
+        ]
+        corpora = [
+            {**pairs[0], "name": "a"},
+            {"file": f"{places[1]}/table.tsv.gz", "name": "b"},
+            {**pairs[1], "name": "c"},
+        ]
+        words = {"blocked_words": str(tmp_path / "here.words"), "max_identical": None, "max_similarity": None}
+        work = new_work(root, None, corpus={"train": corpora}, cleaning=words, shards=1)
+        assert run(work)["pairs"]["rejected"]["blocked_words"] > 0
+        found.append(hashes(work))
+    assert found[1:] == found[:1] * 3
+
+
+@contextlib.contextmanager
+def ends_after(proxy: Proxy, requests: int) -> Iterator[None]:
+    """Nothing gets through after so many requests, also not what would clear up: as if the process were killed."""
+    allowed = proxy.requests.total() + requests
+    fault = proxy.fault
+
+    def or_no_more(method: str) -> tuple[int, str] | None:
+        refused = fault(method)
+        return EXPIRED_TOKEN if proxy.requests.total() > allowed else refused
+
+    proxy.fault = or_no_more  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del proxy.fault
+
+
+def test_killed_at_any_moment_it_gives_the_same_bytes(numbers: FilePair[Path], faulty_s3: tuple[Store, Proxy]) -> None:
+    """There is the whole of the old data, or that of the new, or no mark; rejected/ of the old has more files."""
+    store, proxy = faulty_s3
+    old, fresh = (work_in(store, name, numbers, shards=shards) for name, shards in (("old", 4), ("fresh", 2)))
+    run(old)
+    before = proxy.requests.total()
+    run(fresh)
+    needed = proxy.requests.total() - before
+    olds, news = hashes(old), hashes(fresh)
+    # While it cleans, while the old data go and the new come, and just before all is done.
+    for requests in (needed // 3, needed - 30, needed - 10):
+        work = work_in(store, f"work{requests}", numbers, shards=2)
+        copy(old.data, work.data)
+        with ends_after(proxy, requests), pytest.raises(UserError, match="have expired; renew them"):
+            run(work)
+        if exists(work.manifest):
+            assert hashes(work) in (olds, news)
+            check_prepared(work, read_manifest(work), "train")
+        assert again(work) == news
+
+
+def test_what_was_replaced_is_noticed(numbers: FilePair[Path], s3: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """By another object of the same size, in the data and in what the steps left."""
+    work = work_in(s3, "work", numbers, shards=2)
+    run(work)
+    expected = hashes(work)
+    shards = [work.data / f"train-0000{number}-of-00002.tfrecord.gz" for number in range(2)]
+    content = read_bytes(shards[1])
+    write_bytes(shards[1], content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(UserError, match=f"{shards[1]} is missing or damaged; make the data anew"):
+        check_prepared(work, read_manifest(work), "train")
+    kept = step_of(work, "clean") / "00000.kept"
+    content = read_bytes(kept)
+    write_bytes(kept, content[:-2] + b"??")
+    capsys.readouterr()
+    assert again(work) == expected
+    assert f"warning: {kept} is missing or damaged; {kept.parent} is made anew\n" in capsys.readouterr().err
+
+
+def test_what_is_taken_during_a_run_is_told_with_its_url(
+    numbers: FilePair[Path], s3: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = work_in(s3, "work", numbers, shards=2)
+
+    def learn_and_take(*arguments: Any) -> SubwordModels:
+        learnt = learn_subwords(*arguments)
+        remove(step_of(work, "clean") / "00001.kept")
+        return learnt
+
+    monkeypatch.setattr("pipelines.preparation.job.learn_subwords", learn_and_take)
+    with pytest.raises(
+        UserError, match=rf"^{work.intermediate}/clean-\w+/00001\.kept was removed or damaged meanwhile"
+    ):
+        run(work)
+    assert not exists(work.data)
+
+
+def test_the_commands_take_a_url(numbers: FilePair[Path], s3: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    work = work_in(s3, "work", numbers, shards=1)
+    clean_report.main(["--work", str(work.root)])
+    assert capsys.readouterr().out == f"what every rule would take: {work.clean_report}\n"
+    assert "400" in read_text(work.clean_report)
+    compare_runners.main(["--work", str(work.root), "--direct_num_workers=1"])
+    assert capsys.readouterr().out.endswith("all 7 files have the same SHA-256\n")
+    assert {file.name for file in files_under(work.root)} >= {"recipe.yaml", "clean-report.html"}
+    assert [entry.name for entry in entries(work.root)] == ["clean-report.html", "intermediate", "recipe.yaml"]
