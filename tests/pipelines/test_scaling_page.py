@@ -21,7 +21,7 @@ PREPARE = [command.strip() for command in COMMANDS if command.strip().startswith
 
 
 def test_the_page_has_a_command_for_every_engine() -> None:
-    assert len(PREPARE) == 7
+    assert len(PREPARE) == 9
     assert {command.split("RUNNER=")[1].split()[0] for command in PREPARE} == {"flink", "SparkRunner", "DataflowRunner"}
 
 
@@ -31,7 +31,7 @@ def test_beam_knows_every_flag(command: str, tmp_path: Path) -> None:
     """As make hands them on, which looks first whether the files are there."""
     for name in ("corpus.en", "corpus.fr"):
         (tmp_path / name).touch()
-    make, *arguments = shlex.split(command.replace("/shared", str(tmp_path)))
+    make, *arguments = shlex.split(command.replace("/data", str(tmp_path)))
     result = subprocess.run(
         [make, "--dry-run", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
     )
