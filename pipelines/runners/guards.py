@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 from workspace.errors import UserError, explain
+from workspace.locations import is_url
 
 
 @contextlib.contextmanager
@@ -18,7 +20,20 @@ def explained_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and (unseen := _unseen_directory(error)):
+            raise UserError(
+                f"a worker finds no directory {unseen}; where machines share no file system, the work directory must "
+                "be in a store: see docs/scaling.md"
+            ) from error
         raise UserError(explain(error)) from error
+
+
+def _unseen_directory(error: FileNotFoundError) -> Path | None:
+    """The directory, of this machine, that the missing file would be in, if that is missing, too."""
+    if error.filename is None or is_url(str(error.filename)):
+        return None
+    directory = Path(str(error.filename)).parent
+    return None if directory.is_dir() else directory
 
 
 @contextlib.contextmanager
