@@ -41,6 +41,7 @@ HEAVY = (
     "tests/end_to_end/test_store.py",
     "tests/model/devices/test_workers.py",
     "tests/pipelines/runners/test_flink.py",
+    "tests/pipelines/runners/test_flink_apart.py",
     "tests/pipelines/runners/test_flink_workers.py",
 )
 # What needs every store: started once for them all.

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -57,14 +57,18 @@ class JavaProcesses:
     java: str
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str, *arguments: str) -> None:
-        """Starts a process; what it says goes to ``<name>.log``."""
+    def start(self, name: str, *arguments: str, machine: Sequence[str] = ()) -> None:
+        """Starts a process; what it says goes to ``<name>.log``. ``machine`` is put before its command."""
         settings = {"java.io.tmpdir": self.directory, "log4j2.configurationFile": self.directory / "log4j2.properties"}
         command = [self.java, *_JAVA_OPTIONS, *(f"-D{key}={value}" for key, value in settings.items())]
         with self.log(name).open("wb") as log:
             # In a session of its own, Ctrl-C at the terminal does not reach it: we decide when it ends.
             self.running[name] = subprocess.Popen(
-                [*command, *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                [*machine, *command, *arguments],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
 
     def log(self, name: str) -> Path:
@@ -86,10 +90,15 @@ class JavaProcesses:
 
 @dataclass
 class FlinkCluster:
-    """A running cluster. ``master`` is the address of its REST interface, Beam's ``--flink_master``."""
+    """A running cluster.
+
+    master: the address of its REST interface, Beam's ``--flink_master``.
+    machines: what is put before the command of each TaskManager, such as one that has it run where it sees other files.
+    """
 
     processes: JavaProcesses
     master: str
+    machines: Sequence[Sequence[str]] = ((),) * TASK_MANAGERS
 
     @property
     def directory(self) -> Path:
@@ -102,11 +111,11 @@ class FlinkCluster:
     def start(self) -> None:
         """Returns when all processes run and have found each other. Raises UserError if they do not."""
         self._start("job-manager", "entrypoint.StandaloneSessionClusterEntrypoint")
-        for number in range(1, TASK_MANAGERS + 1):
-            self._start(f"task-manager-{number}", "taskexecutor.TaskManagerRunner")
+        for number, machine in enumerate(self.machines, 1):
+            self._start(f"task-manager-{number}", "taskexecutor.TaskManagerRunner", machine)
         give_up = time.monotonic() + _SECONDS_TO_START
         joined = 0
-        while joined < TASK_MANAGERS:
+        while joined < len(self.machines):
             self.processes.check()
             if time.monotonic() > give_up:
                 raise UserError(f"Flink did not start within {_SECONDS_TO_START:.0f} s; see {self.directory}/*.log")
@@ -120,20 +129,21 @@ class FlinkCluster:
             self.processes.check()
             time.sleep(1)
 
-    def _start(self, name: str, main_class: str) -> None:
+    def _start(self, name: str, main_class: str, machine: Sequence[str] = ()) -> None:
         main_class = f"org.apache.flink.runtime.{main_class}"
         class_path = _class_path(self.processes.jars, self.processes.jars.job_server)
-        self.processes.start(name, "-cp", class_path, main_class, "--configDir", str(self.directory))
+        arguments = ["-cp", class_path, main_class, "--configDir", str(self.directory)]
+        self.processes.start(name, *arguments, machine=machine)
 
 
 @contextlib.contextmanager
-def flink_cluster(port: int = 0) -> Iterator[FlinkCluster]:
+def flink_cluster(port: int = 0, machines: Sequence[Sequence[str]] = ((),) * TASK_MANAGERS) -> Iterator[FlinkCluster]:
     """While the body runs, so does a cluster; ``port`` is that of its REST interface, 0 takes a free one.
 
     Raises UserError if Java or Flink cannot be had or do not start.
     """
     with _java_processes("flink-") as processes:
-        cluster = FlinkCluster(processes, f"{LOOPBACK}:{port or free_port()}")
+        cluster = FlinkCluster(processes, f"{LOOPBACK}:{port or free_port()}", machines)
         _write_configuration(cluster)
         cluster.start()
         yield cluster

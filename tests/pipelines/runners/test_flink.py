@@ -19,14 +19,12 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import compare_runners, flink
-from pipelines.corpora import fetching
 from pipelines.corpora.line_files import FilePair
 from pipelines.preparation import job
 from pipelines.runners import flink_jars as jars_module
 from pipelines.runners.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.runners.flink_jars import flink_jars, java_command
 from pipelines.runners.options import ready_runner
-from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import write_corpus
 from tests.pipelines.runners.test_progress import PARTS, run_seen
@@ -102,17 +100,19 @@ def test_shards_are_the_same_bytes_as_on_this_machine(
     assert sum(path.stat().st_size for path in cluster.directory.rglob("blob_p-*")) < 1_000_000
 
 
-def test_the_bible_is_the_same_bytes_as_on_this_machine(
-    tmp_path: Path, cluster: FlinkCluster, capsys: pytest.CaptureFixture[str]
+def test_the_command_that_compares_engines_finds_the_same_bytes(
+    tmp_path: Path,
+    corpus: FilePair[Path],
+    expected: dict[str, str],
+    cluster: FlinkCluster,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The default recipe's corpus, by the command that compares engines."""
-    work = WorkDirectory(tmp_path / "bible")
-    save_recipe(load_recipe("bible", {"subwords": {"sample_pairs": 3000}}), work.recipe)
-    fetching.fetch(resolved_recipe(work), work)
+    """The default recipe's corpus is compared in ``test_flink_apart``."""
+    work = new_work(tmp_path / "work", corpus)
     flags = ["--runner=flink", f"--flink_master={cluster.master}", f"--parallelism={TASK_MANAGERS}"]
     compare_runners.main(["--work", str(work.root), *flags])
-    assert capsys.readouterr().out.splitlines()[-1] == "all 21 files have the same SHA-256"
-    assert sorted(path.name for path in work.root.iterdir()) == ["corpus", "recipe.yaml"]
+    assert capsys.readouterr().out.splitlines()[-1] == f"all {len(expected)} files have the same SHA-256"
+    assert [path.name for path in work.root.iterdir()] == ["recipe.yaml"]
 
 
 def test_a_killed_task_manager_changes_nothing(
