@@ -51,9 +51,7 @@ def format_of(files: PairFiles) -> str:
         return "lines"
     if files.format == "lines":
         raise UserError(f"{files.file}: format lines has a file for each side; give source and target")
-    name = without_ending(files.file).lower()
-    by_ending: str | None = next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
-    found = files.format or by_ending
+    found = files.format or format_by_ending(files.file)
     if found is None:
         raise UserError(
             f"{files.file}: its name does not tell its format; give format, one of {', '.join(list(READERS)[1:])}"
@@ -61,6 +59,12 @@ def format_of(files: PairFiles) -> str:
     if found == "sqlite" and not files.query:
         raise UserError(f"{files.file}: give query, a SELECT of two columns, source and target")
     return found
+
+
+def format_by_ending(path: str) -> str | None:
+    """The format that the ending of a file's name tells, whatever it is compressed with; None where it tells none."""
+    name = without_ending(path).lower()
+    return next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
 
 
 def read_pairs(

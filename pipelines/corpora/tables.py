@@ -11,8 +11,9 @@ import json
 import sqlite3
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
-from typing import Any
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pyarrow
@@ -28,43 +29,62 @@ from workspace.errors import UserError
 # one cell of all that follows: no more than this of it is kept in memory.
 _MOST_CSV_CELL_CHARACTERS = 1 << 28
 _PARQUET_ROWS_AT_A_TIME = 1000
+# Of the cells of a first line, in a sentence.
+SEPARATED_BY_TABS, SEPARATED_BY_COMMAS = "separated by tabs", "separated by commas"
+
+
+class Row(NamedTuple):
+    """A row of a table: the line that it begins in, from 1, its cells, what is not UTF-8 as half surrogate pairs, and
+    the lines of the file that it is written in."""
+
+    line: int
+    cells: list[str]
+    written: bytes
 
 
 def read_tsv(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
-    """Quotes are part of the text: OPUS and others put none around cells."""
     path = str(files.file)
-    lines = enumerate(read_lines(path, warn), start=1)
-    rows = ((number, line.decode("utf-8", "surrogateescape").split("\t")) for number, line in lines)
-    return _two_columns(path, rows, _fields(files), "separated by tabs")
+    return _two_columns(path, tsv_rows(read_lines(path, warn)), _fields(files), SEPARATED_BY_TABS)
+
+
+def tsv_rows(lines: Iterable[bytes]) -> Iterator[Row]:
+    """Quotes are part of the text: OPUS and others put none around cells."""
+    for number, line in enumerate(lines, start=1):
+        yield Row(number, line.removesuffix(b"\n").decode("utf-8", "surrogateescape").split("\t"), line)
 
 
 def read_csv(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
-    """A space after a comma is not part of the text, so that the quote behind it opens a cell."""
-    csv.field_size_limit(_MOST_CSV_CELL_CHARACTERS)
     path = str(files.file)
-    rows = csv.reader(_csv_lines(path, warn), strict=True, skipinitialspace=True)
+    rows = csv_rows(path, (line + b"\n" for line in read_lines(path, warn)))
+    return _two_columns(path, rows, _fields(files), SEPARATED_BY_COMMAS)
+
+
+def csv_rows(path: str, lines: Iterable[bytes]) -> Iterator[Row]:
+    """The rows of lines with their ends. A space after a comma is not part of the text, so that the quote behind it
+    opens a cell. Raises UserError, which names the line of ``path``, where they are not CSV."""
+    csv.field_size_limit(_MOST_CSV_CELL_CHARACTERS)
+    written: list[bytes] = []
+    rows = csv.reader(_decoded(path, lines, written), strict=True, skipinitialspace=True)
+    begins = 1
     try:
-        yield from _two_columns(path, _numbered(rows), _fields(files), "separated by commas")
+        for cells in rows:
+            yield Row(begins, cells, b"".join(written))
+            written.clear()
+            begins = rows.line_num + 1
     except csv.Error as error:
         raise UserError(f"{path} line {rows.line_num:,} is not CSV ({error}); mend it") from error
 
 
-def _numbered(rows: Any) -> Iterator[tuple[int, list[str]]]:
-    """The rows of csv's reader, each with the line that it begins in."""
-    begins = 1
-    for row in rows:
-        yield begins, row
-        begins = rows.line_num + 1
-
-
-def _csv_lines(path: str, warn: Warn) -> Iterator[str]:
-    for number, line in enumerate(read_lines(path, warn), start=1):
+def _decoded(path: str, lines: Iterable[bytes], taken: list[bytes]) -> Iterator[str]:
+    """The lines as text, each of which is also put into ``taken`` when it is taken."""
+    for number, line in enumerate(lines, start=1):
         # Up to Python 3.10 csv refuses them, with words of its own.
         if b"\0" in line:
             raise UserError(
                 f"{path} line {number:,} has a NUL byte, which CSV cannot have; take it out with tr -d '\\0'"
             )
-        yield line.decode("utf-8", "surrogateescape") + "\n"
+        taken.append(line)
+        yield line.decode("utf-8", "surrogateescape")
 
 
 def read_jsonl(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
@@ -79,30 +99,36 @@ def read_jsonl(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
     for number, line in enumerate(read_lines(path, warn), start=1):
         if not line.strip():
             continue
-        try:
-            # Not strict: control characters in a string do no harm.
-            row = json.loads(line.decode("utf-8", "surrogateescape"), strict=False)
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{path} line {number:,}, column {error.colno}, is not JSON ({error.msg}); mend it"
-            ) from error
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path} line {number:,} cannot be read as JSON ({error}); mend it") from error
+        row, why = json_value(line)
+        if why:
+            raise UserError(f"{path} line {number:,}{why}; mend it")
         texts = []
         for field in fields:
-            text, without = _text_at(row, field)
+            text, without = text_at(row, field)
             if without is None:
                 wrong[field] = None
             else:
-                wrong.setdefault(field, f"{path} line {number:,}{without}")
+                wrong.setdefault(field, f"{path} line {number:,}{without}; set source_field and target_field")
             texts.append(encoded(text))
         yield RawPair(texts[0], texts[1], number)
     if sentence := next(filter(None, wrong.values()), None):
         raise UserError(sentence)
 
 
-def _text_at(row: Any, field: str) -> tuple[str, str | None]:
-    """The text under a key, which may lead into nested objects (``translation.en``), and else why there is none.
+def json_value(line: bytes) -> tuple[Any, str | None]:
+    """The value that a line of JSON Lines has, and else why it has none: how a sentence about the line goes on."""
+    try:
+        # Not strict: control characters in a string do no harm.
+        return json.loads(line.decode("utf-8", "surrogateescape"), strict=False), None
+    except json.JSONDecodeError as error:
+        return None, f", column {error.colno}, is not JSON ({error.msg})"
+    except (ValueError, RecursionError) as error:
+        return None, f" cannot be read as JSON ({error})"
+
+
+def text_at(row: Any, field: str) -> tuple[str, str | None]:
+    """The text under a key, which may lead into nested objects (``translation.en``), and else why there is none, as
+    ``json_value`` says it.
 
     null is no text, and nothing is wrong with it.
     """
@@ -111,46 +137,50 @@ def _text_at(row: Any, field: str) -> tuple[str, str | None]:
         if value is None:
             break
         if not isinstance(value, dict) or key not in value:
-            keys = f"it has {_listed(row)}" if isinstance(row, dict) else "it is not an object"
-            return "", f" has no key {field!r}: {keys}; set source_field and target_field"
+            keys = f"it has {listed(row)}" if isinstance(row, dict) else "it is not an object"
+            return "", f" has no key {field!r}: {keys}"
         value = value[key]
     if not isinstance(value, str | None):
-        return "", f": {field!r} is not text; set source_field and target_field to keys of text"
+        return "", f": {field!r} is not text"
     return value or "", None
 
 
 def read_parquet(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
     path = str(files.file)
     rows = itertools.count(1)
-    with local_file(path, warn) as local:
-        try:
-            # Unlike the defaults, these read a column in pieces, and not a whole row group of it.
-            file = pyarrow.parquet.ParquetFile(local, buffer_size=1 << 20, pre_buffer=False)
-            columns = [_parquet_column(path, file.schema_arrow, field) for field in _fields(files)]
-            names = [".".join(column) for column in columns]
-            for batch in file.iter_batches(_PARQUET_ROWS_AT_A_TIME, columns=names, use_threads=False):
-                source, target = (_parquet_texts(batch, column) for column in columns)
-                yield from map(RawPair, source, target, rows)
-        except pyarrow.ArrowException as error:
-            raise UserError(
-                f"{path} cannot be read as Parquet ({in_one_line(error)}); fetch or make it again"
-            ) from error
+    with local_file(path, warn) as local, parquet_file(path, local) as file:
+        columns = [
+            parquet_column(path, file.schema_arrow, field, "set source_field and target_field")
+            for field in _fields(files)
+        ]
+        for source, target in parquet_texts(file, columns):
+            yield RawPair(source or b"", target or b"", next(rows))
 
 
-def _parquet_column(path: str, schema: pyarrow.Schema, field: str) -> list[str]:
-    """The names that lead to a column of text, through nested structs. Raises UserError where there is none."""
+@contextmanager
+def parquet_file(path: str, local: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+    """The file ``local`` of this machine, read in pieces. Raises UserError, which names it ``path``, where it is not
+    Parquet or damaged."""
+    try:
+        # Unlike the defaults, these read a column in pieces, and not a whole row group of it.
+        yield pyarrow.parquet.ParquetFile(local, buffer_size=1 << 20, pre_buffer=False)
+    except pyarrow.ArrowException as error:
+        raise UserError(f"{path} cannot be read as Parquet ({in_one_line(error)}); fetch or make it again") from error
+
+
+def parquet_column(path: str, schema: pyarrow.Schema, field: str, advice: str) -> list[str]:
+    """The names that lead to a column of text, through nested structs. Raises UserError, which ends with ``advice``,
+    where there is none."""
     names = [field] if field in schema.names else field.split(".")
     kind: pyarrow.DataType = pyarrow.struct(schema)
     for name in names:
         if not pyarrow.types.is_struct(kind) or kind.get_field_index(name) < 0:
-            raise UserError(
-                f"{path} has no column {field!r}, but {_listed(schema.names)}; set source_field and target_field"
-            )
+            raise UserError(f"{path} has no column {field!r}, but {listed(schema.names)}; {advice}")
         kind = kind.field(name).type
     if pyarrow.types.is_dictionary(kind):
         kind = kind.value_type
     if not any(test(kind) for test in _PARQUET_TEXT):
-        raise UserError(f"{path}: column {field!r} is {kind}, not text; set source_field and target_field")
+        raise UserError(f"{path}: column {field!r} is {kind}, not text; {advice}")
     return names
 
 
@@ -163,14 +193,24 @@ _PARQUET_TEXT = (
 )
 
 
-def _parquet_texts(batch: pyarrow.RecordBatch, column: Sequence[str]) -> Iterator[bytes]:
+def parquet_texts(
+    file: pyarrow.parquet.ParquetFile, columns: Sequence[Sequence[str]]
+) -> Iterator[tuple[bytes | None, ...]]:
+    """What each row has in some columns of text, which ``parquet_column`` has found."""
+    names = [".".join(column) for column in columns]
+    for batch in file.iter_batches(_PARQUET_ROWS_AT_A_TIME, columns=names, use_threads=False):
+        yield from zip(*(_texts_of(batch, column) for column in columns), strict=True)
+
+
+def _texts_of(batch: pyarrow.RecordBatch, column: Sequence[str]) -> list[bytes | None]:
     values = batch.column(column[0])
     for name in column[1:]:
         values = pyarrow.compute.struct_field(values, name)
     if pyarrow.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     # As bytes, because Arrow does not give out text that is not UTF-8.
-    return (value or b"" for value in values.cast(pyarrow.large_binary()).to_pylist())
+    texts: list[bytes | None] = values.cast(pyarrow.large_binary()).to_pylist()
+    return texts
 
 
 def read_sqlite(files: PairFiles, warn: Warn) -> Iterator[RawPair]:
@@ -200,42 +240,44 @@ def _fields(files: PairFiles) -> list[str]:
     return [str(files.source_field), str(files.target_field)]
 
 
-def _two_columns(
-    path: str, rows: Iterator[tuple[int, list[str]]], fields: Sequence[str], separator: str
-) -> Iterator[RawPair | LeftOut]:
+def _two_columns(path: str, rows: Iterator[Row], fields: Sequence[str], separator: str) -> Iterator[RawPair | LeftOut]:
     """Two columns of a table, whose rows come with their lines. Unless both are given by number, the first is a header.
 
     A row that is too short has an empty side, and is rejected later under its number; one that is too long has a
     separator in its text, and nothing tells in which column. A first row that is too short is an error, because then
     the table is not the one it was taken for.
     """
-    first = next(rows, (1, []))
-    if all(map(_is_number, fields)):
+    first = next(rows, Row(1, [], b""))
+    if all(map(is_number, fields)):
         rows = itertools.chain([first], rows)
-    source, target = (_column(path, first[1], field, separator) for field in fields)
-    width = len(first[1])
-    for line, row in rows:
+    advice = "set source_field, target_field and format"
+    source, target = (column_of(path, first.cells, field, separator, advice) for field in fields)
+    width = len(first.cells)
+    for line, row, _ in rows:
         if any(map(str.strip, row[width:])):
             yield LeftOut(f"have more than the {width} columns of the first line", line)
         else:
             yield RawPair(encoded("".join(row[source : source + 1])), encoded("".join(row[target : target + 1])), line)
 
 
-def _column(path: str, first: Sequence[str], field: str, separator: str) -> int:
+def column_of(path: str, first: Sequence[str], field: str, separator: str, advice: str) -> int:
+    """The place, from 0, of a column that is named, or numbered from 1. Raises UserError, which ends with ``advice``,
+    where the first row has none."""
     # The last name may end in a carriage return.
     names = [name.strip() for name in first]
-    if field in names and not _is_number(field):
+    if field in names and not is_number(field):
         return names.index(field)
-    if _is_number(field) and int(field) <= len(names):
+    if is_number(field) and int(field) <= len(names):
         return int(field) - 1
-    has = f"its first line has {len(names)} {separator}" + ("" if _is_number(field) else f": {_listed(names)}")
-    raise UserError(f"{path} has no column {field}: {has}; set source_field, target_field and format")
+    has = f"its first line has {len(names)} {separator}" + ("" if is_number(field) else f": {listed(names)}")
+    raise UserError(f"{path} has no column {field}: {has}; {advice}")
 
 
-def _is_number(field: str) -> bool:
+def is_number(field: str) -> bool:
+    """Whether a field is the number of a column."""
     return field.isdecimal() and int(field) > 0
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """Any number of names, shortened for a message."""
     return textwrap.shorten(", ".join(names), 200, placeholder=" …")
