@@ -22,6 +22,11 @@ _MAKE = {
     "--port": "PORT",
     "--rest_api_port": "REST_PORT",
     "--output": "OUT",
+    "--overwrite": "OVERWRITE",
+    "--field": "FIELD",
+    "--column": "COLUMN",
+    "--nbest": "NBEST",
+    "--alignment": "ALIGN",
     "--show": "SHOW",
     "--align-gold": "ALIGN_GOLD",
 }

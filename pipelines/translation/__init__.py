@@ -1,1 +1,1 @@
-"""Batch translation: what translates, and the Beam job that has it translate a file."""
+"""Batch translation: files in, files out, in chunks that are translated by any worker and each once."""

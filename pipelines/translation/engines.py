@@ -1,59 +1,322 @@
-"""What translates the sentences of a batch job: an exported model within the worker, or a running server."""
+"""What translates: an exported model within the worker, or a running server."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+import atexit
+import concurrent.futures
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from model.exported.loading import Signature, load_signatures, package_for
-from serving.client.answers import Translation
+import grpc
+import numpy as np
+
+from model.exported.loading import load_signatures, package_for
+from pipelines.translation.asked import Asked
+from pipelines.translation.batching import Found, batches
+from serving.client.alignment import Alignment, align_words
+from serving.client.answers import TOO_LONG, NoTranslationError, Translation, TranslationError
+from serving.client.questions import BATCH_SENTENCES
 from serving.client.same_model import check_model
 from serving.client.translator import Translator
-from workspace.errors import check_installed
-from workspace.layout import SCORE_OUTPUT, SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, Precision, WorkDirectory
+from workspace.errors import UserError, as_given, check_installed
+from workspace.layout import (
+    ALIGN_SIGNATURE,
+    ALIGNMENT_OUTPUT,
+    NBEST_SIGNATURE,
+    SCORE_OUTPUT,
+    SIGNATURE,
+    SOURCE_SUBWORDS_OUTPUT,
+    TARGET_SUBWORDS_OUTPUT,
+    TEXT_INPUT,
+    TRANSLATION_OUTPUT,
+    Precision,
+    WorkDirectory,
+)
+from workspace.locations import Location
+from workspace.scratch import scratch_directory
+from workspace.storage import copy, read_json, sha256_of, sizes_of
 
-Translate: TypeAlias = Callable[[list[str]], Iterable[Translation]]
+# Of a line each, for what a server answers one text at a time.
+REQUESTS_IN_FLIGHT = 8
+_SECONDS_BETWEEN_LOOKS = 2.0
+# What a server ends a call with that is not there, or has too much to do, and may have an answer later.
+_MAY_COME_BACK = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.NOT_FOUND,
+)
+_REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE)
+
+
+class Opened(Protocol):
+    """What translates, made ready in a worker; its threads may share it."""
+
+    def translate(self, texts: list[str], asked: Asked) -> Iterable[Found]:
+        """What is found for each of some texts, shorter ones first."""
 
 
 @dataclass(frozen=True)
 class ModelEngine:
-    """An exported version, loaded in the worker; precision: as in ``load_signatures``."""
+    """An exported version; precision: as in ``load_signatures``."""
 
-    path: Path
+    version: Location
     precision: Precision | None = None
 
-    def check(self) -> None:
+    def check(self, asked: Asked) -> None:
         """Raises UserError where the version is not there in this precision, or not what it is loaded with."""
-        check_installed(package_for(self.path, self.precision))
+        check_installed(package_for(self.version, self.precision))
 
-    def open(self) -> Translate:
-        return functools.partial(_call, load_signatures(self.path, self.precision)[SIGNATURE])
+    def identity(self) -> dict[str, Any]:
+        """What is told by whether another run had the same model."""
+        provenance = self.version / "assets.extra" / "provenance.json"
+        made_from = (read_json(provenance) or {}).get("made_from", {})
+        with contextlib.suppress(FileNotFoundError):
+            return {
+                "version": int(self.version.name),
+                "weights": made_from.get("weights"),
+                "sha256": sha256_of(provenance),
+                "loaded_with": package_for(self.version, self.precision),
+            }
+        return {"version": str(self.version), "sha256": sha256_of(self.version / "saved_model.pb")}
+
+    def open(self) -> Opened:
+        """Loads it; what is in a store is copied to scratch, for as long as this process lives."""
+        kept = contextlib.ExitStack()
+        atexit.register(kept.close)
+        return _Model(kept.enter_context(staged(self.version)), self.precision)
+
+    @contextlib.contextmanager
+    def for_workers(self, are_here: bool) -> Iterator[ModelEngine]:
+        """The same for workers: those on this machine share a copy of what is in a store."""
+        if not are_here:
+            yield self
+            return
+        with staged(self.version) as here:
+            yield ModelEngine(here, self.precision)
+
+    @contextlib.contextmanager
+    def watched(self, say: Callable[[str], object]) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def staged(version: Location) -> Iterator[Path]:
+    """A version on this machine: itself, or a copy. Raises UserError where it is gone, or not as it was exported."""
+    if isinstance(version, Path):
+        yield version
+        return
+    with scratch_directory() as scratch:
+        here = scratch / version.name
+        try:
+            copy(version, here)
+        except FileNotFoundError as error:
+            raise UserError(f"{version} is gone; export it again, and run the same command again") from error
+        extra = here / "assets.extra"
+        left = (read_json(extra / "provenance.json") or {}).get("left", {})
+        sizes = sizes_of(left, extra)
+        if wrong := next((name for name, size in left.items() if sizes[name] != size), None):
+            raise UserError(
+                f"{version}: {Path(wrong).name} is missing or damaged; remove the version, and export again"
+            )
+        yield here
+
+
+class _Model:
+    def __init__(self, version: Path, precision: Precision | None):
+        self._signatures = load_signatures(version, precision)
+
+    def translate(self, texts: list[str], asked: Asked) -> Iterator[Found]:
+        for batch in batches(texts):
+            yield from self._batch(batch, asked)
+
+    def _batch(self, texts: list[str], asked: Asked) -> list[Found]:
+        if not asked.nbest and not asked.alignment:
+            return [Found(each) for each in _translations(self._signatures[SIGNATURE](**{TEXT_INPUT: texts}))]
+        if asked.alignment and ALIGN_SIGNATURE not in self._signatures:
+            raise UserError(f"the model has no attention, and so no alignments; leave out {as_given('--alignment')}")
+        nbest: list[list[Translation]] = [[] for _ in texts]
+        alignments: list[Alignment | None] = [None for _ in texts]
+        if asked.nbest:
+            outputs = self._signatures[NBEST_SIGNATURE](**{TEXT_INPUT: texts})
+            for found, *columns in zip(nbest, outputs[TRANSLATION_OUTPUT], outputs[SCORE_OUTPUT], strict=True):
+                found.extend(map(Translation.of, *columns))
+            if len(nbest[0]) < asked.nbest:
+                raise UserError(
+                    f"{asked.nbest} translations are asked for, but the model has a beam of {len(nbest[0])}; ask for "
+                    f"fewer with {as_given('--nbest')}"
+                )
+            best = [found[0] for found in nbest]
+        if asked.alignment:
+            outputs = self._signatures[ALIGN_SIGNATURE](**{TEXT_INPUT: texts})
+            best = _translations(outputs)
+            alignments = [_alignment(outputs, row, translation) for row, translation in enumerate(best)]
+        several = ([each for each in found if not each.too_long][: asked.nbest] for found in nbest)
+        return list(map(Found, best, several, alignments))
+
+
+def _translations(outputs: dict[str, Any]) -> list[Translation]:
+    return list(map(Translation.of, outputs[TRANSLATION_OUTPUT], outputs[SCORE_OUTPUT]))
+
+
+def _alignment(outputs: dict[str, Any], row: int, translation: Translation) -> Alignment:
+    source, target = (
+        [subword.decode("utf-8", errors="replace") for subword in outputs[name][row]]
+        for name in (SOURCE_SUBWORDS_OUTPUT, TARGET_SUBWORDS_OUTPUT)
+    )
+    return align_words(translation, source, target, np.ravel(outputs[ALIGNMENT_OUTPUT][row]).tolist())
 
 
 @dataclass(frozen=True)
 class ServerEngine:
-    """A running server, asked over gRPC: of the model of ``work``, where that is known."""
+    """A running server, asked over gRPC: of the model of ``work``, where that is known.
+
+    patience: seconds for which a server that goes away is waited for.
+    """
 
     address: str
     work: WorkDirectory | None = None
+    patience: float = 600.0
 
-    def check(self) -> None:
-        """Raises UserError where the server has another model, or none answers: once, before many ask."""
+    def check(self, asked: Asked) -> None:
+        """Raises UserError where the server has another model, or does not answer what is asked: once, before many
+        ask."""
         if self.work:
             with Translator(self.address, work=self.work) as translator:
                 check_model(translator, self.address, self.work)
+        found = _Server(self).one("a", asked)
+        if found.why:
+            raise UserError(found.why)
 
-    def open(self) -> Translate:
-        return Translator(self.address, work=self.work).translate_many
+    def identity(self) -> dict[str, Any]:
+        """The weights that the server has, or where it does not tell, its address."""
+        with Translator(self.address, work=self.work) as translator:
+            return _identity(translator, self.address)
+
+    def open(self) -> Opened:
+        return _Server(self)
+
+    @contextlib.contextmanager
+    def for_workers(self, are_here: bool) -> Iterator[ServerEngine]:
+        yield self
+
+    @contextlib.contextmanager
+    def watched(self, say: Callable[[str], object]) -> Iterator[None]:
+        """While the body runs, it is said when the server goes away and when it is back."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            is_there = True
+            with Translator(self.address, work=self.work) as translator:
+                while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+                    was_there = is_there
+                    try:
+                        translator.wait_until_ready(_SECONDS_BETWEEN_LOOKS)
+                        is_there = True
+                    except TranslationError:
+                        is_there = False
+                    if was_there and not is_there:
+                        say(f"note: the server at {self.address} does not answer; waiting up to {self.patience:g} s")
+                    elif is_there and not was_there:
+                        say(f"note: the server at {self.address} is back; going on")
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
 
 
-def _call(translate: Signature, sentences: list[str]) -> list[Translation]:
-    """The loaded model's translation of some sentences."""
-    outputs = translate(**{TEXT_INPUT: sentences})
-    return list(map(Translation.of, outputs[TRANSLATION_OUTPUT], outputs[SCORE_OUTPUT]))
+def _identity(translator: Translator, address: str) -> dict[str, Any]:
+    try:
+        return {"weights": translator.weights()}
+    except TranslationError as error:
+        if error.code in _MAY_COME_BACK:
+            raise
+        return {"server": address}
+
+
+class _Server:
+    def __init__(self, engine: ServerEngine):
+        self._engine = engine
+        self._translator = Translator(engine.address, work=engine.work)
+        self._identity: dict[str, Any] | None = None
+
+    def translate(self, texts: list[str], asked: Asked) -> Iterator[Found]:
+        """Raises UserError where the server is not back in time, or has another model than before."""
+        many = self._several if asked.nbest or asked.alignment else self._batches
+        given, alone_until, waits_until = 0, 0, 0.0
+        while True:
+            try:
+                self._check_identity()
+                for found in (
+                    (self.one(text, asked) for text in texts[given:alone_until])
+                    if given < alone_until
+                    else many(texts[given:], asked)
+                ):
+                    yield found
+                    given, waits_until = given + 1, 0.0
+                self._check_identity()
+            except TranslationError as error:
+                if error.code in _REFUSED:
+                    # One of those of a batch, which was answered whole or not at all.
+                    alone_until = given + BATCH_SENTENCES
+                elif error.code in _MAY_COME_BACK:
+                    waits_until = waits_until or time.monotonic() + self._engine.patience
+                    if time.monotonic() >= waits_until:
+                        raise self._gave_up(error) from error
+                    time.sleep(min(_SECONDS_BETWEEN_LOOKS, self._engine.patience))
+                else:
+                    raise
+            if given == len(texts):
+                return
+
+    def one(self, text: str, asked: Asked) -> Found:
+        """Of a single text, and why not where the server refuses it."""
+        try:
+            if not asked.nbest and not asked.alignment:
+                return Found(self._translator.translate(text))
+            nbest = self._translator.nbest(text, asked.nbest) if asked.nbest else []
+            alignment = self._translator.align(text) if asked.alignment else None
+            return Found(alignment.translation if alignment else nbest[0], nbest, alignment)
+        except NoTranslationError:
+            return Found(TOO_LONG)
+        except TranslationError as error:
+            if error.code not in _REFUSED:
+                raise
+            return Found(TOO_LONG, why=str(error))
+
+    def _batches(self, texts: list[str], asked: Asked) -> Iterator[Found]:
+        return map(Found, self._translator.translate_many(texts))
+
+    def _several(self, texts: list[str], asked: Asked) -> Iterator[Found]:
+        with concurrent.futures.ThreadPoolExecutor(REQUESTS_IN_FLIGHT) as pool:
+            try:
+                yield from pool.map(lambda text: self.one(text, asked), texts)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _check_identity(self) -> None:
+        now = _identity(self._translator, self._engine.address)
+        if self._identity not in (None, now):
+            raise UserError(
+                f"the server at {self._engine.address} has another model than when the job began; run the same command "
+                "again, and it begins anew"
+            )
+        self._identity = now
+
+    def _gave_up(self, error: TranslationError) -> UserError:
+        return UserError(
+            f"{error}; it was waited for {self._engine.patience:g} s: what is translated is kept, and the same command "
+            "goes on"
+        )
 
 
 Engine: TypeAlias = ModelEngine | ServerEngine

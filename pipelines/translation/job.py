@@ -1,96 +1,195 @@
-"""Batch translation as a Beam job: a text file in, its translation out, line for line.
+"""Batch translation: files in, files out, record for record, by a Beam job that goes on where it was broken off.
 
-    lines ──► chunks ──► translate, one file a chunk ──► joined in order, renamed
+    files ──► plan: the texts in chunks ──► translate: one file a chunk, by any worker ──► joined, file by file
 
-A chunk is translated by the exported model inside the worker, or by a running server. A line in is a
-line out on any runner, blank lines included; they stay blank. A line that is too long for the model is translated
-sentence by sentence; where that cannot be done it comes out empty.
+The plan and the joining are this process's. Workers need the storage that the output is on, and the model or the
+server; nothing else of this machine, and not the inputs. A record in is a record out, blank ones included; one that
+cannot be translated comes out empty, and is listed with its reason.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+import sys
+import time
+from collections.abc import Sequence
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.utils.shared import Shared
 
 from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
+from pipelines.runners.options import LOCAL_RUNNER
 from pipelines.runners.run import beam_pipeline
-from pipelines.translation.documents import Document, LongLines, opened_document
-from pipelines.translation.engines import Engine, Translate
-from serving.client.answers import Translation
-from serving.client.long_text import answered, by_sentence
-from serving.client.questions import batches
+from pipelines.translation.asked import Asked
+from pipelines.translation.batching import translate_chunk
+from pipelines.translation.chunks import Counts, PlannedFile, Run, begin, chunked, remove_run, run_in
+from pipelines.translation.engines import Engine
+from pipelines.translation.inputs import Files, Input
+from pipelines.translation.outputs import Manifest, described, remove_manifest, write_output
+from pipelines.translation.records import read_texts
+from workspace.errors import UserError, as_given
+from workspace.lock import locked
 from workspace.progress import progress_bar
+from workspace.storage import exists, make_directory, write_json
 
-BATCH_SENTENCES = 32
 
+def translate_files(
+    files: Files, asked: Asked, engine: Engine, options: PipelineOptions, overwrite: bool = False
+) -> Manifest:
+    """Translates files, and leaves what ``pipelines.translation.outputs`` says; what an earlier run of the same has
+    done is not done again.
 
-def translate_file(source: Path, output: Path, engine: Engine, options: PipelineOptions) -> tuple[int, LongLines]:
-    """Translates ``source`` into ``output``: its number of lines, and which were too long for the model.
-
-    Raises UserError if it is not there.
+    Raises UserError where there are translations already that are not to be overwritten, or another command is at it,
+    or none of the files can be read.
     """
-    with opened_document(source, output) as document:
-        with progress_bar(document.index.lines, "translating", "line") as bar, beam_pipeline(options, bar) as pipeline:
-            pipeline | TranslateChunks(document, engine)
-        return document.index.lines, document.join(output)
+    for each in files.inputs:
+        asked.check(each.format)
+    made_from = {
+        "inputs": {each.name: {"format": each.format, **each.state()} for each in files.inputs},
+        "options": vars(asked),
+        "model": engine.identity(),
+    }
+    if not overwrite and not run_in(files.run, made_from).is_joining:
+        _check_nothing_is_there(files)
+    make_directory(files.run)
+    with locked(files.run, "translate"):
+        times = [time.monotonic()]
+        run = begin(files.run, made_from)
+        plan = run.read_plan() or _plan(run, files.inputs, asked)
+        times.append(time.monotonic())
+        translated = _translate(run, plan, asked, engine, options)
+        times.append(time.monotonic())
+        run.begin_joining()
+        remove_manifest(files)
+        counts = _join(run, plan, files.inputs, asked)
+        times.append(time.monotonic())
+        seconds = (round(after - before, 3) for before, after in itertools.pairwise(times))
+        manifest: Manifest = {
+            "files": [
+                described(each, planned, counted, made_from["inputs"][each.name], files)
+                for each, planned, counted in zip(files.inputs, plan, counts, strict=True)
+            ],
+            "options": made_from["options"],
+            "model": made_from["model"],
+            "counts": functools.reduce(Counts.plus, counts, Counts())._asdict(),
+            "translated_by_this_command": translated,
+            "seconds": dict(zip(("planning", "translating", "joining"), seconds, strict=True)),
+        }
+        write_json(files.manifest, manifest)
+        remove_run(files.run, run)
+    return manifest
+
+
+def _check_nothing_is_there(files: Files) -> None:
+    for place in files.made():
+        if exists(place):
+            raise UserError(
+                f"{place} exists; give another {as_given('--output')}, or put the new translation in its place with "
+                f"{as_given('--overwrite')}"
+            )
+
+
+def _plan(run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
+    """Reads all files, and writes the texts of all chunks. Raises UserError where no file can be read."""
+    plan = []
+    with progress_bar(None, "reading", "line") as bar:
+        for number, each in enumerate(inputs):
+            warnings: list[str] = []
+            records, chunks = 0, []
+            try:
+                texts = read_texts(each.source, each.format, asked, warnings.append)
+                for chunk, of_chunk in chunked(texts, number, each.name):
+                    run.write_texts(chunk, of_chunk)
+                    chunks.append(chunk)
+                    records += len(of_chunk.texts)
+                    bar.update(len(of_chunk.texts))
+                plan.append(PlannedFile(records, chunks))
+            except UserError as error:
+                if len(inputs) == 1:
+                    raise
+                plan.append(PlannedFile(0, [], str(error)))
+                warnings.append(f"{error}; it is left out")
+            if not records and not plan[-1].why:
+                warnings.append(f"{each.source} is empty, and so is its translation")
+            for warning in warnings:
+                print(f"warning: {warning}", file=sys.stderr)
+    if all(planned.why for planned in plan):
+        raise UserError(f"none of the {len(plan)} files can be read; the first: {plan[0].why}")
+    run.write_plan(plan)
+    return plan
+
+
+def _translate(run: Run, plan: Sequence[PlannedFile], asked: Asked, engine: Engine, options: PipelineOptions) -> int:
+    """Has those chunks translated that are not done; returns the number of their records."""
+    records = {chunk: _records(chunk) for planned in plan for chunk in planned.chunks}
+    done = run.done()
+    left = [chunk for chunk in records if chunk not in done]
+    if not left:
+        return 0
+    total, to_do = sum(records.values()), sum(records[chunk] for chunk in left)
+    if to_do < total:
+        print(f"note: {total - to_do:,} of {total:,} lines are translated already", file=sys.stderr)
+    # Beam's pipelines silence it.
+    stream = sys.stderr
+    are_here = options.view_as(StandardOptions).runner == LOCAL_RUNNER
+    with (
+        progress_bar(to_do, "translating", "line") as bar,
+        engine.watched(lambda sentence: bar.write(sentence, stream)),
+        engine.for_workers(are_here) as of_workers,
+        beam_pipeline(options, bar) as pipeline,
+    ):
+        pipeline | TranslateChunks(left, run, asked, of_workers)
+    return to_do
+
+
+def _records(chunk: str) -> int:
+    _, first, last = chunk.split("-")
+    return int(last) - int(first) + 1
 
 
 class TranslateChunks(beam.PTransform):
-    """Beginning of a pipeline → nothing: translates all chunks of the document."""
+    """Beginning of a pipeline → nothing: translates some chunks of a run."""
 
-    def __init__(self, document: Document, engine: Engine):
+    def __init__(self, chunks: Sequence[str], run: Run, asked: Asked, engine: Engine):
         super().__init__()
-        self._chunks = range(len(document.index.chunks))
-        self._translate = TranslateChunk(document, engine)
+        self._chunks = chunks
+        self._translate = TranslateChunk(run, asked, engine)
 
     def expand(self, pipeline: beam.pvalue.PBegin) -> beam.PCollection[None]:
         return pipeline | beam.Create(self._chunks) | beam.ParDo(self._translate)
 
 
-@beam.typehints.with_input_types(int)
+@beam.typehints.with_input_types(str)
 class TranslateChunk(beam.DoFn):
-    """Number of a chunk → nothing: translates its lines, and writes its part of the translation."""
+    """Name of a chunk → nothing: leaves the answers to its texts."""
 
-    def __init__(self, document: Document, engine: Engine):
-        self._document, self._engine = document, engine
+    def __init__(self, run: Run, asked: Asked, engine: Engine):
+        self._run, self._asked, self._engine = run, asked, engine
+        # By all threads of a process.
+        self._shared = Shared()
 
     def setup(self) -> None:
-        self._translate = self._engine.open()
-
-    def process(self, chunk: int) -> None:
         with explained_errors():
-            lines = self._document.lines(chunk)
-            self._document.write(chunk, *translate_lines(lines, self._translate, progress.add))
+            self._opened = self._shared.acquire(self._engine.open)
+
+    def process(self, chunk: str) -> None:
+        with explained_errors():
+            texts = self._run.read_texts(chunk)
+            self._run.write_answers(
+                chunk,
+                *translate_chunk(
+                    texts, self._asked, lambda lines: self._opened.translate(lines, self._asked), progress.add
+                ),
+            )
 
 
-def translate_lines(
-    lines: Sequence[str], translate: Translate, done: Callable[[int], None]
-) -> tuple[list[str | None], list[int]]:
-    """The translation of every line, in order, None where it is too long; and the places of those that were translated
-    sentence by sentence. Lines of like lengths go together, blank ones stay blank.
-
-    ``done`` is told the number of lines whenever some are finished.
-    """
-
-    def in_batches(sentences: list[str]) -> Iterator[Translation]:
-        return itertools.chain.from_iterable(map(translate, batches(sentences)))
-
-    translations: list[str | None] = [""] * len(lines)
-    in_sentences: list[int] = []
-    filled = sorted((index for index, line in enumerate(lines) if line), key=lambda index: len(lines[index]))
-    done(len(lines) - len(filled))
-    for begin in range(0, len(filled), BATCH_SENTENCES):
-        indices = filled[begin : begin + BATCH_SENTENCES]
-        found = dict(zip(indices, translate([lines[index] for index in indices]), strict=True))
-        long = [index for index in indices if found[index].too_long]
-        found.update(zip(long, answered(by_sentence([lines[index] for index in long]), in_batches), strict=True))
-        for index, translation in found.items():
-            translations[index] = None if translation.too_long else translation.text
-        in_sentences += [index for index in long if translations[index] is not None]
-        done(len(indices))
-    return translations, sorted(in_sentences)
+def _join(run: Run, plan: Sequence[PlannedFile], inputs: Sequence[Input], asked: Asked) -> list[Counts]:
+    """Writes the translations of all files that could be read."""
+    with progress_bar(sum(planned.records for planned in plan), "writing", "line") as bar:
+        return [
+            Counts() if planned.why else write_output(run, planned, each, asked, bar.update)
+            for each, planned in zip(inputs, plan, strict=True)
+        ]

@@ -1,0 +1,179 @@
+"""What a run has to do, cut into chunks, and what is done of it: files beside the output, on the same storage.
+
+    .<output>.run/<digest of what the run is made from>/
+      run.json                  what it is made from: inputs, options, model
+      texts/<chunk>.json        the texts of a chunk; any worker can read them, and needs the input no more
+      plan.json                 written when all texts are there: the files, their records and chunks
+      failed/<chunk>.jsonl      what has no translation, where there is such
+      done/<chunk>.json         the answers to a chunk, written whole: a chunk without it is not done
+      joining                   from now on, what is at the output is ours
+
+A chunk is called by its file and the range of its records: 00002-000004001-000006000.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipelines.translation.asked import Answer
+from pipelines.translation.records import Text
+from workspace.locations import Location
+from workspace.storage import entries, exists, read_json, remove, write_json, write_text
+
+# A chunk has so many records at most, and so many characters, or a single text that has more: enough that texts of
+# like lengths are found in it, and so few that little is lost when a worker is.
+CHUNK_RECORDS = 2_000
+CHUNK_CHARACTERS = 150_000
+
+
+class ChunkTexts(NamedTuple):
+    """The texts of a chunk, "" where they are left out, with their lines, and by their places from 0 why some are."""
+
+    file: str
+    lines: list[int]
+    texts: list[str]
+    whys: dict[int, str]
+
+
+class Counts(NamedTuple):
+    """Records, and how they divide; of the translated ones, those that were split where they are too long for the
+    model, and those that another one of the same chunk has been translated for."""
+
+    records: int = 0
+    translated: int = 0
+    blank: int = 0
+    failed: int = 0
+    split: int = 0
+    repeated: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        return Counts(*(one + another for one, another in zip(self, other, strict=True)))
+
+
+class PlannedFile(NamedTuple):
+    """why: why the file cannot be read, and so has no chunks."""
+
+    records: int
+    chunks: list[str]
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of a run in ``directory``; they can be had on any machine that reaches the storage."""
+
+    directory: Location
+
+    def write_texts(self, chunk: str, texts: ChunkTexts) -> None:
+        write_text(self._texts(chunk), json.dumps(texts, ensure_ascii=False))
+
+    def read_texts(self, chunk: str) -> ChunkTexts:
+        file, lines, texts, whys = read_json(self._texts(chunk))
+        return ChunkTexts(file, lines, texts, {int(place): why for place, why in whys.items()})
+
+    def write_plan(self, files: Sequence[PlannedFile]) -> None:
+        write_json(self.directory / "plan.json", files)
+
+    def read_plan(self) -> list[PlannedFile] | None:
+        """None where there is none yet."""
+        found = read_json(self.directory / "plan.json")
+        return None if found is None else [PlannedFile(*file) for file in found]
+
+    def write_answers(
+        self, chunk: str, answers: Sequence[Answer], counts: Counts, failed: Sequence[dict[str, Any]]
+    ) -> None:
+        """Leaves what was made of a chunk: from now on it is done."""
+        if failed:
+            lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in failed)
+            write_text(self._failed(chunk), "".join(lines))
+        write_text(self._done(chunk), json.dumps([list(answers), counts], ensure_ascii=False))
+
+    def read_answers(self, chunk: str) -> tuple[list[Answer], Counts]:
+        answers, counts = read_json(self._done(chunk))
+        return answers, Counts(*counts)
+
+    def done(self) -> set[str]:
+        """The chunks that are done."""
+        return {found.stem for found in entries(self.directory / "done") if found.suffix == ".json"}
+
+    def failed(self, chunks: Iterable[str]) -> Iterator[Location]:
+        """The files of those of the chunks that have some without a translation, in their order."""
+        there = {found.stem for found in entries(self.directory / "failed") if found.suffix == ".jsonl"}
+        return (self._failed(chunk) for chunk in chunks if chunk in there)
+
+    def begin_joining(self) -> None:
+        write_text(self.directory / "joining", "")
+
+    @property
+    def is_joining(self) -> bool:
+        return exists(self.directory / "joining")
+
+    def _texts(self, chunk: str) -> Location:
+        return self.directory / "texts" / f"{chunk}.json"
+
+    def _failed(self, chunk: str) -> Location:
+        return self.directory / "failed" / f"{chunk}.jsonl"
+
+    def _done(self, chunk: str) -> Location:
+        return self.directory / "done" / f"{chunk}.json"
+
+
+def run_in(root: Location, made_from: dict[str, Any]) -> Run:
+    """The run that is made from this, whether it has begun or not."""
+    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+    return Run(root / digest[:16])
+
+
+def begin(root: Location, made_from: dict[str, Any]) -> Run:
+    """The run that is made from this, which may have begun before; what is there of another one is removed, which is
+    said. Nobody else may be at it."""
+    run = run_in(root, made_from)
+    for other in entries(root):
+        if other.name != run.directory.name and not other.name.startswith("."):
+            before = read_json(other / "run.json") or {}
+            done = len(Run(other).done())
+            changed = [key for key in made_from if before.get(key) != made_from[key]]
+            print(
+                f"note: {' and '.join(changed) or 'something'} changed since a run of which {done:,} chunks were done; "
+                "a new one begins",
+                file=sys.stderr,
+            )
+            remove(other)
+    write_json(run.directory / "run.json", made_from)
+    return run
+
+
+def remove_run(root: Location, run: Run) -> None:
+    """Takes away what a run needed meanwhile."""
+    remove(run.directory)
+    if isinstance(root, Path):
+        remove(root)
+
+
+def chunked(texts: Iterable[Text], number: int, name: str) -> Iterator[tuple[str, ChunkTexts]]:
+    """The texts of the file with this number and name in chunks, each with what it is called."""
+    first = 1
+    chunk = ChunkTexts(name, [], [], {})
+    characters = 0
+    for line, text, why in texts:
+        if chunk.texts and (len(chunk.texts) == CHUNK_RECORDS or characters + len(text) > CHUNK_CHARACTERS):
+            yield _called(number, first, chunk), chunk
+            first += len(chunk.texts)
+            chunk, characters = ChunkTexts(name, [], [], {}), 0
+        if why:
+            chunk.whys[len(chunk.texts)] = why
+        chunk.lines.append(line)
+        chunk.texts.append(text)
+        characters += len(text)
+    if chunk.texts:
+        yield _called(number, first, chunk), chunk
+
+
+def _called(number: int, first: int, chunk: ChunkTexts) -> str:
+    return f"{number:05d}-{first:09d}-{first + len(chunk.texts) - 1:09d}"

@@ -1,0 +1,128 @@
+"""What a finished run leaves: the translations, whole files with the names of the inputs, what has none, and last the
+manifest."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import lzma
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from backports import zstd
+
+from pipelines.translation.asked import Answer, Asked
+from pipelines.translation.chunks import Counts, PlannedFile, Run
+from pipelines.translation.inputs import Files, Input
+from pipelines.translation.records import write_answers
+from workspace.errors import UserError
+from workspace.locations import reached, relative
+from workspace.storage import read_json, reading, remove, replacing
+
+# What is written last: JSON.
+Manifest: TypeAlias = dict[str, Any]
+
+
+def write_output(run: Run, planned: PlannedFile, source: Input, asked: Asked, done: Callable[[int], object]) -> Counts:
+    """Writes the translation of a file whose chunks are all done, and the list of what has none, where there is such.
+
+    Returns how its records divide; ``done`` is told of records as they are written. Raises UserError where the file is
+    no longer what it was.
+    """
+    counts = Counts()
+
+    def answers() -> Iterator[Answer]:
+        nonlocal counts
+        for chunk in planned.chunks:
+            of_chunk, counted = run.read_answers(chunk)
+            counts = counts.plus(counted)
+            yield from of_chunk
+
+    with replacing(source.output) as temporary, _compressing(temporary, source.output.name) as file:
+        for _ in write_answers(source.source, source.format, asked, answers(), file):
+            done(1)
+    assert counts.records == planned.records
+    failed = list(run.failed(planned.chunks))
+    if not failed:
+        remove(source.failed)
+        return counts
+    with replacing(source.failed) as temporary, temporary.open("wb") as joined:
+        for part in failed:
+            with reading(part) as lines:
+                shutil.copyfileobj(lines, joined)
+    return counts
+
+
+def described(
+    source: Input, planned: PlannedFile, counts: Counts, state: dict[str, Any], files: Files
+) -> dict[str, Any]:
+    """What the manifest says of a file: its names are those below the directory of the manifest."""
+    directory = files.manifest.parent
+    return {
+        "input": str(source.source),
+        **state,
+        "output": None if planned.why else relative(source.output, directory),
+        "failed": relative(source.failed, directory) if counts.failed else None,
+        "why": planned.why,
+        "counts": counts._asdict(),
+    }
+
+
+def summary(manifest: Manifest, output: str) -> str:
+    """What was done, in a line."""
+    counts, here = Counts(**manifest["counts"]), manifest["translated_by_this_command"]
+    seconds = sum(manifest["seconds"].values())
+    kinds = (
+        (counts.blank, "blank"),
+        (counts.failed, "without a translation"),
+        (counts.split, "sentence by sentence, for want of room in the model"),
+        (counts.repeated, "as another one"),
+    )
+    besides = "".join(f", {count:,} of them {kind}" for count, kind in kinds if count)
+    speed = f", {here / manifest['seconds']['translating']:,.0f} lines/s" if here else ""
+    return f"translated {counts.records:,} lines into {output}{besides} ({seconds:,.0f} s{speed})"
+
+
+def check_all_translated(manifest: Manifest, files: Files) -> None:
+    """Raises UserError where something has no translation; to be called when all else is done."""
+    unread = [each["why"] for each in manifest["files"] if each["why"]]
+    lists = [each["failed"] for each in manifest["files"] if each["failed"]]
+    sentences = []
+    if count := manifest["counts"]["failed"]:
+        where = files.manifest.parent / (lists[0] if len(lists) == 1 else "failed")
+        sentences.append(f"{count:,} lines have no translation, and are empty there: {where} says why")
+    if unread:
+        sentences.append(f"{len(unread):,} of {len(manifest['files']):,} files could not be read: {unread[0]}")
+    if sentences:
+        raise UserError("; and ".join(sentences))
+
+
+def remove_manifest(files: Files) -> None:
+    """Takes away the manifest of an earlier job at the same output, and those files that only it has made."""
+    before = read_json(files.manifest)
+    remove(files.manifest)
+    made = {relative(place, files.manifest.parent) for place in files.made()}
+    for each in (before or {}).get("files", []):
+        for name in {each["output"], each["failed"]} - made - {None}:
+            remove(reached(files.manifest.parent, name))
+
+
+@contextlib.contextmanager
+def _compressing(path: Path, name: str) -> Iterator[BinaryIO]:
+    """A file to write at ``path``, compressed as the ending of ``name`` has it; the same bytes are the same file."""
+    packers: dict[str, Callable[[BinaryIO], Any]] = {
+        # Without a name and a time, which would be of this run.
+        ".gz": lambda file: gzip.GzipFile("", "wb", fileobj=file, mtime=0),
+        ".zst": lambda file: zstd.ZstdFile(file, "wb"),
+        ".xz": lambda file: lzma.LZMAFile(file, "wb"),  # noqa: SIM115  closed below
+        ".bz2": lambda file: bz2.BZ2File(file, "wb"),
+    }
+    with path.open("wb") as plain:
+        if packer := packers.get(Path(name).suffix.lower()):
+            with packer(plain) as packed:
+                yield packed
+        else:
+            yield plain
