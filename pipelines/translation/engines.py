@@ -44,11 +44,12 @@ from workspace.storage import copy, read_json, sha256_of, sizes_of
 # Of a line each, for what a server answers one text at a time.
 REQUESTS_IN_FLIGHT = 8
 _SECONDS_BETWEEN_LOOKS = 2.0
-# What a server ends a call with that is not there, or has too much to do, and may have an answer later.
+# What a server ends a call with that is not there, is just ending, or has too much to do, and may answer later.
 _MAY_COME_BACK = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
     grpc.StatusCode.NOT_FOUND,
 )
 _REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE)
@@ -246,7 +247,8 @@ def _identity(translator: Translator, address: str) -> dict[str, Any]:
 class _Server:
     def __init__(self, engine: ServerEngine):
         self._engine = engine
-        self._translator = Translator(engine.address, work=engine.work)
+        # Which waits for a server that goes away, too, as long as a call may take.
+        self._translator = Translator(engine.address, timeout=min(60.0, engine.patience), work=engine.work)
         self._identity: dict[str, Any] | None = None
 
     def translate(self, texts: list[str], asked: Asked) -> Iterator[Found]:

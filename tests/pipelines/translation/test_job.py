@@ -1,21 +1,175 @@
-"""The lines of a batch job, by a model that is worked by hand."""
+"""Whole jobs, by a model that is worked by hand, or killed half-way."""
 
 from __future__ import annotations
 
-from pipelines.translation.job import BATCH_SENTENCES, translate_lines
-from serving.client.answers import TOO_LONG, Translation
+import csv
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from backports import zstd
+
+from pipelines.runners.options import ready_runner
+from pipelines.translation import chunks
+from pipelines.translation.asked import Asked
+from pipelines.translation.inputs import find_files
+from pipelines.translation.job import translate_files
+from tests.pipelines.translation.support import ASKED, LONGEST, BrokenOffError, Capitals, contents
+from workspace.errors import UserError
+from workspace.storage import read_json
+
+pytestmark = pytest.mark.slow
 
 
-def test_lines_that_are_too_long_are_translated_sentence_by_sentence() -> None:
-    """The model takes ten characters, and no more texts at a time than a batch has."""
+def translate(given: Path, output: Path, model: Capitals | None = None, **more: Any) -> dict[str, Any]:
+    """The manifest."""
+    asked = more.pop("asked", Asked())
+    files = find_files(str(given), output, False, None)
+    with ready_runner(more.pop("flags", [])) as options:
+        return translate_files(files, asked, model or Capitals(), options, **more)
 
-    def upper(texts: list[str]) -> list[Translation]:
-        assert len(texts) <= BATCH_SENTENCES
-        return [Translation(text.upper(), -1.0) if len(text) <= 10 else TOO_LONG for text in texts]
 
-    done: list[int] = []
-    lines = ["one", "", "a" * 11, "One. Two. Three.", " ".join(["four"] * 200), "b, c. d. " + "e" * 11, *["f."] * 70]
-    translations, in_sentences = translate_lines(lines, upper, done.append)
-    assert translations == [line.upper() if number not in (2, 5) else None for number, line in enumerate(lines)]
-    assert in_sentences == [3, 4]
-    assert sum(done) == len(lines)
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    directory = tmp_path / "in"
+    (directory / "deep").mkdir(parents=True)
+    (directory / "a.txt").write_bytes(b"one\n\nb\xffd\n" + b"x" * (LONGEST + 1) + b"\nOne two. Three four. Five\ntwo")
+    (directory / "deep" / "b.jsonl.gz").write_bytes(gzip.compress(b'{"id": 1, "text": "three"}\n{"text": ""}\n'))
+    (directory / "c.csv.zst").write_bytes(zstd.compress(b'text,n\n"four, five",4\n'))
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["six", None]}), directory / "d.parquet")
+    (directory / "empty.txt").touch()
+    (directory / "unread.csv").write_bytes(b"other\n1\n")
+    return directory
+
+
+def test_files_of_all_formats_come_out_as_they_went_in(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    output, asked = tmp_path / "out", Asked()
+    manifest = translate(texts, output)
+    found = contents(output)
+    assert found["a.txt"] == b"ONE\n\n\n\nONE TWO. THREE FOUR. FIVE\nTWO"
+    assert gzip.decompress(found["deep/b.jsonl.gz"]) == (
+        b'{"id": 1, "text": "three", "translation": "THREE"}\n{"text": "", "translation": ""}\n'
+    )
+    assert list(csv.DictReader(zstd.decompress(found["c.csv.zst"]).decode().splitlines())) == [
+        {"text": "four, five", "n": "4", "translation": "FOUR, FIVE"}
+    ]
+    assert pyarrow.parquet.read_table(output / "d.parquet")["translation"].to_pylist() == ["SIX", ""]
+    assert found["empty.txt"] == b""
+    failed = [json.loads(line) for line in found["failed/a.txt.jsonl"].splitlines()]
+    assert [(each["file"], each["line"]) for each in failed] == [("a.txt", 3), ("a.txt", 4)]
+    assert [each["reason"][:11] for each in failed] == ["it is not U", "it is longe"]
+    assert set(found) == {
+        *("a.txt", "deep/b.jsonl.gz", "c.csv.zst", "d.parquet", "empty.txt"),
+        *("failed/a.txt.jsonl", "manifest.json"),
+    }
+    assert manifest == read_json(output / "manifest.json")
+    counts = {"records": 11, "translated": 6, "blank": 3, "failed": 2, "split": 1, "repeated": 0}
+    assert manifest["counts"] == counts
+    assert manifest["options"] == vars(asked)
+    of_files = {each["input"]: each for each in manifest["files"]}
+    assert len(of_files) == 6
+    unread = of_files[str(texts / "unread.csv")]
+    assert (unread["output"], unread["counts"]["records"]) == (None, 0)
+    assert "has no column text" in unread["why"]
+    said = capsys.readouterr().err
+    assert f"warning: {unread['why']}; it is left out\n" in said
+    assert f"warning: {texts}/empty.txt is empty, and so is its translation\n" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_what_is_there_is_replaced_only_if_that_is_asked_for(texts: Path, tmp_path: Path) -> None:
+    """And a file that only the earlier job has made goes."""
+    output = tmp_path / "out"
+    translate(texts, output)
+    before = contents(output)
+    (texts / "empty.txt").unlink()
+    (output / "ours").touch()
+    with pytest.raises(UserError, match=f"^{output}/a.txt exists; .* --overwrite"):
+        translate(texts, output, Capitals("others"))
+    del before["manifest.json"]
+    assert contents(output).items() >= before.items()
+    translate(texts, output, Capitals("others"), overwrite=True)
+    assert set(contents(output)) == {*before, "ours", "manifest.json"} - {"empty.txt"}
+
+
+def broken_off(given: Path, output: Path, **more: Any) -> None:
+    ASKED.clear()
+    with pytest.raises(Exception, match="BrokenOffError"):
+        translate(given, output, Capitals(breaks_after=2), **more)
+
+
+def chunks_of_five(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_RECORDS", 5)
+
+
+def test_what_is_done_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Broken off while the third of five chunks is translated, one of the two that are done only half written."""
+    chunks_of_five(monkeypatch)
+    text, output = tmp_path / "in", tmp_path / "out"
+    text.write_text("".join(f"line {number}\n" for number in range(23)))
+    broken_off(text, output)
+    assert not output.exists()
+    (run,) = (tmp_path / ".out.run").glob("[!.]*")
+    first, second = sorted((run / "done").iterdir())
+    second.rename(second.with_name(f".{second.name}.123.partial"))
+    capsys.readouterr()
+    ASKED.clear()
+    manifest = translate(text, output)
+    assert "note: 5 of 23 lines are translated already\n" in capsys.readouterr().err
+    _, begin, end = map(int, first.stem.split("-"))
+    left = {f"line {number}" for number in range(23) if not begin <= number + 1 <= end}
+    assert {text for texts in ASKED for text in texts} == left
+    assert output.read_text() == text.read_text().upper()
+    assert (manifest["counts"]["translated"], manifest["translated_by_this_command"]) == (23, 18)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out", "out.manifest.json"]
+
+
+CHANGES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "inputs": lambda text: {"flags": [] if text.write_text(text.read_text() + "more\n") else None},
+    "options": lambda _: {"asked": Asked(field="body")},
+    "model": lambda _: {"model": Capitals("another")},
+}
+
+
+@pytest.mark.parametrize("changed", list(CHANGES))
+def test_a_change_begins_a_new_run_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, changed: str
+) -> None:
+    chunks_of_five(monkeypatch)
+    text, output = tmp_path / "in", tmp_path / "out"
+    text.write_text("".join(f"line {number}\n" for number in range(23)))
+    broken_off(text, output)
+    manifest = translate(text, output, **CHANGES[changed](text))
+    said = f"note: {changed} changed since a run of which 2 chunks were done; a new one begins\n"
+    assert said in capsys.readouterr().err
+    assert manifest["translated_by_this_command"] == manifest["counts"]["records"]
+    assert output.read_text() == text.read_text().upper()
+
+
+def test_joining_goes_on_where_it_was_killed(texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "out"
+    with monkeypatch.context() as patched:
+
+        def killed(*_: Any) -> None:
+            raise BrokenOffError
+
+        patched.setattr("pipelines.translation.job.write_json", killed)
+        with pytest.raises(BrokenOffError):
+            translate(texts, output)
+    assert (output / "a.txt").exists()
+    assert not (output / "manifest.json").exists()
+    with pytest.raises(UserError, match="exists"):
+        translate(texts, output, Capitals("another"))
+    ASKED.clear()
+    translate(texts, output)
+    assert ASKED == []
+    assert "manifest.json" in contents(output)
