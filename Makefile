@@ -41,6 +41,8 @@ beam := $(strip $(if $(RUNNER),--runner="$$RUNNER") $(if $(FLINK_MASTER),--flink
 corpus := $(if $(SRC),--train-source "$$SRC") $(if $(TGT),--train-target "$$TGT") \
 	$(if $(DEV_SRC),--dev-source "$$DEV_SRC") $(if $(DEV_TGT),--dev-target "$$DEV_TGT") \
 	$(if $(TEST_SRC),--test-source "$$TEST_SRC") $(if $(TEST_TGT),--test-target "$$TEST_TGT")
+batch := $(if $(FIELD),--field "$$FIELD") $(if $(COLUMN),--column "$$COLUMN") $(if $(SCORE),--score) \
+	$(if $(NBEST),--nbest "$$NBEST") $(if $(ALIGN),--alignment) $(if $(OVERWRITE),--overwrite) $(if $(COPIES),--model_copies "$$COPIES")
 evaluation := $(if $(AGAINST),--against "$$AGAINST") $(if $(SHOW),--show "$$SHOW") $(if $(ALIGN_GOLD),--align-gold "$$ALIGN_GOLD")
 spread := $(if $(STRATEGY),--strategy "$$STRATEGY") $(if $(WORKERS),--workers "$$WORKERS")
 # TESTS has the ids of tests as a shell takes them, for there are spaces and quotes in some.
@@ -114,10 +116,10 @@ tensorboard: current ## the curves of the training on a page, also while it trai
 serve: current ## gRPC on 8500, REST and a page that translates on 8501; PORT= and REST_PORT= choose others
 	@exec $(run) serving.serve --work "$$WORK" $(if $(PORT),--port "$$PORT") $(if $(REST_PORT),--rest_api_port "$$REST_PORT") $(debug)
 
-translate: current ## TEXT='…' asks the running server (WORK=: of that model; PORT= or SERVER=host:port: there); IN=file OUT=file is a batch job (PORT= or SERVER=: by one)
+translate: current ## TEXT='…' asks the running server (WORK=: of that model; PORT= or SERVER=host:port: there); IN=file, directory or pattern OUT= is a batch job: docs/batch.md (PORT= or SERVER=: by one)
 ifdef IN
 	@exec $(run) pipelines.translate $(if $(server),--server $(server) $(same_model),--work "$$WORK") \
-		--input "$$IN" --output "$$OUT" $(debug) $(beam)
+		--input "$$IN" --output "$$OUT" $(batch) $(debug) $(beam)
 else
 	@exec $(run) serving.translate --server $(or $(server),localhost:8500) $(same_model) $(debug) -- "$$TEXT"
 endif

@@ -24,6 +24,8 @@ RUNNERS = (
     *("DataflowRunner", "PortableRunner", "PrismRunner", "SparkRunner"),
 )
 FILES = ("SRC", "TGT", "DEV_SRC", "DEV_TGT", "TEST_SRC", "TEST_TGT")
+# Characters of a pattern, which IN may be.
+_OF_PATTERNS = set("*?[")
 PEERS = ("CTRANSLATE2", "OPENNMT", "JOEYNMT")
 # What each variable takes: one of some words, a whole number in a range, or, where it is None, any text.
 VARIABLES: dict[str, Sequence[str] | range | None] = {
@@ -43,6 +45,13 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
     "TEXT": None,
     "IN": None,
     "OUT": None,
+    "FIELD": None,
+    "COLUMN": None,
+    "SCORE": ("1",),
+    "NBEST": range(1, 10_000),
+    "ALIGN": ("1",),
+    "OVERWRITE": ("1",),
+    "COPIES": range(1, 1_000),
     "SERVER": None,
     "PORT": range(65_536),
     "REST_PORT": range(65_536),
@@ -58,6 +67,7 @@ _ROAD = {*_RUN, "SET", "FORCE", "SCRATCH"}
 _TRAINING = {*_ROAD, "STRATEGY", "WORKERS"}
 _EVALUATION = {"AGAINST", "SHOW", "ALIGN_GOLD"}
 _BEAM = {"RUNNER", "FLINK_MASTER", "BEAM"}
+_BATCH = {*_BEAM, "FIELD", "COLUMN", "SCORE", "NBEST", "ALIGN", "OVERWRITE", "COPIES"}
 USED: dict[str, set[str]] = {
     **dict.fromkeys(("train", "export", "quality"), _TRAINING),
     "evaluate": _TRAINING | _EVALUATION,
@@ -66,7 +76,7 @@ USED: dict[str, set[str]] = {
     "summary": _RUN,
     "tensorboard": _RUN | {"PORT", "SCRATCH"},
     "serve": _RUN | {"PORT", "REST_PORT", "SCRATCH"},
-    "translate": _RUN | _BEAM | {"SCRATCH", "TEXT", "IN", "OUT", "SERVER", "PORT"},
+    "translate": _RUN | _BATCH | {"SCRATCH", "TEXT", "IN", "OUT", "SERVER", "PORT"},
     "bench-train": {"SRC", "TGT"},
     "bench-search": {*PEERS},
     "bench-serve": _RUN,
@@ -107,7 +117,7 @@ def check_used(given: Sequence[str], targets: Sequence[str]) -> None:
     used = {"PYTHON", "DEBUG"}.union(*(USED[target] for target in targets))
     asked = " ".join(targets)
     if asked == "translate" and "TEXT" in given:
-        asked, used = "translate TEXT=", used - _BEAM
+        asked, used = "translate TEXT=", used - _BATCH
     if asked.startswith("translate") and {"SERVER", "PORT"} <= set(given):
         raise UserError("translate: SERVER= and PORT= exclude one another; give one of them")
     for name in given:
@@ -165,11 +175,11 @@ def check_targets(targets: Sequence[str], values: Mapping[str, str]) -> None:
         if {"TEXT", "IN"} <= given:
             raise UserError("translate: TEXT= and IN= exclude one another; give one of them")
         if "IN" in given and "OUT" not in given:
-            raise UserError(f"translate IN={values['IN']}: where to? give OUT=file too")
+            raise UserError(f"translate IN={values['IN']}: where to? give OUT=file or directory too")
         if "OUT" in given and "IN" not in given:
-            raise UserError(f"translate OUT={values['OUT']}: what? give IN=file too")
+            raise UserError(f"translate OUT={values['OUT']}: what? give IN=file or directory too")
         if {"TEXT", "IN"}.isdisjoint(given):
-            raise UserError("translate: what? give TEXT='…' to ask the running server, or IN=file OUT=file for a file")
+            raise UserError("translate: what? give TEXT='…' to ask the running server, or IN= OUT= for files")
     on_flink = values.get("RUNNER") in ("flink", "FlinkRunner")
     if {"prepare", "translate"} & set(targets) and "FLINK_MASTER" in given and not on_flink:
         raise UserError(f"FLINK_MASTER={values['FLINK_MASTER']}: it is for Flink; give RUNNER=flink too")
@@ -198,7 +208,8 @@ def _check_files(values: Mapping[str, str]) -> None:
         for path in paths:
             # Any other path is on some remote storage, or is the name of a recipe.
             is_local = path and _is_local(path) and (name != "RECIPE" or Path(path).suffix in (".yaml", ".yml"))
-            if is_local and not Path(path).is_file():
+            is_there = Path(path).is_file() or (name == "IN" and (Path(path).is_dir() or _OF_PATTERNS & set(path)))
+            if is_local and not is_there:
                 quote = "; put a path with spaces between quotes of its own" if len(paths) > 1 else ""
                 raise UserError(f"{name}={path}: there is no such file{quote}")
     gold = values.get("ALIGN_GOLD", "")

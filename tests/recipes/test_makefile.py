@@ -59,8 +59,8 @@ def make(clone: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
     [
         (["train", "WOKR=x"], "make has no variable WOKR; did you mean WORK?"),
         (["-n", "clean", "STRATEGY=foo"], "STRATEGY=foo: it takes auto, one, *; did you mean STRATEGY=one?"),
-        (["translate"], "translate: what? give TEXT='…' to ask the running server, or IN=file OUT=file for a file"),
-        (["translate", "IN=Makefile"], "translate IN=Makefile: where to? give OUT=file too"),
+        (["translate"], "translate: what? give TEXT='…' to ask the running server, or IN= OUT= for files"),
+        (["translate", "IN=Makefile"], "translate IN=Makefile: where to? give OUT=file or directory too"),
         (["train", "RECIPE=no.yaml"], "RECIPE=no.yaml: there is no such file"),
         (["train", "SRC=no.en", "TGT=no.fr"], "SRC=no.en: there is no such file"),
         (["train", "SRC=Makefile"], "SRC=Makefile: and the other side? give TGT=file too"),
@@ -200,7 +200,7 @@ def test_targets_lack_what_they_cannot_do_without() -> None:
     check_targets(["translate"], {"IN": "x", "OUT": "y"})
     check_targets(["translate"], {"TEXT": "x"})
     for target, given, said in (
-        ("translate", {"OUT": "x", "TEXT": "y"}, "translate OUT=x: what? give IN=file too"),
+        ("translate", {"OUT": "x", "TEXT": "y"}, "translate OUT=x: what? give IN=file or directory too"),
         ("bench-train", {"SRC": "x"}, "bench-train: on what? give SRC=file TGT=file"),
     ):
         with pytest.raises(UserError, match=re.escape(said)):
@@ -227,6 +227,13 @@ def test_values_come_to_commands_as_they_are(clone: Path) -> None:
     said = make(clone, "translate", "IN=in $1", "OUT=it's out", "WORK=my 'work'", "RUNNER=direct").stdout.splitlines()
     files = ["--work", "my 'work'", "--input", "in $1", "--output", "it's out", "--runner=direct"]
     assert said == ["-m", "pipelines.translate", *files]
+    more = ["FIELD=a b", "COLUMN=2", "SCORE=1", "NBEST=3", "ALIGN=1", "OVERWRITE=1", "COPIES=2"]
+    said = make(clone, "translate", "IN=in*", "OUT=o", "WORK=w", *more).stdout.splitlines()
+    assert said[2:8] == ["--work", "w", "--input", "in*", "--output", "o"]
+    assert said[8:] == [
+        *("--field", "a b", "--column", "2", "--score", "--nbest", "3", "--alignment", "--overwrite"),
+        *("--model_copies", "2"),
+    ]
     said = make(clone, "train", "SRC=my $dir/it's a.corpus.en.gz", "TGT=b", "STRATEGY=one").stdout.splitlines()
     corpus = ["--train-source", "my $dir/it's a.corpus.en.gz", "--train-target", "b"]
     assert said[2:] == ["--work", "work/it's a.corpus", "--recipe", "bible", *corpus, "--strategy", "one"]
