@@ -28,7 +28,7 @@ from serving.client.translator import Translator
 from tests.end_to_end.support import ENVIRONMENT, TOO_LONG, UNSPLITTABLE, run_road
 from tests.numbers_corpus import english, french
 from tests.own_lines import foreign_lines
-from tests.serving.support import request
+from tests.serving.support import eventually, request
 from workspace.errors import UserError
 from workspace.layout import MODEL_NAME, WorkDirectory
 from workspace.storage import read_json, write_json
@@ -174,7 +174,7 @@ def test_command_line_asks_several_at_once_and_keeps_their_order(server: str, ki
 
 @pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
 def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory[Path], server: str, tmp_path: Path) -> None:
-    """1,203 lines in three chunks, blank ones among them, no line feed at the end; from .gz as from plain text."""
+    """Blank ones among them, no line feed at the end; from .gz as from plain text."""
     numbers = [None if index % 50 == 0 else (index * 37) % 10_000 for index in range(1203)]
     text = "\n".join("" if number is None else english(number) for number in numbers)
     plain, packed = tmp_path / "in.en", tmp_path / "in.en.gz"
@@ -188,35 +188,86 @@ def test_batch_job_gives_line_for_line(by_server: bool, work: WorkDirectory[Path
     else:
         command = [sys.executable, "-m", "pipelines.translate", *flags]
         ran = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
-        assert ran.stdout == f"translated 1,203 lines into {output}\n"
+        said = rf"translated 1,203 lines into {output}, 25 of them blank \(\d+ s, [\d,]+ lines/s\)\n"
+        assert re.fullmatch(said, ran.stdout)
         assert foreign_lines(ran.stderr) == []
     lines = output.read_text(encoding="utf-8").split("\n")
-    assert lines.pop() == ""
     assert len(lines) == len(numbers)
     assert [line == "" for line in lines] == [number is None for number in numbers]
     filled = [(line, french(number)) for line, number in zip(lines, numbers, strict=True) if number is not None]
     translations, references = zip(*filled, strict=True)
     assert sacrebleu.corpus_bleu(list(translations), [list(references)]).score > 60
-    assert {entry.name for entry in tmp_path.iterdir()} == {"in.en", "in.en.gz", "out.fr"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {"in.en", "in.en.gz", "out.fr", "out.fr.manifest.json"}
 
 
 @pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
 def test_batch_job_names_the_lines_that_are_too_long(
     by_server: bool, work: WorkDirectory[Path], server: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """And translates the others, sentence by sentence where need be; ``lines`` are of two chunks."""
-    long = {3: UNSPLITTABLE, 5: f"{english(5)}. {TOO_LONG}", 502: UNSPLITTABLE}
-    lines = [long.get(number) or english(number) for number in range(1, 504)]
+    """And translates the others, sentence by sentence where need be."""
+    long = {3: UNSPLITTABLE, 5: f"{english(5)}. {TOO_LONG}", 62: UNSPLITTABLE}
+    lines = [long.get(number) or english(number) for number in range(1, 64)]
     source, output = tmp_path / "in.en", tmp_path / "out.fr"
     source.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     flags = ["--server", server] if by_server else []
-    with pytest.raises(UserError, match=r"^too long for the model, and empty in the translation: lines 3, 502; split"):
+    failed = tmp_path / "out.fr.failed.jsonl"
+    with pytest.raises(UserError, match=f"^2 lines have no translation, and are empty there: {failed} says why$"):
         translate(["--work", str(work.root), "--input", str(source), "--output", str(output), *flags])
     translated = output.read_text(encoding="utf-8").splitlines()
-    assert [number for number, line in enumerate(translated, 1) if not line] == [3, 502]
-    assert len(translated) == 503
-    said = f"translated 503 lines into {output}, 1 of them sentence by sentence, for want of room in the model\n"
-    assert capsys.readouterr().out.endswith(said)
+    assert [number for number, line in enumerate(translated, 1) if not line] == [3, 62]
+    assert len(translated) == 63
+    assert [json.loads(line)["line"] for line in failed.read_text(encoding="utf-8").splitlines()] == [3, 62]
+    assert "1 of them sentence by sentence, for want of room in the model" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("by_server", [False, True], ids=["SavedModel", "server"])
+def test_batch_job_gives_what_is_asked_for_besides(
+    by_server: bool, work: WorkDirectory[Path], server: str, tmp_path: Path
+) -> None:
+    records = [{"id": number, "body": {"en": english(number)}} for number in (1234, 56, 7890)]
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    flags = [
+        "--field",
+        "body.en",
+        "--score",
+        "--nbest",
+        "2",
+        "--alignment",
+        *(["--server", server] if by_server else []),
+    ]
+    translate(["--work", str(work.root), "--input", str(source), "--output", str(output), *flags])
+    found = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    for record, of_record in zip(records, found, strict=True):
+        assert list(of_record) == ["id", "body", "translation", "score", "nbest", "alignment"]
+        assert of_record.items() >= record.items()
+        best, second = of_record["nbest"]
+        assert best["translation"] == of_record["translation"] != second["translation"]
+        assert best["score"] == of_record["score"] > second["score"]
+        alignment = of_record["alignment"]
+        assert (alignment["source"], alignment["target"]) == (record["body"]["en"].split(), best["translation"].split())
+        assert len(alignment["links"].split()) == len(alignment["target"])
+
+
+def test_batch_jobs_that_are_killed_go_on(work: WorkDirectory[Path], tmp_path: Path) -> None:
+    """By two processes, to the bytes of a job that is left alone; and two at once are refused."""
+    source, output, alone = tmp_path / "in.en", tmp_path / "out.fr", tmp_path / "alone.fr"
+    source.write_text("".join(f"{english(number % 9_973)}\n" for number in range(6_500)), encoding="utf-8")
+    flags = ["--work", str(work.root), "--input", str(source)]
+    command = [sys.executable, "-m", "pipelines.translate", *flags, "--output", str(output)]
+    job = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: bool(list(tmp_path.glob(".out.fr.run/*/done/*.json"))) or job.poll() is not None)
+        with pytest.raises(UserError, match=f"in use by translate, process {job.pid} on"):
+            translate([*flags, "--output", str(output)])
+    finally:
+        job.kill()
+        job.wait()
+    assert not output.exists()
+    ran = subprocess.run([*command, "--model_copies=2"], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert re.search(r"note: [\d,]+ of 6,500 lines are translated already", ran.stderr)
+    translate([*flags, "--output", str(alone)])
+    assert output.read_bytes() == alone.read_bytes()
 
 
 def test_command_line_asks_the_model_of_a_work_directory(
