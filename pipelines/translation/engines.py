@@ -8,9 +8,10 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import grpc
 import numpy as np
@@ -55,7 +56,23 @@ _MAY_COME_BACK = (
 _REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE)
 
 
-class Opened(Protocol):
+class Engine(Protocol):
+    """What translates, as it is handed to workers."""
+
+    def identity(self) -> dict[str, Any]:
+        """What another one is told by."""
+
+    def made_ready(self) -> Ready:
+        """For a worker."""
+
+    def for_workers(self, are_here: bool) -> AbstractContextManager[Engine]:
+        """What workers are given, who are on this machine or not."""
+
+    def watched(self, say: Callable[[str], object]) -> AbstractContextManager[None]:
+        """While the body runs, there is said what holds it up."""
+
+
+class Ready(Protocol):
     """What translates, made ready in a worker; its threads may share it."""
 
     def translate(self, texts: list[str], asked: Asked) -> Iterable[Found]:
@@ -86,7 +103,7 @@ class ModelEngine:
             }
         return {"version": str(self.version), "sha256": sha256_of(self.version / "saved_model.pb")}
 
-    def open(self) -> Opened:
+    def made_ready(self) -> Ready:
         """Loads it; what is in a store is copied to scratch, for as long as this process lives."""
         kept = contextlib.ExitStack()
         atexit.register(kept.close)
@@ -199,7 +216,7 @@ class ServerEngine:
         with Translator(self.address, work=self.work) as translator:
             return _identity(translator, self.address)
 
-    def open(self) -> Opened:
+    def made_ready(self) -> Ready:
         return _Server(self)
 
     @contextlib.contextmanager
@@ -319,6 +336,3 @@ class _Server:
             f"{error}; it was waited for {self._engine.patience:g} s: what is translated is kept, and the same command "
             "goes on"
         )
-
-
-Engine: TypeAlias = ModelEngine | ServerEngine

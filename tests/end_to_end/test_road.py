@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -224,7 +225,7 @@ def test_batch_job_names_the_lines_that_are_too_long(
 def test_batch_job_gives_what_is_asked_for_besides(
     by_server: bool, work: WorkDirectory[Path], server: str, tmp_path: Path
 ) -> None:
-    records = [{"id": number, "body": {"en": english(number)}} for number in (1234, 56, 7890)]
+    records: list[dict[str, Any]] = [{"id": number, "body": {"en": english(number)}} for number in (1234, 56, 7890)]
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     flags = [
