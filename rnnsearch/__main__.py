@@ -24,7 +24,7 @@ COMMANDS = {
     "curves": ("model.curves", "show a training in TensorBoard"),
     "bible-editions": ("pipelines.bible_editions", "the editions of the Bible that a recipe may name"),
     "clean-report": ("pipelines.clean_report", "what every cleaning rule would take"),
-    "translate-file": ("pipelines.translate", "translate a text file, as a batch job"),
+    "translate-file": ("pipelines.translate", "translate files, as a batch job"),
     "serve": ("serving.serve", "serve the exported model over gRPC and REST"),
     "server": ("serving.server", "the same, with TensorFlow Serving's flags"),
     "translate": ("serving.translate", "ask a running server"),
