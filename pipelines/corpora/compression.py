@@ -1,4 +1,4 @@
-"""Decompresses files by what they begin with: names are often wrong, or do not tell.
+"""Decompresses files by what they begin with: names are often wrong, or do not tell. Compresses them by their names.
 
 A file may be several compressed streams, one after the other, as ``cat a.gz b.gz`` makes them. Unlike Python's own
 readers, this one tells apart what may follow the last of them: nothing, padding, or bytes that belong to nothing.
@@ -24,12 +24,14 @@ BEGINNING = 512
 
 
 class Compression(NamedTuple):
-    """adjective: of a file that is so compressed; beginning: of every stream; decompressor: of one, as bz2 has it."""
+    """adjective: of a file that is so compressed; beginning: of every stream; decompressor, compressor: of one, as bz2
+    has them."""
 
     adjective: str
     ending: str
     beginning: re.Pattern[bytes]
     decompressor: Callable[[], Any]
+    compressor: Callable[[], Any]
 
 
 class _GzipDecompressor:
@@ -54,7 +56,14 @@ class _GzipDecompressor:
 
 
 COMPRESSIONS = (
-    Compression("gzipped", ".gz", re.compile(rb"\x1f\x8b\x08"), _GzipDecompressor),
+    Compression(
+        "gzipped",
+        ".gz",
+        re.compile(rb"\x1f\x8b\x08"),
+        _GzipDecompressor,
+        # With neither name nor time, so that the same bytes are the same file.
+        lambda: zlib.compressobj(wbits=zlib.MAX_WBITS | 16),
+    ),
     Compression(
         "zstandard",
         ".zst",
@@ -62,10 +71,17 @@ COMPRESSIONS = (
         re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
         # As much memory as the format allows, 2 GB at most: what zstd --long=31 made has no other way back.
         lambda: zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 31}),
+        zstd.ZstdCompressor,
     ),
-    Compression("xz", ".xz", re.compile(rb"\xfd7zXZ\x00"), lzma.LZMADecompressor),
-    # An empty one has the second of the two numbers.
-    Compression("bzip2", ".bz2", re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), bz2.BZ2Decompressor),
+    Compression("xz", ".xz", re.compile(rb"\xfd7zXZ\x00"), lzma.LZMADecompressor, lzma.LZMACompressor),
+    Compression(
+        "bzip2",
+        ".bz2",
+        # An empty one has the second of the two numbers.
+        re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
+        bz2.BZ2Decompressor,
+        bz2.BZ2Compressor,
+    ),
 )
 # What else a corpus may come in, by its first bytes.
 _ARCHIVES = (
@@ -98,10 +114,9 @@ def compression_of(beginning: bytes, path: str) -> Compression | None:
         return found
     if path.lower().endswith(_BROTLI) and re.search(_CONTROL, beginning):
         raise UserError(f"{path} is compressed with brotli; unpack it, and give what was in it")
-    for compression in COMPRESSIONS:
-        # An empty file is told as such.
-        if beginning and path.lower().endswith(compression.ending):
-            raise OSError(f"Not a {compression.adjective} file, as its name says")
+    # An empty file is told as such.
+    if beginning and (compression := compression_by_name(path)):
+        raise OSError(f"Not a {compression.adjective} file, as its name says")
     return None
 
 
@@ -118,10 +133,15 @@ def compression_within(beginning: bytes, path: str) -> Compression | None:
     return None
 
 
+def compression_by_name(path: str) -> Compression | None:
+    """How a file of this name should be compressed; None if it should not."""
+    return next((each for each in COMPRESSIONS if path.lower().endswith(each.ending)), None)
+
+
 def without_ending(path: str) -> str:
     """The path without the ending that says how the file is compressed."""
-    ending = next((each.ending for each in COMPRESSIONS if path.lower().endswith(each.ending)), "")
-    return path[: -len(ending)] if ending else path
+    compression = compression_by_name(path)
+    return path[: -len(compression.ending)] if compression else path
 
 
 class Decompressed(io.RawIOBase):
@@ -175,3 +195,22 @@ class Decompressed(io.RawIOBase):
                 f"{self._path} has {size:,} bytes after its end that are not {self._compression.adjective}; they are "
                 "left out: if there should be more in it, fetch or make it again"
             )
+
+
+class Compressed(io.RawIOBase):
+    """A file to write, which is compressed on its way to another; ``close`` writes the last of it there."""
+
+    def __init__(self, file: BinaryIO, compression: Compression):
+        self._file, self._stream = file, compression.compressor()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._file.write(self._stream.compress(data))
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.write(self._stream.flush())
+        super().close()

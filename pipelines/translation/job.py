@@ -173,7 +173,7 @@ class TranslateChunk(beam.DoFn):
 
     def setup(self) -> None:
         with explained_errors():
-            self._opened = self._shared.acquire(self._engine.open)
+            self._ready = self._shared.acquire(self._engine.made_ready)
 
     def process(self, chunk: str) -> None:
         with explained_errors():
@@ -181,7 +181,7 @@ class TranslateChunk(beam.DoFn):
             self._run.write_answers(
                 chunk,
                 *translate_chunk(
-                    texts, self._asked, lambda lines: self._opened.translate(lines, self._asked), progress.add
+                    texts, self._asked, lambda lines: self._ready.translate(lines, self._asked), progress.add
                 ),
             )
 

@@ -3,27 +3,25 @@ manifest."""
 
 from __future__ import annotations
 
-import bz2
 import contextlib
-import gzip
-import lzma
+import io
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from backports import zstd
-
+from pipelines.corpora.compression import Compressed, compression_by_name
 from pipelines.translation.asked import Answer, Asked
 from pipelines.translation.chunks import Counts, PlannedFile, Run
 from pipelines.translation.inputs import Files, Input
 from pipelines.translation.records import write_answers
 from workspace.errors import UserError
-from workspace.locations import reached, relative
-from workspace.storage import read_json, reading, remove, replacing
+from workspace.locations import Location, reached, relative
+from workspace.storage import read_json, reading, remove, writing
 
 # What is written last: JSON.
 Manifest: TypeAlias = dict[str, Any]
+
+_BYTES_AT_A_TIME = 1 << 18
 
 
 def write_output(run: Run, planned: PlannedFile, source: Input, asked: Asked, done: Callable[[int], object]) -> Counts:
@@ -41,7 +39,7 @@ def write_output(run: Run, planned: PlannedFile, source: Input, asked: Asked, do
             counts = counts.plus(counted)
             yield from of_chunk
 
-    with replacing(source.output) as temporary, _compressing(temporary, source.output.name) as file:
+    with _compressing(source.output) as file:
         for _ in write_answers(source.source, source.format, asked, answers(), file):
             done(1)
     assert counts.records == planned.records
@@ -49,7 +47,7 @@ def write_output(run: Run, planned: PlannedFile, source: Input, asked: Asked, do
     if not failed:
         remove(source.failed)
         return counts
-    with replacing(source.failed) as temporary, temporary.open("wb") as joined:
+    with writing(source.failed) as joined:
         for part in failed:
             with reading(part) as lines:
                 shutil.copyfileobj(lines, joined)
@@ -111,18 +109,12 @@ def remove_manifest(files: Files) -> None:
 
 
 @contextlib.contextmanager
-def _compressing(path: Path, name: str) -> Iterator[BinaryIO]:
-    """A file to write at ``path``, compressed as the ending of ``name`` has it; the same bytes are the same file."""
-    packers: dict[str, Callable[[BinaryIO], Any]] = {
-        # Without a name and a time, which would be of this run.
-        ".gz": lambda file: gzip.GzipFile("", "wb", fileobj=file, mtime=0),
-        ".zst": lambda file: zstd.ZstdFile(file, "wb"),
-        ".xz": lambda file: lzma.LZMAFile(file, "wb"),  # noqa: SIM115  closed below
-        ".bz2": lambda file: bz2.BZ2File(file, "wb"),
-    }
-    with path.open("wb") as plain:
-        if packer := packers.get(Path(name).suffix.lower()):
-            with packer(plain) as packed:
+def _compressing(output: Location) -> Iterator[BinaryIO]:
+    """A file to write, compressed as the ending of its name has it."""
+    with writing(output) as plain:
+        if compression := compression_by_name(output.name):
+            # Not line by line.
+            with io.BufferedWriter(Compressed(plain, compression), _BYTES_AT_A_TIME) as packed:
                 yield packed
         else:
             yield plain

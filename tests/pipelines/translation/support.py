@@ -35,7 +35,7 @@ class Capitals:
     def identity(self) -> dict[str, Any]:
         return {"weights": self.name}
 
-    def open(self) -> Capitals:
+    def made_ready(self) -> Capitals:
         return self
 
     @contextlib.contextmanager

@@ -142,7 +142,7 @@ def capitals(request: Any, context: grpc.ServicerContext) -> Any:
 
 def found(engine: ServerEngine, texts: Sequence[str] = TEXTS, between: Callable[[], object] = bool) -> list[Found]:
     """What a server gives; ``between`` is called when the first answer is there."""
-    answers = iter(engine.open().translate(list(texts), Asked()))
+    answers = iter(engine.made_ready().translate(list(texts), Asked()))
     first = next(answers)
     between()
     return [first, *answers]
