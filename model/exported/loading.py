@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import re
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, get_args
 
@@ -57,8 +59,12 @@ def check_precision(precision: Precision | None) -> None:
 
 def load_engine(directory: Location) -> dict[str, Signature]:
     """The signatures of the engine there, likewise."""
-    with foreign_lines_left_out(ENGINE_PACKAGE), local_copy(directory) as here:
-        return dict(importlib.import_module("model.exported.lite_model").LiteModel(here).signatures)
+    with foreign_lines_left_out(ENGINE_PACKAGE), contextlib.ExitStack() as copied:
+        here = copied.enter_context(local_copy(directory))
+        model = importlib.import_module("model.exported.lite_model").LiteModel(here)
+        # Its files stay mapped, and another thread reads them anew.
+        weakref.finalize(model, copied.pop_all().close)
+    return dict(model.signatures)
 
 
 def load_saved_model(version: Location) -> dict[str, Signature]:

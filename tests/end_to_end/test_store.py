@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,10 @@ def test_the_road_in_a_store_ends_as_on_a_disk(
     assert again.stdout.startswith(f"{in_store.root} is up to date")
     expected = rnnsearch.load(work.root, precision="float32").translate(TEXTS)
     assert rnnsearch.load(str(in_store.root), precision="float32").translate(TEXTS) == expected
+    # The engine for CPUs, which every thread has for itself.
+    in_int8, copied = rnnsearch.load(work.root), rnnsearch.load(str(in_store.root))
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(copied.translate, [TEXTS, TEXTS])) == [in_int8.translate(TEXTS)] * 2
     check_served(in_store, [translation.text for translation in expected], environment_of(other, s3))
 
 
