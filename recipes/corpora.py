@@ -138,11 +138,6 @@ def is_on_the_web(path: str) -> bool:
     return path.startswith(("http://", "https://"))
 
 
-def is_remote(path: str) -> bool:
-    """Whether a path is a URL (gs://…) and not a file of this machine."""
-    return "://" in path
-
-
 def fingerprint(corpus: Corpus) -> dict[str, Any]:
     """What identifies a corpus: if any of it changes, whatever was made from the corpus is out of date."""
     blocked = corpus.cleaning.blocked_words if corpus.cleaning else None

@@ -116,6 +116,8 @@ def read_into(checkpoint: tf.train.Checkpoint, work: WorkDirectory, step: int) -
     path = work.checkpoint(step)
     try:
         with local_copy(path) as here:
+            if here != path and (file := _damaged_file_of(here)):
+                raise UserError(f"{path / file.name} changed while it was read; run the same command again")
             status = checkpoint.read(str(here / STATE))
         status.assert_existing_objects_matched()
         status.expect_partial()
