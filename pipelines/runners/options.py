@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     FlinkRunnerOptions,
     GoogleCloudOptions,
     PipelineOptions,
@@ -80,6 +81,8 @@ def _start_for_flink(options: PipelineOptions, needed: contextlib.ExitStack) -> 
     if flink.parallelism == -1:
         # Beam's own default is one worker, however large the cluster.
         flink.parallelism = max(1, slots)
+    # Beam would have pip list this machine's packages before every job, and send the list with it.
+    options.view_as(DebugOptions).add_experiment("disable_logging_submission_environment")
     # The name by which the job is found again on the cluster.
     options.view_as(GoogleCloudOptions).job_name = f"rnnsearch-{uuid.uuid4()}"
     if portable.environment_type == _THREADS_OF_THIS_PROCESS:
