@@ -16,17 +16,16 @@ from pathlib import Path
 import pytest
 
 from pipelines.corpora import fetching
-from pipelines.corpora.line_files import FilePair
 from pipelines.preparation import job
 from pipelines.runners.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.runners.flink_jars import cache_directory, flink_jars, java_command
 from pipelines.runners.options import ready_runner
 from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
-from tests.numbers_corpus import write_corpus
+from tests.numbers_corpus import english, french
 from tests.pipelines.runners.machines import ROOT, Machine, machine
 from tests.pipelines.runners.test_flink import cleaning_job, state
-from tests.pipelines.support import hashes, new_work, run
+from tests.pipelines.support import as_settings, hashes, new_work, run, write_lines, write_pair
 from tests.requirements import missing, only_in_ci
 from tests.stores.fixtures import in_use
 from tests.stores.proxy import Proxy, proxy_of
@@ -148,12 +147,8 @@ def submit(work: WorkDirectory, apart: Apart) -> None:
 
 
 def test_a_corpus_of_this_machine_and_a_killed_task_manager_change_nothing(apart: Apart, tmp_path: Path) -> None:
-    """Only this process reads the corpus; the TaskManager is killed while it cleans. It is the last test: the cluster
-    has one TaskManager less."""
-    source, target = write_corpus(apart.hidden / "numbers", 3000)
-    corpus = FilePair(source=source, target=target)
-    here = new_work(tmp_path / "work", corpus)
-    run(here)
+    """Only this process can read one corpus, any worker the other. The TaskManager is killed while it cleans: this is
+    the last test, for the cluster has one TaskManager less."""
     before = {job["jid"] for job in apart.cluster.rest("/jobs/overview")["jobs"]}
     killed: list[str] = []
 
@@ -163,10 +158,22 @@ def test_a_corpus_of_this_machine_and_a_killed_task_manager_change_nothing(apart
         apart.cluster.processes.running["task-manager-1"].kill()
         killed.append(job)
 
-    threading.Thread(target=kill, daemon=True).start()
     with in_use(apart.s3.with_own_root()) as store, ready_runner(apart.flags) as options:
-        work = new_work(located(store.root), corpus)
-        job.prepare(resolved_recipe(work), work, options, chunk_pairs=10)
-        assert hashes(work) == hashes(here)
+        near = write_pair(apart.hidden / "near", *texts(range(1500)))
+        far = {side: located(f"{store.root}/far.{side}.gz") for side in ("source", "target")}
+        for file, lines in zip(far.values(), texts(range(1500, 3000)), strict=True):
+            copy(write_lines(tmp_path / file.name, lines), file)
+        pairs = {"near": as_settings(near), "far": {side: str(file) for side, file in far.items()}}
+        corpus = {"train": [{"name": name, **files} for name, files in pairs.items()]}
+        here = new_work(tmp_path / "work", None, corpus=corpus)
+        run(here)
+        there = new_work(located(f"{store.root}/work"), None, corpus=corpus)
+        threading.Thread(target=kill, daemon=True).start()
+        job.prepare(resolved_recipe(there), there, options, chunk_pairs=10)
+        assert hashes(there) == hashes(here)
     assert state(apart.cluster, killed[0]) == "FINISHED"
     assert apart.cluster.rest(f"/jobs/{killed[0]}/exceptions")["exceptionHistory"]["entries"]
+
+
+def texts(numbers: range) -> tuple[list[str], list[str]]:
+    return [english(number) for number in numbers], [french(number) for number in numbers]
