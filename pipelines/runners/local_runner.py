@@ -45,7 +45,7 @@ class CountingRunner(FnApiRunner):
     def __init__(self, *arguments: Any):
         super().__init__(*arguments)
         self._bundles: list[_Bundle] = []
-        self._listened_to: set[int] = set()
+        self._listened_to: set[Any] = set()
 
     def units(self) -> int:
         """The units of ``pipelines.runners.progress`` that are done by now; for one thread."""
@@ -60,9 +60,9 @@ class CountingRunner(FnApiRunner):
 
     def _listen(self, connection: Any) -> None:
         """Notes the bundles that the runner gives a worker over a connection."""
-        if id(connection) in self._listened_to:
+        if connection in self._listened_to:
             return
-        self._listened_to.add(id(connection))
+        self._listened_to.add(connection)
         push = connection.push
 
         def noted(request: Any) -> Any:
