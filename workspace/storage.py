@@ -284,13 +284,16 @@ def create(location: Location, value: bytes) -> bool:
         except FileExistsError:
             return False
         return True
-    with told(location):
-        system, path = file_system(location)
-        try:
+    try:
+        with told(location):
+            system, path = file_system(location)
             system.pipe_file(path, value, mode="create")
-        except FileExistsError:
+    except FileExistsError:
+        # It may be gone meanwhile.
+        with contextlib.suppress(FileNotFoundError):
             return value != b"" and read_bytes(location) == value
-        return True
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -72,18 +72,18 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rnnsearch"
 
 
-def java_command() -> str:
-    """The java of JAVA_HOME or PATH. Raises UserError if there is none, or it is too old for Flink."""
+def java_command(of: str = "Flink") -> str:
+    """The java of JAVA_HOME or PATH. Raises UserError if there is none, or it is too old for ``of``."""
     home = os.environ.get("JAVA_HOME")
     command = shutil.which(str(Path(home, "bin", "java")) if home else "java")
     remedy = f"install Java {OLDEST_JAVA} or newer (Debian: apt-get install default-jre-headless)"
     if command is None:
-        raise UserError(f"Flink needs Java, and there is none in {'JAVA_HOME' if home else 'PATH'}; {remedy}")
+        raise UserError(f"{of} needs Java, and there is none in {'JAVA_HOME' if home else 'PATH'}; {remedy}")
     said = subprocess.run([command, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(?:1\.)?(\d+)', said)
     if version is None or int(version[1]) < OLDEST_JAVA:
         found = version[1] if version else "of no known version"
-        raise UserError(f"{command} is Java {found}, too old for Flink; {remedy}")
+        raise UserError(f"{command} is Java {found}, too old for {of}; {remedy}")
     return command
 
 

@@ -30,6 +30,7 @@ class Proxy(ThreadingHTTPServer):
 
     requests: how many, by method. refused: how many of them were not handed on.
     refusing: what to answer everything with, a status and S3's code of an error; None is nothing.
+    left: how many requests are handed on before that.
     every: of this many requests, one is answered ``503 SlowDown``; 0 is none.
     losing: of this many requests, one is broken off when it is done: half of the answer's body comes, or where it has
     none, nothing at all; 0 is none.
@@ -46,6 +47,7 @@ class Proxy(ThreadingHTTPServer):
         self.requests: Counter[str] = Counter()
         self.refused = 0
         self.refusing: tuple[int, str] | None = None
+        self.left = 0
         self.every = 0
         self.losing = 0
         self._count = threading.Lock()
@@ -59,7 +61,8 @@ class Proxy(ThreadingHTTPServer):
         with self._count:
             self.requests[method] += 1
             number = self.requests.total()
-            fault = self.refusing
+            fault = self.refusing if self.left == 0 else None
+            self.left = max(self.left - 1, 0)
             if fault is None and self.losing and number % self.losing == 0:
                 fault = 0, ""
             if fault is None and self.every and number % self.every == 0:

@@ -159,7 +159,7 @@ def gcs_store() -> Iterator[Store]:
 @contextlib.contextmanager
 def hdfs_store() -> Iterator[Store]:
     """A NameNode and a DataNode. Raises UserError if there is no Java, or the jars cannot be had."""
-    java, jars = java_command(), hdfs_jars()
+    java, jars = java_command("HDFS"), hdfs_jars()
     port, web_port = free_ports(2)
     with _directory() as directory:
         details = directory / "details.json"

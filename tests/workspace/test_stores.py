@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import subprocess
 import sys
@@ -140,6 +141,43 @@ def test_what_a_store_turns_to_in_mid_job_is_said(
     storage.write_bytes(root / "file", b"value")
     proxy.refusing = refusal
     assert set(answers(root)) == {sentence}
+
+
+def test_a_directory_is_complete_or_does_not_say_so(faulty_s3: tuple[Store, Proxy]) -> None:
+    """Wherever writing it anew is broken off: after any number of requests."""
+    store, proxy = faulty_s3
+    old, new = {"a": b"old", "b": b"old", "done": b"old"}, {"a": b"new", "c": b"new", "done": b"new"}
+    seen = set()
+    for requests in range(30):
+        root = root_of(store) / f"{requests}"
+        for name, value in old.items():
+            storage.write_bytes(root / name, value)
+        proxy.left, proxy.refusing = requests, EXPIRED_TOKEN
+        try:
+            with storage.replacing(root, last="done") as temporary:
+                temporary.mkdir()
+                for name, value in new.items():
+                    (temporary / name).write_bytes(value)
+        except UserError:
+            pass
+        proxy.left, proxy.refusing = 0, None
+        found = {storage.name_below(root, file): storage.read_bytes(file) for file in storage.files_under(root)}
+        assert found in (old, new) or "done" not in found
+        seen.add("old" if found == old else "new" if found == new else "neither")
+    assert seen == {"old", "new", "neither"}
+
+
+def test_a_directory_in_hadoop_is_the_old_or_the_new_one(hdfs: Store) -> None:
+    """Of the files, one cannot be there: Hadoop has no names with a colon."""
+    root = root_of(hdfs)
+    for names in (("a", "b"), ("a", "a:b", "c")):
+        with contextlib.suppress(UserError), storage.replacing(root / "directory") as temporary:
+            temporary.mkdir()
+            for name in names:
+                (temporary / name).write_text(f"{len(names)}", encoding="utf-8")
+    assert storage.files_under(root) == [root / "directory" / "a", root / "directory" / "b"]
+    assert storage.read_text(root / "directory" / "a") == "2"
+    assert storage.entries(root) == [root / "directory"]
 
 
 @checks_rights
