@@ -88,13 +88,18 @@ def located(text: str | Location) -> Location:
     scheme, _, rest = text.partition(_MARK)
     if scheme == "file":
         return Path(rest)
+    store, _, path = rest.partition("/")
+    if ":" in store.rpartition("@")[0]:
+        raise UserError(
+            f"the password in a URL that begins with {scheme}{_MARK} would be seen in files and messages; leave it to the "
+            "environment variables and files that the store's own client reads"
+        )
     if scheme not in SCHEMES:
         known = ", ".join(f"{known}{_MARK}" for known in SCHEMES)
         raise UserError(f"{text}: there are no files by {scheme}{_MARK}; give a path, or one of {known}")
-    store, _, path = rest.partition("/")
     if not store:
         raise UserError(f"{text} names no {'bucket' if scheme in ('s3', 'gs') else 'host'}; write it after {_MARK}")
-    return RemotePath(f"{scheme}{_MARK}{store}", _ROOT / path.strip("/"))
+    return RemotePath(f"{scheme}{_MARK}{store}", PurePosixPath(posixpath.normpath(_ROOT / path.strip("/"))))
 
 
 def relative(location: Location, directory: Location) -> str:

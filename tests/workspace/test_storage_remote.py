@@ -250,6 +250,40 @@ def test_files_and_directories_go_to_other_stores_and_back(kinds: str, request: 
     assert not storage.exists(there / "again" / "file")
 
 
+def test_what_is_streamed_is_seen_when_it_is_whole(root: Location) -> None:
+    with storage.writing(root / "file") as file:
+        file.write(b"one ")
+        assert not storage.exists(root / "file")
+        file.write(b"two")
+    assert storage.read_bytes(root / "file") == b"one two"
+    with pytest.raises(RuntimeError), storage.writing(root / "file") as file:
+        file.write(b"three")
+        raise RuntimeError
+    assert contents(root) == {"file": b"one two"}
+
+
+def test_sizes_of_files_by_how_they_are_reached(root: Location) -> None:
+    storage.write_bytes(root / "one" / "file", b"12")
+    storage.write_bytes(root / "two" / "file", b"123")
+    reached = {"file": 2, "../two/file": 3, "nothing": None, "../one": None}
+    assert storage.sizes_of(reached, root / "one") == reached
+    assert storage.sizes_of(["file"], root / "three") == {"file": None}
+
+
+def test_a_file_that_changed_is_in_another_state(root: Location) -> None:
+    if not isinstance(root, RemotePath):
+        pytest.skip("only of stores; files of this machine are read")
+    for name in ("a", "deep/b"):
+        storage.write_bytes(root / name, b"old")
+    before = storage.states_under(root)
+    assert before == {name: storage.state_of(root / name) for name in ("a", "deep/b")}
+    assert [state["size"] for state in before.values()] == [3, 3]
+    storage.write_bytes(root / "a", b"new")
+    after = storage.states_under(root)
+    assert after["a"] != before["a"]
+    assert after["deep/b"] == before["deep/b"]
+
+
 def test_a_damaged_copy_is_refused(root: Location) -> None:
     storage.write_text(root / "file", "text")
     if isinstance(root, RemotePath):
