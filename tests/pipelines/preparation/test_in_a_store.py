@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
 from tests.pipelines.support import SOURCES, TARGETS, hashes, new_work, run, write_lines, write_pair
 from tests.stores.proxy import EXPIRED_TOKEN, Proxy
-from tests.stores.servers import Store
+from tests.stores.servers import BUCKET, Store, s3_client
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.locations import RemotePath, located
@@ -104,6 +105,29 @@ def ends_after(proxy: Proxy, requests: int) -> Iterator[None]:
         yield
     finally:
         del proxy.fault
+
+
+def test_a_corpus_that_is_changed_while_it_is_read_is_noticed(
+    numbers: FilePair[Path], tmp_path: Path, faulty_s3: tuple[Store, Proxy]
+) -> None:
+    """Else its index, or what a recipe's mark says of it, would be of other lines than those that were read."""
+    store, proxy = faulty_s3
+    there = FilePair(*(located(f"{store.root}/{file.name}") for file in (numbers.source, numbers.target)))
+    for file, copied in ((numbers.source, there.source), (numbers.target, there.target)):
+        copy(file, copied)
+    work = new_work(tmp_path / "work", there)
+    fault, gets = proxy.fault, itertools.count(1)
+
+    def write_meanwhile(method: str) -> tuple[int, str] | None:
+        # Both files are looked at; then the first of them is read.
+        if method == "GET" and next(gets) == 3:
+            key = str(there.target).partition(f"{BUCKET}/")[2]
+            s3_client(store).put_object(Bucket=BUCKET, Key=key, Body=numbers.target.read_bytes().upper())
+        return fault(method)
+
+    proxy.fault = write_meanwhile  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="corpus numbers changed while it was read; run the same command again"):
+        run(work)
 
 
 def test_killed_at_any_moment_it_gives_the_same_bytes(numbers: FilePair[Path], faulty_s3: tuple[Store, Proxy]) -> None:
