@@ -1,6 +1,6 @@
 """How fast a corpus is prepared: ``python -m benchmarks.prepare --source corpus.en --target corpus.fr``.
 
-What is measured, and how, is in ``benchmarks.preparation_speed``.
+What is measured, and how, is in ``benchmarks.preparation_speed`` and ``benchmarks.preparation_in_store``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--ways", nargs="+", choices=[*WAYS], default=[*WAYS], help="ways to prepare them")
     parser.add_argument("--shards", type=positive, default=32, help="shards to write")
     parser.add_argument("--opusfilter", metavar="COMMAND", help="OpusFilter's command, in an environment of its own")
+    parser.add_argument("--in-store", action="store_true", help="instead: the whole, here and with WORK in S3")
     parser.add_argument("--way", choices=[*WAYS], help="one way only, printing its figures as JSON (used by itself)")
     parser.add_argument("--work", type=Path, help="work directory of that way")
     options = parser.parse_args(arguments)
@@ -43,7 +44,12 @@ def main(arguments: list[str]) -> None:
         measure(options.way, WorkDirectory(options.work))
         return
     with tempfile.TemporaryDirectory() as directory:
-        compare(options, Path(directory))
+        if options.in_store:
+            with starting_up():
+                from benchmarks import preparation_in_store
+            preparation_in_store.compare(options, Path(directory))
+        else:
+            compare(options, Path(directory))
 
 
 if __name__ == "__main__":
