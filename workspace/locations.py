@@ -91,8 +91,8 @@ def located(text: str | Location) -> Location:
     store, _, path = rest.partition("/")
     if ":" in store.rpartition("@")[0]:
         raise UserError(
-            f"the password in a URL that begins with {scheme}{_MARK} would be seen in files and messages; leave it to the "
-            "environment variables and files that the store's own client reads"
+            f"the password in a URL that begins with {scheme}{_MARK} would be seen in files and messages; leave it to "
+            "the environment variables and files that the store's own client reads"
         )
     if scheme not in SCHEMES:
         known = ", ".join(f"{known}{_MARK}" for known in SCHEMES)

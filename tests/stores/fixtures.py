@@ -73,21 +73,26 @@ def faulty_s3(s3_server: Store) -> Iterator[tuple[Store, Proxy]]:
 @contextlib.contextmanager
 def in_use(store: Store, **changes: str | None) -> Iterator[Store]:
     """While the body runs, the environment says where the store is, but for ``changes``; None is a variable less."""
+    environment = {**store.environment, **changes}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**store.environment, **changes}.items():
+        for name, value in environment.items():
             if value is None:
                 patch.delenv(name, raising=False)
             else:
                 patch.setenv(name, value)
-        forget_clients()
-        try:
-            yield store
-        finally:
-            forget_clients()
+        forget_clients(environment)
+        yield store
 
 
-def forget_clients() -> None:
-    """fsspec keeps the clients that it has made, which know the environment of when they were made."""
+def forget_clients(environment: dict[str, str | None]) -> None:
+    """fsspec keeps its clients, which know the environment of when they were made: in another, they are forgotten."""
+    if environment == _last:
+        return
+    _last.clear()
+    _last.update(environment)
     if fsspec := sys.modules.get("fsspec"):
         for kind in list(fsspec.registry.values()):
             kind.clear_instance_cache()
+
+
+_last: dict[str, str | None] = {}

@@ -46,7 +46,11 @@ def test_a_url_is_of_a_store(text: str, written: str, name: str) -> None:
         ("webhdfs:///file", "webhdfs:///file names no host; write it after ://"),
         (
             "s3://key:secret@bucket/file",
-            "a URL that begins with s3:// has a password in it, which would be seen in files",
+            "the password in a URL that begins with s3:// would be seen in files and messages",
+        ),
+        (
+            "ftp://me:secret@host/file",
+            "the password in a URL that begins with ftp:// would be seen in files and messages",
         ),
     ],
 )

@@ -1,17 +1,14 @@
-"""The seam on this machine, two S3s, Google Cloud Storage and HDFS: what holds on one holds on all."""
+"""The seam on this machine, S3, Google Cloud Storage and HDFS: what holds on one holds on all."""
 
 from __future__ import annotations
 
 import hashlib
 import random
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.stores.fixtures import in_use, started
-from tests.stores.servers import Store, moto_store
 from workspace import storage
 from workspace.errors import UserError
 from workspace.locations import Location, RemotePath, located
@@ -22,18 +19,7 @@ pytestmark = pytest.mark.slow
 NAMES = ["two words", "100%", "%41", "a#b?x=y", "ü中文", "a+b&c", "[1]*", "'\"~", "a:b", ".hidden"]
 
 
-@pytest.fixture(scope="module")
-def moto_server() -> Iterator[Store]:
-    yield from started("s3", moto_store)
-
-
-@pytest.fixture
-def moto(moto_server: Store) -> Iterator[Store]:
-    with in_use(moto_server.with_own_root()) as store:
-        yield store
-
-
-@pytest.fixture(params=["local", "s3", "moto", "gcs", "hdfs"])
+@pytest.fixture(params=["local", "s3", "gcs", "hdfs"])
 def root(request: pytest.FixtureRequest) -> Location:
     """An empty place on each kind of storage."""
     return place_of(request.param, request)

@@ -23,7 +23,7 @@ from tests.stores.proxy import (
     Proxy,
     proxy_of,
 )
-from tests.stores.servers import BUCKET, SECRET_KEY, Store, add_s3_user, is_installed
+from tests.stores.servers import BUCKET, SECRET_KEY, Store, add_s3_user, is_installed, moto_store
 from workspace import storage, web_hdfs
 from workspace.errors import UserError
 from workspace.locations import Location, RemotePath, located
@@ -94,6 +94,11 @@ def use(root: Location) -> dict[str, str]:
         assert storage.sha256_of(here) == storage.sha256_of(root / "moved")
     assert storage.read_bytes(root / "moved", 1_000, 2_000) == storage.read_bytes(root / "moved")[1_000:2_000]
     return {storage.name_below(root, file): storage.sha256_of(file) for file in storage.files_under(root)}
+
+
+def test_the_s3_where_no_other_is_installed(tmp_path: Path) -> None:
+    with moto_store() as server, in_use(server) as store:
+        assert use(root_of(store)) == use(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["s3", "hdfs"])
