@@ -84,6 +84,9 @@ def located(text: str | Location) -> Location:
     if not isinstance(text, str):
         return text
     if not is_url(text):
+        kind, colon, path = text.partition(":")
+        if colon and kind in SCHEMES:
+            raise UserError(f"{text} is neither a path nor a URL; write {kind}{_MARK}{path.lstrip('/')}")
         return Path(text)
     scheme, _, rest = text.partition(_MARK)
     if scheme == "file":

@@ -10,7 +10,7 @@ from workspace.errors import UserError
 from workspace.locations import is_remote, is_url, located, reached, relative
 
 
-@pytest.mark.parametrize("text", ["work/bible", "/work/a:b", "a#b?c", "s3:/bucket", "file:///work/bible"])
+@pytest.mark.parametrize("text", ["work/bible", "/work/a:b", "a#b?c", "s3/a:b", "file:///work/bible"])
 def test_a_path_is_of_this_machine(text: str) -> None:
     assert located(text) == Path(text.removeprefix("file://"))
     assert not is_remote(located(text))
@@ -42,6 +42,8 @@ def test_a_url_is_of_a_store(text: str, written: str, name: str) -> None:
             "ftp://host/file",
             "ftp://host/file: there are no files by ftp://; give a path, or one of s3://, gs://, hdfs://, ",
         ),
+        ("s3:/bucket/file", "s3:/bucket/file is neither a path nor a URL; write s3://bucket/file"),
+        ("gs:bucket/file", "gs:bucket/file is neither a path nor a URL; write gs://bucket/file"),
         ("s3:///file", "s3:///file names no bucket; write it after ://"),
         ("webhdfs:///file", "webhdfs:///file names no host; write it after ://"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import random
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.auth
 import pytest
 
 from tests.recipes.support import NAMESPACE, can_mount
@@ -193,6 +195,17 @@ def test_wrong_credentials(changes: dict[str, str], s3_server: Store) -> None:
             f"s3://{BUCKET} does not know the credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
             "AWS_PROFILE"
         }
+
+
+@checks_rights
+def test_a_wrong_clock(s3: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = botocore.auth.get_current_datetime
+    late = datetime.timedelta(hours=2)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *given, **named: now(*given, **named) - late)
+    (sentence,) = set(answers(root_of(s3)))
+    assert sentence.startswith(
+        f"s3://{BUCKET} refuses requests, because the clock of this machine is wrong; set it right"
+    )
 
 
 @pytest.mark.parametrize(
