@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import random
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.auth
@@ -103,7 +105,7 @@ def test_the_s3_where_no_other_is_installed(tmp_path: Path) -> None:
         assert use(root_of(store)) == use(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["s3", "hdfs"])
+@pytest.mark.parametrize("kind", ["s3", "gcs", "hdfs"])
 @pytest.mark.parametrize("fault", ["every", "losing"])
 def test_a_store_that_is_busy_or_breaks_off_changes_nothing(
     kind: str, fault: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -114,6 +116,8 @@ def test_a_store_that_is_busy_or_breaks_off_changes_nothing(
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
     server: Store = request.getfixturevalue(f"{kind}_server")
     with proxy_of(server.endpoint) as proxy, in_use(server.with_own_root().behind(proxy.endpoint)) as store:
+        if kind == "gcs":
+            monkeypatch.setattr("gcsfs.retry.asyncio", SimpleNamespace(sleep=lambda _: asyncio.sleep(0.01)))
         setattr(proxy, fault, 3)
         assert use(root_of(store)) == use(tmp_path)
     assert proxy.refused >= 10
