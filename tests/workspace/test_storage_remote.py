@@ -256,9 +256,8 @@ def test_sizes_of_files_by_how_they_are_reached(root: Location) -> None:
     assert storage.sizes_of(["file"], root / "three") == {"file": None}
 
 
-def test_a_file_that_changed_is_in_another_state(root: Location) -> None:
-    if not isinstance(root, RemotePath):
-        pytest.skip("only of stores; files of this machine are read")
+@pytest.mark.parametrize("root", ["s3", "gcs", "hdfs"], indirect=True)
+def test_a_file_that_changed_is_in_another_state(root: RemotePath) -> None:
     for name in ("a", "deep/b"):
         storage.write_bytes(root / name, b"old")
     before = storage.states_under(root)
