@@ -34,6 +34,8 @@ def worker_processes(pipeline: beam.Pipeline) -> Iterator[None]:
     with tempfile.NamedTemporaryFile(prefix="pipeline-", suffix=".lease") as lease:
         # A shell runs the command. Ctrl-C reaches every process of a terminal, but here the job decides.
         worker = shlex.join([sys.executable, "-m", "pipelines.runners.local_worker", lease.name])
+        # What they leave in scratch goes with what this process leaves: they end at once, and clear nothing up.
+        worker = f"env SCRATCH={shlex.quote(tempfile.gettempdir())} {worker}"
         pipeline.runner = CountingRunner(SubprocessSDKEnvironment.from_command_string(f"trap '' INT; exec {worker}"))
         # With the mode that was asked for, the runner would start Beam's own worker command.
         options.direct_running_mode = "in_memory"

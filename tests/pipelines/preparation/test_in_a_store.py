@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,7 @@ from pipelines.preparation.subwords import learn_subwords
 from pipelines.runners.options import pipeline_options
 from recipes.stages import resolved_recipe
 from tests.pipelines.support import SOURCES, TARGETS, hashes, new_work, run, write_lines, write_pair
-from tests.stores.proxy import EXPIRED_TOKEN, Proxy
+from tests.stores.proxy import EXPIRED_TOKEN, SLOW_DOWN, Proxy
 from tests.stores.servers import BUCKET, Store, s3_client
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
@@ -133,6 +138,31 @@ def test_killed_at_any_moment_it_gives_the_same_bytes(numbers: FilePair[Path], f
             assert hashes(work) in (olds, news)
             check_prepared(work, read_manifest(work), "train")
         assert again(work) == news
+
+
+def test_an_interrupted_command_leaves_no_scratch(
+    numbers: FilePair[Path], tmp_path: Path, faulty_s3: tuple[Store, Proxy]
+) -> None:
+    """Nor do its workers, while they try to put into the store what they have written there."""
+    store, proxy = faulty_s3
+    work = work_in(store, "work", numbers, shards=1)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    fault, puts = proxy.fault, itertools.count(1)
+    # The corpus is copied and indexed; then the store is too busy for whatever the workers would write.
+    proxy.fault = lambda method: SLOW_DOWN if method == "PUT" and next(puts) > 10 else fault(method)  # type: ignore[method-assign]
+    command = [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root)]
+    command += ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    environment = {**os.environ, "SCRATCH": str(scratch)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        # os.walk takes no notice of what goes meanwhile.
+        while not any(name.endswith((".rejected", ".kept")) for _, _, names in os.walk(scratch) for name in names):
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert said.endswith("error: interrupted; what was finished is kept, run the same command again to go on\n")
+    assert [*scratch.iterdir()] == []
 
 
 def test_what_was_replaced_is_noticed(numbers: FilePair[Path], s3: Store, capsys: pytest.CaptureFixture[str]) -> None:
