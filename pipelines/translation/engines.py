@@ -39,8 +39,7 @@ from workspace.layout import (
     WorkDirectory,
 )
 from workspace.locations import Location
-from workspace.scratch import scratch_directory
-from workspace.storage import copy, read_json, sha256_of, sizes_of
+from workspace.storage import local_copy, read_json, sha256_of, sizes_of
 
 # Of a line each, for what a server answers one text at a time.
 REQUESTS_IN_FLIGHT = 8
@@ -125,23 +124,18 @@ class ModelEngine:
 
 @contextlib.contextmanager
 def staged(version: Location) -> Iterator[Path]:
-    """A version on this machine: itself, or a copy. Raises UserError where it is gone, or not as it was exported."""
-    if isinstance(version, Path):
-        yield version
-        return
-    with scratch_directory() as scratch:
-        here = scratch / version.name
-        try:
-            copy(version, here)
-        except FileNotFoundError as error:
-            raise UserError(f"{version} is gone; export it again, and run the same command again") from error
+    """A version on this machine, while the body runs. Raises UserError where it is gone, or not as it was exported."""
+    try:
+        staging = contextlib.ExitStack()
+        here = staging.enter_context(local_copy(version))
+    except FileNotFoundError as error:
+        raise UserError(f"{version} is gone; export it again, and run the same command again") from error
+    with staging:
         extra = here / "assets.extra"
         left = (read_json(extra / "provenance.json") or {}).get("left", {})
         sizes = sizes_of(left, extra)
         if wrong := next((name for name, size in left.items() if sizes[name] != size), None):
-            raise UserError(
-                f"{version}: {Path(wrong).name} is missing or damaged; remove the version, and export again"
-            )
+            raise UserError(f"{version}: {Path(wrong).name} is missing or damaged; remove it, and export again")
         yield here
 
 
