@@ -102,10 +102,10 @@ class Run:
         """The chunks that are done."""
         return {found.stem for found in entries(self.directory / "done") if found.suffix == ".json"}
 
-    def failed(self, chunks: Iterable[str]) -> Iterator[Location]:
-        """The files of those of the chunks that have some without a translation, in their order."""
-        there = {found.stem for found in entries(self.directory / "failed") if found.suffix == ".jsonl"}
-        return (self._failed(chunk) for chunk in chunks if chunk in there)
+    def failed(self) -> dict[str, Location]:
+        """By chunk the lists of what has no translation, of those chunks that have such."""
+        there = entries(self.directory / "failed")
+        return {found.stem: found for found in there if found.suffix == ".jsonl"}
 
     def begin_joining(self) -> None:
         write_text(self.directory / "joining", "")

@@ -33,7 +33,7 @@ from pipelines.translation.records import read_texts
 from workspace.errors import UserError, as_given
 from workspace.lock import locked
 from workspace.progress import progress_bar
-from workspace.storage import exists, make_directory, write_json
+from workspace.storage import exists, files_under, make_directory, write_json
 
 
 def translate_files(
@@ -84,12 +84,14 @@ def translate_files(
 
 
 def _check_nothing_is_there(files: Files) -> None:
-    for place in files.made():
-        if exists(place):
-            raise UserError(
-                f"{place} exists; give another {as_given('--output')}, or put the new translation in its place with "
-                f"{as_given('--overwrite')}"
-            )
+    made = files.made()
+    # In a store, one request for all of a directory.
+    there = set(files_under(files.manifest.parent)) if len(files.inputs) > 1 else set(filter(exists, made))
+    if first := next((place for place in made if place in there), None):
+        raise UserError(
+            f"{first} exists; give another {as_given('--output')}, or put the new translation in its place with "
+            f"{as_given('--overwrite')}"
+        )
 
 
 def _plan(run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
@@ -189,7 +191,8 @@ class TranslateChunk(beam.DoFn):
 def _join(run: Run, plan: Sequence[PlannedFile], inputs: Sequence[Input], asked: Asked) -> list[Counts]:
     """Writes the translations of all files that could be read."""
     with progress_bar(sum(planned.records for planned in plan), "writing", "line") as bar:
+        failed = run.failed()
         return [
-            Counts() if planned.why else write_output(run, planned, each, asked, bar.update)
+            Counts() if planned.why else write_output(run, failed, planned, each, asked, bar.update)
             for each, planned in zip(inputs, plan, strict=True)
         ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, TypeAlias
 
 from pipelines.corpora.compression import Compressed, compression_by_name
@@ -24,11 +24,18 @@ Manifest: TypeAlias = dict[str, Any]
 _BYTES_AT_A_TIME = 1 << 18
 
 
-def write_output(run: Run, planned: PlannedFile, source: Input, asked: Asked, done: Callable[[int], object]) -> Counts:
+def write_output(
+    run: Run,
+    failed: Mapping[str, Location],
+    planned: PlannedFile,
+    source: Input,
+    asked: Asked,
+    done: Callable[[int], object],
+) -> Counts:
     """Writes the translation of a file whose chunks are all done, and the list of what has none, where there is such.
 
-    Returns how its records divide; ``done`` is told of records as they are written. Raises UserError where the file is
-    no longer what it was.
+    failed: as ``Run.failed`` has it. Returns how its records divide; ``done`` is told of records as they are written.
+    Raises UserError where the file is no longer what it was.
     """
     counts = Counts()
 
@@ -43,14 +50,11 @@ def write_output(run: Run, planned: PlannedFile, source: Input, asked: Asked, do
         for _ in write_answers(source.source, source.format, asked, answers(), file):
             done(1)
     assert counts.records == planned.records
-    failed = list(run.failed(planned.chunks))
-    if not failed:
-        remove(source.failed)
-        return counts
-    with writing(source.failed) as joined:
-        for part in failed:
-            with reading(part) as lines:
-                shutil.copyfileobj(lines, joined)
+    if parts := [failed[chunk] for chunk in planned.chunks if chunk in failed]:
+        with writing(source.failed) as joined:
+            for part in parts:
+                with reading(part) as lines:
+                    shutil.copyfileobj(lines, joined)
     return counts
 
 
@@ -99,12 +103,15 @@ def check_all_translated(manifest: Manifest, files: Files) -> None:
 
 
 def remove_manifest(files: Files) -> None:
-    """Takes away the manifest of an earlier job at the same output, and those files that only it has made."""
+    """Takes away the manifest of an earlier job at the same output, its lists of what had no translation, and those
+    files that only it has made."""
     before = read_json(files.manifest)
+    if before is None:
+        return
     remove(files.manifest)
-    made = {relative(place, files.manifest.parent) for place in files.made()}
-    for each in (before or {}).get("files", []):
-        for name in {each["output"], each["failed"]} - made - {None}:
+    outputs = {relative(each.output, files.manifest.parent) for each in files.inputs}
+    for each in before["files"]:
+        for name in {each["output"], each["failed"]} - outputs - {None}:
             remove(reached(files.manifest.parent, name))
 
 

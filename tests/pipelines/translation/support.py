@@ -25,9 +25,17 @@ class BrokenOffError(Exception):
     pass
 
 
+def break_off() -> None:
+    raise BrokenOffError
+
+
+# What happens when a model breaks; a copy of the model finds it here, too.
+BREAK: dict[str, Callable[[], object]] = {"how": break_off}
+
+
 @dataclass
 class Capitals:
-    """breaks_after: the number of calls before one in which it breaks off."""
+    """breaks_after: the number of calls before the one in which BREAK happens."""
 
     name: str = "capitals"
     breaks_after: int | None = None
@@ -48,7 +56,7 @@ class Capitals:
 
     def translate(self, texts: list[str], asked: Asked) -> Iterator[Found]:
         if len(ASKED) == self.breaks_after:
-            raise BrokenOffError
+            BREAK["how"]()
         ASKED.append(texts)
         return map(self._found, texts)
 

@@ -1,0 +1,179 @@
+"""Batch translation from and to stores, and what becomes of it when they fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.runners.options import ready_runner
+from pipelines.translation import chunks
+from pipelines.translation.asked import Asked
+from pipelines.translation.engines import ModelEngine, staged
+from pipelines.translation.inputs import find_files
+from pipelines.translation.job import translate_files
+from tests import marks
+from tests.pipelines.translation.support import ASKED, BREAK, Capitals, contents
+from tests.recipes.support import NAMESPACE, can_mount
+from tests.stores.proxy import EXPIRED_TOKEN, NO_SUCH_BUCKET, Proxy
+from tests.stores.servers import Store
+from workspace import leases
+from workspace.errors import UserError
+from workspace.layout import WorkDirectory
+from workspace.locations import located
+from workspace.marks import write_mark
+from workspace.storage import copy, entries, remove, write_text
+
+pytestmark = pytest.mark.slow
+
+TEXT = "".join(f"line {number}\n" for number in range(23))
+
+
+@pytest.fixture(autouse=True)
+def chunks_of_five(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_RECORDS", 5)
+
+
+def translate(given: str, output: str, model: Capitals | None = None) -> dict[str, Any]:
+    with ready_runner([]) as options:
+        return translate_files(find_files(given, located(output), False, None), Asked(), model or Capitals(), options)
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    directory = tmp_path / "in"
+    for name, text in {"a.txt": TEXT, "b/c.csv": "n,text\n1,one\n", "b/d.txt": "x" * 21 + "\n"}.items():
+        write_text(directory / name, text)
+    return directory
+
+
+@pytest.mark.parametrize("name", ["s3", "gcs"])
+def test_files_in_a_store_come_out_as_on_this_machine(
+    name: str, texts: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    root = request.getfixturevalue(name).root
+    copy(texts, located(f"{root}/in"))
+    translate(str(texts), str(tmp_path / "here"))
+    translate(f"{root}/in/**/*", f"{root}/there/deep")
+    copy(located(f"{root}/there"), tmp_path / "there")
+    here, there = contents(tmp_path / "here"), contents(tmp_path / "there" / "deep")
+    assert here.pop("manifest.json") != there.pop("manifest.json")
+    assert here == there
+    assert "failed/b/d.txt.jsonl" in there
+    # Nothing of the run is left.
+    assert [found.name for found in entries(located(f"{root}/there"))] == ["deep"]
+
+
+def test_a_store_that_is_busy_or_loses_connections_changes_nothing(
+    faulty_s3: tuple[Store, Proxy], texts: Path, tmp_path: Path
+) -> None:
+    store, proxy = faulty_s3
+    proxy.every, proxy.losing = 11, 17
+    manifest = translate(str(texts), f"{store.root}/out")
+    proxy.every = proxy.losing = 0
+    assert proxy.refused
+    copy(located(f"{store.root}/out"), tmp_path / "out")
+    assert contents(tmp_path / "out")["a.txt"].decode() == TEXT.upper()
+    assert manifest["counts"]["records"] == 25
+
+
+@pytest.mark.parametrize(("refusal", "sentence"), [(NO_SUCH_BUCKET, "bucket"), (EXPIRED_TOKEN, "expired")])
+def test_a_store_that_fails_in_mid_job_ends_it_in_a_sentence(
+    faulty_s3: tuple[Store, Proxy],
+    tmp_path: Path,
+    refusal: tuple[int, str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And when it is mended, the same command goes on."""
+    store, proxy = faulty_s3
+    write_text(text := located(f"{store.root}/in.txt"), TEXT)
+    output = f"{store.root}/out.txt"
+
+    def refuse() -> None:
+        proxy.refusing = refusal
+
+    ASKED.clear()
+    monkeypatch.setitem(BREAK, "how", refuse)
+    # The lock could not be taken away either.
+    monkeypatch.setattr(leases, "SECONDS_TO_LIVE", 0.5)
+    with pytest.raises(UserError, match=sentence) as caught:
+        translate(str(text), output, Capitals(breaks_after=2))
+    assert "\n" not in str(caught.value)
+    proxy.refusing = None
+    assert translate(str(text), output)["translated_by_this_command"] == 13
+
+
+def exported(root: str) -> WorkDirectory:
+    work = WorkDirectory(located(root))
+    write_text(model := work.version(1) / "saved_model.pb", "model")
+    write_mark(work.provenance(1), marks.provenance({"weights": "w"}), [model])
+    return work
+
+
+def test_a_model_in_a_store_is_copied_and_looked_at(s3: Store) -> None:
+    version = exported(f"{s3.root}/work").version(1)
+    with staged(version) as here:
+        assert (here / "saved_model.pb").read_text() == "model"
+    assert not here.exists()
+    assert ModelEngine(version).identity()["weights"] == "w"
+    write_text(version / "saved_model.pb", "mod")
+    with (
+        pytest.raises(UserError, match=r"saved_model\.pb is missing or damaged; remove it, and export again"),
+        staged(version),
+    ):
+        pass
+    remove(version)
+    with pytest.raises(UserError, match=f"{version} is gone; export it again, and run the same command again"):
+        ModelEngine(version).made_ready()
+
+
+JOB = """
+import sys
+from pathlib import Path
+from pipelines.runners.options import ready_runner
+from pipelines.translation.asked import Asked
+from pipelines.translation.inputs import find_files
+from pipelines.translation.job import translate_files
+from tests.pipelines.translation.support import Capitals
+from workspace.command import run_command
+from workspace.locations import located
+def main(arguments):
+    with ready_runner([]) as options:
+        translate_files(find_files(arguments[0], located(arguments[1]), False, None), Asked(), Capitals(), options)
+run_command(main)
+"""
+FULL: dict[str, Callable[[Path, Store], tuple[str, str]]] = {
+    "disk": lambda small, _: (f"{small}/out", ""),
+    "scratch": lambda small, store: (f"{store.root}/out", str(small)),
+}
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs unshare(1) and the right to make a mount namespace")
+@pytest.mark.parametrize("what", list(FULL))
+def test_a_full_disk_and_a_full_scratch_are_named(what: str, tmp_path: Path, s3: Store) -> None:
+    text, small = tmp_path / "in", tmp_path / "small"
+    text.write_text("".join(f"line {number}\n" for number in range(50_000)))
+    small.mkdir()
+    output, scratch = FULL[what](small, s3)
+    mounted = 'mount -t tmpfs -o size=200k tmpfs "$1" && PYTHONPATH="$2" exec "$3" -c "$4" "$5" "$6"'
+    root = str(Path(__file__).parents[3])
+    arguments = [str(small), root, sys.executable, JOB, str(text), output]
+    environment = {**os.environ, "CI": "true", **({"SCRATCH": scratch} if scratch else {})}
+    done = subprocess.run(
+        [*NAMESPACE, "sh", "-c", mounted, "sh", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: the disk ")
+    assert "is full" in last
+    assert "make room" in last
