@@ -28,8 +28,8 @@ from workspace.storage import entries, exists, read_json, remove, write_json, wr
 
 # A chunk has so many records at most, and so many characters, or a single text that has more: enough that texts of
 # like lengths are found in it, and so few that little is lost when a worker is.
-CHUNK_RECORDS = 2_000
-CHUNK_CHARACTERS = 150_000
+CHUNK_RECORDS = 3_000
+CHUNK_CHARACTERS = 300_000
 
 
 class ChunkTexts(NamedTuple):
