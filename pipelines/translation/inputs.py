@@ -44,6 +44,10 @@ class Input:
     output: Location
     failed: Location
 
+    def check_name(self) -> None:
+        """Raises UserError for a name that nothing could say which file it is."""
+        _check_name(self.source)
+
     def state(self) -> dict[str, Any]:
         """What it is told by from what it was before."""
         if isinstance(self.source, Path):
@@ -70,8 +74,10 @@ def find_files(given: str, output: Location, into: bool, form: Format | None) ->
     into: whether ``output`` is a directory for the translation of one file, too; it is where there is one.
     Raises UserError where there are no such files, or their translations cannot go to ``output``.
     """
-    output, into = _whole(output), into or is_directory(output)
     location = located(given)
+    for place in (location, output):
+        _check_name(place)
+    output, into = _whole(output), into or is_directory(output)
     found: list[tuple[Location, str]]
     if is_directory(location):
         if output == _whole(location) or _is_below(output, _whole(location)):
@@ -111,7 +117,17 @@ def _input(source: Location, name: str, form: Format | None, output: Location, f
             f"{source}: what is translated is {', '.join(FORMATS)}, not {by_ending}; give the texts that are in it, or "
             "say with --format that it is one of them"
         )
-    return Input(source, name, cast(Format, by_ending), output, failed)
+    return Input(source, printable(name), cast(Format, by_ending), output, failed)
+
+
+def printable(place: Location | str) -> str:
+    """A path as UTF-8; bytes of it that are none are numbers."""
+    return str(place).encode("utf-8", "backslashreplace").decode()
+
+
+def _check_name(place: Location) -> None:
+    if printable(place) != str(place):
+        raise UserError(f"{printable(place)}: the name is not UTF-8; rename it")
 
 
 def _whole(location: Location) -> Location:

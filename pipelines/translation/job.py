@@ -102,6 +102,7 @@ def _plan(run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
             warnings: list[str] = []
             records, chunks = 0, []
             try:
+                each.check_name()
                 texts = read_texts(each.source, each.format, asked, warnings.append)
                 for chunk, of_chunk in chunked(texts, number, each.name):
                     run.write_texts(chunk, of_chunk)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TypeAlias
 from pipelines.corpora.compression import Compressed, compression_by_name
 from pipelines.translation.asked import Answer, Asked
 from pipelines.translation.chunks import Counts, PlannedFile, Run
-from pipelines.translation.inputs import Files, Input
+from pipelines.translation.inputs import Files, Input, printable
 from pipelines.translation.records import write_answers
 from workspace.errors import UserError
 from workspace.locations import Location, reached, relative
@@ -64,7 +64,7 @@ def described(
     """What the manifest says of a file: its names are those below the directory of the manifest."""
     directory = files.manifest.parent
     return {
-        "input": str(source.source),
+        "input": printable(source.source),
         **state,
         "output": None if planned.why else relative(source.output, directory),
         "failed": relative(source.failed, directory) if counts.failed else None,

@@ -61,6 +61,8 @@ def test_one_file_goes_to_a_file_or_into_a_directory(texts: Path, tmp_path: Path
         ("in", "in", "is in the directory that is to be translated"),
         ("in", "file", "file is no directory, as the translations of several files need"),
         ("in/a.txt", "file/out", "file is no directory; give another --output (OUT= of make)"),
+        ("in", "\udcff", r"\udcff: the name is not UTF-8; rename it"),
+        ("\udcff", "out", r"\udcff: the name is not UTF-8; rename it"),
         ("pairs.tmx", "out", "what is translated is text, jsonl, csv, tsv, parquet, not tmx"),
     ],
 )

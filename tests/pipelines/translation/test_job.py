@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def texts(tmp_path: Path) -> Path:
     pyarrow.parquet.write_table(pyarrow.table({"text": ["six", None]}), directory / "d.parquet")
     (directory / "empty.txt").touch()
     (directory / "unread.csv").write_bytes(b"other\n1\n")
+    (directory / os.fsdecode(b"\xff.txt")).touch()
     return directory
 
 
@@ -74,7 +76,8 @@ def test_files_of_all_formats_come_out_as_they_went_in(
     assert manifest["counts"] == counts
     assert manifest["options"] == vars(asked)
     of_files = {each["input"]: each for each in manifest["files"]}
-    assert len(of_files) == 6
+    assert len(of_files) == 7
+    assert of_files[rf"{texts}/\udcff.txt"]["why"] == rf"{texts}/\udcff.txt: the name is not UTF-8; rename it"
     unread = of_files[str(texts / "unread.csv")]
     assert (unread["output"], unread["counts"]["records"]) == (None, 0)
     assert "has no column text" in unread["why"]
