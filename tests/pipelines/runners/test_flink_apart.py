@@ -20,6 +20,10 @@ from pipelines.preparation import job
 from pipelines.runners.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.runners.flink_jars import cache_directory, flink_jars, java_command
 from pipelines.runners.options import ready_runner
+from pipelines.translation.asked import Asked
+from pipelines.translation.engines import ModelEngine
+from pipelines.translation.inputs import find_files
+from pipelines.translation.job import translate_files
 from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french
@@ -27,6 +31,7 @@ from tests.pipelines.runners.machines import ROOT, Machine, machine
 from tests.pipelines.runners.test_flink import cleaning_job, state
 from tests.pipelines.support import as_settings, hashes, new_work, run, write_lines, write_pair
 from tests.requirements import missing, only_in_ci
+from tests.serving.support import save_text_model
 from tests.stores.fixtures import in_use
 from tests.stores.proxy import Proxy, proxy_of
 from tests.stores.servers import Store
@@ -34,7 +39,7 @@ from workspace.errors import UserError
 from workspace.layout import WorkDirectory
 from workspace.locations import located
 from workspace.machine import free_port
-from workspace.storage import copy
+from workspace.storage import copy, read_text
 
 pytestmark = [pytest.mark.slow, only_in_ci]
 
@@ -144,6 +149,20 @@ def submit(work: WorkDirectory, apart: Apart) -> None:
     command = [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root), *apart.flags]
     ran = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_text_of_this_machine_is_translated_by_a_model_in_a_store(apart: Apart, tmp_path: Path) -> None:
+    """Workers see neither the text nor the model's files here; each copies the model to its own scratch."""
+    lines = [f"line {number}" if number % 100 else "" for number in range(9_000)]
+    text = apart.hidden / "text"
+    text.write_text("".join(f"{line}\n" for line in lines))
+    save_text_model(apart.hidden / "1", "one:")
+    with in_use(apart.s3.with_own_root()) as store, ready_runner(apart.flags) as options:
+        version, output = (located(f"{store.root}/{name}") for name in ("export/1", "out"))
+        copy(apart.hidden / "1", version)
+        manifest = translate_files(find_files(str(text), output, False, None), Asked(), ModelEngine(version), options)
+        assert read_text(output) == "".join(f"one:{line}\n" if line else "\n" for line in lines)
+    assert manifest["translated_by_this_command"] == 9_000
 
 
 def test_a_corpus_of_this_machine_and_a_killed_task_manager_change_nothing(apart: Apart, tmp_path: Path) -> None:
