@@ -137,7 +137,7 @@ def text_at(row: Any, field: str) -> tuple[str, str | None]:
         if value is None:
             break
         if not isinstance(value, dict) or key not in value:
-            keys = f"it has {listed(row)}" if isinstance(row, dict) else "it is not an object"
+            keys = f"it has {listed(row) or 'none'}" if isinstance(row, dict) else "it is not an object"
             return "", f" has no key {field!r}: {keys}"
         value = value[key]
     if not isinstance(value, str | None):

@@ -85,7 +85,9 @@ def find_files(given: str, output: Location, into: bool, form: Format | None) ->
         found = [(file, name_below(location, file)) for file in files_under(location)]
     elif (special := _OF_PATTERNS.search(given)) and not exists(location):
         directory = located(given[: given.rfind("/", 0, special.start()) + 1] or ".")
-        found = [(file, name_below(directory, file)) for file in matching(given)]
+        # As others have it: of any depth, and not of directories.
+        pattern = f"{given}/*" if given.endswith("**") else given
+        found = [(file, name_below(directory, file)) for file in matching(pattern)]
     else:
         if not is_file(location):
             raise UserError(f"{given}: no such file to translate")

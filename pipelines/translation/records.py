@@ -42,8 +42,8 @@ from workspace.storage import size_of
 
 # Of one text: more is a file without line ends, or a quote that is not closed.
 MOST_CHARACTERS = 1_000_000
-# Of sets that write all characters in ASCII, and so may pass for UTF-8.
-_OTHER_CHARSET = re.compile(r"\x1b[$(]")
+# Bytes that are no UTF-8, as they are decoded, and those of sets that write all characters in ASCII.
+_NO_UTF_8 = re.compile("[\udc80-\udcff]|\x1b[$(]")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile(r"[\r\n]+")
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
@@ -120,7 +120,7 @@ def _records(source: Location, form: Format, lines: Iterable[bytes], asked: Aske
     if form == "text":
         return _text_records(lines)
     if form == "jsonl":
-        return _json_records(path, lines, asked.field)
+        return _json_records(path, lines, asked)
     if form == "csv":
         return _table_records(path, csv_rows(path, lines), SEPARATED_BY_COMMAS, asked)
     return _table_records(path, tsv_rows(lines), SEPARATED_BY_TABS, asked)
@@ -142,32 +142,27 @@ def _text_line(end: bytes, answer: Answer) -> bytes:
     return _in_a_line(answer[TRANSLATION]).encode() + end
 
 
-def _json_records(path: str, lines: Iterable[bytes], field: str) -> Iterator[_Record]:
-    """Raises UserError where no line has the field: then it is the wrong one."""
+def _json_records(path: str, lines: Iterable[bytes], asked: Asked) -> Iterator[_Record]:
+    """Raises UserError where no line has the field: then it is the wrong one; or one has a field of an answer."""
     wrong, is_there = None, False
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             yield _Record(Text(number, ""), functools.partial(_as_it_is, line))
             continue
-        value, why = json_value(line)
+        value, why = json_value(_without_end(line)[0])
         text = ""
         if why is None:
-            text, why = text_at(value, field)
+            text, why = text_at(value, asked.field)
         if why is None:
             is_there = True
         elif wrong is None:
             wrong = f"{path} line {number:,}{why}; give the key of the text with {as_given('--field')}"
-        if why is None and not _takes(value):
-            why = f" has a key {TRANSLATION!r} already"
-        found = Text(number, "", f"it {why.lstrip(',: ')}") if why else _checked(number, text)
-        yield _Record(found, functools.partial(_json_line if _takes(value) else _as_it_is, line))
+        if isinstance(value, dict) and (taken := [name for name in asked.fields if name in value]):
+            raise UserError(f"{path} line {number:,} has a key {taken[0]!r} already; rename it there")
+        found = Text(number, "", f"line {number:,}{why}") if why else _checked(number, text)
+        yield _Record(found, functools.partial(_json_line if isinstance(value, dict) else _as_it_is, line))
     if wrong and not is_there:
         raise UserError(wrong)
-
-
-def _takes(value: Any) -> bool:
-    """Whether a value of JSON Lines can have one more field, which has its name to itself."""
-    return isinstance(value, dict) and TRANSLATION not in value
 
 
 def _json_line(line: bytes, answer: Answer) -> bytes:
@@ -199,7 +194,11 @@ def _table_records(path: str, rows: Iterator[Row], separated: str, asked: Asked)
             text = Text(row.line, "", f"it has more than the {width} columns of the first line")
             return _Record(text, functools.partial(_as_it_is, row.written))
         elif len(row.cells) <= column:
-            text = Text(row.line, "", f"it has {len(row.cells)} columns, and the text should be in column {column + 1}")
+            text = Text(
+                row.line,
+                "",
+                f"it has {len(row.cells)} of the {width} columns of the first line, and not that of the text",
+            )
         else:
             text = _checked(row.line, row.cells[column])
         if not row.written.strip(b"\r\n"):
@@ -247,8 +246,10 @@ def _checked(line: int, text: str) -> Text:
         return Text(line, "", f"it has {len(text):,} characters, more than the {MOST_CHARACTERS:,} of the longest text")
     if "\0" in text:
         return Text(line, "", "it has a NUL byte")
-    if _HALF_PAIR.search(text) or _OTHER_CHARSET.search(text):
+    if _NO_UTF_8.search(text):
         return Text(line, "", "it is not UTF-8")
+    if _HALF_PAIR.search(text):
+        return Text(line, "", "it has half of a surrogate pair, which is no character")
     return Text(line, text)
 
 

@@ -35,6 +35,7 @@ def test_a_directory_and_a_pattern_have_their_files_with_their_names(texts: Path
     assert names(find_files(f"{texts}/*", output, False, "text")) == dict.fromkeys(
         ["a.txt", "e.csv", "f.tsv.zst", "g"], "text"
     )
+    assert names(find_files(f"{texts}/**", output, False, None)) == names(files)
     found = find_files(f"{tmp_path}/i?/**/*.[jp]*", output, False, None)
     assert names(found) == {"in/b/c.jsonl.gz": "jsonl", "in/b/d.parquet": "parquet"}
 

@@ -157,9 +157,34 @@ def test_parquet_keeps_columns_types_and_row_groups(tmp_path: Path) -> None:
 BAD = {
     "text": b"a\nb\xff\nc\0\n" + b"d" * (MOST_CHARACTERS + 1) + b"\nd",
     "jsonl": b'{"text": "a"}\n{"text": "b\xff"}\n{"text": "\\u0000"}\n{"text": "\\ud800"}\n{"text": 1}\n'
-    b'{"other": "d"}\n["d"]\n{"text": "d"\n{"text": "d", "translation": "e"}\n{"text": "d"}\n',
+    b'{"other": "d"}\n["d"]\n{"text": "d"\n{}\n{"text": "d"}\n',
     "csv": b'n,text\n1,a\n2,b\xff\n3\n4,"d,e",f\n5,d\n',
     "tsv": b"n\ttext\n1\ta\n2\tb\xff\n3\tc\0\n4\n5\td\te\n6\td\n",
+}
+
+
+REASONS = {
+    "text": [
+        "it is not UTF-8",
+        "it has a NUL byte",
+        "it has 1,000,001 characters, more than the 1,000,000 of the longest",
+    ],
+    "jsonl": [
+        *("it is not UTF-8", "it has a NUL byte", "it has half of a surrogate pair", "line 5: 'text' is not text"),
+        *("line 6 has no key 'text': it has other", "line 7 has no key 'text': it is not an object"),
+        *("line 8, column 13, is not JSON", "line 9 has no key 'text': it has none"),
+    ],
+    "csv": [
+        "it is not UTF-8",
+        "it has 1 of the 2 columns of the first line, and not that of the text",
+        "it has more than the 2 columns of the first line",
+    ],
+    "tsv": [
+        "it is not UTF-8",
+        "it has a NUL byte",
+        "it has 1 of the 2 columns of the first line, and not that of the text",
+        "it has more than the 2 columns of the first line",
+    ],
 }
 
 
@@ -171,6 +196,8 @@ def test_what_cannot_be_translated_is_told_and_stays(tmp_path: Path, form: Forma
     found = texts(path, form)
     assert [text.text for text in found] == ["a", *[""] * (len(found) - 2), "d"]
     assert [text.line for text in found if text.why] == [text.line for text in found[1:-1]]
+    for text, reason in zip(found[1:-1], REASONS[form], strict=True):
+        assert (text.why or "").startswith(reason)
     content, result = BAD[form].split(b"\n"), written(path, form).split(b"\n")
     assert len(result) == len(content)
     if form != "text":
@@ -184,6 +211,7 @@ def test_what_cannot_be_translated_is_told_and_stays(tmp_path: Path, form: Forma
         ("text", b"a\rb\rc", "end in carriage returns"),
         ("jsonl", b'\n{"body": "a"}\n', r"line 2 has no key 'text': it has body; give the key .* --field \(FIELD="),
         ("jsonl", b"{", "line 1, column 2, is not JSON"),
+        ("jsonl", b'{"text": "a"}\n{"text": "b", "translation": "c"}', "line 2 has a key 'translation' already"),
         ("csv", b"a,b\nc,d\n", r"has no column text: its first line has 2 separated by commas: a, b; .*COLUMN="),
         ("csv", b'text\n"a\n', "line 2 is not CSV"),
         ("csv", b"text\na\0\n", "line 2 has a NUL byte"),
