@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 from workspace.errors import UserError
 from workspace.locations import Location, RemotePath, located, reached
 from workspace.scratch import scratch_directory
-from workspace.stores import file_system, told
+from workspace.stores import CHANGED, file_system, told
 
 # How the names end of what is not yet whole.
 PARTIAL = ".partial"
@@ -198,10 +198,14 @@ def reading(location: Location) -> Iterator[BinaryIO]:
 
 
 class _FromStore(io.RawIOBase):
-    """A file in a store. What goes wrong while it is read is ``told``; what is done with what was read is not."""
+    """A file in a store. What goes wrong while it is read is ``told``; what is done with what was read is not.
 
-    def __init__(self, file: BinaryIO, location: RemotePath):
+    Raises UserError at the end of a file that is another than at its beginning.
+    """
+
+    def __init__(self, file: Any, location: RemotePath):
         self._file, self._location = file, location
+        self._state = _state(file.details)
 
     def readable(self) -> bool:
         return True
@@ -212,14 +216,17 @@ class _FromStore(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         with told(self._location):
             read = self._file.read(len(buffer))
+        # S3 looks itself: each of its requests says which state of the file is asked for.
+        if not read and self._location.scheme != "s3" and state_of(self._location) != self._state:
+            raise UserError(CHANGED.format(location=self._location))
         buffer[: len(read)] = read
         return len(read)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        return int(self._file.seek(offset, whence))
 
     def tell(self) -> int:
-        return self._file.tell()
+        return int(self._file.tell())
 
     def close(self) -> None:
         self._file.close()

@@ -57,8 +57,9 @@ def file_system(location: RemotePath) -> tuple[AbstractFileSystem, str]:
             f"{location}: what reads {scheme}:// is not installed; install the project with the extra [{extra}], as in "
             f"pip install '.[all,{extra}]'"
         ) from error
-    # It prints tracebacks of what it raises.
-    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
+    # They print tracebacks of what they raise.
+    for name in ("fsspec", "gcsfs"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return system, path
 
 
@@ -105,6 +106,7 @@ _ANYTHING_ELSE = (
 )
 # What was asked may have secrets.
 _QUERY = re.compile(r"\?\S+")
+_NO_LONGER_SO_LONG = re.compile(r"requested range cannot be satisfied|Offset=\d+ out of the range")
 # Answers to HEAD have no body that would say more.
 _WITHOUT_A_REASON = {"400", "403"}
 _CONVENTIONS = {
@@ -113,7 +115,12 @@ _CONVENTIONS = {
     "hdfs": {"credentials": "HADOOP_USER_NAME", "address": "its host and port"},
     "webhdfs": {"credentials": "HADOOP_USER_NAME", "address": "its host and port"},
 }
+CHANGED = "{location} changed while it was read; run the same command again"
 _SENTENCES = (
+    (
+        {"changed"},
+        CHANGED,
+    ),
     (
         {"NoSuchBucket"},
         "there is no bucket {store}; make it, or check its name and {address}",
@@ -173,6 +180,8 @@ def _signs(error: BaseException | None) -> set[str]:
             signs.add("no libhdfs")
         if words.startswith("Forbidden"):
             signs.add("403")
+        if getattr(error, "errno", None) == errno.EBUSY or _NO_LONGER_SO_LONG.search(words):
+            signs.add("changed")
         error = error.__cause__ or error.__context__
     return signs
 

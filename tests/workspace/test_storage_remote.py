@@ -248,6 +248,17 @@ def test_what_is_streamed_is_seen_when_it_is_whole(root: Location) -> None:
     assert contents(root) == {"file": b"one two"}
 
 
+@pytest.mark.parametrize("root", ["s3", "gcs", "hdfs"], indirect=True)
+@pytest.mark.parametrize("size", [20 << 20, 9 << 20])
+def test_a_file_that_changes_while_it_is_read_is_not_half_of_each(size: int, root: RemotePath) -> None:
+    storage.write_bytes(root / "file", b"a" * (20 << 20))
+    with pytest.raises(UserError) as refused, storage.reading(root / "file") as opened:
+        opened.read(1)
+        storage.write_bytes(root / "file", b"b" * size)
+        opened.read()
+    assert str(refused.value) == f"{root}/file changed while it was read; run the same command again"
+
+
 def test_sizes_of_files_by_how_they_are_reached(root: Location) -> None:
     storage.write_bytes(root / "one" / "file", b"12")
     storage.write_bytes(root / "two" / "file", b"123")
