@@ -118,10 +118,6 @@ _CONVENTIONS = {
 CHANGED = "{location} changed while it was read; run the same command again"
 _SENTENCES = (
     (
-        {"changed"},
-        CHANGED,
-    ),
-    (
         {"NoSuchBucket"},
         "there is no bucket {store}; make it, or check its name and {address}",
     ),
@@ -149,6 +145,10 @@ _SENTENCES = (
     (
         {"SlowDown", "ServiceUnavailable", "503", "429"},
         "{store} stayed too busy to answer; run the same command again to go on",
+    ),
+    (
+        {"changed"},
+        CHANGED,
     ),
     (
         {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ConnectionError"},
