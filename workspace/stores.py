@@ -151,7 +151,17 @@ _SENTENCES = (
         CHANGED,
     ),
     (
-        {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ConnectionError"},
+        {
+            "ClientConnectorError",
+            "ConnectTimeoutError",
+            "ConnectionClosedError",
+            "ConnectionError",
+            "EndpointConnectionError",
+            "FSTimeoutError",
+            "ReadTimeoutError",
+            "ServerDisconnectedError",
+            "Timeout",
+        },
         "nothing answers for {store}; check the network, and {address}",
     ),
     (
@@ -166,7 +176,8 @@ def _signs(error: BaseException | None) -> set[str]:
     """What an error, and those it came from, are called: their kinds, and the stores' own codes."""
     signs: set[str] = set()
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
+    # What was handled before by us is another matter.
+    while error is not None and id(error) not in seen and not isinstance(error, (UserError, FileExistsError)):
         seen.add(id(error))
         signs.update(kind.__name__ for kind in type(error).__mro__)
         answer = getattr(error, "response", None)

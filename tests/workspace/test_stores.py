@@ -282,6 +282,16 @@ def test_where_nothing_listens(s3_server: Store, hdfs_server: Store, monkeypatch
         }
 
 
+def test_a_store_that_breaks_off_all(faulty_s3: tuple[Store, Proxy]) -> None:
+    store, proxy = faulty_s3
+    proxy.losing = 1
+    with (
+        in_use(store, AWS_MAX_ATTEMPTS="1"),
+        pytest.raises(UserError, match=f"^nothing answers for s3://{BUCKET}; check the network, and AWS_ENDPOINT_URL$"),
+    ):
+        storage.write_bytes(root_of(store) / "file", b"value")
+
+
 def test_a_store_that_stays_busy(faulty_s3: tuple[Store, Proxy]) -> None:
     store, proxy = faulty_s3
     proxy.refusing = SLOW_DOWN
