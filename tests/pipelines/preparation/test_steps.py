@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.preparation.steps import forget, made_once
+from pipelines.preparation.steps import forget, made_once, step_directory
 
 
 def test_a_step_is_done_once_and_again_only_when_it_is_made_from_something_else(tmp_path: Path) -> None:
@@ -24,6 +24,26 @@ def test_a_step_is_done_once_and_again_only_when_it_is_made_from_something_else(
     # What was made before from something else is gone, and was not there while the step was done.
     assert calls == [0, 0]
     assert [path.name for path in directory.glob("made-*")] == ["made-2"]
+
+
+def test_what_a_late_worker_of_another_run_writes_is_not_taken_for_the_steps_own(tmp_path: Path) -> None:
+    """It has the names of its files from its own run; and what that left is removed, but no other step's."""
+    first, second = (step_directory(tmp_path, "clean", {"shards": shards}) for shards in (2, 3))
+    other = step_directory(tmp_path, "clean_up", {"shards": 2})
+    for directory in (first, other):
+        made_once(directory, directory.name, (directory / "00000").touch)
+
+    def make() -> None:
+        first.mkdir(exist_ok=True)
+        (first / "00001").write_bytes(b"late")
+        (second / "00001").write_bytes(b"own")
+
+    made_once(second, second.name, make)
+    assert (second / "00001").read_bytes() == b"own"
+    assert not (second / "00000").exists()
+    assert not (first / "00000").exists()
+    assert (other / "00000").exists()
+    assert step_directory(tmp_path, "clean", {"shards": 2}) == first != second
 
 
 def test_a_step_that_was_not_finished_goes_on_with_what_is_there(tmp_path: Path) -> None:
