@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -259,6 +260,7 @@ def test_batch_jobs_that_are_killed_go_on(work: WorkDirectory[Path], tmp_path: P
     job = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         eventually(lambda: bool(list(tmp_path.glob(".out.fr.run/*/done/*.json"))) or job.poll() is not None)
+        job.send_signal(signal.SIGSTOP)
         with pytest.raises(UserError, match=f"in use by translate, process {job.pid} on"):
             translate([*flags, "--output", str(output)])
     finally:
