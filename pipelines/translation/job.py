@@ -13,12 +13,13 @@ import functools
 import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.utils.shared import Shared
 
+from pipelines.corpora.raw_pairs import Warn
 from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
 from pipelines.runners.options import LOCAL_RUNNER
@@ -29,8 +30,9 @@ from pipelines.translation.chunks import Counts, PlannedFile, Run, begin, chunke
 from pipelines.translation.engines import Engine
 from pipelines.translation.inputs import Files, Input
 from pipelines.translation.outputs import Manifest, described, remove_manifest, write_output
-from pipelines.translation.records import read_texts
+from pipelines.translation.records import Text, read_texts
 from workspace.errors import UserError, as_given
+from workspace.locations import Location
 from workspace.lock import locked
 from workspace.progress import progress_bar
 from workspace.storage import exists, files_under, make_directory, write_json
@@ -58,7 +60,7 @@ def translate_files(
     with locked(files.run, "translate"):
         times = [time.monotonic()]
         run = begin(files.run, made_from)
-        plan = run.read_plan() or _plan(run, files.inputs, asked)
+        plan = run.read_plan() or _plan(files.run, run, files.inputs, asked)
         times.append(time.monotonic())
         translated = _translate(run, plan, asked, engine, options)
         times.append(time.monotonic())
@@ -94,24 +96,37 @@ def _check_nothing_is_there(files: Files) -> None:
         )
 
 
-def _plan(run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
-    """Reads all files, and writes the texts of all chunks. Raises UserError where no file can be read."""
-    plan = []
+class _UnreadableError(UserError):
+    """A file cannot be read, which is not to be taken for one that cannot be written."""
+
+
+def _texts(source: Input, asked: Asked, warn: Warn) -> Iterator[Text]:
+    """As ``read_texts`` has it. Raises _UnreadableError."""
+    try:
+        source.check_name()
+        yield from read_texts(source.source, source.format, asked, warn)
+    except UserError as error:
+        raise _UnreadableError(str(error)) from error
+
+
+def _plan(root: Location, run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
+    """Reads all files, and writes the texts of all chunks. Raises UserError where no file can be read, and leaves
+    nothing of the run."""
+    plan: list[PlannedFile] = []
     with progress_bar(None, "reading", "line") as bar:
         for number, each in enumerate(inputs):
             warnings: list[str] = []
             records, chunks = 0, []
             try:
-                each.check_name()
-                texts = read_texts(each.source, each.format, asked, warnings.append)
-                for chunk, of_chunk in chunked(texts, number, each.name):
+                for chunk, of_chunk in chunked(_texts(each, asked, warnings.append), number, each.name):
                     run.write_texts(chunk, of_chunk)
                     chunks.append(chunk)
                     records += len(of_chunk.texts)
                     bar.update(len(of_chunk.texts))
                 plan.append(PlannedFile(records, chunks))
-            except UserError as error:
+            except _UnreadableError as error:
                 if len(inputs) == 1:
+                    remove_run(root, run)
                     raise
                 plan.append(PlannedFile(0, [], str(error)))
                 warnings.append(f"{error}; it is left out")
@@ -120,6 +135,7 @@ def _plan(run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
             for warning in warnings:
                 print(f"warning: {warning}", file=sys.stderr)
     if all(planned.why for planned in plan):
+        remove_run(root, run)
         raise UserError(f"none of the {len(plan)} files can be read; the first: {plan[0].why}")
     run.write_plan(plan)
     return plan

@@ -87,6 +87,17 @@ def test_files_of_all_formats_come_out_as_they_went_in(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
+@pytest.mark.parametrize("given", ["in", "in/unread.csv"])
+def test_nothing_is_left_where_no_file_can_be_read(given: str, tmp_path: Path) -> None:
+    unread = tmp_path / "in" / "unread.csv"
+    unread.parent.mkdir()
+    for file in (unread, unread.with_name("b.csv")):
+        file.write_bytes(b"other\n1\n")
+    with pytest.raises(UserError, match=r"\.csv has no column text"):
+        translate(tmp_path / given, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
 def test_what_is_there_is_replaced_only_if_that_is_asked_for(texts: Path, tmp_path: Path) -> None:
     """And a file that only the earlier job has made goes."""
     output = tmp_path / "out"

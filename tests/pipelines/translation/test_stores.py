@@ -14,6 +14,7 @@ import pytest
 from pipelines.runners.options import ready_runner
 from pipelines.translation import chunks
 from pipelines.translation.asked import Asked
+from pipelines.translation.chunks import Run
 from pipelines.translation.engines import ModelEngine, staged
 from pipelines.translation.inputs import find_files
 from pipelines.translation.job import translate_files
@@ -109,6 +110,26 @@ def test_a_store_that_fails_in_mid_job_ends_it_in_a_sentence(
     assert translate(str(text), output)["translated_by_this_command"] == 13
 
 
+def test_a_store_that_cannot_be_written_is_not_taken_for_texts_that_cannot_be_read(
+    faulty_s3: tuple[Store, Proxy], texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """It fails while the texts of the first of three files are written."""
+    store, proxy = faulty_s3
+    written = Run.write_texts
+
+    def refuse(*given: Any) -> None:
+        proxy.refusing = EXPIRED_TOKEN
+        written(*given)
+
+    monkeypatch.setattr(leases, "SECONDS_TO_LIVE", 0.5)
+    with monkeypatch.context() as patched, pytest.raises(UserError, match="expired"):
+        patched.setattr(Run, "write_texts", refuse)
+        translate(str(texts), f"{store.root}/out")
+    proxy.refusing = None
+    assert "left out" not in capsys.readouterr().err
+    assert translate(str(texts), f"{store.root}/out")["counts"]["records"] == 25
+
+
 def exported(root: str) -> WorkDirectory:
     work = WorkDirectory(located(root))
     write_text(model := work.version(1) / "saved_model.pb", "model")
@@ -138,6 +159,7 @@ import sys
 from pathlib import Path
 from pipelines.runners.options import ready_runner
 from pipelines.translation.asked import Asked
+from pipelines.translation.chunks import Run
 from pipelines.translation.inputs import find_files
 from pipelines.translation.job import translate_files
 from tests.pipelines.translation.support import Capitals
