@@ -162,7 +162,7 @@ def _check_places(files: Files) -> None:
     for place in places:
         if isinstance(place, RemotePath):
             continue
-        if place.is_dir():
-            raise UserError(f"{place} is a directory; {_ANOTHER_OUTPUT}")
+        if place.exists() and not place.is_file():
+            raise UserError(f"{place} is no file; {_ANOTHER_OUTPUT}")
         if in_the_way := [parent for parent in place.parents if parent.exists() and not parent.is_dir()]:
             raise UserError(f"{in_the_way[0]} is no directory; {_ANOTHER_OUTPUT}")

@@ -113,6 +113,16 @@ def test_what_is_there_is_replaced_only_if_that_is_asked_for(texts: Path, tmp_pa
     assert set(contents(output)) == {*before, "ours", "manifest.json"} - {"empty.txt"}
 
 
+def test_a_link_stays_one_when_what_it_names_is_translated_anew(tmp_path: Path) -> None:
+    text, before, link = (tmp_path / name for name in ("text", "before", "link"))
+    text.write_text("one\n")
+    before.write_text("before\n")
+    link.symlink_to(before)
+    translate(text, link, overwrite=True)
+    assert link.is_symlink()
+    assert before.read_text() == "ONE\n"
+
+
 def broken_off(given: Path, output: Path, **more: Any) -> None:
     ASKED.clear()
     with pytest.raises(Exception, match="BrokenOffError"):
