@@ -137,13 +137,13 @@ def begin(root: Location, made_from: dict[str, Any]) -> Run:
     for other in entries(root):
         if other.name != run.directory.name and not other.name.startswith("."):
             before = read_json(other / "run.json") or {}
-            done = len(Run(other).done())
-            changed = [key for key in made_from if before.get(key) != made_from[key]]
-            print(
-                f"note: {' and '.join(changed) or 'something'} changed since a run of which {done:,} chunks were done; "
-                "a new one begins",
-                file=sys.stderr,
-            )
+            if done := len(Run(other).done()):
+                changed = " and ".join(key for key in made_from if before.get(key) != made_from[key])
+                print(
+                    f"note: {changed or 'something'} changed since a run of which {done:,} chunks were done; a new one "
+                    "begins",
+                    file=sys.stderr,
+                )
             remove(other)
     write_json(run.directory / "run.json", made_from)
     return run

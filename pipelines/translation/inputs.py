@@ -50,9 +50,12 @@ class Input:
 
     def state(self) -> dict[str, Any]:
         """What it is told by from what it was before."""
-        if isinstance(self.source, Path):
+        if not isinstance(self.source, Path):
+            return state_of(self.source)
+        try:
             return {"size": size_of(self.source), "sha256": sha256_of(self.source)}
-        return state_of(self.source)
+        except PermissionError:  # of which is said more when it is to be read
+            return {}
 
 
 @dataclass(frozen=True)

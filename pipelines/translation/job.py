@@ -9,6 +9,7 @@ cannot be translated comes out empty, and is listed with its reason.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import sys
@@ -32,7 +33,6 @@ from pipelines.translation.inputs import Files, Input
 from pipelines.translation.outputs import Manifest, described, remove_manifest, write_output
 from pipelines.translation.records import Text, read_texts
 from workspace.errors import UserError, as_given
-from workspace.locations import Location
 from workspace.lock import locked
 from workspace.progress import progress_bar
 from workspace.storage import exists, files_under, make_directory, write_json
@@ -60,10 +60,11 @@ def translate_files(
     with locked(files.run, "translate"):
         times = [time.monotonic()]
         run = begin(files.run, made_from)
-        plan = run.read_plan() or _plan(files.run, run, files.inputs, asked)
-        times.append(time.monotonic())
-        translated = _translate(run, plan, asked, engine, options)
-        times.append(time.monotonic())
+        with _kept_if_anything_is_done(run, files):
+            plan = run.read_plan() or _plan(run, files.inputs, asked)
+            times.append(time.monotonic())
+            translated = _translate(run, plan, asked, engine, options)
+            times.append(time.monotonic())
         run.begin_joining()
         remove_manifest(files)
         counts = _join(run, plan, files.inputs, asked)
@@ -83,6 +84,19 @@ def translate_files(
         write_json(files.manifest, manifest)
         remove_run(files.run, run)
     return manifest
+
+
+@contextlib.contextmanager
+def _kept_if_anything_is_done(run: Run, files: Files) -> Iterator[None]:
+    """When the body fails before a chunk is done, nothing is left of the run."""
+    try:
+        yield
+    except BaseException:
+        # What has failed may be the storage.
+        with contextlib.suppress(UserError, OSError):
+            if not run.done():
+                remove_run(files.run, run)
+        raise
 
 
 def _check_nothing_is_there(files: Files) -> None:
@@ -109,9 +123,8 @@ def _texts(source: Input, asked: Asked, warn: Warn) -> Iterator[Text]:
         raise _UnreadableError(str(error)) from error
 
 
-def _plan(root: Location, run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
-    """Reads all files, and writes the texts of all chunks. Raises UserError where no file can be read, and leaves
-    nothing of the run."""
+def _plan(run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
+    """Reads all files, and writes the texts of all chunks. Raises UserError where no file can be read."""
     plan: list[PlannedFile] = []
     with progress_bar(None, "reading", "line") as bar:
         for number, each in enumerate(inputs):
@@ -126,7 +139,6 @@ def _plan(root: Location, run: Run, inputs: Sequence[Input], asked: Asked) -> li
                 plan.append(PlannedFile(records, chunks))
             except _UnreadableError as error:
                 if len(inputs) == 1:
-                    remove_run(root, run)
                     raise
                 plan.append(PlannedFile(0, [], str(error)))
                 warnings.append(f"{error}; it is left out")
@@ -135,7 +147,6 @@ def _plan(root: Location, run: Run, inputs: Sequence[Input], asked: Asked) -> li
             for warning in warnings:
                 print(f"warning: {warning}", file=sys.stderr)
     if all(planned.why for planned in plan):
-        remove_run(root, run)
         raise UserError(f"none of the {len(plan)} files can be read; the first: {plan[0].why}")
     run.write_plan(plan)
     return plan

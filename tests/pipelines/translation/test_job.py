@@ -98,6 +98,13 @@ def test_nothing_is_left_where_no_file_can_be_read(given: str, tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+def test_nothing_is_left_where_the_model_fails_at_once(texts: Path, tmp_path: Path) -> None:
+    ASKED.clear()
+    with pytest.raises(Exception, match="BrokenOffError"):
+        translate(texts, tmp_path / "out", Capitals(breaks_after=0))
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
 def test_what_is_there_is_replaced_only_if_that_is_asked_for(texts: Path, tmp_path: Path) -> None:
     """And a file that only the earlier job has made goes."""
     output = tmp_path / "out"
