@@ -28,8 +28,8 @@ def test_a_step_is_done_once_and_again_only_when_it_is_made_from_something_else(
 
 def test_what_a_late_worker_of_another_run_writes_is_not_taken_for_the_steps_own(tmp_path: Path) -> None:
     """It has the names of its files from its own run; and what that left is removed, but no other step's."""
-    first, second = (step_directory(tmp_path, "clean", {"shards": shards}) for shards in (2, 3))
-    other = step_directory(tmp_path, "clean_up", {"shards": 2})
+    first, second = (Path(str(step_directory(tmp_path, "clean", {"shards": shards}))) for shards in (2, 3))
+    other = Path(str(step_directory(tmp_path, "clean_up", {"shards": 2})))
     for directory in (first, other):
         made_once(directory, directory.name, (directory / "00000").touch)
 
