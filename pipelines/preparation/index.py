@@ -34,7 +34,7 @@ from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
 from recipes.corpora import Corpus
 from workspace.errors import UserError
-from workspace.locations import Location, RemotePath, is_remote, is_url, located
+from workspace.locations import Location, RemotePath, is_remote, located
 from workspace.storage import copy, exists, local_copy, read_bytes, reading, replacing, state_of, write_bytes, writing
 from workspace.storage import size_of as size_of_file
 
@@ -66,7 +66,7 @@ class Indexes:
 
     def are_in_place(self, corpus: Corpus) -> bool:
         """Whether the files of a corpus can be read where they are by whoever can read its index."""
-        return not is_remote(self.directory) and not any(map(is_url, corpus.paths))
+        return not is_remote(self.directory) and not any(map(is_remote, map(located, corpus.paths)))
 
     def unpacked(self, corpus: Corpus) -> FilePair:
         """Where the pairs of a corpus are written that cannot be read in parallel where they are."""
@@ -173,12 +173,12 @@ def indexed_pairs(corpora: Sequence[Corpus], indexes: Indexes) -> list[int]:
 
 def size_of(corpus: Corpus) -> int:
     """The bytes of its files on this machine."""
-    return sum(size_of_file(located(path)) for path in corpus.paths if not is_url(path))
+    return sum(size_of_file(place) for place in map(located, corpus.paths) if not is_remote(place))
 
 
 def is_only_here(corpus: Corpus, indexes: Indexes) -> bool:
     """Whether a worker might not be able to read a corpus, and only the process that starts the job surely is."""
-    return is_remote(indexes.directory) and not all(map(is_url, corpus.paths))
+    return is_remote(indexes.directory) and not all(map(is_remote, map(located, corpus.paths)))
 
 
 def _states(corpus: Corpus) -> list[dict[str, Any]]:

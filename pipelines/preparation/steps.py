@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from workspace.locations import Location, RemotePath
+from workspace.locations import Location, RemotePath, Where
 from workspace.storage import (
     entries,
     files_under,
@@ -31,7 +31,7 @@ _DIGITS = 12
 Result = TypeVar("Result")
 
 
-def step_directory(intermediate: Location, step: str, made_from: Any) -> Location:
+def step_directory(intermediate: Where, step: str, made_from: Any) -> Where:
     """Where a step leaves its files, in a directory for all steps.
 
     The name says what they are made from: a worker of another run that was killed may write for a while yet, and writes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from recipes.corpora import Corpus
-from workspace.locations import Location, is_remote, is_url, located
+from workspace.locations import Location, is_remote, located
 from workspace.storage import copy
 
 
@@ -16,9 +16,11 @@ def with_lists_for_workers(corpora: Sequence[Corpus], directory: Location) -> li
 
 
 def _with_list(corpus: Corpus, directory: Location) -> Corpus:
-    if corpus.cleaning is None or corpus.cleaning.blocked_words is None or is_url(corpus.cleaning.blocked_words):
+    if corpus.cleaning is None or corpus.cleaning.blocked_words is None:
         return corpus
     given = located(corpus.cleaning.blocked_words)
+    if is_remote(given):
+        return corpus
     # With its name, which may say how it is compressed.
     copied = directory / f"words-{corpus.number:03d}" / given.name
     copy(given, copied)
