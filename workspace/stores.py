@@ -107,6 +107,8 @@ _ANYTHING_ELSE = (
 # What was asked may have secrets.
 _QUERY = re.compile(r"\?\S+")
 _NO_LONGER_SO_LONG = re.compile(r"requested range cannot be satisfied|Offset=\d+ out of the range")
+# What botocore says of an endpoint that is no URL, as a ValueError.
+_NO_ADDRESS = "Invalid endpoint: "
 # Answers to HEAD have no body that would say more.
 _WITHOUT_A_REASON = {"400", "403"}
 _CONVENTIONS = {
@@ -131,7 +133,15 @@ _SENTENCES = (
         "the credentials for {store} have expired; renew them, and run the same command again to go on",
     ),
     (
-        {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "DefaultCredentialsError"},
+        {"no address"},
+        "the address of {store} is no URL ({words}); {address} begins with http:// or https://",
+    ),
+    (
+        {"ProfileNotFound"},
+        "{store}: {words}; check AWS_PROFILE, and the files of credentials where profiles are",
+    ),
+    (
+        {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"},
         "there are no credentials for {store}; set {credentials}",
     ),
     (
@@ -189,6 +199,8 @@ def _signs(error: BaseException | None) -> set[str]:
         words = str(error)
         if "libhdfs" in words or "libjvm" in words:
             signs.add("no libhdfs")
+        if words.startswith(_NO_ADDRESS):
+            signs.add("no address")
         if words.startswith("Forbidden"):
             signs.add("403")
         if getattr(error, "errno", None) == errno.EBUSY or _NO_LONGER_SO_LONG.search(words):
@@ -225,4 +237,12 @@ def _is_of_a_store(error: Exception) -> bool:
         # Of this machine, where what is uploaded is read, and what is downloaded is written.
         return error.filename is None and error.errno != errno.ENOSPC
     module = type(error).__module__.partition(".")[0]
-    return module in ("aiohttp", "botocore", "fsspec", "gcsfs", "google", "requests", "urllib3")
+    return str(error).startswith(_NO_ADDRESS) or module in (
+        "aiohttp",
+        "botocore",
+        "fsspec",
+        "gcsfs",
+        "google",
+        "requests",
+        "urllib3",
+    )

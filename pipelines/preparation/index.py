@@ -172,8 +172,8 @@ def indexed_pairs(corpora: Sequence[Corpus], indexes: Indexes) -> list[int]:
 
 
 def size_of(corpus: Corpus) -> int:
-    """The bytes of its files on this machine."""
-    return sum(size_of_file(place) for place in map(located, corpus.paths) if not is_remote(place))
+    """The bytes of its files."""
+    return sum(size_of_file(located(path)) for path in corpus.paths)
 
 
 def is_only_here(corpus: Corpus, indexes: Indexes) -> bool:

@@ -213,9 +213,27 @@ def test_a_wrong_clock(s3: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, {"AWS_PROFILE": "nobody"}]
+    ("changes", "sentence"),
+    [
+        (
+            {"AWS_PROFILE": "nobody"},
+            f"s3://{BUCKET}: The config profile (nobody) could not be found; check AWS_PROFILE, and the files of "
+            "credentials where profiles are",
+        ),
+        (
+            {"AWS_ENDPOINT_URL": "127.0.0.1:9"},
+            f"the address of s3://{BUCKET} is no URL (Invalid endpoint: 127.0.0.1:9); AWS_ENDPOINT_URL begins with "
+            "http:// or https://",
+        ),
+    ],
 )
-def test_no_credentials(changes: dict[str, str | None], s3_server: Store) -> None:
+def test_a_variable_that_names_nothing(changes: dict[str, str | None], sentence: str, s3_server: Store) -> None:
+    with in_use(s3_server.with_own_root(), **changes) as store:
+        assert set(answers(root_of(store))) == {sentence}
+
+
+def test_no_credentials(s3_server: Store) -> None:
+    changes = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
     with in_use(s3_server.with_own_root(), **changes) as store:
         assert set(answers(root_of(store))) == {
             f"there are no credentials for s3://{BUCKET}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
