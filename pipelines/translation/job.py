@@ -33,9 +33,10 @@ from pipelines.translation.inputs import Files, Input
 from pipelines.translation.outputs import Manifest, described, remove_manifest, write_output
 from pipelines.translation.records import Text, read_texts
 from workspace.errors import UserError, as_given
+from workspace.locations import Location, is_remote
 from workspace.lock import locked
 from workspace.progress import progress_bar
-from workspace.storage import exists, files_under, make_directory, write_json
+from workspace.storage import entries, exists, files_under, make_directory, remove, write_json
 
 
 def translate_files(
@@ -56,8 +57,7 @@ def translate_files(
     }
     if not overwrite and not run_in(files.run, made_from).is_joining:
         _check_nothing_is_there(files)
-    make_directory(files.run)
-    with locked(files.run, "translate"):
+    with _sole_use(files.run):
         times = [time.monotonic()]
         run = begin(files.run, made_from)
         with _kept_if_anything_is_done(run, files):
@@ -84,6 +84,20 @@ def translate_files(
         write_json(files.manifest, manifest)
         remove_run(files.run, run)
     return manifest
+
+
+@contextlib.contextmanager
+def _sole_use(root: Location) -> Iterator[None]:
+    """While the body runs, nobody else is at the runs there. Raises UserError where another command is."""
+    make_directory(root)
+    try:
+        with locked(root, "translate"):
+            yield
+    finally:
+        # Hadoop's file system has directories that are empty; on this machine it went with what was in it.
+        with contextlib.suppress(UserError, OSError):
+            if is_remote(root) and not entries(root):
+                remove(root)
 
 
 @contextlib.contextmanager
