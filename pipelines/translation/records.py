@@ -188,11 +188,12 @@ def _table_records(path: str, rows: Iterator[Row], separated: str, asked: Asked)
         return body + missing + b"".join(separator + cell(each).encode() for each in cells) + end
 
     def record(row: Row) -> _Record:
-        if not any(map(str.strip, row.cells)):
-            text = Text(row.line, "")
-        elif len(row.cells) > width and any(map(str.strip, row.cells[width:])):
+        if len(row.cells) > width:
+            # Nobody could tell which of its cells is the translation.
             text = Text(row.line, "", f"it has more than the {width} columns of the first line")
             return _Record(text, functools.partial(_as_it_is, row.written))
+        if not any(map(str.strip, row.cells)):
+            text = Text(row.line, "")
         elif len(row.cells) <= column:
             text = Text(
                 row.line,

@@ -158,7 +158,7 @@ BAD = {
     "text": b"a\nb\xff\nc\0\n" + b"d" * (MOST_CHARACTERS + 1) + b"\nd",
     "jsonl": b'{"text": "a"}\n{"text": "b\xff"}\n{"text": "\\u0000"}\n{"text": "\\ud800"}\n{"text": 1}\n'
     b'{"other": "d"}\n["d"]\n{"text": "d"\n{}\n{"text": "d"}\n',
-    "csv": b'n,text\n1,a\n2,b\xff\n3\n4,"d,e",f\n5,d\n',
+    "csv": b'n,text\n1,a\n2,b\xff\n3\n4,"d,e",f\n5,e,\n5,d\n',
     "tsv": b"n\ttext\n1\ta\n2\tb\xff\n3\tc\0\n4\n5\td\te\n6\td\n",
 }
 
@@ -177,7 +177,7 @@ REASONS = {
     "csv": [
         "it is not UTF-8",
         "it has 1 of the 2 columns of the first line, and not that of the text",
-        "it has more than the 2 columns of the first line",
+        *["it has more than the 2 columns of the first line"] * 2,
     ],
     "tsv": [
         "it is not UTF-8",
