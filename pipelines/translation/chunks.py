@@ -102,6 +102,9 @@ class Run:
         """The chunks that are done."""
         return {found.stem for found in entries(self.directory / "done") if found.suffix == ".json"}
 
+    def is_done(self, chunk: str) -> bool:
+        return exists(self._done(chunk))
+
     def failed(self) -> dict[str, Location]:
         """By chunk the lists of what has no translation, of those chunks that have such."""
         there = entries(self.directory / "failed")

@@ -221,6 +221,9 @@ class TranslateChunk(beam.DoFn):
 
     def process(self, chunk: str) -> None:
         with explained_errors():
+            if self._run.is_done(chunk):  # by a worker that was lost later, with others of its chunks
+                progress.add(_records(chunk))
+                return
             texts = self._run.read_texts(chunk)
             self._run.write_answers(
                 chunk,

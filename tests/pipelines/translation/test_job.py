@@ -18,8 +18,10 @@ from backports import zstd
 from pipelines.runners.options import ready_runner
 from pipelines.translation import chunks
 from pipelines.translation.asked import Asked
+from pipelines.translation.chunks import Run, chunked
 from pipelines.translation.inputs import find_files
-from pipelines.translation.job import translate_files
+from pipelines.translation.job import TranslateChunk, translate_files
+from pipelines.translation.records import Text
 from tests.pipelines.translation.support import ASKED, LONGEST, BrokenOffError, Capitals, contents
 from workspace.errors import UserError
 from workspace.storage import read_json
@@ -162,6 +164,20 @@ def test_what_is_done_is_not_done_again(
     assert output.read_text() == text.read_text().upper()
     assert (manifest["counts"]["translated"], manifest["translated_by_this_command"]) == (23, 18)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out", "out.manifest.json"]
+
+
+def test_what_a_lost_worker_has_done_is_not_done_again(tmp_path: Path) -> None:
+    """A runner gives all chunks of such a worker to another one."""
+    run, asked = Run(tmp_path), Asked()
+    texts = [Text(line, f"line {line}") for line in (1, 2)]
+    ((chunk, of_chunk),) = chunked(texts, 0, "a.txt")
+    run.write_texts(chunk, of_chunk)
+    translate = TranslateChunk(run, asked, Capitals())
+    translate.setup()
+    ASKED.clear()
+    for _ in range(2):
+        translate.process(chunk)
+    assert ASKED == [["line 1", "line 2"]]
 
 
 CHANGES: dict[str, Callable[[Path], dict[str, Any]]] = {
