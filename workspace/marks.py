@@ -313,9 +313,12 @@ def check_prepared(work: WorkDirectory, manifest: Manifest, split: Split) -> Non
 
 def damaged_data(work: WorkDirectory, path: Location) -> UserError:
     """The error to raise for a file of data/ that is not as it was left."""
-    without = shlex.quote(str(path))
-    way = f"rm -f {without} && {work.command('prepare')}" if isinstance(path, Path) else work.command("prepare")
-    return UserError(f"{path} is missing or damaged; make the data anew with {way}")
+    make = work.command("prepare")
+    if isinstance(path, Path):
+        return UserError(
+            f"{path} is missing or damaged; make the data anew with rm -f {shlex.quote(str(path))} && {make}"
+        )
+    return UserError(f"{path} is missing or damaged; remove it if it is there, and make the data anew with {make}")
 
 
 def read_training_mark(work: WorkDirectory) -> TrainingMark:
