@@ -88,6 +88,9 @@ def check_named(recipe: Recipe) -> None:
                 _check(path, split)
     for path in recipe.evaluation.references:
         _check(path, "test")
+    dictionary = recipe.search.unknown_dictionary
+    if dictionary is not None and not is_file(located(dictionary)):
+        raise UserError(f"search.unknown_dictionary: {dictionary}: no such file; give one that is there")
 
 
 def to_fetch(recipe: Recipe) -> dict[str, PairFiles]:
