@@ -65,6 +65,7 @@ help: $(check) ## list the targets
 	@echo "SET='training.epochs=2 subwords.vocabulary=1000'   settings in place of the recipe's (docs/settings.md)"
 	@echo 'FORCE=1   take a WORK that is of another recipe or corpus, and make it anew; export a model that is refused as too poor'
 	@echo 'SRC= TGT=  DEV_SRC= DEV_TGT=  TEST_SRC= TEST_TGT=   a corpus of your own, one sentence a line, plain or compressed'
+	@echo 'FIELD= COLUMN= SCORE=1 NBEST=n ALIGN=1 COPIES=n OVERWRITE=1   what a batch job reads, and what it leaves (docs/batch.md)'
 	@echo 'WORKERS=2 or STRATEGY=mirrored|multi_worker|tpu|one   how the training is spread (default: as the machine is)'
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
