@@ -63,6 +63,8 @@ def main(arguments: list[str]) -> None:
     options, flags = parser.parse_known_args(arguments)
     if not options.server and not options.work:
         parser.error("neither --work nor --server is given; give one, to say what translates")
+    if options.server and options.precision:
+        parser.error("--server and --precision exclude one another; the server has its model in one precision")
     asked = Asked(options.field, options.column, options.score, options.nbest, options.alignment)
     work = WorkDirectory(options.work) if options.work else None
     model = _newest_version(work) if work and not options.server else None

@@ -9,6 +9,7 @@ is whole; a directory appears there object by object, and the one that says that
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import glob
 import hashlib
@@ -323,6 +324,11 @@ def replacing(location: Location, last: str | None = None) -> Iterator[Path]:
     try:
         yield temporary
         move(temporary, location)
+    except OSError as error:
+        # Of a full disk, the system names the file only where it is opened.
+        if error.errno == errno.ENOSPC and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(location)) from error
+        raise
     finally:
         remove(temporary)
 

@@ -196,6 +196,6 @@ def test_a_full_disk_and_a_full_scratch_are_named(what: str, tmp_path: Path, s3:
     )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: the disk ")
-    assert "is full" in last
+    full = "the disk is full while writing " if what == "disk" else "the disk of "
+    assert last.startswith(f"error: {full}{small}")
     assert "make room" in last
