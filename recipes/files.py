@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 
-from workspace.locations import located
+from workspace.locations import is_url, located
 from workspace.storage import is_file
 
 
 def several(value: str) -> list[str]:
     """The files that a value names: one, whose name may have spaces, or several with spaces between them."""
-    if is_file(located(value)):
+    if not is_url(value) and is_file(located(value)):
         return [value]
     try:
         return shlex.split(value) or [value]

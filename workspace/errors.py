@@ -39,6 +39,7 @@ def as_given(flag: str) -> str:
 
 _MAKE_ROOM = "; make room and run the same command again"
 _FULL_SOMEWHERE = f"the disk is full{_MAKE_ROOM}"
+_FULL_AT = "the disk is full while writing"
 
 
 def explain(error: BaseException) -> str:
@@ -50,7 +51,7 @@ def explain(error: BaseException) -> str:
     # Recognised by its text: TensorFlow's own errors about files carry the system's words.
     if os.strerror(errno.ENOSPC) in str(error):
         filename = getattr(error, "filename", None)
-        return f"the disk is full while writing {filename}{_MAKE_ROOM}" if filename else _FULL_SOMEWHERE
+        return f"{_FULL_AT} {filename}{_MAKE_ROOM}" if filename else _FULL_SOMEWHERE
     if isinstance(error, PermissionError):
         return f"no permission for {error.filename}; change its mode or choose another WORK directory"
     if isinstance(error, OSError) and error.filename:
@@ -58,9 +59,10 @@ def explain(error: BaseException) -> str:
     return _what_to_install(error) or f"{type(error).__name__}: {error} (a fault of the project; --debug shows where)"
 
 
-def is_full_somewhere(error: BaseException) -> bool:
-    """Whether ``error`` is about a full disk, and does not say which."""
-    return _FULL_SOMEWHERE in explain(error)
+def may_be_full_at(error: BaseException, directory: str) -> bool:
+    """Whether ``error`` is about a full disk, and names either none or a file in ``directory``."""
+    sentence = explain(error)
+    return _FULL_SOMEWHERE in sentence or f"{_FULL_AT} {directory}" in sentence
 
 
 def check_installed(package: str) -> None:

@@ -104,6 +104,8 @@ class _Lease:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
             if (now := read_bytes(self._file)) != before:
                 raise in_use(directory, now)
+            if _is_of_a_dead_process(before):
+                return
 
     def _clear(self, before: bytes) -> None:
         """Takes away what a holder that is gone has left; of several who try, one does."""

@@ -1,22 +1,29 @@
 """Scratch: room on this machine for what is only there meanwhile, such as copies of what is in a store.
 
 It is in the directory that the environment variable SCRATCH names (SCRATCH= of make), or else where the system has its
-temporary files.
+temporary files. A directory in use is locked, and whoever makes another removes those that a killed process left.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from workspace.at_once import is_command
-from workspace.errors import UserError, is_full_somewhere
+from workspace.errors import UserError, may_be_full_at
 
 _LEAST_ROOM = 1 << 20
+_PREFIX = "rnnsearch-scratch-"
+# Between being made and being locked, a directory could be taken for one that is left over.
+_SECONDS_TO_LOCK = 60.0
+# Those that this process has as its temporary directory, the innermost last.
+_own: list[str] = []
 
 
 @contextlib.contextmanager
@@ -26,19 +33,20 @@ def scratch_directory() -> Iterator[Path]:
     Raises UserError where none can be made, and where its disk is full when the body fails for want of room.
     """
     try:
-        made = tempfile.TemporaryDirectory(prefix="rnnsearch-", dir=_chosen())
+        made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_chosen())
     except OSError as error:
         # Python looks through several, and names the last or none.
         raise UserError(
             f"there is no room for temporary files, or no right to write any, in {_temporary_place()}; make room "
             "there, or set SCRATCH to a directory on another disk"
         ) from error
-    with made as directory:
+    with made as directory, _locked(Path(directory)):
+        _remove_left_over(Path(directory).parent)
         try:
             yield Path(directory)
         except Exception as error:
             # Full is also a disk with some last blocks for nobody. Once the directory is gone, there is room again.
-            if is_full_somewhere(error) and shutil.disk_usage(directory).free < _LEAST_ROOM:
+            if may_be_full_at(error, directory) and shutil.disk_usage(directory).free < _LEAST_ROOM:
                 raise UserError(
                     f"the disk of {Path(directory).parent} is full, which is for temporary files; make room there, or "
                     "set SCRATCH to a directory on another disk"
@@ -58,15 +66,49 @@ def own_temporary_directory() -> Iterator[None]:
         return
     with scratch_directory() as directory:
         before, tempfile.tempdir = tempfile.tempdir, str(directory)
+        _own.append(str(directory))
         try:
             yield
         finally:
+            _own.pop()
             tempfile.tempdir = before
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """By the system, so that the lock ends with the process, however that ends. Some file systems have none."""
+    number = os.open(directory, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(number)
+
+
+def _remove_left_over(place: Path) -> None:
+    for found in place.glob(f"{_PREFIX}*"):
+        # Others may remove it at the same time, or have it, or it is somebody else's.
+        with contextlib.suppress(OSError):
+            if time.time() - found.stat().st_ctime > _SECONDS_TO_LOCK:
+                with _locked_by_nobody(found):
+                    shutil.rmtree(found, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked_by_nobody(directory: Path) -> Iterator[None]:
+    """Raises OSError where somebody has it locked, or there are no locks."""
+    number = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(number)
 
 
 def _chosen() -> str | None:
     """None where this process has a temporary directory of its own already, which is in the one that was chosen."""
-    return (os.environ.get("SCRATCH") or None) if tempfile.tempdir is None else None
+    return _own[-1] if _own else os.environ.get("SCRATCH") or None
 
 
 def _temporary_place() -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.recipes.support import NAMESPACE, can_mount
+from workspace import scratch
 from workspace.errors import UserError
 from workspace.scratch import scratch_directory
 
@@ -31,6 +33,42 @@ def test_where_there_is_none_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_pat
         scratch_directory(),
     ):
         pass
+
+
+def test_it_is_where_scratch_says_whatever_libraries_have_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    tempfile.gettempdir()  # which remembers what it finds
+    with scratch_directory() as directory:
+        assert directory.parent == tmp_path
+    monkeypatch.setenv("SCRATCH", str(tmp_path / "none"))
+    with pytest.raises(UserError, match=rf"in {tmp_path}/none; make room there"), scratch_directory():
+        pass
+
+
+LEAVES = """
+import os, signal
+from workspace.scratch import scratch_directory
+with scratch_directory() as directory:
+    print(directory, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    monkeypatch.setattr(scratch, "_SECONDS_TO_LOCK", 0.0)
+    done = subprocess.run([sys.executable, "-c", LEAVES], capture_output=True, text=True, check=False)
+    left = Path(done.stdout.strip())
+    assert left.is_dir()
+    time.sleep(0.1)
+    with scratch_directory() as first, scratch_directory() as second:
+        assert not left.exists()
+        assert sorted(tmp_path.iterdir()) == sorted([first, second])
 
 
 def test_another_error_stays_what_it_is(tmp_path: Path) -> None:
