@@ -40,10 +40,10 @@ class Asked:
         empty: Answer = {TRANSLATION: "", SCORE: None, NBEST: [], ALIGNMENT: None}
         return {name: empty[name] for name in self.fields}
 
-    def check(self, form: Format) -> None:
-        """Raises UserError where the files of a format have no room for it."""
+    def check(self, name: str, form: Format) -> None:
+        """Raises UserError where a file of a format has no room for it."""
         if form == "text" and len(self.fields) > 1:
             raise UserError(
-                f"a text has a line for every line, and no room for its {' and '.join(self.fields[1:])}; give JSON "
-                "Lines, CSV, TSV or Parquet"
+                f"{name} is a text: it has a line for every line, and no room for {' and '.join(self.fields[1:])}; "
+                "give JSON Lines, CSV, TSV or Parquet"
             )

@@ -49,7 +49,7 @@ def translate_files(
     or none of the files can be read.
     """
     for each in files.inputs:
-        asked.check(each.format)
+        asked.check(each.name, each.format)
     made_from = {
         "inputs": {each.name: {"format": each.format, **each.state()} for each in files.inputs},
         "options": vars(asked),

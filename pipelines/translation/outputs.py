@@ -95,7 +95,8 @@ def check_all_translated(manifest: Manifest, files: Files) -> None:
     sentences = []
     if count := manifest["counts"]["failed"]:
         where = files.manifest.parent / (lists[0] if len(lists) == 1 else "failed")
-        sentences.append(f"{count:,} lines have no translation, and are empty there: {where} says why")
+        of_lines = "1 line has" if count == 1 else f"{count:,} lines have"
+        sentences.append(f"{of_lines} no translation: {where} says why")
     if unread:
         sentences.append(f"{len(unread):,} of {len(manifest['files']):,} files could not be read: {unread[0]}")
     if sentences:

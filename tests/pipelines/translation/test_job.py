@@ -21,8 +21,9 @@ from pipelines.translation.asked import Asked
 from pipelines.translation.chunks import Run, chunked
 from pipelines.translation.inputs import find_files
 from pipelines.translation.job import TranslateChunk, translate_files
+from pipelines.translation.outputs import check_all_translated
 from pipelines.translation.records import Text
-from tests.pipelines.translation.support import ASKED, LONGEST, BrokenOffError, Capitals, contents
+from tests.pipelines.translation.support import ASKED, LONGEST, REFUSED, BrokenOffError, Capitals, contents
 from workspace.errors import UserError
 from workspace.storage import read_json
 
@@ -98,6 +99,21 @@ def test_nothing_is_left_where_no_file_can_be_read(given: str, tmp_path: Path) -
     with pytest.raises(UserError, match=r"\.csv has no column text"):
         translate(tmp_path / given, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_text_has_no_room_for_more_than_a_translation(texts: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^a\.txt is a text: .* and no room for score and alignment; give JSON Lines"):
+        translate(texts, tmp_path / "out", asked=Asked(score=True, alignment=True))
+
+
+def test_one_line_and_several_without_a_translation_are_counted(tmp_path: Path) -> None:
+    text = tmp_path / "in"
+    for count, sentence in ((1, "1 line has no translation: "), (2, "2 lines have no translation: ")):
+        text.write_text(f"{REFUSED}\n" * count)
+        files = find_files(str(text), tmp_path / "out", False, None)
+        manifest = translate(text, tmp_path / "out", overwrite=True)
+        with pytest.raises(UserError, match=f"^{sentence}{tmp_path}/out.failed.jsonl says why$"):
+            check_all_translated(manifest, files)
 
 
 def test_nothing_is_left_where_the_model_fails_at_once(texts: Path, tmp_path: Path) -> None:
