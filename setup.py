@@ -48,7 +48,7 @@ setup(
     package_dir={"": "."},
     package_data={"": ["*.yaml", "*.j2", "*.lock", "py.typed"], "pipelines": [REQUIREMENTS], "serving": ["web/*"]},
     entry_points={"console_scripts": ["rnnsearch = rnnsearch.__main__:main"]},
-    install_requires=["grpcio", "protobuf", "pydantic>=2", "regex", "rich", "tqdm", "typing-extensions"],
+    install_requires=["grpcio", "protobuf", "pydantic>=2", "regex", "rich", "tqdm"],
     extras_require={
         **EXTRAS,
         "all": sorted({package for packages in EXTRAS.values() for package in packages}),

@@ -23,13 +23,15 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeAlias, cast
-
-from typing_extensions import Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 from workspace.errors import UserError
 from workspace.locations import Location, RemotePath
 from workspace.storage import entries
+
+if TYPE_CHECKING:
+    import typing_extensions
+    from typing_extensions import Self
 
 Split: TypeAlias = Literal["train", "dev", "test"]
 Side: TypeAlias = Literal["source", "target"]
@@ -110,7 +112,11 @@ class _Joined(Protocol):
 
 
 # Of which kind the locations in a work directory are: of any, unless it is said.
-Place_co = TypeVar("Place_co", bound=_Joined, default=Location, covariant=True)
+if TYPE_CHECKING:
+    Place_co = typing_extensions.TypeVar("Place_co", bound=_Joined, default=Location, covariant=True)
+else:
+    # Which knows defaults since Python 3.13 only.
+    Place_co = TypeVar("Place_co", covariant=True)
 _Version = TypeVar("_Version", bound=_Joined)
 
 

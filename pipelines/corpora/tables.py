@@ -10,7 +10,7 @@ import itertools
 import json
 import sqlite3
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,16 +55,20 @@ def tsv_rows(lines: Iterable[bytes]) -> Iterator[Row]:
 
 def read_csv(files: PairFiles, warn: Warn) -> Iterator[RawPair | LeftOut]:
     path = str(files.file)
-    rows = csv_rows(path, (line + b"\n" for line in read_lines(path, warn)))
+    rows = csv_rows(path, read_lines(path, warn), with_ends=False)
     return _two_columns(path, rows, _fields(files), SEPARATED_BY_COMMAS)
 
 
-def csv_rows(path: str, lines: Iterable[bytes]) -> Iterator[Row]:
-    """The rows of lines with their ends. A space after a comma is not part of the text, so that the quote behind it
-    opens a cell. Raises UserError, which names the line of ``path``, where they are not CSV."""
+def csv_rows(path: str, lines: Iterable[bytes], with_ends: bool = True) -> Iterator[Row]:
+    """The rows of lines with their ends, or without; then ``written`` is empty, for no line is kept.
+
+    A space after a comma is not part of the text, so that the quote behind it opens a cell. Raises UserError, which
+    names the line of ``path``, where they are not CSV.
+    """
     csv.field_size_limit(_MOST_CSV_CELL_CHARACTERS)
     written: list[bytes] = []
-    rows = csv.reader(_decoded(path, lines, written), strict=True, skipinitialspace=True)
+    taken = written.append if with_ends else None
+    rows = csv.reader(_decoded(path, lines, taken), strict=True, skipinitialspace=True)
     begins = 1
     try:
         for cells in rows:
@@ -75,16 +79,18 @@ def csv_rows(path: str, lines: Iterable[bytes]) -> Iterator[Row]:
         raise UserError(f"{path} line {rows.line_num:,} is not CSV ({error}); mend it") from error
 
 
-def _decoded(path: str, lines: Iterable[bytes], taken: list[bytes]) -> Iterator[str]:
-    """The lines as text, each of which is also put into ``taken`` when it is taken."""
+def _decoded(path: str, lines: Iterable[bytes], taken: Callable[[bytes], object] | None) -> Iterator[str]:
+    """The lines as text with their ends. ``taken`` is told of each when it is taken; without it, they have none yet."""
+    end = "" if taken else "\n"
     for number, line in enumerate(lines, start=1):
         # Up to Python 3.10 csv refuses them, with words of its own.
         if b"\0" in line:
             raise UserError(
                 f"{path} line {number:,} has a NUL byte, which CSV cannot have; take it out with tr -d '\\0'"
             )
-        taken.append(line)
-        yield line.decode("utf-8", "surrogateescape")
+        if taken:
+            taken(line)
+        yield line.decode("utf-8", "surrogateescape") + end
 
 
 def read_jsonl(files: PairFiles, warn: Warn) -> Iterator[RawPair]:

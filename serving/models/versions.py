@@ -28,7 +28,7 @@ from serving.protocol.status import StatusError, not_found
 from workspace.errors import UserError
 from workspace.layout import SAVED_MODEL
 from workspace.locations import Location, located
-from workspace.storage import entries, is_directory, is_file
+from workspace.storage import entries, exists, is_directory, is_file
 
 _UNKNOWN = 2  # canonical status code
 _LARGEST_VERSION = 2**63 - 1
@@ -133,7 +133,8 @@ class ServedModel:
         try:
             found = {int(path.name): path for path in entries(base_path) if self._is_version(path)}
             if not found and not is_directory(base_path):
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+                why = errno.ENOTDIR if exists(base_path) else errno.ENOENT
+                raise OSError(why, os.strerror(why))
         except (OSError, UserError) as error:
             # A base path that is out of reach for a moment (a remote disk) must not unload anything.
             reason = error.strerror if isinstance(error, OSError) else error

@@ -173,7 +173,7 @@ def test_what_was_replaced_is_noticed(numbers: FilePair[Path], s3: Store, capsys
     shards = [work.data / f"train-0000{number}-of-00002.tfrecord.gz" for number in range(2)]
     content = read_bytes(shards[1])
     write_bytes(shards[1], content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(UserError, match=f"{shards[1]} is missing or damaged; make the data anew"):
+    with pytest.raises(UserError, match=f"{shards[1]} is missing or damaged; remove it if it is there, and make"):
         check_prepared(work, read_manifest(work), "train")
     kept = step_of(work, "clean") / "00000.kept"
     content = read_bytes(kept)
