@@ -67,7 +67,6 @@ def test_the_road_in_a_store_ends_as_on_a_disk(
     again = subprocess.run(command, env=environment_of(other, s3), capture_output=True, text=True, check=True)
     assert again.stdout.startswith(f"{in_store.root} is up to date")
     expected = rnnsearch.load(work.root, precision="float32").translate(TEXTS)
-    assert rnnsearch.load(str(in_store.root), precision="float32").translate(TEXTS) == expected
     # The engine for CPUs, which every thread has for itself.
     in_int8, copied = rnnsearch.load(work.root), rnnsearch.load(str(in_store.root))
     with ThreadPoolExecutor(2) as threads:
