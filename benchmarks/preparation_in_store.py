@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.preparation_speed import LANGUAGES, repeat
+from benchmarks.preparation_speed import LANGUAGES, cpu_seconds, repeat
 from recipes.loading import check_recipe, save_recipe
 from tests.stores.fixtures import in_use
 from tests.stores.proxy import proxy_of
@@ -32,9 +32,10 @@ TURNS = 3
 
 
 class Prepared(NamedTuple):
-    """Seconds of a command, and of each of its steps; SHA-256 of the shards."""
+    """Seconds of a command, those of its processes on a core, and the seconds of each step; SHA-256 of the shards."""
 
     seconds: float
+    cpu: float
     steps: Mapping[str, float]
     shards: Mapping[str, str]
 
@@ -63,12 +64,12 @@ def compare(options: argparse.Namespace, directory: Path) -> None:
     table = Table(title=f"{options.pairs:,} pairs, seconds", title_justify="left")
     table.add_column("work directory")
     shortest = {name: min(turns) for name, turns in found.items()}
-    for column in (*shortest["in S3"].steps, "all", "of the first"):
+    for column in (*shortest["in S3"].steps, "wall", "CPU", "of the first: wall", "CPU"):
         table.add_column(column, justify="right")
     first = next(iter(shortest.values()))
     for name, each in shortest.items():
-        seconds = [f"{value:.1f}" for value in (*each.steps.values(), each.seconds)]
-        table.add_row(name, *seconds, f"{each.seconds / first.seconds:.2f}")
+        seconds = [f"{value:.1f}" for value in (*each.steps.values(), each.seconds, each.cpu)]
+        table.add_row(name, *seconds, f"{each.seconds / first.seconds:.2f}", f"{each.cpu / first.cpu:.2f}")
     Console(width=120).print(table)
     same = {tuple(each.shards.items()) for turns in found.values() for each in turns}
     print(f"the shards are {'the same bytes' if len(same) == 1 else 'NOT the same bytes'}")
@@ -80,9 +81,9 @@ def prepared(recipe: dict[str, Any], root: str) -> Prepared:
     """Prepares the recipe's corpus in a work directory that is not there yet."""
     work = WorkDirectory(located(root))
     save_recipe(check_recipe(recipe, "benchmark"), work.recipe)
-    began = time.monotonic()
+    began, cpu = time.monotonic(), cpu_seconds()
     command = [sys.executable, "-m", "pipelines.prepare", "--work", root]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-    seconds = time.monotonic() - began
+    seconds, cpu = time.monotonic() - began, cpu_seconds() - cpu
     manifest = read_manifest(work)
-    return Prepared(seconds, manifest.seconds, manifest.shards)
+    return Prepared(seconds, cpu, manifest.seconds, manifest.shards)
