@@ -124,6 +124,11 @@ _SENTENCES = (
         "there is no bucket {store}; make it, or check its name and {address}",
     ),
     (
+        # Of a redirection, botocore asks the same place for the region, and is redirected.
+        {"PermanentRedirect", "301", "RecursionError"},
+        "{store} is in another region, or at another address; set AWS_DEFAULT_REGION to its region, or check {address}",
+    ),
+    (
         {"RequestTimeTooSkewed", "RequestInTheFuture", "RequestExpired"},
         "{store} refuses requests, because the clock of this machine is wrong; set it right, and run the same command "
         "again to go on",
@@ -237,12 +242,17 @@ def _is_of_a_store(error: Exception) -> bool:
         # Of this machine, where what is uploaded is read, and what is downloaded is written.
         return error.filename is None and error.errno != errno.ENOSPC
     module = type(error).__module__.partition(".")[0]
-    return str(error).startswith(_NO_ADDRESS) or module in (
-        "aiohttp",
-        "botocore",
-        "fsspec",
-        "gcsfs",
-        "google",
-        "requests",
-        "urllib3",
+    return (
+        isinstance(error, RecursionError)
+        or str(error).startswith(_NO_ADDRESS)
+        or module
+        in (
+            "aiohttp",
+            "botocore",
+            "fsspec",
+            "gcsfs",
+            "google",
+            "requests",
+            "urllib3",
+        )
     )

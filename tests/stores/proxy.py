@@ -19,6 +19,7 @@ NO_SUCH_BUCKET = 404, "NoSuchBucket"
 EXPIRED_TOKEN = 400, "ExpiredToken"
 CLOCK_SKEW = 403, "RequestTimeTooSkewed"
 WRONG_SIGNATURE = 403, "SignatureDoesNotMatch"
+ELSEWHERE = 301, "PermanentRedirect"
 
 _BLOCK = 1 << 16
 # Of one connection, not of what goes over it.

@@ -20,6 +20,7 @@ from tests.recipes.support import NAMESPACE, can_mount
 from tests.stores.fixtures import in_use
 from tests.stores.proxy import (
     CLOCK_SKEW,
+    ELSEWHERE,
     EXPIRED_TOKEN,
     NO_SUCH_BUCKET,
     SLOW_DOWN,
@@ -140,6 +141,11 @@ def test_a_store_that_is_busy_or_breaks_off_changes_nothing(
             WRONG_SIGNATURE,
             f"s3://{BUCKET} does not know the credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
             "AWS_PROFILE",
+        ),
+        (
+            ELSEWHERE,
+            f"s3://{BUCKET} is in another region, or at another address; set AWS_DEFAULT_REGION to its region, or "
+            "check AWS_ENDPOINT_URL",
         ),
     ],
 )
