@@ -18,11 +18,12 @@ from types import ModuleType
 from workspace.command import command_parser, run_command, starting_up
 from workspace.errors import UserError, as_given
 from workspace.layout import WorkDirectory
+from workspace.listing import is_directory
 from workspace.locations import Location, located
 from workspace.machine import LOOPBACK
 from workspace.scratch import scratch_directory
 from workspace.signals import asked_to_end
-from workspace.storage import copy, is_directory
+from workspace.storage import copy
 
 SECONDS_BETWEEN_COPIES = 30.0
 

@@ -12,8 +12,9 @@ from recipes.data_schema import Cleaning, PairFiles, TrainingCorpus
 from recipes.schema import Recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import is_directory, is_file, state_of
 from workspace.locations import located
-from workspace.storage import is_directory, is_file, reading, sha256_of, state_of
+from workspace.storage import reading, sha256_of
 
 # SHA-256 of the corpus files that this process has read, by their state then.
 _sums: dict[tuple[int, ...], str] = {}

@@ -12,9 +12,9 @@ from recipes.schema import Ensemble, Recipe
 from workspace.errors import UserError
 from workspace.history import read_history
 from workspace.layout import WorkDirectory
+from workspace.listing import is_file
 from workspace.locations import address_of
 from workspace.marks import Manifest, Sample, Score, Scores, TrainingMark, find_mark
-from workspace.storage import is_file
 
 # What the best weights are chosen by, and the decimals that tell evaluations apart.
 _MEASURES = {"bleu": ("BLEU", 1), "chrf": ("chrF", 1), "loss": ("loss", 3)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+from workspace.listing import is_file
 from workspace.locations import is_url, located
-from workspace.storage import is_file
 
 
 def several(value: str) -> list[str]:

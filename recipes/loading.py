@@ -23,8 +23,9 @@ from recipes.data_schema import Cleaning
 from recipes.schema import Recipe
 from recipes.sections import NOTHING, Section, Unquoted, section_of, settings_of
 from workspace.errors import UserError
+from workspace.listing import is_file
 from workspace.locations import Location, located
-from workspace.storage import is_file, read_text, write_text
+from workspace.storage import read_text, write_text
 
 
 def named_recipes() -> list[str]:

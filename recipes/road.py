@@ -22,9 +22,10 @@ from recipes.schema import Recipe
 from recipes.stages import EVALUATE, FETCH, STAGES, resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import SPLITS, Side, Split, WorkDirectory
+from workspace.listing import exists, is_file
 from workspace.locations import Location, is_url
 from workspace.lock import sole_use
-from workspace.storage import exists, is_file, make_directory
+from workspace.storage import make_directory
 
 DEFAULT = "bible"
 

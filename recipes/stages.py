@@ -18,6 +18,7 @@ from recipes.schema import Recipe
 from recipes.tokenizers import tokenizer_of
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import is_file
 from workspace.locations import located
 from workspace.marks import (
     AnotherVersionError,
@@ -30,7 +31,7 @@ from workspace.marks import (
     changed_file,
     find_mark,
 )
-from workspace.storage import is_file, sha256_of
+from workspace.storage import sha256_of
 
 MadeFrom = dict[str, Any]
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 from workspace.errors import UserError
+from workspace.listing import entries
 from workspace.locations import Location, RemotePath
-from workspace.storage import entries
 
 if TYPE_CHECKING:
     import typing_extensions

@@ -22,8 +22,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workspace.errors import UserError
 from workspace.layout import Precision, Side, Split, WorkDirectory
+from workspace.listing import is_file, sizes_of
 from workspace.locations import Location, reached, relative
-from workspace.storage import is_file, read_json, sha256_of, sizes_of, write_json
+from workspace.storage import read_json, sha256_of, write_json
 
 
 class _Frozen(BaseModel):

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from workspace.errors import UserError
 from workspace.layout import Split, WorkDirectory
+from workspace.listing import sizes_of
 from workspace.marks import damaged_data, files_of, read_manifest
 from workspace.progress import BYTES, progress_bar
 from workspace.scratch import scratch_directory
-from workspace.storage import copy, sha256_of, sizes_of
+from workspace.storage import copy, sha256_of
 
 
 @contextlib.contextmanager

@@ -17,10 +17,11 @@ from model.evaluation.training_curves import training_curves
 from recipes.schema import Recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory, name_of
+from workspace.listing import is_file
 from workspace.locations import located
 from workspace.marks import Scores, read_training_mark
 from workspace.pages import rendered, svg_of
-from workspace.storage import is_file, sha256_of, write_text
+from workspace.storage import sha256_of, write_text
 from workspace.text_lines import written_lines
 
 # Sentences that got better, and that got worse.

@@ -11,9 +11,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from model.evaluation.measures import NAMES
 from workspace.history import read_history
 from workspace.layout import WorkDirectory
+from workspace.listing import is_directory
 from workspace.marks import TrainingMark
 from workspace.pages import svg_of
-from workspace.storage import is_directory, local_copy
+from workspace.storage import local_copy
 
 _COLOUR, _KEPT = "#3a7fc1", "#d1702a"
 # By the names that training gives them (model.training.callbacks).

@@ -43,10 +43,11 @@ from workspace.layout import (
     hypotheses_of,
     provenance_of,
 )
+from workspace.listing import entries, files_under
 from workspace.locations import Location
 from workspace.marks import EngineScores, Provenance, read_manifest, read_scores, read_training_mark, write_mark
 from workspace.progress import progress_bar
-from workspace.storage import PARTIAL, copy, entries, files_under, local_copy, make_directory, remove, replacing
+from workspace.storage import PARTIAL, copy, local_copy, make_directory, remove, replacing
 
 # Where TensorFlow Serving looks for warm-up requests (its saved_model_warmup.md).
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"

@@ -17,9 +17,10 @@ from model.network.network import Network
 from recipes import schema
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import is_file
 from workspace.locations import Location
 from workspace.marks import read_training_mark
-from workspace.storage import is_file, local_copy, read_json, sha256_of
+from workspace.storage import local_copy, read_json, sha256_of
 
 STATE, MARK = "state", "checkpoint.json"
 

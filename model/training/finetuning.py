@@ -9,9 +9,10 @@ from recipes import schema
 from recipes.stages import resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import is_file
 from workspace.locations import located
 from workspace.marks import read_training_mark
-from workspace.storage import is_file, sha256_of
+from workspace.storage import sha256_of
 
 # What may differ: it says how the network is trained, not what its weights mean.
 _OF_TRAINING = {

@@ -29,9 +29,10 @@ from recipes import schema
 from recipes.stages import TRAIN
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import entries, exists
 from workspace.marks import TrainingMark, check_prepared, read_manifest, write_mark
 from workspace.signals import interruption_put_off
-from workspace.storage import entries, exists, move, read_json, remove, write_json
+from workspace.storage import move, read_json, remove, write_json
 
 STARTED = "started.json"
 

@@ -26,8 +26,9 @@ from model.network.network import Network
 from model.training.optimizer import Optimizer
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import entries
 from workspace.locations import Location
-from workspace.storage import entries, make_directory, remove, replacing, sha256_of, write_json
+from workspace.storage import make_directory, remove, replacing, sha256_of, write_json
 
 CHECKPOINTS_KEPT = 3
 

@@ -16,8 +16,9 @@ from model.evaluation.alignment_picture import draw_alignment
 from model.search.translator import TextTranslator
 from model.training.callbacks import Logs
 from workspace.layout import WorkDirectory
+from workspace.listing import files_under, is_file
 from workspace.scratch import scratch_directory
-from workspace.storage import copy, files_under, is_file, read_text
+from workspace.storage import copy, read_text
 
 PICTURES = 3
 # Of a sentence, so that its picture can be read at the width that TensorBoard shows it in.

@@ -21,11 +21,12 @@ from recipes.schema import Recipe
 from recipes.stages import FETCH
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import entries, is_directory, sizes_of
 from workspace.locations import Location
 from workspace.marks import CorpusMark, write_mark
 from workspace.progress import BYTES, progress_bar
 from workspace.scratch import scratch_directory
-from workspace.storage import entries, is_directory, make_directory, read_json, remove, replacing, sizes_of, write_json
+from workspace.storage import make_directory, read_json, remove, replacing, write_json
 
 _ORIGIN = "origin.json"
 

@@ -17,8 +17,9 @@ from recipes.corpora import to_fetch
 from recipes.stages import FETCH, resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import files_under, is_directory, name_below
 from workspace.locations import Location
-from workspace.storage import copy, files_under, is_directory, make_directory, name_below, remove, sha256_of
+from workspace.storage import copy, make_directory, remove, sha256_of
 
 
 def compare(work: WorkDirectory, flags: Sequence[str]) -> int:

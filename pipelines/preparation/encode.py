@@ -23,8 +23,9 @@ from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors, without_cycle_collection
 from recipes.corpora import Corpus
 from workspace.layout import WorkDirectory, shard_name
+from workspace.listing import entries
 from workspace.locations import Location
-from workspace.storage import entries, read_bytes, sha256_of, write_bytes
+from workspace.storage import read_bytes, sha256_of, write_bytes
 
 
 class WriteShards(beam.PTransform):

@@ -34,9 +34,10 @@ from pipelines.runners import progress
 from pipelines.runners.guards import explained_errors
 from recipes.corpora import Corpus
 from workspace.errors import UserError
+from workspace.listing import exists, state_of
+from workspace.listing import size_of as size_of_file
 from workspace.locations import Location, RemotePath, is_remote, located
-from workspace.storage import copy, exists, local_copy, read_bytes, reading, replacing, state_of, write_bytes, writing
-from workspace.storage import size_of as size_of_file
+from workspace.storage import copy, local_copy, read_bytes, reading, replacing, write_bytes, writing
 
 _LINE = struct.Struct("=q")
 

@@ -47,10 +47,11 @@ from recipes.corpora import Corpus, corpora, read_as
 from recipes.schema import Recipe
 from recipes.stages import PREPARE
 from workspace.layout import WorkDirectory
+from workspace.listing import files_under
 from workspace.locations import Location
 from workspace.marks import Manifest, SubwordModels, write_mark
 from workspace.progress import BYTES, progress_bar
-from workspace.storage import copy, files_under, move, remove, write_text
+from workspace.storage import copy, move, remove, write_text
 
 # What makes a page of the partitions, what was counted of each, and the manifest.
 RenderReport: TypeAlias = Callable[[Partitions, Sequence[PartitionCounts], Manifest], str]

@@ -8,20 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from workspace.listing import entries, files_under, is_file, name_below, size_of, states_under
 from workspace.locations import Location, RemotePath, Where
-from workspace.storage import (
-    entries,
-    files_under,
-    is_file,
-    make_directory,
-    name_below,
-    read_json,
-    remove,
-    sha256_of,
-    size_of,
-    states_under,
-    write_json,
-)
+from workspace.storage import make_directory, read_json, remove, sha256_of, write_json
 
 _MARK = "step.json"
 # Of what steps leave to one another; with another number, what an older version of the project left is made anew.

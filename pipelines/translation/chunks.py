@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 
 from pipelines.translation.asked import Answer
 from pipelines.translation.records import Text
+from workspace.listing import entries, exists
 from workspace.locations import Location
-from workspace.storage import entries, exists, read_json, remove, write_json, write_text
+from workspace.storage import read_json, remove, write_json, write_text
 
 # A chunk has so many records at most, and so many characters, or a single text that has more: enough that texts of
 # like lengths are found in it, and so few that little is lost when a worker is.

@@ -38,8 +38,9 @@ from workspace.layout import (
     Precision,
     WorkDirectory,
 )
+from workspace.listing import sizes_of
 from workspace.locations import Location
-from workspace.storage import local_copy, read_json, sha256_of, sizes_of
+from workspace.storage import local_copy, read_json, sha256_of
 
 # Of a line each, for what a server answers one text at a time.
 REQUESTS_IN_FLIGHT = 8

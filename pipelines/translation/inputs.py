@@ -16,18 +16,9 @@ from typing import Any, cast
 from pipelines.corpora.formats import format_by_ending
 from pipelines.translation.asked import FORMATS, Format
 from workspace.errors import UserError, as_given
+from workspace.listing import exists, files_under, is_directory, is_file, matching, name_below, size_of, state_of
 from workspace.locations import Location, RemotePath, located
-from workspace.storage import (
-    exists,
-    files_under,
-    is_directory,
-    is_file,
-    matching,
-    name_below,
-    sha256_of,
-    size_of,
-    state_of,
-)
+from workspace.storage import sha256_of
 
 _OF_PATTERNS = re.compile(r"[*?\[]")
 _ANOTHER_OUTPUT = f"give another {as_given('--output')}"

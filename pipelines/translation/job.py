@@ -33,10 +33,11 @@ from pipelines.translation.inputs import Files, Input
 from pipelines.translation.outputs import Manifest, described, remove_manifest, write_output
 from pipelines.translation.records import Text, read_texts
 from workspace.errors import UserError, as_given
+from workspace.listing import entries, exists, files_under
 from workspace.locations import Location, is_remote
 from workspace.lock import locked
 from workspace.progress import progress_bar
-from workspace.storage import entries, exists, files_under, make_directory, remove, write_json
+from workspace.storage import make_directory, remove, write_json
 
 
 def translate_files(

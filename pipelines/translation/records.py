@@ -37,8 +37,8 @@ from pipelines.corpora.tables import (
 from pipelines.translation.asked import ALIGNMENT, NBEST, SCORE, TRANSLATION, Answer, Asked, Format
 from workspace import charsets
 from workspace.errors import UserError, as_given
+from workspace.listing import size_of
 from workspace.locations import Location
-from workspace.storage import size_of
 
 # Of one text: more is a file without line ends, or a quote that is not closed.
 MOST_CHARACTERS = 1_000_000

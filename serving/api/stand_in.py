@@ -25,9 +25,10 @@ from serving.protocol.flags import Flags
 from serving.protocol.model_config import read_model_config, single_model
 from serving.protocol.status import StatusError
 from workspace.errors import UserError, as_given
+from workspace.listing import is_directory
 from workspace.locations import Location, absolute, located
 from workspace.machine import check_port_is_free, host_and_port
-from workspace.storage import is_directory, local_copy
+from workspace.storage import local_copy
 
 
 class Server:

@@ -27,8 +27,8 @@ from serving.protocol.model_config import chosen_versions
 from serving.protocol.status import StatusError, not_found
 from workspace.errors import UserError
 from workspace.layout import SAVED_MODEL
+from workspace.listing import entries, exists, is_directory, is_file
 from workspace.locations import Location, located
-from workspace.storage import entries, exists, is_directory, is_file
 
 _UNKNOWN = 2  # canonical status code
 _LARGEST_VERSION = 2**63 - 1

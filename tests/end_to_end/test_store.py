@@ -16,10 +16,11 @@ from tests.end_to_end.support import environment_of
 from tests.numbers_corpus import english
 from tests.stores.servers import Store
 from workspace.layout import WorkDirectory
+from workspace.listing import entries, is_file
 from workspace.locations import Location, located
 from workspace.machine import free_port
 from workspace.marks import read_manifest, read_training_mark
-from workspace.storage import copy, entries, is_file, read_bytes, read_json, sha256_of
+from workspace.storage import copy, read_bytes, read_json, sha256_of
 
 pytestmark = pytest.mark.slow
 

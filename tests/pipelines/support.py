@@ -18,8 +18,9 @@ from recipes.loading import check_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french
 from workspace.layout import WorkDirectory
+from workspace.listing import files_under, name_below
 from workspace.locations import Where
-from workspace.storage import files_under, name_below, read_json, remove, sha256_of
+from workspace.storage import read_json, remove, sha256_of
 
 SOURCES = [english(number) for number in range(300)]
 TARGETS = [french(number) for number in range(300)]

@@ -19,8 +19,9 @@ from tests.pipelines.web_server import CONTENT, LINES, SHA256, Server
 from tests.stores.servers import Store
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import files_under, name_below
 from workspace.locations import located
-from workspace.storage import files_under, name_below, read_bytes, remove, write_bytes
+from workspace.storage import read_bytes, remove, write_bytes
 
 
 @pytest.fixture

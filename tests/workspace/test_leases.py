@@ -16,9 +16,10 @@ import pytest
 from tests.stores.servers import Store
 from workspace import leases
 from workspace.errors import UserError
+from workspace.listing import exists
 from workspace.locations import RemotePath, located
 from workspace.lock import locked
-from workspace.storage import exists, read_json, write_json
+from workspace.storage import read_json, write_json
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workspace import storage
+from workspace import listing, storage
 from workspace.errors import UserError
 from workspace.locations import Location, RemotePath, located
 
@@ -30,19 +30,19 @@ def is_hadoop(location: Location) -> bool:
 
 
 def contents(directory: Location) -> dict[str, bytes]:
-    files = storage.files_under(directory)
-    return {storage.name_below(directory, file): storage.read_bytes(file) for file in files}
+    files = listing.files_under(directory)
+    return {listing.name_below(directory, file): storage.read_bytes(file) for file in files}
 
 
 def test_what_is_not_there_is_not_there(root: Location) -> None:
     nothing = root / "nothing" / "there"
-    assert not storage.exists(nothing)
-    assert not storage.is_file(nothing)
-    assert not storage.is_directory(nothing)
-    assert storage.entries(nothing) == storage.files_under(nothing) == storage.matching(f"{nothing}/*") == []
+    assert not listing.exists(nothing)
+    assert not listing.is_file(nothing)
+    assert not listing.is_directory(nothing)
+    assert listing.entries(nothing) == listing.files_under(nothing) == listing.matching(f"{nothing}/*") == []
     assert storage.read_json(nothing) is None
     storage.remove(nothing)
-    for read in (storage.size_of, storage.read_bytes, storage.read_text, storage.sha256_of):
+    for read in (listing.size_of, storage.read_bytes, storage.read_text, storage.sha256_of):
         with pytest.raises(FileNotFoundError):
             read(nothing)
     with pytest.raises(FileNotFoundError), storage.local_copy(nothing) as here:
@@ -53,18 +53,18 @@ def test_what_is_not_there_is_not_there(root: Location) -> None:
 def test_a_file_has_the_bytes_that_were_written(size: int, root: Location) -> None:
     value, file = random.Random(size).randbytes(size), root / "deep" / "below" / "file"
     storage.write_bytes(file, value)
-    assert storage.exists(file)
-    assert storage.is_file(file)
-    assert not storage.is_directory(file)
-    assert storage.size_of(file) == size
+    assert listing.exists(file)
+    assert listing.is_file(file)
+    assert not listing.is_directory(file)
+    assert listing.size_of(file) == size
     assert storage.read_bytes(file) == value
     assert storage.sha256_of(file) == hashlib.sha256(value).hexdigest()
     with storage.reading(file) as opened:
         assert opened.read() == value
-    assert storage.is_directory(root / "deep")
-    assert storage.exists(root / "deep")
-    assert not storage.is_file(root / "deep")
-    assert storage.entries(root / "deep") == [root / "deep" / "below"]
+    assert listing.is_directory(root / "deep")
+    assert listing.exists(root / "deep")
+    assert not listing.is_file(root / "deep")
+    assert listing.entries(root / "deep") == [root / "deep" / "below"]
 
 
 def test_a_text_has_the_lines_that_were_written(root: Location) -> None:
@@ -82,46 +82,46 @@ def test_any_name_is_one_name(root: Location) -> None:
     names = [name for name in NAMES if ":" not in name or not is_hadoop(root)]
     for name in names:
         storage.write_text(root / "all" / name / name, name)
-    assert storage.entries(root / "all") == [root / "all" / name for name in sorted(names)]
+    assert listing.entries(root / "all") == [root / "all" / name for name in sorted(names)]
     assert contents(root / "all") == {f"{name}/{name}": name.encode() for name in sorted(names)}
     storage.copy(root / "all", root / "copied")
     assert contents(root / "copied") == contents(root / "all")
     for name in names:
-        assert storage.size_of(root / "all" / name / name) == len(name.encode())
+        assert listing.size_of(root / "all" / name / name) == len(name.encode())
         storage.move(root / "all" / name, root / "moved" / name)
-        assert not storage.exists(root / "all" / name)
+        assert not listing.exists(root / "all" / name)
         with storage.local_copy(root / "moved" / name / name) as here:
             assert here.read_text(encoding="utf-8") == name
     assert contents(root / "moved") == contents(root / "copied")
     for name in names:
         storage.remove(root / "moved" / name)
-        assert not storage.is_directory(root / "moved" / name)
-    assert storage.files_under(root / "moved") == []
+        assert not listing.is_directory(root / "moved" / name)
+    assert listing.files_under(root / "moved") == []
 
 
 def test_entries_and_patterns_are_in_the_order_of_their_names(root: Location) -> None:
     names = ["b-00001-of-2.gz", "b-00000-of-2.gz", "a/deep.gz", "a/b/deeper.gz", "c.txt", "a!.gz"]
     for name in names:
         storage.write_text(root / name, name)
-    assert [entry.name for entry in storage.entries(root)] == [
+    assert [entry.name for entry in listing.entries(root)] == [
         "a",
         "a!.gz",
         "b-00000-of-2.gz",
         "b-00001-of-2.gz",
         "c.txt",
     ]
-    assert storage.files_under(root) == sorted(root / name for name in names)
-    assert storage.matching(f"{root}/b-*-of-2.gz") == [root / "b-00000-of-2.gz", root / "b-00001-of-2.gz"]
-    assert storage.matching(f"{root}/b-0000[1-9]*") == [root / "b-00001-of-2.gz"]
-    assert storage.matching(f"{root}/?.txt") == [root / "c.txt"]
-    assert storage.matching(f"{root}/c.txt") == [root / "c.txt"]
-    assert storage.matching(f"{root}/**/*.gz") == sorted(root / name for name in names if name.endswith(".gz"))
+    assert listing.files_under(root) == sorted(root / name for name in names)
+    assert listing.matching(f"{root}/b-*-of-2.gz") == [root / "b-00000-of-2.gz", root / "b-00001-of-2.gz"]
+    assert listing.matching(f"{root}/b-0000[1-9]*") == [root / "b-00001-of-2.gz"]
+    assert listing.matching(f"{root}/?.txt") == [root / "c.txt"]
+    assert listing.matching(f"{root}/c.txt") == [root / "c.txt"]
+    assert listing.matching(f"{root}/**/*.gz") == sorted(root / name for name in names if name.endswith(".gz"))
     # A directory's name is another's beginning.
     storage.write_text(root / "a" / "x", "")
     storage.write_text(root / "ab" / "x", "")
     storage.remove(root / "a")
-    assert storage.files_under(root / "a") == []
-    assert storage.is_file(root / "ab" / "x")
+    assert listing.files_under(root / "a") == []
+    assert listing.is_file(root / "ab" / "x")
 
 
 def test_a_part_of_a_file(root: Location) -> None:
@@ -140,8 +140,8 @@ def test_a_large_file_comes_whole(root: Location, tmp_path: Path) -> None:
     """In parts, both ways."""
     value = random.Random(2).randbytes(20 << 20)
     storage.write_bytes(root / "large", value)
-    assert storage.size_of(root / "large") == len(value)
-    with storage.local_copy(root / "large", hashlib.sha256(value).hexdigest()) as here:
+    assert listing.size_of(root / "large") == len(value)
+    with storage.local_copy(root / "large") as here:
         assert here.read_bytes() == value
     storage.copy(root / "large", root / "again")
     assert storage.sha256_of(root / "again") == hashlib.sha256(value).hexdigest()
@@ -151,7 +151,7 @@ def test_a_file_takes_the_place_of_another(root: Location) -> None:
     for text in ("first, and longer", "second"):
         storage.write_text(root / "file", text)
         assert storage.read_text(root / "file") == text
-    assert storage.entries(root) == [root / "file"]
+    assert listing.entries(root) == [root / "file"]
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
@@ -230,16 +230,16 @@ def test_files_and_directories_go_to_other_stores_and_back(kinds: str, request: 
     assert contents(there) == contents(root / "here") == expected
     storage.move(root / "here", there / "again")
     assert contents(there / "again") == expected
-    assert not storage.exists(root / "here")
+    assert not listing.exists(root / "here")
     storage.move(there / "again" / "file", root / "file")
     assert contents(root) == {"file": b"file"}
-    assert not storage.exists(there / "again" / "file")
+    assert not listing.exists(there / "again" / "file")
 
 
 def test_what_is_streamed_is_seen_when_it_is_whole(root: Location) -> None:
     with storage.writing(root / "file") as file:
         file.write(b"one ")
-        assert not storage.exists(root / "file")
+        assert not listing.exists(root / "file")
         file.write(b"two")
     assert storage.read_bytes(root / "file") == b"one two"
     with pytest.raises(RuntimeError), storage.writing(root / "file") as file:
@@ -263,29 +263,26 @@ def test_sizes_of_files_by_how_they_are_reached(root: Location) -> None:
     storage.write_bytes(root / "one" / "file", b"12")
     storage.write_bytes(root / "two" / "file", b"123")
     reached = {"file": 2, "../two/file": 3, "nothing": None, "../one": None}
-    assert storage.sizes_of(reached, root / "one") == reached
-    assert storage.sizes_of(["file"], root / "three") == {"file": None}
+    assert listing.sizes_of(reached, root / "one") == reached
+    assert listing.sizes_of(["file"], root / "three") == {"file": None}
 
 
 @pytest.mark.parametrize("root", ["s3", "gcs", "hdfs"], indirect=True)
 def test_a_file_that_changed_is_in_another_state(root: RemotePath) -> None:
     for name in ("a", "deep/b"):
         storage.write_bytes(root / name, b"old")
-    before = storage.states_under(root)
-    assert before == {name: storage.state_of(root / name) for name in ("a", "deep/b")}
+    before = listing.states_under(root)
+    assert before == {name: listing.state_of(root / name) for name in ("a", "deep/b")}
     assert [state["size"] for state in before.values()] == [3, 3]
     storage.write_bytes(root / "a", b"new")
-    after = storage.states_under(root)
+    after = listing.states_under(root)
     assert after["a"] != before["a"]
     assert after["deep/b"] == before["deep/b"]
 
 
-def test_a_damaged_copy_is_refused(root: Location) -> None:
+def test_a_copy_is_there_while_it_is_used(root: Location) -> None:
     storage.write_text(root / "file", "text")
-    if isinstance(root, RemotePath):
-        with pytest.raises(UserError, match="file is damaged, or changed"), storage.local_copy(root / "file", "0" * 64):
-            pass
-    with storage.local_copy(root / "file", hashlib.sha256(b"text").hexdigest()) as here:
+    with storage.local_copy(root / "file") as here:
         kept = here
         assert here.read_text(encoding="utf-8") == "text"
     assert kept.exists() is not isinstance(root, RemotePath)

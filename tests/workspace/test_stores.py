@@ -29,7 +29,7 @@ from tests.stores.proxy import (
     proxy_of,
 )
 from tests.stores.servers import BUCKET, SECRET_KEY, Store, add_s3_user, is_installed, moto_store
-from workspace import storage, web_hdfs
+from workspace import listing, storage, web_hdfs
 from workspace.errors import UserError
 from workspace.locations import Location, RemotePath, located
 from workspace.machine import free_port
@@ -41,16 +41,16 @@ checks_rights = pytest.mark.skipif(not is_installed("versitygw"), reason="moto's
 
 # All that is asked of a store, of a directory in it.
 QUESTIONS: list[Callable[[Any], object]] = [
-    lambda root: storage.exists(root / "file"),
-    lambda root: storage.is_file(root / "file"),
-    storage.is_directory,
-    lambda root: storage.size_of(root / "file"),
-    lambda root: storage.state_of(root / "file"),
-    storage.states_under,
-    storage.entries,
-    storage.files_under,
-    lambda root: storage.sizes_of(["file", "../file"], root / "directory"),
-    lambda root: storage.matching(f"{root}/*"),
+    lambda root: listing.exists(root / "file"),
+    lambda root: listing.is_file(root / "file"),
+    listing.is_directory,
+    lambda root: listing.size_of(root / "file"),
+    lambda root: listing.state_of(root / "file"),
+    listing.states_under,
+    listing.entries,
+    listing.files_under,
+    lambda root: listing.sizes_of(["file", "../file"], root / "directory"),
+    lambda root: listing.matching(f"{root}/*"),
     lambda root: storage.read_bytes(root / "file", 1, 3),
     lambda root: storage.read_json(root / "file"),
     lambda root: storage.sha256_of(root / "file"),
@@ -94,11 +94,11 @@ def use(root: Location) -> dict[str, str]:
         assert storage.create(root / name, b"ours")
         assert not storage.create(root / name, b"theirs")
     storage.remove(root / "directory")
-    assert not storage.exists(root / "directory")
+    assert not listing.exists(root / "directory")
     with storage.local_copy(root / "moved") as here:
         assert storage.sha256_of(here) == storage.sha256_of(root / "moved")
     assert storage.read_bytes(root / "moved", 1_000, 2_000) == storage.read_bytes(root / "moved")[1_000:2_000]
-    return {storage.name_below(root, file): storage.sha256_of(file) for file in storage.files_under(root)}
+    return {listing.name_below(root, file): storage.sha256_of(file) for file in listing.files_under(root)}
 
 
 def test_the_s3_where_no_other_is_installed(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_directory_is_complete_or_does_not_say_so(faulty_s3: tuple[Store, Prox
         except UserError:
             pass
         proxy.left, proxy.refusing = 0, None
-        found = {storage.name_below(root, file): storage.read_bytes(file) for file in storage.files_under(root)}
+        found = {listing.name_below(root, file): storage.read_bytes(file) for file in listing.files_under(root)}
         assert found in (old, new) or "done" not in found
         seen.add("old" if found == old else "new" if found == new else "neither")
     assert seen == {"old", "new", "neither"}
@@ -192,9 +192,9 @@ def test_a_directory_in_hadoop_is_the_old_or_the_new_one(hdfs: Store) -> None:
             temporary.mkdir()
             for name in names:
                 (temporary / name).write_text(f"{len(names)}", encoding="utf-8")
-    assert storage.files_under(root) == [root / "directory" / "a", root / "directory" / "b"]
+    assert listing.files_under(root) == [root / "directory" / "a", root / "directory" / "b"]
     assert storage.read_text(root / "directory" / "a") == "2"
-    assert storage.entries(root) == [root / "directory"]
+    assert listing.entries(root) == [root / "directory"]
 
 
 @checks_rights
@@ -267,7 +267,7 @@ def test_no_rights_in_hadoop(hdfs: Store) -> None:
     system.chmod(path, "700")
     with in_use(hdfs, HADOOP_USER_NAME="somebody"):
         # Of the directory itself, everyone may know that it is there.
-        asked = [question for question in QUESTIONS if question is not storage.is_directory]
+        asked = [question for question in QUESTIONS if question is not listing.is_directory]
         for sentence in answers(root, asked):
             assert sentence.startswith(f"no permission for {root}")
             assert sentence.endswith("; ask for rights there, or use other credentials (HADOOP_USER_NAME)")
@@ -330,7 +330,7 @@ def test_a_store_that_stays_busy(faulty_s3: tuple[Store, Proxy]) -> None:
 
 def test_hadoop_without_its_client() -> None:
     with pytest.raises(UserError, match=r"needs Hadoop's own client .*, or give its web address, as in webhdfs://"):
-        storage.exists(located("hdfs://localhost:1/directory"))
+        listing.exists(located("hdfs://localhost:1/directory"))
 
 
 RUNS = "import runpy, sys; sys.modules['s3fs'] = None; runpy.run_module('recipes.run', run_name='__main__')"

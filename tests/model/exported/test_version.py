@@ -14,8 +14,8 @@ from model.exported.loading import load_signatures, package_for
 from tests.model.support import TEXTS, TINY
 from workspace.errors import UserError
 from workspace.layout import TOO_MANY_TEXTS, WorkDirectory, engine_of
+from workspace.listing import exists
 from workspace.marks import Provenance, find_mark
-from workspace.storage import exists
 
 pytestmark = pytest.mark.slow
 

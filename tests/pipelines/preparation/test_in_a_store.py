@@ -24,9 +24,10 @@ from tests.stores.proxy import EXPIRED_TOKEN, SLOW_DOWN, Proxy
 from tests.stores.servers import BUCKET, Store, s3_client
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import entries, exists, files_under
 from workspace.locations import RemotePath, located
 from workspace.marks import SubwordModels, check_prepared, read_manifest
-from workspace.storage import copy, entries, exists, files_under, read_bytes, read_text, remove, write_bytes
+from workspace.storage import copy, read_bytes, read_text, remove, write_bytes
 
 pytestmark = pytest.mark.slow
 

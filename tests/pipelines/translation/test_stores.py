@@ -26,9 +26,10 @@ from tests.stores.servers import Store
 from workspace import leases
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
+from workspace.listing import entries
 from workspace.locations import located
 from workspace.marks import write_mark
-from workspace.storage import copy, entries, remove, write_text
+from workspace.storage import copy, remove, write_text
 
 pytestmark = pytest.mark.slow
 
