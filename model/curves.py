@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +20,7 @@ from workspace.layout import WorkDirectory
 from workspace.listing import is_directory
 from workspace.locations import Location, located
 from workspace.machine import LOOPBACK
+from workspace.periodically import periodically
 from workspace.scratch import scratch_directory
 from workspace.signals import asked_to_end
 from workspace.storage import copy
@@ -74,24 +74,17 @@ def followed(directory: Location) -> Iterator[Path]:
     if isinstance(directory, Path):
         yield directory
         return
-    ended = threading.Event()
     with scratch_directory() as scratch:
         here = scratch / directory.name
         copy(directory, here)
 
         def follow() -> None:
-            while not ended.wait(SECONDS_BETWEEN_COPIES):
-                # A store that is away for a moment; it is asked again.
-                with contextlib.suppress(UserError, OSError):
-                    copy(directory, here)
+            # A store that is away for a moment is asked again.
+            with contextlib.suppress(UserError, OSError):
+                copy(directory, here)
 
-        following = threading.Thread(target=follow, daemon=True)
-        following.start()
-        try:
+        with periodically(SECONDS_BETWEEN_COPIES, follow):
             yield here
-        finally:
-            ended.set()
-            following.join()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import json
 import os
 import socket
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 
 from workspace.errors import UserError
 from workspace.locations import Location, RemotePath
+from workspace.periodically import periodically
 from workspace.storage import create, read_bytes, remove, write_bytes
 
 SECONDS_BETWEEN_RENEWALS = 15.0
@@ -37,13 +37,10 @@ def leased(file: RemotePath, directory: Location, holder: Mapping[str, Any]) -> 
     """
     lease = _Lease(file, {**holder, "lease": uuid.uuid4().hex})
     lease.take(directory)
-    renewal = threading.Thread(target=lease.renew, daemon=True)
-    renewal.start()
     try:
-        yield
+        with periodically(SECONDS_BETWEEN_RENEWALS, lease.renew):
+            yield
     finally:
-        lease.ended.set()
-        renewal.join()
         if not lease.is_lost:
             remove(file)
     if lease.is_lost:
@@ -65,7 +62,7 @@ class _Lease:
     def __init__(self, file: RemotePath, holder: dict[str, Any]):
         self._file, self._holder = file, holder
         self._times = 0
-        self.ended, self.is_lost = threading.Event(), False
+        self.is_lost = False
 
     def take(self, directory: Location) -> None:
         """Returns when it is ours. Raises UserError where its holder lives."""
@@ -76,16 +73,15 @@ class _Lease:
                     self._wait_for_its_end(before, directory)
                 self._clear(before)
 
-    def renew(self) -> None:
-        """Until the end, or until it is lost."""
-        while not self.ended.wait(SECONDS_BETWEEN_RENEWALS):
-            # What fails now may do the next time; the body has the same store, and ends with its error.
-            with contextlib.suppress(UserError, OSError):
-                if not self._is_ours():
-                    self.is_lost = True
-                    return
+    def renew(self) -> bool:
+        """Writes it anew; gives whether it is lost."""
+        # What fails now may do the next time; the body has the same store, and ends with its error.
+        with contextlib.suppress(UserError, OSError):
+            self.is_lost = not self._is_ours()
+            if not self.is_lost:
                 self._times += 1
                 write_bytes(self._file, self._written())
+        return self.is_lost
 
     def _is_ours(self) -> bool:
         try:

@@ -24,6 +24,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from pipelines.runners.local_runner import CountingRunner
 from pipelines.runners.silence import silence_threads
 from workspace.errors import UserError
+from workspace.periodically import periodically
 from workspace.signals import handled_by
 
 _LOST = "lost"
@@ -58,20 +59,18 @@ def worker_processes(pipeline: beam.Pipeline) -> Iterator[None]:
 @contextlib.contextmanager
 def _ended_by_loss(lease: Path) -> Iterator[None]:
     """Raises UserError where a worker is killed or fails, for which Beam would wait."""
-    ended, is_lost = threading.Event(), threading.Event()
+    is_lost = threading.Event()
 
-    def watch() -> None:
-        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
-            if lease.read_text().startswith(_LOST):
-                is_lost.set()
-                # A real one, for the main thread waits in the system.
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-                return
+    def look() -> bool:
+        if lease.read_text().startswith(_LOST):
+            is_lost.set()
+            # A real one, for the main thread waits in the system.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return is_lost.is_set()
 
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
     try:
-        yield
+        with periodically(_SECONDS_BETWEEN_LOOKS, look):
+            yield
     except KeyboardInterrupt:
         if not is_lost.is_set():
             raise
@@ -79,9 +78,6 @@ def _ended_by_loss(lease: Path) -> Iterator[None]:
             "a worker process was killed, as systems do when memory is short; run the same command again to go on, "
             "with fewer processes if it was for that"
         ) from None
-    finally:
-        ended.set()
-        watching.join()
 
 
 @contextlib.contextmanager

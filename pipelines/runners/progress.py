@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterable, Iterator
 
 from apache_beam.metrics import Metrics, monitoring_infos
@@ -11,6 +10,7 @@ from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.portability.api import metrics_pb2
 from apache_beam.runners.runner import PipelineResult
 
+from workspace.periodically import periodically
 from workspace.progress import Bar
 
 _NAMESPACE, _NAME = "rnnsearch", "done"
@@ -43,22 +43,16 @@ def units_of(result: PipelineResult) -> int:
 @contextlib.contextmanager
 def followed(bar: Bar, count: Callable[[], int]) -> Iterator[None]:
     """While the body runs, the bar shows the units that ``count`` finds are done by then; when it ends well, all."""
-    total, finished = bar.total or 0, threading.Event()
+    total = bar.total or 0
 
-    def watch() -> None:
-        while not finished.wait(_SECONDS_BETWEEN_LOOKS):
-            done = 0
-            # A worker that is gone, or a cluster that does not answer just now: the job says so where it matters.
-            with contextlib.suppress(Exception):
-                done = count()
-            # What Beam tried twice counts twice; what is tried again is not counted until it is done.
-            bar.update(max(0, min(total, done) - bar.n))
+    def look() -> None:
+        done = 0
+        # A worker that is gone, or a cluster that does not answer just now: the job says so where it matters.
+        with contextlib.suppress(Exception):
+            done = count()
+        # What Beam tried twice counts twice; what is tried again is not counted until it is done.
+        bar.update(max(0, min(total, done) - bar.n))
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    with periodically(_SECONDS_BETWEEN_LOOKS, look):
         yield
-    finally:
-        finished.set()
-        watcher.join()
     bar.update(total - bar.n)

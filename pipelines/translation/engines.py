@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -40,6 +39,7 @@ from workspace.layout import (
 )
 from workspace.listing import sizes_of
 from workspace.locations import Location
+from workspace.periodically import periodically
 from workspace.storage import local_copy, read_json, sha256_of
 
 # Of a line each, for what a server answers one text at a time.
@@ -221,30 +221,23 @@ class ServerEngine:
     @contextlib.contextmanager
     def watched(self, say: Callable[[str], object]) -> Iterator[None]:
         """While the body runs, it is said when the server goes away and when it is back."""
-        ended = threading.Event()
+        is_there = True
 
-        def watch() -> None:
-            is_there = True
-            with Translator(self.address, work=self.work) as translator:
-                while not ended.wait(_SECONDS_BETWEEN_LOOKS):
-                    was_there = is_there
-                    try:
-                        translator.wait_until_ready(_SECONDS_BETWEEN_LOOKS)
-                        is_there = True
-                    except TranslationError:
-                        is_there = False
-                    if was_there and not is_there:
-                        say(f"note: the server at {self.address} does not answer; waiting up to {self.patience:g} s")
-                    elif is_there and not was_there:
-                        say(f"note: the server at {self.address} is back; going on")
+        def look() -> None:
+            nonlocal is_there
+            was_there = is_there
+            try:
+                translator.wait_until_ready(_SECONDS_BETWEEN_LOOKS)
+                is_there = True
+            except TranslationError:
+                is_there = False
+            if was_there and not is_there:
+                say(f"note: the server at {self.address} does not answer; waiting up to {self.patience:g} s")
+            elif is_there and not was_there:
+                say(f"note: the server at {self.address} is back; going on")
 
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
+        with Translator(self.address, work=self.work) as translator, periodically(_SECONDS_BETWEEN_LOOKS, look):
             yield
-        finally:
-            ended.set()
-            watcher.join()
 
 
 def _identity(translator: Translator, address: str) -> dict[str, Any]:
