@@ -15,6 +15,8 @@ from typing import Any, cast
 
 from pipelines.corpora.formats import format_by_ending
 from pipelines.translation.asked import FORMATS, Format
+from pipelines.translation.manifest import NAME as MANIFEST
+from pipelines.translation.manifest import beside_translations
 from workspace.errors import UserError, as_given
 from workspace.listing import exists, files_under, is_directory, is_file, matching, name_below, size_of, state_of
 from workspace.locations import Location, RemotePath, located
@@ -88,19 +90,22 @@ def find_files(given: str, output: Location, into: bool, form: Format | None) ->
         target = output / location.name if into else output
         files = Files(
             [_input(location, location.name, form, target, target.with_name(f"{target.name}.failed.jsonl"))],
-            target.with_name(f"{target.name}.manifest.json"),
+            target.with_name(f"{target.name}.{MANIFEST}"),
             _run_of(target),
         )
         _check_places(files)
         return files
     found = [(file, name) for file, name in found if not _is_hidden(name)]
+    # The translations of another job may be translated on.
+    beside = set().union(*(beside_translations(file) for file, _ in found))
+    found = [(file, name) for file, name in found if file not in beside]
     if not found:
         raise UserError(f"{given} names no file to translate; names that begin with . or _ are left out")
     if exists(output) and not is_directory(output):
         raise UserError(f"{output} is no directory, as the translations of several files need; {_ANOTHER_OUTPUT}")
     failed = output / "failed"
     inputs = [_input(file, name, form, output / name, failed / f"{name}.jsonl") for file, name in found]
-    files = Files(inputs, output / "manifest.json", _run_of(output))
+    files = Files(inputs, output / MANIFEST, _run_of(output))
     _check_places(files)
     return files
 

@@ -15,6 +15,7 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -30,7 +31,8 @@ from pipelines.translation.batching import translate_chunk
 from pipelines.translation.chunks import Counts, PlannedFile, Run, begin, chunked, remove_run, run_in
 from pipelines.translation.engines import Engine
 from pipelines.translation.inputs import Files, Input
-from pipelines.translation.outputs import Manifest, described, remove_manifest, write_output
+from pipelines.translation.manifest import Manifest, read_manifest
+from pipelines.translation.outputs import described, remove_manifest, write_output
 from pipelines.translation.records import Text, read_texts
 from workspace.errors import UserError, as_given
 from workspace.listing import entries, exists, files_under
@@ -51,13 +53,16 @@ def translate_files(
     """
     for each in files.inputs:
         asked.check(each.name, each.format)
+    states = {each.name: each.state() for each in files.inputs}
     made_from = {
-        "inputs": {each.name: {"format": each.format, **each.state()} for each in files.inputs},
+        "inputs": {each.name: {"format": each.format, **states[each.name]} for each in files.inputs},
         "options": vars(asked),
         "model": engine.identity(),
     }
     if not overwrite and not run_in(files.run, made_from).is_joining:
         _check_nothing_is_there(files)
+    # Which is replaced at the end, and says what goes with it.
+    read_manifest(files.manifest)
     with _sole_use(files.run):
         times = [time.monotonic()]
         run = begin(files.run, made_from)
@@ -68,7 +73,7 @@ def translate_files(
             times.append(time.monotonic())
         run.begin_joining()
         remove_manifest(files)
-        counts = _join(run, plan, files.inputs, asked)
+        counts = _join(run, plan, files.inputs, states, asked)
         times.append(time.monotonic())
         seconds = (round(after - before, 3) for before, after in itertools.pairwise(times))
         manifest: Manifest = {
@@ -234,11 +239,13 @@ class TranslateChunk(beam.DoFn):
             )
 
 
-def _join(run: Run, plan: Sequence[PlannedFile], inputs: Sequence[Input], asked: Asked) -> list[Counts]:
-    """Writes the translations of all files that could be read."""
+def _join(
+    run: Run, plan: Sequence[PlannedFile], inputs: Sequence[Input], states: dict[str, dict[str, Any]], asked: Asked
+) -> list[Counts]:
+    """Writes the translations of all files that could be read; states: what they were when the run began."""
     with progress_bar(sum(planned.records for planned in plan), "writing", "line") as bar:
         failed = run.failed()
         return [
-            Counts() if planned.why else write_output(run, failed, planned, each, asked, bar.update)
+            Counts() if planned.why else write_output(run, failed, planned, each, states[each.name], asked, bar.update)
             for each, planned in zip(inputs, plan, strict=True)
         ]

@@ -7,19 +7,17 @@ import contextlib
 import io
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 from pipelines.corpora.compression import Compressed, compression_by_name
 from pipelines.translation.asked import Answer, Asked
 from pipelines.translation.chunks import Counts, PlannedFile, Run
 from pipelines.translation.inputs import Files, Input, printable
-from pipelines.translation.records import write_answers
+from pipelines.translation.manifest import Manifest, read_manifest
+from pipelines.translation.records import changed, write_answers
 from workspace.errors import UserError
 from workspace.locations import Location, reached, relative
-from workspace.storage import read_json, reading, remove, writing
-
-# What is written last: JSON.
-Manifest: TypeAlias = dict[str, Any]
+from workspace.storage import reading, remove, writing
 
 _BYTES_AT_A_TIME = 1 << 18
 
@@ -29,12 +27,14 @@ def write_output(
     failed: Mapping[str, Location],
     planned: PlannedFile,
     source: Input,
+    state: Mapping[str, Any],
     asked: Asked,
     done: Callable[[int], object],
 ) -> Counts:
     """Writes the translation of a file whose chunks are all done, and the list of what has none, where there is such.
 
-    failed: as ``Run.failed`` has it. Returns how its records divide; ``done`` is told of records as they are written.
+    failed: as ``Run.failed`` has it; state: what the file was when the run began. Returns how its records divide;
+    ``done`` is told of records as they are written.
     Raises UserError where the file is no longer what it was.
     """
     counts = Counts()
@@ -49,6 +49,9 @@ def write_output(
     with _compressing(source.output) as file:
         for _ in write_answers(source.source, source.format, asked, answers(), file):
             done(1)
+        # Not only then have its records no longer the translations of their own texts.
+        if source.state() != state:
+            raise changed(source.source)
     assert counts.records == planned.records
     if parts := [failed[chunk] for chunk in planned.chunks if chunk in failed]:
         with writing(source.failed) as joined:
@@ -106,7 +109,7 @@ def check_all_translated(manifest: Manifest, files: Files) -> None:
 def remove_manifest(files: Files) -> None:
     """Takes away the manifest of an earlier job at the same output, its lists of what had no translation, and those
     files that only it has made."""
-    before = read_json(files.manifest)
+    before = read_manifest(files.manifest)
     if before is None:
         return
     remove(files.manifest)

@@ -88,7 +88,7 @@ def write_answers(
 
     Raises UserError where it has not as many records as there are answers.
     """
-    missing = UserError(f"{source} changed while it was translated; run the same command again")
+    missing = changed(source)
     if form == "parquet":
         yield from _write_parquet(source, asked, answers, file, missing)
     else:
@@ -105,6 +105,10 @@ def write_answers(
                 yield
     if next(answers, None) is not None:
         raise missing
+
+
+def changed(source: Location) -> UserError:
+    return UserError(f"{source} changed while it was translated; run the same command again")
 
 
 @contextlib.contextmanager

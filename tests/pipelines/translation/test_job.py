@@ -23,7 +23,7 @@ from pipelines.translation.inputs import find_files
 from pipelines.translation.job import TranslateChunk, translate_files
 from pipelines.translation.outputs import check_all_translated
 from pipelines.translation.records import Text
-from tests.pipelines.translation.support import ASKED, LONGEST, REFUSED, BrokenOffError, Capitals, contents
+from tests.pipelines.translation.support import ASKED, BREAK, LONGEST, REFUSED, BrokenOffError, Capitals, contents
 from workspace.errors import UserError
 from workspace.storage import read_json
 
@@ -136,6 +136,60 @@ def test_what_is_there_is_replaced_only_if_that_is_asked_for(texts: Path, tmp_pa
     assert contents(output).items() >= before.items()
     translate(texts, output, Capitals("others"), overwrite=True)
     assert set(contents(output)) == {*before, "ours", "manifest.json"} - {"empty.txt"}
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        '{"files": {"main.css": "/x"}}',
+        "[1, 2]",
+        "no JSON",
+        '{"files": [{"output": "../precious", "failed": null}], "options": {}, "model": {}, "counts": {}}',
+    ],
+)
+def test_a_manifest_of_something_else_and_what_it_names_are_left_alone(
+    texts: Path, tmp_path: Path, theirs: str
+) -> None:
+    (tmp_path / "precious").touch()
+    manifest = tmp_path / "out" / "manifest.json"
+    manifest.parent.mkdir()
+    manifest.write_text(theirs)
+    with pytest.raises(UserError, match=f"^{manifest} is not of a translation, and would be written over; move it"):
+        translate(texts, tmp_path / "out", overwrite=True)
+    assert contents(tmp_path / "out") == {"manifest.json": theirs.encode()}
+    assert (tmp_path / "precious").exists()
+
+
+AS_RECORD: dict[str, Callable[[str], str]] = {"a.txt": str, "a.jsonl": lambda word: json.dumps({"text": word})}
+
+
+@pytest.mark.parametrize("name", list(AS_RECORD))
+def test_translations_of_what_an_input_was_are_not_put_beside_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It has as many records as before."""
+    before, after = ("\n".join(map(AS_RECORD[name], words)) + "\n" for words in (["one", "two"], ["six", "ten"]))
+    given, output = tmp_path / name, tmp_path / "out"
+    given.write_text(before)
+    monkeypatch.setitem(BREAK, "how", lambda: given.write_text(after))
+    ASKED.clear()
+    with pytest.raises(UserError, match=f"^{given} changed while it was translated; run the same command again$"):
+        translate(given, output, Capitals(breaks_after=0))
+    assert not output.exists()
+    translate(given, output)
+    assert "TEN" in output.read_text()
+
+
+def test_translations_are_translated_on(texts: Path, tmp_path: Path) -> None:
+    """Without what is beside them, in whatever way they are named."""
+    translate(texts, tmp_path / "out")
+    translate(texts / "a.txt", tmp_path / "out" / "alone")
+    made = contents(tmp_path / "out").keys()
+    beside = {"failed/a.txt.jsonl", "manifest.json", "alone.failed.jsonl", "alone.manifest.json"}
+    assert beside < made
+    for given in (tmp_path / "out", f"{tmp_path}/out/**"):
+        files = find_files(str(given), tmp_path / "third", False, None)
+        assert {each.name for each in files.inputs} == made - beside
 
 
 def test_a_link_stays_one_when_what_it_names_is_translated_anew(tmp_path: Path) -> None:
