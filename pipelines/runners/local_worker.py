@@ -7,6 +7,8 @@ starts it.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
 import signal
@@ -28,7 +30,9 @@ def main(arguments: list[str]) -> None:
         reads="the job, over gRPC, and what its part of the job reads; LEASE",
         writes="what its part of the job writes",
     )
-    parser.add_argument("lease", metavar="LEASE", type=Path, help="a file: it ends when this is gone or not empty")
+    parser.add_argument(
+        "lease", metavar="LEASE", type=Path, help="a file: it ends when this is gone, not empty, or no longer locked"
+    )
     lease = parser.parse_args(arguments).lease
     logging.disable(logging.INFO if is_debugging() else logging.CRITICAL)
     threading.Thread(target=_leave_with, args=(lease,), daemon=True).start()
@@ -41,9 +45,17 @@ def main(arguments: list[str]) -> None:
 
 
 def _leave_with(lease: Path) -> None:
-    while lease.exists() and not lease.stat().st_size:
+    while lease.exists() and not lease.stat().st_size and not _is_free(lease):
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     os._exit(0)
+
+
+def _is_free(lease: Path) -> bool:
+    """Whether the job, which has it locked as long as it lives, is gone: killed, it cannot say so."""
+    with contextlib.suppress(OSError), lease.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 if __name__ == "__main__":

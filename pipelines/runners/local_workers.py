@@ -1,13 +1,15 @@
 """The worker processes of the local runner: gone as soon as the job is interrupted, and missed when one is killed.
 
 One of Beam's own that was still starting when the job was interrupted would wait, and the job for it, for ever; and so
-would the job for one that was killed. Ours (``pipelines.runners.local_worker``) leave when a file, their lease, is gone
-or has something written into it; the shell that runs one writes there when it fails.
+would the job for one that was killed. Ours (``pipelines.runners.local_worker``) leave when a file, their lease, is
+gone, has something written into it, or is locked no longer, for the job was killed; the shell that runs one writes
+there when it fails.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shlex
 import signal
 import sys
@@ -40,6 +42,9 @@ def worker_processes(pipeline: beam.Pipeline) -> Iterator[None]:
         yield
         return
     with tempfile.NamedTemporaryFile(prefix="pipeline-", suffix=".lease") as lease:
+        # Where the file system has locks.
+        with contextlib.suppress(OSError):
+            fcntl.flock(lease, fcntl.LOCK_EX)
         # A shell runs the command. Ctrl-C reaches every process of a terminal, but here the job decides.
         worker = shlex.join([sys.executable, "-m", "pipelines.runners.local_worker", lease.name])
         # What they leave in scratch goes with what this process leaves: they end at once, and clear nothing up.

@@ -1,9 +1,13 @@
-"""A worker process of the local runner that is killed ends the job in a sentence."""
+"""A killed worker process of the local runner ends the job in a sentence, and a killed job its workers."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +38,28 @@ def test_the_job_ends_when_a_worker_is_killed() -> None:
     assert done.returncode == 1
     assert "error: a worker process was killed" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs Linux's /proc")
+def test_workers_that_are_still_starting_end_with_a_job_that_is_killed(tmp_path: Path) -> None:
+    """Before they have anything of the job but their lease."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", KILLS], env=environment, stderr=subprocess.DEVNULL) as job:
+        while not workers(tmp_path):
+            assert job.poll() is None
+            time.sleep(0.01)
+        job.kill()
+    until = time.monotonic() + 10
+    while left := workers(tmp_path):
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
+def workers(temporary: Path) -> list[bytes]:
+    """The commands of the worker processes of jobs whose temporary directory it is."""
+    commands = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            commands.append(process.read_bytes())
+    return [each for each in commands if b"local_worker\0" in each and os.fsencode(temporary) in each]
