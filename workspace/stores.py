@@ -125,7 +125,7 @@ _SENTENCES = (
     ),
     (
         # Of a redirection, botocore asks the same place for the region, and is redirected.
-        {"PermanentRedirect", "301", "RecursionError"},
+        {"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "RecursionError"},
         "{store} is in another region, or at another address; set AWS_DEFAULT_REGION to its region, or check {address}",
     ),
     (

@@ -20,6 +20,7 @@ EXPIRED_TOKEN = 400, "ExpiredToken"
 CLOCK_SKEW = 403, "RequestTimeTooSkewed"
 WRONG_SIGNATURE = 403, "SignatureDoesNotMatch"
 ELSEWHERE = 301, "PermanentRedirect"
+SIGNED_FOR_ANOTHER_REGION = 400, "AuthorizationHeaderMalformed"
 
 _BLOCK = 1 << 16
 # Of one connection, not of what goes over it.

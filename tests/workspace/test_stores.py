@@ -23,6 +23,7 @@ from tests.stores.proxy import (
     ELSEWHERE,
     EXPIRED_TOKEN,
     NO_SUCH_BUCKET,
+    SIGNED_FOR_ANOTHER_REGION,
     SLOW_DOWN,
     WRONG_SIGNATURE,
     Proxy,
@@ -142,10 +143,13 @@ def test_a_store_that_is_busy_or_breaks_off_changes_nothing(
             f"s3://{BUCKET} does not know the credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
             "AWS_PROFILE",
         ),
-        (
-            ELSEWHERE,
-            f"s3://{BUCKET} is in another region, or at another address; set AWS_DEFAULT_REGION to its region, or "
-            "check AWS_ENDPOINT_URL",
+        *(
+            (
+                elsewhere,
+                f"s3://{BUCKET} is in another region, or at another address; set AWS_DEFAULT_REGION to its region, or "
+                "check AWS_ENDPOINT_URL",
+            )
+            for elsewhere in (ELSEWHERE, SIGNED_FOR_ANOTHER_REGION)
         ),
     ],
 )
