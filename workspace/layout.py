@@ -303,6 +303,11 @@ def model_card_of(version: _Version, ending: Literal["md", "html"]) -> _Version:
     return version / "assets.extra" / f"model-card.{ending}"
 
 
+def subwords_of(version: _Version) -> _Version:
+    """The SentencePiece model of the source texts of an exported version."""
+    return version / "assets.extra" / "source.model"
+
+
 def engine_of(version: _Version) -> _Version:
     """The engine of an exported version, where there is one."""
     return version / "assets.extra" / "engine"

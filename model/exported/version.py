@@ -2,6 +2,7 @@
 
     saved_model.pb, variables/, assets/               the SavedModel (model.exported.saved_model)
     assets.extra/tf_serving_warmup_requests           what a server answers before it takes requests
+    assets.extra/source.model                         the subwords of texts, for whoever has to count them
     assets.extra/engine/                              the engine in int8 (model.exported.litert_model)
     assets.extra/test.hypotheses.txt                  its translations of the test set (model.exported.gate)
     assets.extra/model-card.md, model-card.html       what is to be known of it (model.exported.model_card)
@@ -42,12 +43,13 @@ from workspace.layout import (
     engine_of,
     hypotheses_of,
     provenance_of,
+    subwords_of,
 )
 from workspace.listing import entries, files_under
 from workspace.locations import Location
 from workspace.marks import EngineScores, Provenance, read_manifest, read_scores, read_training_mark, write_mark
 from workspace.progress import progress_bar
-from workspace.storage import PARTIAL, copy, local_copy, make_directory, remove, replacing
+from workspace.storage import PARTIAL, copy, local_copy, make_directory, remove, replacing, write_bytes
 
 # Where TensorFlow Serving looks for warm-up requests (its saved_model_warmup.md).
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -79,6 +81,7 @@ def export(work: WorkDirectory, recipe: schema.Recipe, is_forced: bool = False) 
         with local_copy(work.recipe) as recipe_file:
             write_saved_model(translator, recipe_file, made_from["weights"], temporary)
         _write_warm_up(temporary, spread_by_length(dev.sources, WARM_UP_SENTENCES))
+        write_bytes(subwords_of(temporary), translator.source_subwords.model)
         scores = _write_engine_if_as_good(translator, recipe, dev, engine_of(temporary))
         if evaluated:
             copy(work.hypotheses, hypotheses_of(temporary))

@@ -1,14 +1,15 @@
 """The texts of a chunk, translated: lines of like lengths together, the same line once, and long ones in parts.
 
-What goes together depends on the chunk alone, so that whoever translates it, and whatever else there is, it comes out
-the same.
+What goes together depends on the chunk and on what translates alone, so that whoever translates it, and whatever else
+there is, it comes out the same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from pipelines.translation.asked import ALIGNMENT, NBEST, SCORE, TRANSLATION, Answer, Asked
 from pipelines.translation.chunks import ChunkTexts, Counts
@@ -18,7 +19,7 @@ from serving.client.long_text import answered, by_sentence
 
 # Of a batch: enough to keep a core busy. A text counts as the longest beside it, to which it is filled up.
 BATCH_TEXTS = 128
-BATCH_CHARACTERS = 16_000
+BATCH_SUBWORDS = 4_000
 _LINE_END = re.compile(r"(\r\n|[\r\n])")
 _TOO_LONG = "it is longer than the model translates, and has no sentence end, comma or space where it could be split"
 
@@ -32,30 +33,44 @@ class Found(NamedTuple):
     why: str | None = None
 
 
-# Texts, shorter ones first -> what is found for each, as soon as it is there.
-Translate: TypeAlias = Callable[[list[str]], Iterable[Found]]
+class Ready(Protocol):
+    """What translates, made ready in a worker; its threads may share it."""
+
+    def batches(self, texts: Collection[str]) -> Iterable[list[str]]:
+        """Different texts, in the batches in which they are translated, shorter ones first; always in the same."""
+
+    def translate(self, batch: list[str], asked: Asked) -> Iterable[Found]:
+        """What is found for each text of a batch, as soon as it is there."""
 
 
 def translate_chunk(
-    chunk: ChunkTexts, asked: Asked, translate: Translate, done: Callable[[int], object]
+    chunk: ChunkTexts, asked: Asked, ready: Ready, done: Callable[[int], object]
 ) -> tuple[list[Answer], Counts, list[dict[str, Any]]]:
     """The answer to every text, in their order; how they divide; and file, line and reason of each that has none.
 
     ``done`` is told of numbers of texts that are finished, as they are.
     """
-    texts = _Lines(chunk.texts, done)
+    # A record may have several lines, which alternate with their ends; each line is translated by itself.
+    of_texts = [_LINE_END.split(text) for text in chunk.texts]
+    filled = [[line for line in map(str.strip, lines[::2]) if line] for lines in of_texts]
+    batches = list(ready.batches({line for lines in filled for line in lines}))
+    different = [line for batch in batches for line in batch]
+    place = {line: number for number, line in enumerate(different)}
+    # Of every line, the texts that are finished with it.
+    finished = Counter(max(lines, key=place.__getitem__) for lines in filled if lines)
+    done(len(filled) - finished.total())
     found: dict[str, Found] = {}
-    for line, answer in zip(texts.different, translate(texts.different), strict=True):
+    for line, answer in _each(batches, asked, ready):
         found[line] = answer
-        texts.note(line)
-    long = [line for line in texts.different if found[line].translation.too_long and not found[line].why]
+        if finished[line]:
+            done(finished[line])
+    long = [line for line in different if found[line].translation.too_long and not found[line].why]
     refused: dict[str, str] = {}
 
-    def in_parts(parts: list[str]) -> Iterator[Translation]:
-        for part, answer in zip(parts, _in_order(parts, translate), strict=True):
-            if answer.why:
-                refused[part] = answer.why
-            yield answer.translation
+    def in_parts(parts: list[str]) -> list[Translation]:
+        of_parts = dict(_each(ready.batches(parts), asked, ready))
+        refused.update({part: answer.why for part, answer in of_parts.items() if answer.why})
+        return [of_parts[part].translation for part in parts]
 
     split = {}
     for line, translation in zip(long, answered(by_sentence(long), in_parts), strict=True):
@@ -68,11 +83,11 @@ def translate_chunk(
     failed: list[dict[str, Any]] = []
     counts = Counts(records=len(chunk.texts))
     seen: set[str] = set()
-    for place, (text, lines) in enumerate(zip(chunk.texts, texts.of_texts, strict=True)):
+    for number, (text, lines) in enumerate(zip(chunk.texts, of_texts, strict=True)):
         of_lines = [found.get(line.strip(), _BLANK) for line in lines[::2]]
-        why = chunk.whys.get(place) or next((each.why for each in of_lines if each.why), None)
+        why = chunk.whys.get(number) or next((each.why for each in of_lines if each.why), None)
         if why:
-            failed.append({"file": chunk.file, "line": chunk.lines[place], "reason": why})
+            failed.append({"file": chunk.file, "line": chunk.lines[number], "reason": why})
             answers.append(asked.nothing)
             counts = counts._replace(failed=counts.failed + 1)
         elif not text.strip():
@@ -93,43 +108,9 @@ def translate_chunk(
 _BLANK = Found(BLANK)
 
 
-class _Lines:
-    """The lines of some texts, which alternate with their ends, and those to translate, each once, shorter ones first.
-
-    A record may have several lines; each is translated by itself.
-    """
-
-    def __init__(self, texts: Sequence[str], done: Callable[[int], object]):
-        self.of_texts = [_LINE_END.split(text) for text in texts]
-        self._done = done
-        # Of every line, the texts that are finished with it: those whose longest it is.
-        self._finishes: dict[str, int] = {}
-        nothing = 0
-        different = set()
-        for lines in self.of_texts:
-            filled = [line for line in map(str.strip, lines[::2]) if line]
-            different.update(filled)
-            if filled:
-                last = max(filled, key=_by_length)
-                self._finishes[last] = self._finishes.get(last, 0) + 1
-            else:
-                nothing += 1
-        self.different = sorted(different, key=_by_length)
-        done(nothing)
-
-    def note(self, line: str) -> None:
-        if finished := self._finishes.get(line):
-            self._done(finished)
-
-
-def _by_length(line: str) -> tuple[int, str]:
-    return len(line), line
-
-
-def _in_order(texts: list[str], translate: Translate) -> list[Found]:
-    order = sorted(range(len(texts)), key=lambda place: _by_length(texts[place]))
-    found = dict(zip(order, translate([texts[place] for place in order]), strict=True))
-    return [found[place] for place in range(len(texts))]
+def _each(batches: Iterable[list[str]], asked: Asked, ready: Ready) -> Iterator[tuple[str, Found]]:
+    for batch in batches:
+        yield from zip(batch, ready.translate(batch, asked), strict=True)
 
 
 def _answer(of_lines: Sequence[Found], lines: Sequence[str], asked: Asked) -> Answer:
@@ -161,11 +142,11 @@ def _rounded(score: float) -> float:
     return round(score, 6)
 
 
-def batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Texts, shorter ones first, in batches of as many as BATCH_TEXTS and BATCH_CHARACTERS allow, or of one."""
+def in_batches(texts: Iterable[str], subwords: Callable[[str], int]) -> Iterator[list[str]]:
+    """Texts, those of fewer subwords first, in batches as large as BATCH_TEXTS and BATCH_SUBWORDS allow, or of one."""
     batch: list[str] = []
-    for text in texts:
-        if batch and (len(batch) == BATCH_TEXTS or (len(batch) + 1) * len(text) > BATCH_CHARACTERS):
+    for length, text in sorted((subwords(text), text) for text in texts):
+        if batch and (len(batch) == BATCH_TEXTS or (len(batch) + 1) * length > BATCH_SUBWORDS):
             yield batch
             batch = []
         batch.append(text)

@@ -6,7 +6,7 @@ import atexit
 import concurrent.futures
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 import grpc
 import numpy as np
+import sentencepiece
 
 from model.exported.loading import load_signatures, package_for
 from pipelines.translation.asked import Asked
-from pipelines.translation.batching import Found, batches
+from pipelines.translation.batching import BATCH_SUBWORDS, Found, Ready, in_batches
 from serving.client.alignment import Alignment, align_words
 from serving.client.answers import TOO_LONG, NoTranslationError, Translation, TranslationError
 from serving.client.questions import BATCH_SENTENCES
@@ -36,15 +37,18 @@ from workspace.layout import (
     TRANSLATION_OUTPUT,
     Precision,
     WorkDirectory,
+    subwords_of,
 )
 from workspace.listing import sizes_of
 from workspace.locations import Location
 from workspace.periodically import periodically
-from workspace.storage import local_copy, read_json, sha256_of
+from workspace.storage import local_copy, read_bytes, read_json, sha256_of
 
 # Of a line each, for what a server answers one text at a time.
 REQUESTS_IN_FLIGHT = 8
 _SECONDS_BETWEEN_LOOKS = 2.0
+# Of a subword, about, where nothing says which ones a model has.
+_CHARACTERS = 4
 # What a server ends a call with that is not there, is just ending, or has too much to do, and may answer later.
 _MAY_COME_BACK = (
     grpc.StatusCode.UNAVAILABLE,
@@ -70,13 +74,6 @@ class Engine(Protocol):
 
     def watched(self, say: Callable[[str], object]) -> AbstractContextManager[None]:
         """While the body runs, there is said what holds it up."""
-
-
-class Ready(Protocol):
-    """What translates, made ready in a worker; its threads may share it."""
-
-    def translate(self, texts: list[str], asked: Asked) -> Iterable[Found]:
-        """What is found for each of some texts, shorter ones first."""
 
 
 @dataclass(frozen=True)
@@ -143,20 +140,26 @@ def staged(version: Location) -> Iterator[Path]:
 class _Model:
     def __init__(self, version: Path, precision: Precision | None):
         self._signatures = load_signatures(version, precision)
+        self._subwords = _subwords_in(version)
 
-    def translate(self, texts: list[str], asked: Asked) -> Iterator[Found]:
-        for batch in batches(texts):
-            yield from self._batch(batch, asked)
+    def batches(self, texts: Collection[str]) -> Iterator[list[str]]:
+        return in_batches(texts, self._length)
 
-    def _batch(self, texts: list[str], asked: Asked) -> list[Found]:
+    def _length(self, text: str) -> int:
+        """In subwords. Of a text that fills a batch by itself they are not counted: SentencePiece takes a hundred times
+        the memory of what it cuts."""
+        about = len(text) // _CHARACTERS
+        return about if self._subwords is None or about > BATCH_SUBWORDS else len(self._subwords.encode(text))
+
+    def translate(self, batch: list[str], asked: Asked) -> list[Found]:
         if not asked.nbest and not asked.alignment:
-            return [Found(each) for each in _translations(self._signatures[SIGNATURE](**{TEXT_INPUT: texts}))]
+            return [Found(each) for each in _translations(self._signatures[SIGNATURE](**{TEXT_INPUT: batch}))]
         if asked.alignment and ALIGN_SIGNATURE not in self._signatures:
             raise UserError(f"the model has no attention, and so no alignments; leave out {as_given('--alignment')}")
-        nbest: list[list[Translation]] = [[] for _ in texts]
-        alignments: list[Alignment | None] = [None for _ in texts]
+        nbest: list[list[Translation]] = [[] for _ in batch]
+        alignments: list[Alignment | None] = [None for _ in batch]
         if asked.nbest:
-            outputs = self._signatures[NBEST_SIGNATURE](**{TEXT_INPUT: texts})
+            outputs = self._signatures[NBEST_SIGNATURE](**{TEXT_INPUT: batch})
             for found, *columns in zip(nbest, outputs[TRANSLATION_OUTPUT], outputs[SCORE_OUTPUT], strict=True):
                 found.extend(map(Translation.of, *columns))
             if len(nbest[0]) < asked.nbest:
@@ -166,11 +169,21 @@ class _Model:
                 )
             best = [found[0] for found in nbest]
         if asked.alignment:
-            outputs = self._signatures[ALIGN_SIGNATURE](**{TEXT_INPUT: texts})
+            outputs = self._signatures[ALIGN_SIGNATURE](**{TEXT_INPUT: batch})
             best = _translations(outputs)
             alignments = [_alignment(outputs, row, translation) for row, translation in enumerate(best)]
         several = ([each for each in found if not each.too_long][: asked.nbest] for found in nbest)
         return list(map(Found, best, several, alignments))
+
+
+def _subwords_in(version: Path) -> sentencepiece.SentencePieceProcessor | None:
+    """None where the version does not say which it has. Raises UserError where it is not whole."""
+    try:
+        return sentencepiece.SentencePieceProcessor(model_proto=read_bytes(subwords_of(version)))
+    except FileNotFoundError:
+        return None
+    except RuntimeError as error:
+        raise UserError(f"{subwords_of(version)} is damaged; remove the version, and export again") from error
 
 
 def _translations(outputs: dict[str, Any]) -> list[Translation]:
@@ -256,7 +269,11 @@ class _Server:
         self._translator = Translator(engine.address, timeout=min(60.0, engine.patience), work=engine.work)
         self._identity: dict[str, Any] | None = None
 
-    def translate(self, texts: list[str], asked: Asked) -> Iterator[Found]:
+    def batches(self, texts: Collection[str]) -> list[list[str]]:
+        """One: the client divides it. By characters, for what subwords the server's model has is not known here."""
+        return [sorted(texts, key=lambda text: (len(text), text))] if texts else []
+
+    def translate(self, batch: list[str], asked: Asked) -> Iterator[Found]:
         """Raises UserError where the server is not back in time, or has another model than before."""
         many = self._several if asked.nbest or asked.alignment else self._batches
         given, alone_until, waits_until = 0, 0, 0.0
@@ -264,9 +281,9 @@ class _Server:
             try:
                 self._check_identity()
                 for found in (
-                    (self.one(text, asked) for text in texts[given:alone_until])
+                    (self.one(text, asked) for text in batch[given:alone_until])
                     if given < alone_until
-                    else many(texts[given:], asked)
+                    else many(batch[given:], asked)
                 ):
                     yield found
                     given, waits_until = given + 1, 0.0
@@ -282,7 +299,7 @@ class _Server:
                     time.sleep(min(_SECONDS_BETWEEN_LOOKS, self._engine.patience))
                 else:
                     raise
-            if given == len(texts):
+            if given == len(batch):
                 return
 
     def one(self, text: str, asked: Asked) -> Found:

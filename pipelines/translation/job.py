@@ -231,12 +231,7 @@ class TranslateChunk(beam.DoFn):
                 progress.add(_records(chunk))
                 return
             texts = self._run.read_texts(chunk)
-            self._run.write_answers(
-                chunk,
-                *translate_chunk(
-                    texts, self._asked, lambda lines: self._ready.translate(lines, self._asked), progress.add
-                ),
-            )
+            self._run.write_answers(chunk, *translate_chunk(texts, self._asked, self._ready, progress.add))
 
 
 def _join(

@@ -13,9 +13,10 @@ from model.exported.files import EngineMark
 from model.exported.loading import load_signatures, package_for
 from tests.model.support import TEXTS, TINY
 from workspace.errors import UserError
-from workspace.layout import TOO_MANY_TEXTS, WorkDirectory, engine_of
+from workspace.layout import TOO_MANY_TEXTS, WorkDirectory, engine_of, subwords_of
 from workspace.listing import exists
 from workspace.marks import Provenance, find_mark
+from workspace.storage import read_bytes
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +44,7 @@ def test_there_is_an_engine_where_it_is_as_good(
     assert mark.engine is not None
     assert mark.engine.holds == exists(engine_of(path)) == holds
     assert mark.engine.sentences > 0
+    assert read_bytes(subwords_of(path)) == read_bytes(work.subword_model("source", joint=True))
     assert any("engine/" in name for name in mark.left) == holds
     said = capsys.readouterr().err
     assert ("this version has no engine for CPUs" in said) != holds

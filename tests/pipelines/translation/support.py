@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,14 @@ class Capitals:
     def watched(self, say: Callable[[str], object]) -> Iterator[None]:
         yield
 
-    def translate(self, texts: list[str], asked: Asked) -> Iterator[Found]:
+    def batches(self, texts: Collection[str]) -> list[list[str]]:
+        return [sorted(texts, key=lambda text: (len(text), text))] if texts else []
+
+    def translate(self, batch: list[str], asked: Asked) -> Iterator[Found]:
         if len(ASKED) == self.breaks_after:
             BREAK["how"]()
-        ASKED.append(texts)
-        return map(self._found, texts)
+        ASKED.append(batch)
+        return map(self._found, batch)
 
     def _found(self, text: str) -> Found:
         if text == REFUSED:
