@@ -42,6 +42,8 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with beam_silenced():
         sdk_worker_main.main([])
+    # All is written, and Python's own end would take long: the job waits for one worker after the other.
+    os._exit(0)
 
 
 def _leave_with(lease: Path) -> None:

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.translation.asked import Answer
-from pipelines.translation.records import Text
 from workspace.listing import entries, exists
 from workspace.locations import Location
 from workspace.storage import read_json, remove, write_json, write_text
@@ -31,6 +30,15 @@ from workspace.storage import read_json, remove, write_json, write_text
 # like lengths are found in it, and so few that little is lost when a worker is.
 CHUNK_RECORDS = 3_000
 CHUNK_CHARACTERS = 300_000
+
+
+class Text(NamedTuple):
+    """A text of a file, and its line there, from 1, or in Parquet its row; and, where it cannot be translated and is
+    left out here, why: as a part of a sentence about the line."""
+
+    line: int
+    text: str
+    why: str | None = None
 
 
 class ChunkTexts(NamedTuple):
@@ -177,6 +185,12 @@ def chunked(texts: Iterable[Text], number: int, name: str) -> Iterator[tuple[str
         characters += len(text)
     if chunk.texts:
         yield _called(number, first, chunk), chunk
+
+
+def records_of(chunk: str) -> int:
+    """The number of a chunk's records, by what it is called."""
+    _, first, last = chunk.split("-")
+    return int(last) - int(first) + 1
 
 
 def _called(number: int, first: int, chunk: ChunkTexts) -> str:

@@ -17,23 +17,19 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from apache_beam.utils.shared import Shared
 
 from pipelines.corpora.raw_pairs import Warn
-from pipelines.runners import progress
-from pipelines.runners.guards import explained_errors
 from pipelines.runners.options import LOCAL_RUNNER
 from pipelines.runners.run import beam_pipeline
 from pipelines.translation.asked import Asked
-from pipelines.translation.batching import translate_chunk
-from pipelines.translation.chunks import Counts, PlannedFile, Run, begin, chunked, remove_run, run_in
+from pipelines.translation.chunks import Counts, PlannedFile, Run, Text, begin, chunked, records_of, remove_run, run_in
 from pipelines.translation.engines import Engine
 from pipelines.translation.inputs import Files, Input
 from pipelines.translation.manifest import Manifest, read_manifest
 from pipelines.translation.outputs import described, remove_manifest, write_output
-from pipelines.translation.records import Text, read_texts
+from pipelines.translation.records import read_texts
+from pipelines.translation.workers import TranslateChunks
 from workspace.errors import UserError, as_given
 from workspace.listing import entries, exists, files_under
 from workspace.locations import Location, is_remote
@@ -174,7 +170,7 @@ def _plan(run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
 
 def _translate(run: Run, plan: Sequence[PlannedFile], asked: Asked, engine: Engine, options: PipelineOptions) -> int:
     """Has those chunks translated that are not done; returns the number of their records."""
-    records = {chunk: _records(chunk) for planned in plan for chunk in planned.chunks}
+    records = {chunk: records_of(chunk) for planned in plan for chunk in planned.chunks}
     done = run.done()
     left = [chunk for chunk in records if chunk not in done]
     if not left:
@@ -193,45 +189,6 @@ def _translate(run: Run, plan: Sequence[PlannedFile], asked: Asked, engine: Engi
     ):
         pipeline | TranslateChunks(left, run, asked, of_workers)
     return to_do
-
-
-def _records(chunk: str) -> int:
-    _, first, last = chunk.split("-")
-    return int(last) - int(first) + 1
-
-
-class TranslateChunks(beam.PTransform):
-    """Beginning of a pipeline → nothing: translates some chunks of a run."""
-
-    def __init__(self, chunks: Sequence[str], run: Run, asked: Asked, engine: Engine):
-        super().__init__()
-        self._chunks = chunks
-        self._translate = TranslateChunk(run, asked, engine)
-
-    def expand(self, pipeline: beam.pvalue.PBegin) -> beam.PCollection[None]:
-        return pipeline | beam.Create(self._chunks) | beam.ParDo(self._translate)
-
-
-@beam.typehints.with_input_types(str)
-class TranslateChunk(beam.DoFn):
-    """Name of a chunk → nothing: leaves the answers to its texts."""
-
-    def __init__(self, run: Run, asked: Asked, engine: Engine):
-        self._run, self._asked, self._engine = run, asked, engine
-        # By all threads of a process.
-        self._shared = Shared()
-
-    def setup(self) -> None:
-        with explained_errors():
-            self._ready = self._shared.acquire(self._engine.made_ready)
-
-    def process(self, chunk: str) -> None:
-        with explained_errors():
-            if self._run.is_done(chunk):  # by a worker that was lost later, with others of its chunks
-                progress.add(_records(chunk))
-                return
-            texts = self._run.read_texts(chunk)
-            self._run.write_answers(chunk, *translate_chunk(texts, self._asked, self._ready, progress.add))
 
 
 def _join(

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import pyarrow
 import pyarrow.parquet
@@ -35,6 +35,7 @@ from pipelines.corpora.tables import (
     tsv_rows,
 )
 from pipelines.translation.asked import ALIGNMENT, NBEST, SCORE, TRANSLATION, Answer, Asked, Format
+from pipelines.translation.chunks import Text
 from workspace import charsets
 from workspace.errors import UserError, as_given
 from workspace.listing import size_of
@@ -47,15 +48,6 @@ _NO_UTF_8 = re.compile("[\udc80-\udcff]|\x1b[$(]")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile(r"[\r\n]+")
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
-
-
-class Text(NamedTuple):
-    """A text of a file, and its line there, from 1, or in Parquet its row; and, where it cannot be translated and is
-    left out here, why: as a part of a sentence about the line."""
-
-    line: int
-    text: str
-    why: str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from backports import zstd
 from pipelines.runners.options import ready_runner
 from pipelines.translation import chunks
 from pipelines.translation.asked import Asked
-from pipelines.translation.chunks import Run, chunked
+from pipelines.translation.chunks import Run, Text, chunked
 from pipelines.translation.inputs import find_files
-from pipelines.translation.job import TranslateChunk, translate_files
+from pipelines.translation.job import translate_files
 from pipelines.translation.outputs import check_all_translated
-from pipelines.translation.records import Text
+from pipelines.translation.workers import TranslateChunk
 from tests.pipelines.translation.support import ASKED, BREAK, LONGEST, REFUSED, BrokenOffError, Capitals, contents
 from workspace.errors import UserError
 from workspace.storage import read_json

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.translation.asked import Answer, Asked, Format
-from pipelines.translation.records import MOST_CHARACTERS, Text, read_texts, write_answers
+from pipelines.translation.chunks import Text
+from pipelines.translation.records import MOST_CHARACTERS, read_texts, write_answers
 from tests.pipelines.corpora.support import is_utf8_lines
 from workspace.errors import UserError
 
