@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.search_ways.rnnsearch import random_network
 from benchmarks.search_ways.turns import WORDS, Translate, Way
 from model.exported.engine import Engine
-from model.exported.files import Precision, read_engine_mark
+from model.exported.files import Precision, read_engine_mark, read_models
 from model.exported.litert_model import write_functions
 from recipes import schema
 
@@ -23,7 +23,7 @@ def way(precision: Precision) -> Way:
             write_functions(network, schema.Search(beam_size=beam), [], Path(directory), precision)
             mark = read_engine_mark(Path(directory))
             assert mark is not None
-            engine = Engine(Path(directory), mark)
+            engine = Engine(read_models(Path(directory), mark), mark)
 
         def translate(batch: Sequence[Sequence[int]]) -> None:
             found = engine.search(batch, [WORDS + 1] * len(batch))

@@ -6,8 +6,7 @@ a LiteRT model (``model.exported.litert_model``), and sentences that have ended 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,18 +48,18 @@ class Forced(NamedTuple):
 
 
 class Engine:
-    """The models in ``directory``. Not to be shared between threads."""
+    """Runs ``models``, as ``read_models`` reads them. Not to be shared between threads; the models may be."""
 
-    def __init__(self, directory: Path, mark: EngineMark):
-        """Raises ValueError or OSError where a file is missing or damaged."""
+    def __init__(self, models: Mapping[str, bytes], mark: EngineMark):
+        """Raises ValueError where a model is damaged."""
         self._mark = mark
         self._layers = [
-            (Function(directory / layer_inputs(number)), Function(directory / layer_step(number)))
+            (Function(models[layer_inputs(number)]), Function(models[layer_step(number)]))
             for number in range(1, mark.layers + 1)
         ]
-        self._annotations = Function(directory / ANNOTATIONS)
-        self._search = Function(directory / SEARCH)
-        self._forced = Function(directory / FORCED)
+        self._annotations = Function(models[ANNOTATIONS])
+        self._search = Function(models[SEARCH])
+        self._forced = Function(models[FORCED])
 
     def search(self, sources: Sequence[Sequence[int]], longest: Sequence[int]) -> Found:
         """The translations of ``sources``, subword ids without the end, of at most ``longest`` words, ≥ 1."""
@@ -172,8 +171,9 @@ READ = {2: ("context", "initial_state"), 4: ("annotations", "projected", "exclus
 class Function:
     """One LiteRT model, called with arrays of any number of sentences and any lengths."""
 
-    def __init__(self, path: Path):
-        self._interpreter = Interpreter(str(path), num_threads=1)
+    def __init__(self, model: bytes):
+        # It is not copied.
+        self._interpreter = Interpreter(model_content=model, num_threads=1)
         # A damaged model shows here, and what LiteRT says of itself.
         self._interpreter.allocate_tensors()
         self._inputs = {detail["name"]: detail["index"] for detail in self._interpreter.get_input_details()}

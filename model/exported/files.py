@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from workspace.layout import Precision, Side
 from workspace.locations import Location
-from workspace.storage import read_json, write_json
+from workspace.storage import read_bytes, read_json, write_json
 
 ANNOTATIONS = "annotations.tflite"
 SEARCH = "search.tflite"
@@ -49,6 +49,12 @@ class EngineMark(NamedTuple):
 
     def write(self, directory: Path) -> None:
         write_json(directory / MARK, self._asdict())
+
+
+def read_models(directory: Path, mark: EngineMark) -> dict[str, bytes]:
+    """The models of an engine, by the names of their files. Raises OSError where one is missing."""
+    of_layers = (name(number) for number in range(1, mark.layers + 1) for name in (layer_inputs, layer_step))
+    return {name: read_bytes(directory / name) for name in (*of_layers, ANNOTATIONS, SEARCH, FORCED)}
 
 
 def read_engine_mark(directory: Location) -> EngineMark | None:

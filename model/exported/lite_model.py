@@ -11,7 +11,7 @@ import numpy as np
 import sentencepiece
 
 from model.exported.engine import Engine, Forced, Found
-from model.exported.files import DICTIONARY, read_engine_mark, subword_model
+from model.exported.files import DICTIONARY, read_engine_mark, read_models, subword_model
 from model.exported.unknown_words import attended, looked_up, piece_with, text_with, words_of
 from workspace.errors import UserError
 from workspace.layout import (
@@ -41,7 +41,8 @@ Outputs: TypeAlias = dict[str, list[Any]]
 
 
 class LiteModel:
-    """The engine in ``directory``. It may be shared between threads: each has models of its own."""
+    """The engine in ``directory``, which is not read again. It may be shared between threads: each has interpreters of
+    its own, of the same models."""
 
     def __init__(self, directory: Path):
         """Raises UserError where it is not whole."""
@@ -49,7 +50,8 @@ class LiteModel:
         try:
             if mark is None:
                 raise ValueError
-            self._idle = [Engine(directory, mark)]
+            self._models = read_models(directory, mark)
+            self._idle = [Engine(self._models, mark)]
             self._source, self._target = (
                 sentencepiece.SentencePieceProcessor(model_file=str(directory / subword_model(side))) for side in SIDES
             )
@@ -57,7 +59,7 @@ class LiteModel:
             raise UserError(f"{directory} is no whole engine; remove the version, and export again") from error
         dictionary = directory / DICTIONARY
         self._dictionary = read_word_pairs(dictionary, "export again") if dictionary.exists() else {}
-        self._directory, self._mark = directory, mark
+        self._mark = mark
         self.signatures: dict[str, Callable[..., Outputs]] = {
             SIGNATURE: self._translate,
             NBEST_SIGNATURE: self._nbest,
@@ -224,7 +226,7 @@ class LiteModel:
         try:
             engine = self._idle.pop()
         except IndexError:
-            engine = Engine(self._directory, self._mark)
+            engine = Engine(self._models, self._mark)
         yield engine
         self._idle.append(engine)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,9 +75,15 @@ def lite_model(translator: TextTranslator, directory: Path, precision: Precision
 
 
 @pytest.fixture(scope="module")
-def rounded(trained: WorkDirectory[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[TextTranslator, LiteModel]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of ``rounded``."""
+    return tmp_path_factory.mktemp("engines") / "int8"
+
+
+@pytest.fixture(scope="module")
+def rounded(trained: WorkDirectory[Path], files: Path) -> tuple[TextTranslator, LiteModel]:
     translator = translator_of(trained, 3)
-    return translator, lite_model(translator, tmp_path_factory.mktemp("engines") / "int8", "int8")
+    return translator, lite_model(translator, files, "int8")
 
 
 @pytest.mark.slow
@@ -184,14 +191,26 @@ def test_no_texts_at_all(rounded: tuple[TextTranslator, LiteModel]) -> None:
     assert model.signatures["serving_default"]([]) == {"translation": [], "score": []}
 
 
-def test_a_damaged_engine_is_told(rounded: tuple[TextTranslator, LiteModel], tmp_path: Path) -> None:
-    translator, _ = rounded
+def test_what_becomes_of_its_files_changes_nothing(
+    rounded: tuple[TextTranslator, LiteModel], files: Path, tmp_path: Path
+) -> None:
+    """Threads that come later have the same models: another version may be in the place by then."""
+    shutil.copytree(files, tmp_path / "engine")
+    model = LiteModel(tmp_path / "engine")
+    shutil.rmtree(tmp_path / "engine")
+    with model._engine(), model._engine():
+        assert model.signatures["serving_default"](text=GIVEN) == rounded[1].signatures["serving_default"](text=GIVEN)
+
+
+@pytest.mark.usefixtures("rounded")
+def test_a_damaged_engine_is_told(files: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="export again"):
         LiteModel(tmp_path)
-    lite_model(translator, tmp_path / "engine", "int8")
+    shutil.copytree(files, tmp_path / "engine")
     mark = read_json(tmp_path / "engine" / MARK)
     for name, damaged in (
         (SEARCH, b"half"),
+        (SEARCH, (tmp_path / "engine" / SEARCH).read_bytes()[:-1000]),
         (subword_model("source"), b"half"),
         (subword_model("target"), None),
         (MARK, json.dumps({**mark, "layers": "x"}).encode()),
