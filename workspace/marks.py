@@ -21,8 +21,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workspace.errors import UserError
-from workspace.layout import Precision, Side, Split, WorkDirectory
-from workspace.listing import is_file, sizes_of
+from workspace.layout import Precision, Side, Split, WorkDirectory, provenance_of
+from workspace.listing import files_under, is_file, sizes_of
 from workspace.locations import Location, reached, relative
 from workspace.storage import read_json, sha256_of, write_json
 
@@ -224,13 +224,14 @@ class Evaluated(_Frozen):
 
 class Provenance(Mark):
     """Where an exported version comes from; engine: None where there can be none; evaluated: None where nothing was
-    evaluated."""
+    evaluated; sha256: of each file, by its path as in ``left``, empty in older versions."""
 
     stage = "export"
 
     tensorflow: str
     engine: EngineScores | None
     evaluated: Evaluated | None = None
+    sha256: dict[str, str] = {}
 
     @staticmethod
     def path(work: WorkDirectory) -> Location:
@@ -276,6 +277,15 @@ def write_mark(path: Location, mark: M, left: Iterable[Location] = ()) -> M:
     written = mark.model_copy(update={"left": sizes})
     write_json(path, written.model_dump(mode="json"))
     return written
+
+
+def write_version_mark(version: Path, mark: Provenance) -> Provenance:
+    """Writes the mark of an exported version, with the size and the SHA-256 of every other file, by which copies are
+    checked (``workspace.staging``)."""
+    path = provenance_of(version)
+    files = [file for file in files_under(version) if file != path]
+    sha256 = {relative(file, path.parent): sha256_of(file) for file in files}
+    return write_mark(path, mark.model_copy(update={"sha256": sha256}), files)
 
 
 def changed_file(work: WorkDirectory, mark: Mark) -> str | None:

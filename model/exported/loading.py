@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import importlib.util
 import re
-import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 from model.exported.files import Precision, read_engine_mark
@@ -16,7 +15,7 @@ from workspace.errors import UserError
 from workspace.foreign_lines import foreign_lines_left_out, has_gpu, warnings_left_out
 from workspace.layout import TOO_MANY_TEXTS, engine_of
 from workspace.locations import Location
-from workspace.storage import local_copy
+from workspace.staging import staged
 
 ENGINE_PACKAGE, TENSORFLOW = "ai_edge_litert", "tensorflow"
 
@@ -34,7 +33,8 @@ def load_signatures(version: Location, precision: Precision | None = None) -> di
     is not whole.
     """
     if package_for(version, precision) == ENGINE_PACKAGE:
-        return load_engine(engine_of(version))
+        with staged(version, engine_of(version)) as here:
+            return load_engine(here)
     return load_saved_model(version)
 
 
@@ -57,14 +57,10 @@ def check_precision(precision: Precision | None) -> None:
         raise UserError(f"there is no precision {precision!r}; choose int8 or float32")
 
 
-def load_engine(directory: Location) -> dict[str, Signature]:
+def load_engine(directory: Path) -> dict[str, Signature]:
     """The signatures of the engine there, likewise."""
-    with foreign_lines_left_out(ENGINE_PACKAGE), contextlib.ExitStack() as copied:
-        here = copied.enter_context(local_copy(directory))
-        model = importlib.import_module("model.exported.lite_model").LiteModel(here)
-        # Its files stay mapped, and another thread reads them anew.
-        weakref.finalize(model, copied.pop_all().close)
-    return dict(model.signatures)
+    with foreign_lines_left_out(ENGINE_PACKAGE):
+        return dict(importlib.import_module("model.exported.lite_model").LiteModel(directory).signatures)
 
 
 def load_saved_model(version: Location) -> dict[str, Signature]:
@@ -75,7 +71,7 @@ def load_saved_model(version: Location) -> dict[str, Signature]:
         importlib.import_module("tensorflow_text")  # what the operators of the graph are in
     try:
         # Of whoever trains a loaded model, who gets no gradients of it.
-        with warnings_left_out(), local_copy(version) as here:
+        with warnings_left_out(), staged(version) as here:
             model = tf.saved_model.load(str(here))
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"{version} is no whole SavedModel; remove it, and export again") from error

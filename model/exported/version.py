@@ -42,12 +42,18 @@ from workspace.layout import (
     WorkDirectory,
     engine_of,
     hypotheses_of,
-    provenance_of,
     subwords_of,
 )
-from workspace.listing import entries, files_under
+from workspace.listing import entries
 from workspace.locations import Location
-from workspace.marks import EngineScores, Provenance, read_manifest, read_scores, read_training_mark, write_mark
+from workspace.marks import (
+    EngineScores,
+    Provenance,
+    read_manifest,
+    read_scores,
+    read_training_mark,
+    write_version_mark,
+)
 from workspace.progress import progress_bar
 from workspace.storage import PARTIAL, copy, local_copy, make_directory, remove, replacing, write_bytes
 
@@ -87,7 +93,7 @@ def export(work: WorkDirectory, recipe: schema.Recipe, is_forced: bool = False) 
             copy(work.hypotheses, hypotheses_of(temporary))
         mark = Provenance(made_from=made_from, tensorflow=tf.__version__, engine=scores, evaluated=evaluated)
         write_model_card(temporary, number, recipe, manifest, training, read_scores(work) if evaluated else None, mark)
-        write_mark(provenance_of(temporary), mark, files_under(temporary))
+        write_version_mark(temporary, mark)
     return work.version(number)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import concurrent.futures
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
@@ -37,12 +35,13 @@ from workspace.layout import (
     TRANSLATION_OUTPUT,
     Precision,
     WorkDirectory,
+    provenance_of,
     subwords_of,
 )
-from workspace.listing import sizes_of
 from workspace.locations import Location
 from workspace.periodically import periodically
-from workspace.storage import local_copy, read_bytes, read_json, sha256_of
+from workspace.staging import check_sizes, digest_of, staged
+from workspace.storage import read_bytes, read_json
 
 # Of a line each, for what a server answers one text at a time.
 REQUESTS_IN_FLIGHT = 8
@@ -84,27 +83,25 @@ class ModelEngine:
     precision: Precision | None = None
 
     def check(self, asked: Asked) -> None:
-        """Raises UserError where the version is not there in this precision, or not what it is loaded with."""
+        """Raises UserError where the version is not there in this precision or is not whole, or what it is loaded with
+        is not installed."""
         check_installed(package_for(self.version, self.precision))
+        check_sizes(self.version)
 
     def identity(self) -> dict[str, Any]:
         """What is told by whether another run had the same model."""
-        provenance = self.version / "assets.extra" / "provenance.json"
-        made_from = (read_json(provenance) or {}).get("made_from", {})
-        with contextlib.suppress(FileNotFoundError):
-            return {
-                "version": int(self.version.name),
-                "weights": made_from.get("weights"),
-                "sha256": sha256_of(provenance),
-                "loaded_with": package_for(self.version, self.precision),
-            }
-        return {"version": str(self.version), "sha256": sha256_of(self.version / "saved_model.pb")}
+        mark = read_json(provenance_of(self.version))
+        if mark is None:
+            return {"version": str(self.version), "sha256": digest_of(self.version)}
+        return {
+            "version": int(self.version.name),
+            "weights": mark["made_from"].get("weights"),
+            "sha256": digest_of(self.version),
+            "loaded_with": package_for(self.version, self.precision),
+        }
 
     def made_ready(self) -> Ready:
-        """Loads it; what is in a store is copied to scratch, for as long as this process lives."""
-        kept = contextlib.ExitStack()
-        atexit.register(kept.close)
-        return _Model(kept.enter_context(staged(self.version)), self.precision)
+        return _Model(self.version, self.precision)
 
     @contextlib.contextmanager
     def for_workers(self, are_here: bool) -> Iterator[ModelEngine]:
@@ -120,25 +117,8 @@ class ModelEngine:
         yield
 
 
-@contextlib.contextmanager
-def staged(version: Location) -> Iterator[Path]:
-    """A version on this machine, while the body runs. Raises UserError where it is gone, or not as it was exported."""
-    try:
-        staging = contextlib.ExitStack()
-        here = staging.enter_context(local_copy(version))
-    except FileNotFoundError as error:
-        raise UserError(f"{version} is gone; export it again, and run the same command again") from error
-    with staging:
-        extra = here / "assets.extra"
-        left = (read_json(extra / "provenance.json") or {}).get("left", {})
-        sizes = sizes_of(left, extra)
-        if wrong := next((name for name, size in left.items() if sizes[name] != size), None):
-            raise UserError(f"{version}: {Path(wrong).name} is missing or damaged; remove it, and export again")
-        yield here
-
-
 class _Model:
-    def __init__(self, version: Path, precision: Precision | None):
+    def __init__(self, version: Location, precision: Precision | None):
         self._signatures = load_signatures(version, precision)
         self._subwords = _subwords_in(version)
 

@@ -28,7 +28,7 @@ from workspace.errors import UserError, as_given
 from workspace.listing import is_directory
 from workspace.locations import Location, absolute, located
 from workspace.machine import check_port_is_free, host_and_port
-from workspace.storage import local_copy
+from workspace.staging import staged
 
 
 class Server:
@@ -147,7 +147,7 @@ def _loader(flags: Flags) -> Callable[[Location], SavedModel]:
 
     def load(version: Location) -> SavedModel:
         # What is read once it is loaded, is read where the version is.
-        with local_copy(version) as here:
+        with staged(version) as here:
             model = SavedModel(here, batching, version)
             if flags.enable_model_warmup:
                 try:

@@ -30,6 +30,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from serving.api.stand_in import Server
 from serving.protocol.flags import Flags
+from workspace.locations import Location
 from workspace.machine import free_port
 
 DEADLINE = 20.0
@@ -147,7 +148,7 @@ def save_text_model(path: Path, prefix: str) -> None:
 
 
 @contextlib.contextmanager
-def running(base_path: Path, name: str, **flags: Any) -> Iterator[Running]:
+def running(base_path: Location, name: str, **flags: Any) -> Iterator[Running]:
     """A server of the SavedModels under ``base_path``, stopped at the end."""
     rest_port = free_port()
     given = {"file_system_poll_wait_seconds": 1, "max_num_load_retries": 0, "host": "127.0.0.1", **flags}

@@ -9,14 +9,17 @@ import pytest
 import tensorflow as tf
 
 from model.exported import loading, version
-from model.exported.files import EngineMark
+from model.exported.files import SEARCH, EngineMark, Precision
 from model.exported.loading import load_signatures, package_for
+from tests import marks
 from tests.model.support import TEXTS, TINY
+from tests.stores.servers import Store
 from workspace.errors import UserError
 from workspace.layout import TOO_MANY_TEXTS, WorkDirectory, engine_of, subwords_of
 from workspace.listing import exists
-from workspace.marks import Provenance, find_mark
-from workspace.storage import read_bytes
+from workspace.locations import Location, located
+from workspace.marks import Provenance, find_mark, write_version_mark
+from workspace.storage import copy, read_bytes, write_bytes
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +49,7 @@ def test_there_is_an_engine_where_it_is_as_good(
     assert mark.engine.sentences > 0
     assert read_bytes(subwords_of(path)) == read_bytes(work.subword_model("source", joint=True))
     assert any("engine/" in name for name in mark.left) == holds
+    assert mark.sha256.keys() == mark.left.keys()
     said = capsys.readouterr().err
     assert ("this version has no engine for CPUs" in said) != holds
     translations = load_signatures(path)["serving_default"](text=TEXTS)["translation"]
@@ -90,6 +94,21 @@ class Pairs(tf.Module):
         refusal = f"{TOO_MANY_TEXTS.format(4)}; ask for fewer at a time"
         with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(text), 4, message=refusal)]):
             return {"letters": tf.strings.bytes_split(text + translation).to_tensor()}
+
+
+def test_a_damaged_copy_is_not_loaded(s3: Store, tmp_path: Path) -> None:
+    """Not even where TensorFlow or LiteRT would not see it."""
+    tf.saved_model.save(Pairs(), str(tmp_path / "1"))
+    EngineMark("int8", True, 1, 6, 1.0, 2.0, 10, 500).write(engine_of(tmp_path / "1"))
+    (engine_of(tmp_path / "1") / SEARCH).write_bytes(b"no model")
+    write_version_mark(tmp_path / "1", marks.provenance({}))
+    copy(tmp_path / "1", version := located(f"{s3.root}/1"))
+    load_signatures(version, "float32")
+    files: dict[Precision, Location] = {"float32": version / "fingerprint.pb", "int8": engine_of(version) / SEARCH}
+    for precision, file in files.items():
+        write_bytes(file, read_bytes(file)[::-1])
+        with pytest.raises(UserError, match=f"^{version}: {file.name} is missing or damaged; remove it, and export"):
+            load_signatures(version, precision)
 
 
 def test_any_number_of_texts_is_translated_by_tensorflow_too(tmp_path: Path) -> None:

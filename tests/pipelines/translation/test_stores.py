@@ -15,7 +15,7 @@ from pipelines.runners.options import ready_runner
 from pipelines.translation import chunks
 from pipelines.translation.asked import Asked
 from pipelines.translation.chunks import Run
-from pipelines.translation.engines import ModelEngine, staged
+from pipelines.translation.engines import ModelEngine
 from pipelines.translation.inputs import find_files
 from pipelines.translation.job import translate_files
 from tests import marks
@@ -131,28 +131,26 @@ def test_a_store_that_cannot_be_written_is_not_taken_for_texts_that_cannot_be_re
     assert translate(str(texts), f"{store.root}/out")["counts"]["records"] == 25
 
 
-def exported(root: str) -> WorkDirectory:
-    work = WorkDirectory(located(root))
-    write_text(model := work.version(1) / "saved_model.pb", "model")
-    write_mark(work.provenance(1), marks.provenance({"weights": "w"}), [model])
-    return work
-
-
-def test_a_model_in_a_store_is_copied_and_looked_at(s3: Store) -> None:
-    version = exported(f"{s3.root}/work").version(1)
-    with staged(version) as here:
-        assert (here / "saved_model.pb").read_text() == "model"
-    assert not here.exists()
-    assert ModelEngine(version).identity()["weights"] == "w"
-    write_text(version / "saved_model.pb", "mod")
-    with (
-        pytest.raises(UserError, match=r"saved_model\.pb is missing or damaged; remove it, and export again"),
-        staged(version),
-    ):
+def test_a_model_in_a_store_is_looked_at(s3: Store) -> None:
+    """Whether it is whole before the job, and byte for byte when it is loaded."""
+    work = WorkDirectory(located(f"{s3.root}/work"))
+    engine = ModelEngine(version := work.version(1))
+    write_text(model := version / "saved_model.pb", "model")
+    mark = marks.provenance({"weights": "w"}).model_copy(update={"sha256": {"../saved_model.pb": "another"}})
+    write_mark(work.provenance(1), mark, [model])
+    assert engine.identity()["weights"] == "w"
+    engine.check(Asked())
+    damaged = r"saved_model\.pb is missing or damaged; remove it, and export again"
+    with pytest.raises(UserError, match=damaged):
+        engine.made_ready()
+    with pytest.raises(UserError, match=damaged), engine.for_workers(are_here=True):
         pass
+    write_text(model, "mod")
+    with pytest.raises(UserError, match=damaged):
+        engine.check(Asked())
     remove(version)
     with pytest.raises(UserError, match=f"{version} is gone; export it again, and run the same command again"):
-        ModelEngine(version).made_ready()
+        engine.made_ready()
 
 
 JOB = """

@@ -17,10 +17,15 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from serving.api.stand_in import Server
 from serving.client.translator import Translator
 from serving.protocol.flags import Flags
+from tests import marks
 from tests.requirements import without_privileges
 from tests.serving.support import Running, eventually, running, save_text_model, states, translation
+from tests.stores.servers import Store
 from workspace.errors import UserError
+from workspace.locations import located
 from workspace.machine import free_port
+from workspace.marks import write_version_mark
+from workspace.storage import copy, read_bytes, write_bytes
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +148,22 @@ def test_a_failing_version_that_is_taken_away_ends_and_is_forgotten(tmp_path: Pa
 def test_a_first_version_that_does_not_load_ends_the_start(tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
     with pytest.raises(UserError, match=r"version 1 of model m in .* does not load"), running(tmp_path, "m"):
+        pass
+
+
+def test_a_damaged_version_of_a_store_is_not_served(s3: Store, tmp_path: Path, text_model: Path) -> None:
+    """TensorFlow would not see it."""
+    shutil.copytree(text_model / "1", tmp_path / "1")
+    write_version_mark(tmp_path / "1", marks.provenance({}))
+    base = located(f"{s3.root}/export")
+    copy(tmp_path, base)
+    with running(base, "m") as server:
+        assert translation(server) == b"one:t"
+    write_bytes(base / "1" / "fingerprint.pb", read_bytes(base / "1" / "fingerprint.pb")[::-1])
+    with (
+        pytest.raises(UserError, match=r"does not load: .*1: fingerprint\.pb is missing or damaged; remove it, and"),
+        running(base, "m"),
+    ):
         pass
 
 
