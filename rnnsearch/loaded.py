@@ -45,6 +45,7 @@ from workspace.layout import (
 )
 from workspace.locations import Location, located
 from workspace.machine import usable_cores
+from workspace.staging import digest_of
 
 BATCH_SENTENCES = 32
 
@@ -75,6 +76,7 @@ class LoadedTranslator(Translator):
     def __init__(self, path: Location, precision: Precision | None):
         self._path = path
         with user_errors():
+            self._digest = digest_of(path)
             self._signatures = load_signatures(path, precision)
         self._is_loading = threading.Lock()
         self._is_closed = False
@@ -187,7 +189,10 @@ class LoadedTranslator(Translator):
         with self._is_loading, user_errors():
             if signature not in self._signatures:
                 # What the engine cannot do, TensorFlow does.
-                self._signatures = load_saved_model(self._path) | self._signatures
+                by_tensorflow = load_saved_model(self._path)
+                if digest_of(self._path) != self._digest:
+                    raise UserError(f"{self._path} was replaced since the model was loaded; load the model again")
+                self._signatures = by_tensorflow | self._signatures
         if signature not in self._signatures:
             raise UserError(f"the model in {self._path} has no {signature}; export it again")
         return self._signatures[signature]

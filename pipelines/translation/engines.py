@@ -7,14 +7,14 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import grpc
 import numpy as np
 import sentencepiece
 
-from model.exported.loading import load_signatures, package_for
+from model.exported.loading import ENGINE_PACKAGE, load_signatures, package_for
 from pipelines.translation.asked import Asked
 from pipelines.translation.batching import BATCH_SUBWORDS, Found, Ready, in_batches
 from serving.client.alignment import Alignment, align_words
@@ -38,7 +38,7 @@ from workspace.layout import (
     provenance_of,
     subwords_of,
 )
-from workspace.locations import Location
+from workspace.locations import Location, is_remote
 from workspace.periodically import periodically
 from workspace.staging import check_sizes, digest_of, staged
 from workspace.storage import read_bytes, read_json
@@ -68,8 +68,9 @@ class Engine(Protocol):
     def made_ready(self) -> Ready:
         """For a worker."""
 
-    def for_workers(self, are_here: bool) -> AbstractContextManager[Engine]:
-        """What workers are given, who are on this machine or not."""
+    def for_workers(self, identity: dict[str, Any], are_here: bool) -> AbstractContextManager[Engine]:
+        """What workers are given, who are on this machine or not: it translates as what had this identity when the job
+        began, or raises UserError."""
 
     def watched(self, say: Callable[[str], object]) -> AbstractContextManager[None]:
         """While the body runs, there is said what holds it up."""
@@ -77,10 +78,11 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class ModelEngine:
-    """An exported version; precision: as in ``load_signatures``."""
+    """An exported version; precision: as in ``load_signatures``; digest: as in ``digest_of``, when the job began."""
 
     version: Location
     precision: Precision | None = None
+    digest: str | None = None
 
     def check(self, asked: Asked) -> None:
         """Raises UserError where the version is not there in this precision or is not whole, or what it is loaded with
@@ -90,27 +92,48 @@ class ModelEngine:
 
     def identity(self) -> dict[str, Any]:
         """What is told by whether another run had the same model."""
-        mark = read_json(provenance_of(self.version))
-        if mark is None:
-            return {"version": str(self.version), "sha256": digest_of(self.version)}
-        return {
-            "version": int(self.version.name),
-            "weights": mark["made_from"].get("weights"),
+        loaded = {
             "sha256": digest_of(self.version),
             "loaded_with": package_for(self.version, self.precision),
         }
+        mark = read_json(provenance_of(self.version))
+        if mark is None:
+            return {"version": str(self.version), **loaded}
+        return {"version": int(self.version.name), "weights": mark["made_from"].get("weights"), **loaded}
 
     def made_ready(self) -> Ready:
-        return _Model(self.version, self.precision)
+        with self._as_it_was():
+            return _Model(self.version, self.precision)
 
     @contextlib.contextmanager
-    def for_workers(self, are_here: bool) -> Iterator[ModelEngine]:
-        """The same for workers: those on this machine share a copy of what is in a store."""
-        if not are_here:
-            yield self
-            return
-        with staged(self.version) as here:
-            yield ModelEngine(here, self.precision)
+    def for_workers(self, identity: dict[str, Any], are_here: bool) -> Iterator[ModelEngine]:
+        """Those on this machine share a copy of what is in a store."""
+        precision: Precision = "int8" if identity["loaded_with"] == ENGINE_PACKAGE else "float32"
+        engine = ModelEngine(self.version, precision, identity["sha256"])
+        with contextlib.ExitStack() as copied:
+            if are_here and is_remote(self.version):
+                with engine._as_it_was():
+                    here = copied.enter_context(staged(self.version))
+                engine = ModelEngine(here, precision)
+            yield engine
+
+    @contextlib.contextmanager
+    def _as_it_was(self) -> Iterator[None]:
+        """Around what loads the version. Raises UserError where it is gone by then or another one is in its place,
+        which may also be why it did not load."""
+        try:
+            yield
+        except Exception:
+            self._check_digest()
+            raise
+        self._check_digest()
+
+    def _check_digest(self) -> None:
+        if self.digest is not None and digest_of(self.version) != self.digest:
+            raise UserError(
+                f"{self.version} was replaced or removed while the job ran; run the same command again, and it begins "
+                "anew"
+            )
 
     @contextlib.contextmanager
     def watched(self, say: Callable[[str], object]) -> Iterator[None]:
@@ -182,12 +205,13 @@ def _alignment(outputs: dict[str, Any], row: int, translation: Translation) -> A
 class ServerEngine:
     """A running server, asked over gRPC: of the model of ``work``, where that is known.
 
-    patience: seconds for which a server that goes away is waited for.
+    patience: seconds for which a server that goes away is waited for; model: its identity when the job began.
     """
 
     address: str
     work: WorkDirectory | None = None
     patience: float = 600.0
+    model: dict[str, Any] | None = None
 
     def check(self, asked: Asked) -> None:
         """Raises UserError where the server has another model, or does not answer what is asked: once, before many
@@ -208,8 +232,8 @@ class ServerEngine:
         return _Server(self)
 
     @contextlib.contextmanager
-    def for_workers(self, are_here: bool) -> Iterator[ServerEngine]:
-        yield self
+    def for_workers(self, identity: dict[str, Any], are_here: bool) -> Iterator[ServerEngine]:
+        yield replace(self, model=identity)
 
     @contextlib.contextmanager
     def watched(self, say: Callable[[str], object]) -> Iterator[None]:
@@ -247,7 +271,7 @@ class _Server:
         self._engine = engine
         # Which waits for a server that goes away, too, as long as a call may take.
         self._translator = Translator(engine.address, timeout=min(60.0, engine.patience), work=engine.work)
-        self._identity: dict[str, Any] | None = None
+        self._identity = engine.model
 
     def batches(self, texts: Collection[str]) -> list[list[str]]:
         """One: the client divides it. By characters, for what subwords the server's model has is not known here."""

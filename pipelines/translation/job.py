@@ -65,7 +65,7 @@ def translate_files(
         with _kept_if_anything_is_done(run, files):
             plan = run.read_plan() or _plan(run, files.inputs, asked)
             times.append(time.monotonic())
-            translated = _translate(run, plan, asked, engine, options)
+            translated = _translate(run, plan, asked, engine, made_from["model"], options)
             times.append(time.monotonic())
         run.begin_joining()
         remove_manifest(files)
@@ -168,8 +168,16 @@ def _plan(run: Run, inputs: Sequence[Input], asked: Asked) -> list[PlannedFile]:
     return plan
 
 
-def _translate(run: Run, plan: Sequence[PlannedFile], asked: Asked, engine: Engine, options: PipelineOptions) -> int:
-    """Has those chunks translated that are not done; returns the number of their records."""
+def _translate(
+    run: Run,
+    plan: Sequence[PlannedFile],
+    asked: Asked,
+    engine: Engine,
+    identity: dict[str, Any],
+    options: PipelineOptions,
+) -> int:
+    """Has those chunks translated that are not done, by the engine of this identity; returns the number of their
+    records."""
     records = {chunk: records_of(chunk) for planned in plan for chunk in planned.chunks}
     done = run.done()
     left = [chunk for chunk in records if chunk not in done]
@@ -184,7 +192,7 @@ def _translate(run: Run, plan: Sequence[PlannedFile], asked: Asked, engine: Engi
     with (
         progress_bar(to_do, "translating", "line") as bar,
         engine.watched(lambda sentence: bar.write(sentence, stream)),
-        engine.for_workers(are_here) as of_workers,
+        engine.for_workers(identity, are_here) as of_workers,
         beam_pipeline(options, bar) as pipeline,
     ):
         pipeline | TranslateChunks(left, run, asked, of_workers)

@@ -157,6 +157,17 @@ def test_the_engine_gives_nearly_the_same(work: WorkDirectory[Path], monkeypatch
         assert all(sum(row) < 1.001 for each in aligned for row in each.weights)
 
 
+def test_what_is_loaded_later_is_the_same_model(work: WorkDirectory[Path], tmp_path: Path) -> None:
+    shutil.copytree(work.export, tmp_path / "export")
+    with rnnsearch.load(tmp_path) as loaded:
+        before = loaded.translate(TEXTS)
+        mark = WorkDirectory(tmp_path).provenance(max(work.versions()))
+        mark.write_text(mark.read_text() + " ")
+        with pytest.raises(rnnsearch.UserError, match="was replaced since the model was loaded; load the model again"):
+            loaded.sample(TEXTS, 2)
+        assert loaded.translate(TEXTS) == before
+
+
 def test_what_is_no_list_of_texts_is_said(work: WorkDirectory[Path], server: str) -> None:
     engines = [rnnsearch.load(work.root, precision=precision) for precision in ("int8", "float32")]
     for translator in (*engines, rnnsearch.connect(server)):

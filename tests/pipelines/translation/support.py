@@ -47,7 +47,7 @@ class Capitals:
         return self
 
     @contextlib.contextmanager
-    def for_workers(self, are_here: bool) -> Iterator[Capitals]:
+    def for_workers(self, identity: dict[str, Any], are_here: bool) -> Iterator[Capitals]:
         yield self
 
     @contextlib.contextmanager

@@ -143,7 +143,7 @@ def test_a_model_in_a_store_is_looked_at(s3: Store) -> None:
     damaged = r"saved_model\.pb is missing or damaged; remove it, and export again"
     with pytest.raises(UserError, match=damaged):
         engine.made_ready()
-    with pytest.raises(UserError, match=damaged), engine.for_workers(are_here=True):
+    with pytest.raises(UserError, match=damaged), engine.for_workers(engine.identity(), are_here=True):
         pass
     write_text(model, "mod")
     with pytest.raises(UserError, match=damaged):
