@@ -28,8 +28,12 @@ _TIMES = {"mode": "standard", "max_attempts": 6}
 _EXTRAS = {"s3": "s3", "gs": "gcs", "hdfs": "hdfs", "webhdfs": "hdfs"}
 
 
+class StoreError(UserError):
+    """A store, or what is to reach it, says no to everything, and not only to what concerns one place in it."""
+
+
 def file_system(location: RemotePath) -> tuple[AbstractFileSystem, str]:
-    """The file system of a store, and what it calls the place. Raises UserError where its client is not installed."""
+    """The file system of a store, and what it calls the place. Raises StoreError where its client is not installed."""
     scheme, _, host = location.store.partition("://")
     options: dict[str, Any] = dict(_FRESH)
     path = str(location.path)
@@ -53,7 +57,7 @@ def file_system(location: RemotePath) -> tuple[AbstractFileSystem, str]:
         system = fsspec.filesystem(scheme, **options)
     except ImportError as error:
         extra = _EXTRAS[scheme]
-        raise UserError(
+        raise StoreError(
             f"{location}: what reads {scheme}:// is not installed; install the project with the extra [{extra}], as in "
             f"pip install '.[all,{extra}]'"
         ) from error
@@ -72,8 +76,9 @@ def _host_of(text: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def told(location: Location) -> Iterator[None]:
-    """Around what is done with a store: what it says no with becomes a UserError of one sentence; that something is not
-    there stays a FileNotFoundError, and that something is there a FileExistsError."""
+    """Around what is done with a store: what it says no with becomes a UserError of one sentence, where that concerns
+    the whole store a StoreError; that something is not there stays a FileNotFoundError, and that something is there a
+    FileExistsError."""
     if not isinstance(location, RemotePath):
         yield
         return
@@ -89,16 +94,20 @@ def told(location: Location) -> Iterator[None]:
             signs |= _reason(location)
         if isinstance(error, FileNotFoundError) and location.scheme == "gs" and not _has_its_bucket(location):
             signs.add("NoSuchBucket")
-        sentence = next((sentence for known, sentence in _SENTENCES if not signs.isdisjoint(known)), None)
-        if sentence is None and isinstance(error, FileNotFoundError):
+        told_with = {
+            "location": location,
+            "store": location.store,
+            "words": " ".join(_QUERY.sub("", str(error)).split()),
+            **_CONVENTIONS[location.scheme],
+        }
+        for sentences, kind in ((_OF_THE_STORE, StoreError), (_OF_THE_PLACE, UserError)):
+            for known, sentence in sentences:
+                if not signs.isdisjoint(known):
+                    raise kind(sentence.format(**told_with)) from error
+        if isinstance(error, FileNotFoundError):
             # As the system says it of a path.
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(location)) from error
-        words = " ".join(_QUERY.sub("", str(error)).split())
-        raise UserError(
-            (sentence or _ANYTHING_ELSE).format(
-                location=location, store=location.store, words=words, **_CONVENTIONS[location.scheme]
-            )
-        ) from error
+        raise UserError(_ANYTHING_ELSE.format(**told_with)) from error
 
 
 _ANYTHING_ELSE = (
@@ -118,7 +127,7 @@ _CONVENTIONS = {
     "webhdfs": {"credentials": "HADOOP_USER_NAME", "address": "its host and port"},
 }
 CHANGED = "{location} changed while it was read; run the same command again"
-_SENTENCES = (
+_OF_THE_STORE = (
     (
         {"NoSuchBucket"},
         "there is no bucket {store}; make it, or check its name and {address}",
@@ -154,16 +163,8 @@ _SENTENCES = (
         "{store} does not know the credentials; check {credentials}",
     ),
     (
-        {"PermissionError", "AccessDenied", "403"},
-        "no permission for {location}; ask for rights there, or use other credentials ({credentials})",
-    ),
-    (
         {"SlowDown", "ServiceUnavailable", "503", "429"},
         "{store} stayed too busy to answer; run the same command again to go on",
-    ),
-    (
-        {"changed"},
-        CHANGED,
     ),
     (
         {
@@ -183,6 +184,16 @@ _SENTENCES = (
         {"no libhdfs"},
         "{location} needs Hadoop's own client (libhdfs), which is not on this machine; install Hadoop and set "
         "HADOOP_HOME, or give its web address, as in webhdfs://host:9870/",
+    ),
+)
+_OF_THE_PLACE = (
+    (
+        {"PermissionError", "AccessDenied", "403"},
+        "no permission for {location}; ask for rights there, or use other credentials ({credentials})",
+    ),
+    (
+        {"changed"},
+        CHANGED,
     ),
 )
 

@@ -21,6 +21,7 @@ from workspace.errors import UserError, as_given
 from workspace.listing import exists, files_under, is_directory, is_file, matching, name_below, size_of, state_of
 from workspace.locations import Location, RemotePath, located
 from workspace.storage import sha256_of
+from workspace.stores import StoreError
 
 _OF_PATTERNS = re.compile(r"[*?\[]")
 _ANOTHER_OUTPUT = f"give another {as_given('--output')}"
@@ -43,11 +44,13 @@ class Input:
 
     def state(self) -> dict[str, Any]:
         """What it is told by from what it was before."""
-        if not isinstance(self.source, Path):
-            return state_of(self.source)
         try:
+            if not isinstance(self.source, Path):
+                return state_of(self.source)
             return {"size": size_of(self.source), "sha256": sha256_of(self.source)}
-        except PermissionError:  # of which is said more when it is to be read
+        except StoreError:
+            raise
+        except (UserError, PermissionError):  # of which is said more when it is to be read
             return {}
 
 

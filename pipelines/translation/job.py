@@ -36,6 +36,7 @@ from workspace.locations import Location, is_remote
 from workspace.lock import locked
 from workspace.progress import progress_bar
 from workspace.storage import make_directory, remove, write_json
+from workspace.stores import StoreError
 
 
 def translate_files(
@@ -131,10 +132,12 @@ class _UnreadableError(UserError):
 
 
 def _texts(source: Input, asked: Asked, warn: Warn) -> Iterator[Text]:
-    """As ``read_texts`` has it. Raises _UnreadableError."""
+    """As ``read_texts`` has it. Raises _UnreadableError, and StoreError where no other file could be read either."""
     try:
         source.check_name()
         yield from read_texts(source.source, source.format, asked, warn)
+    except StoreError:
+        raise
     except UserError as error:
         raise _UnreadableError(str(error)) from error
 

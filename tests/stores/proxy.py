@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from workspace.machine import LOOPBACK
 
 # What S3 says no with: the status, and the code in the body.
+ACCESS_DENIED = 403, "AccessDenied"
 SLOW_DOWN = 503, "SlowDown"
 NO_SUCH_BUCKET = 404, "NoSuchBucket"
 EXPIRED_TOKEN = 400, "ExpiredToken"
@@ -32,6 +33,7 @@ class Proxy(ThreadingHTTPServer):
 
     requests: how many, by method. refused: how many of them were not handed on.
     refusing: what to answer everything with, a status and S3's code of an error; None is nothing.
+    only: of what has this in its path; "" is all.
     left: how many requests are handed on before that.
     every: of this many requests, one is answered ``503 SlowDown``; 0 is none.
     losing: of this many requests, one is broken off when it is done: half of the answer's body comes, or where it has
@@ -49,6 +51,7 @@ class Proxy(ThreadingHTTPServer):
         self.requests: Counter[str] = Counter()
         self.refused = 0
         self.refusing: tuple[int, str] | None = None
+        self.only = ""
         self.left = 0
         self.every = 0
         self.losing = 0
@@ -58,12 +61,12 @@ class Proxy(ThreadingHTTPServer):
     def endpoint(self) -> str:
         return f"http://{LOOPBACK}:{self.server_port}"
 
-    def fault(self, method: str) -> tuple[int, str] | None:
+    def fault(self, method: str, path: str) -> tuple[int, str] | None:
         """Counts a request; gives what to refuse it with, where (0, "") is a connection to break off."""
         with self._count:
             self.requests[method] += 1
             number = self.requests.total()
-            fault = self.refusing if self.left == 0 else None
+            fault = self.refusing if self.left == 0 and self.only in urlsplit(path).path else None
             self.left = max(self.left - 1, 0)
             if fault is None and self.losing and number % self.losing == 0:
                 fault = 0, ""
@@ -96,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def handle_request(self) -> None:
-        fault = self.server.fault(self.command)
+        fault = self.server.fault(self.command, self.path)
         body = self._body()
         if fault is not None and fault[0]:
             self._refuse(*fault)

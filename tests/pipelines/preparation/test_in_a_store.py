@@ -105,12 +105,12 @@ def test_a_corpus_that_is_changed_while_it_is_read_is_noticed(
     work = new_work(tmp_path / "work", there)
     fault, gets = proxy.fault, itertools.count(1)
 
-    def write_meanwhile(method: str) -> tuple[int, str] | None:
+    def write_meanwhile(method: str, path: str) -> tuple[int, str] | None:
         # Both files are looked at; then the first of them is read.
         if method == "GET" and next(gets) == 3:
             key = str(there.target).partition(f"{BUCKET}/")[2]
             s3_client(store).put_object(Bucket=BUCKET, Key=key, Body=numbers.target.read_bytes().upper())
-        return fault(method)
+        return fault(method, path)
 
     proxy.fault = write_meanwhile  # type: ignore[method-assign]
     with pytest.raises(UserError, match="corpus numbers changed while it was read; run the same command again"):
@@ -151,7 +151,9 @@ def test_an_interrupted_command_leaves_no_scratch(
     scratch.mkdir()
     fault, puts = proxy.fault, itertools.count(1)
     # The corpus is copied and indexed; then the store is too busy for whatever the workers would write.
-    proxy.fault = lambda method: SLOW_DOWN if method == "PUT" and next(puts) > 10 else fault(method)  # type: ignore[method-assign]
+    proxy.fault = lambda method, path: (  # type: ignore[method-assign]
+        SLOW_DOWN if method == "PUT" and next(puts) > 10 else fault(method, path)
+    )
     command = [sys.executable, "-m", "pipelines.prepare", "--work", str(work.root)]
     command += ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     environment = {**os.environ, "SCRATCH": str(scratch)}

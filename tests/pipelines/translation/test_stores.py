@@ -21,7 +21,7 @@ from pipelines.translation.job import translate_files
 from tests import marks
 from tests.pipelines.translation.support import ASKED, BREAK, Capitals, contents
 from tests.recipes.support import NAMESPACE, can_mount
-from tests.stores.proxy import EXPIRED_TOKEN, NO_SUCH_BUCKET, Proxy
+from tests.stores.proxy import ACCESS_DENIED, EXPIRED_TOKEN, NO_SUCH_BUCKET, Proxy
 from tests.stores.servers import Store
 from workspace import leases
 from workspace.errors import UserError
@@ -111,11 +111,22 @@ def test_a_store_that_fails_in_mid_job_ends_it_in_a_sentence(
     assert translate(str(text), output)["translated_by_this_command"] == 13
 
 
-def test_a_store_that_cannot_be_written_is_not_taken_for_texts_that_cannot_be_read(
-    faulty_s3: tuple[Store, Proxy], texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+@pytest.mark.parametrize("side", ["in", "out"])
+def test_a_store_that_fails_is_not_taken_for_texts_that_cannot_be_read(
+    faulty_s3: tuple[Store, Proxy],
+    texts: Path,
+    tmp_path: Path,
+    side: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
-    """It fails while the texts of the first of three files are written."""
+    """It fails while the first of three files is read, or while its texts are written."""
     store, proxy = faulty_s3
+    given, output = str(texts), f"{tmp_path}/out"
+    if side == "in":
+        copy(texts, located(given := f"{store.root}/in"))
+    else:
+        output = f"{store.root}/out"
     written = Run.write_texts
 
     def refuse(*given: Any) -> None:
@@ -125,10 +136,21 @@ def test_a_store_that_cannot_be_written_is_not_taken_for_texts_that_cannot_be_re
     monkeypatch.setattr(leases, "SECONDS_TO_LIVE", 0.5)
     with monkeypatch.context() as patched, pytest.raises(UserError, match="expired"):
         patched.setattr(Run, "write_texts", refuse)
-        translate(str(texts), f"{store.root}/out")
+        translate(given, output)
     proxy.refusing = None
     assert "left out" not in capsys.readouterr().err
-    assert translate(str(texts), f"{store.root}/out")["counts"]["records"] == 25
+    assert translate(given, output)["counts"]["records"] == 25
+
+
+def test_a_single_file_without_rights_is_left_out(
+    faulty_s3: tuple[Store, Proxy], texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    store, proxy = faulty_s3
+    copy(texts, located(f"{store.root}/in"))
+    proxy.refusing, proxy.only = ACCESS_DENIED, "c.csv"
+    manifest = translate(f"{store.root}/in", f"{tmp_path}/out")
+    assert manifest["counts"]["records"] == 24
+    assert f"warning: no permission for {store.root}/in/b/c.csv; ask for rights there" in capsys.readouterr().err
 
 
 def test_a_model_in_a_store_is_looked_at(s3: Store) -> None:
