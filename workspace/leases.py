@@ -14,6 +14,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from workspace.errors import UserError
@@ -123,14 +124,20 @@ def _name_of(written: bytes) -> str:
 
 
 def _is_of_a_dead_process(written: bytes) -> bool:
-    """Whether it was left by a process of this machine that there is no longer."""
+    """Whether it was left by a process of this machine that has ended."""
     try:
         holder = json.loads(written)
-        if holder["machine"] != socket.gethostname():
-            return False
-        os.kill(int(holder["pid"]), 0)
+        return bool(holder["machine"] == socket.gethostname() and _has_ended(int(holder["pid"])))
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        # One that was killed is there until whoever started it looks at it. Not every system has such files.
+        return read_bytes(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()[0] == b"Z"
     except ProcessLookupError:
         return True
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:
         return False
-    return False

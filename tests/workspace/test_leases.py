@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -85,15 +86,26 @@ def test_the_second_is_refused_while_the_first_lives(quick: None, directory: Rem
             threads.submit(second).result()
 
 
-def test_what_a_killed_process_of_this_machine_left_is_taken_at_once(directory: RemotePath) -> None:
-    first = holder(directory)
-    first.kill()
-    first.wait()
-    assert exists(lock_of(directory))
-    began = time.monotonic()
-    with locked(directory, "second"):
-        assert read_json(lock_of(directory))["command"] == "second"
-    assert time.monotonic() - began < leases.SECONDS_TO_LIVE / 2
+@pytest.mark.parametrize("is_zombie", [False, True])
+def test_what_a_killed_process_of_this_machine_left_is_taken_at_once(
+    is_zombie: bool, directory: RemotePath, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even if whoever started it has not looked at it yet."""
+    with holder(directory) as first:
+        first.kill()
+        os.waitid(os.P_PID, first.pid, os.WEXITED | (os.WNOWAIT if is_zombie else 0))
+        assert exists(lock_of(directory))
+        with locked(directory, "second"):
+            assert read_json(lock_of(directory))["command"] == "second"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_holder_that_is_killed_meanwhile_is_not_waited_for(directory: RemotePath) -> None:
+    with holder(directory) as first:
+        threading.Timer(1.5, first.kill).start()
+        began = time.monotonic()
+        with locked(directory, "second"):
+            assert 1.5 < time.monotonic() - began < leases.SECONDS_TO_LIVE / 2
 
 
 def test_what_another_machine_left_is_taken_when_nobody_renews_it(
