@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from model import compare
 from model.exported.loading import check_precision
-from recipes.evaluation_flags import add_evaluation_flags
+from recipes.evaluation_flags import add_evaluation_flags, check_gold
 from workspace.command import command_parser, run_command, starting_up
 from workspace.layout import SPLITS, WorkDirectory
 from workspace.locations import Location, located
@@ -56,6 +56,8 @@ def run(
 ) -> Scores:
     """against: another run, to compare with; the others are those of ``model.evaluation.scores.evaluate``."""
     check_precision(precision)
+    if align_gold is not None:
+        check_gold(align_gold)
     with starting_up():
         from recipes.stages import resolved_recipe
 

@@ -1,11 +1,14 @@
-"""The flags that say what the page of an evaluation is to show beside what it always has."""
+"""The flags that say what the page of an evaluation is to show beside what it always has, and what they name."""
 
 from __future__ import annotations
 
 import argparse
 
 from workspace.errors import UserError, as_given
-from workspace.locations import located
+from workspace.listing import is_file
+from workspace.locations import Location, located
+
+GOLD_ENDINGS = (".source", ".target", ".align")
 
 
 def add_evaluation_flags(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +29,28 @@ def add_evaluation_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def evaluation_flags(options: argparse.Namespace) -> list[str]:
-    """What the command of the stage gets of them."""
+    """What the command of the stage gets of them. Raises UserError where there is no such gold alignment, before the
+    stages that come first are made."""
     show = ["--show", " ".join(map(str, options.show))] if options.show else []
-    return [*show, *(["--align-gold", str(options.align_gold)] if options.align_gold else [])]
+    if options.align_gold is None:
+        return show
+    check_gold(options.align_gold)
+    return [*show, "--align-gold", str(options.align_gold)]
+
+
+def gold_files(name: Location) -> list[Location]:
+    """The files of a gold alignment; ``name`` is that of one of them, or what the three have in common."""
+    stem = name.with_name(name.stem) if name.suffix in GOLD_ENDINGS else name
+    return [stem.with_name(stem.name + ending) for ending in GOLD_ENDINGS]
+
+
+def check_gold(name: Location) -> None:
+    """Raises UserError where a file of a gold alignment is not there."""
+    for file in gold_files(name):
+        if not is_file(file):
+            raise UserError(
+                f"{file}: no such file; a gold alignment is three files of one name, with {', '.join(GOLD_ENDINGS)}"
+            )
 
 
 def _numbers(value: str) -> list[int]:

@@ -17,6 +17,7 @@ import regex
 
 from model.evaluation.word_alignment import Link, WordAlignment, align_subwords, merged
 from model.search.translator import TextTranslator
+from recipes.evaluation_flags import GOLD_ENDINGS, check_gold, gold_files
 from workspace.errors import UserError, as_given
 from workspace.locations import Location
 from workspace.marks import AlignmentError
@@ -24,7 +25,6 @@ from workspace.scripts import UNSPACED_LETTERS
 from workspace.storage import reading
 from workspace.text_lines import text_lines
 
-ENDINGS = (".source", ".target", ".align")
 _LINK = re.compile(r"(\d+)([-p?])(\d+)")
 # No space stands before the first or after the second in running text, nor beside the third.
 _NO_SPACE_BEFORE, _NO_SPACE_AFTER = re.compile(r"[.,;:!?]+"), re.compile(r"\w+['\u2019]")
@@ -46,19 +46,20 @@ def read_gold(name: Location) -> list[Gold]:
 
     name: that of one of the files, or what the three have in common.
     """
-    stem = name.with_name(name.stem) if name.suffix in ENDINGS else name
-    source, target, align = (_lines(stem.with_name(stem.name + ending)) for ending in ENDINGS)
+    check_gold(name)
+    files = gold_files(name)
+    source, target, align = map(_lines, files)
     if not len(source) == len(target) == len(align):
         raise UserError(
-            f"{stem}: its files have {len(source):,}, {len(target):,} and {len(align):,} lines "
-            f"({', '.join(ENDINGS)}); give each a line for every sentence"
+            f"{name}: its files have {len(source):,}, {len(target):,} and {len(align):,} lines "
+            f"({', '.join(GOLD_ENDINGS)}); give each a line for every sentence"
         )
     gold = [
-        _sentence(f"{stem}{ENDINGS[2]}:{number}", *lines)
+        _sentence(f"{files[2]}:{number}", *lines)
         for number, lines in enumerate(zip(source, target, align, strict=True), 1)
     ]
     if not any(sentence.sure for sentence in gold):
-        raise UserError(f"{stem}{ENDINGS[2]} has no sure link (such as 0-0); without one there is nothing to judge by")
+        raise UserError(f"{files[2]} has no sure link (such as 0-0); without one there is nothing to judge by")
     return gold
 
 
@@ -112,14 +113,8 @@ def running_text(words: Sequence[str]) -> tuple[str, list[Link]]:
 
 
 def _lines(path: Location) -> list[str]:
-    try:
-        with reading(path) as file:
-            return list(text_lines(file, str(path)))
-    except OSError as error:
-        reason = error.strerror or "no such file"
-        raise UserError(
-            f"{path}: {reason}; a gold alignment is three files of one name, with {', '.join(ENDINGS)}"
-        ) from error
+    with reading(path) as file:
+        return list(text_lines(file, str(path)))
 
 
 def _sentence(where: str, source: str, target: str, align: str) -> Gold:

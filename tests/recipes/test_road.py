@@ -202,3 +202,15 @@ def test_a_work_directory_that_cannot_be_written(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == f"error: {tmp_path / 'file' / 'run'}: Not a directory; check the path\n"
+
+
+def test_a_gold_alignment_that_is_not_there_is_said_before_anything_is_made(
+    work: WorkDirectory[Path], two: dict[str, Files], tmp_path: Path
+) -> None:
+    for name in ("source", "target"):
+        (tmp_path / f"gold.{name}").touch()
+    files = [f"--train-{side}={path}" for (_, side), path in two["one"].items()]
+    command = ["--work", str(work.root), "--recipe", "tiny", *files, "--until", "evaluate"]
+    with pytest.raises(UserError, match=r"gold\.align: no such file; a gold alignment is three files of one name"):
+        main([*command, "--align-gold", str(tmp_path / "gold.source")])
+    assert not work.recipe.exists()
