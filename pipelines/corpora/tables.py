@@ -176,13 +176,16 @@ def parquet_file(path: str, local: Path) -> Iterator[pyarrow.parquet.ParquetFile
 
 def parquet_column(path: str, schema: pyarrow.Schema, field: str, advice: str) -> list[str]:
     """The names that lead to a column of text, through nested structs. Raises UserError, which ends with ``advice``,
-    where there is none."""
+    where there is none, or several have the name."""
     names = [field] if field in schema.names else field.split(".")
     kind: pyarrow.DataType = pyarrow.struct(schema)
     for name in names:
-        if not pyarrow.types.is_struct(kind) or kind.get_field_index(name) < 0:
+        places = kind.get_all_field_indices(name) if pyarrow.types.is_struct(kind) else []
+        if not places:
             raise UserError(f"{path} has no column {field!r}, but {listed(schema.names)}; {advice}")
-        kind = kind.field(name).type
+        if len(places) > 1:
+            raise UserError(f"{path} has {len(places)} columns of the name {field!r}; rename all but one there")
+        kind = kind.field(places[0]).type
     if pyarrow.types.is_dictionary(kind):
         kind = kind.value_type
     if not any(test(kind) for test in _PARQUET_TEXT):

@@ -205,6 +205,22 @@ def test_what_cannot_be_translated_is_told_and_stays(tmp_path: Path, form: Forma
         assert all(after.startswith(before.rstrip(b"}")) for before, after in zip(content, result, strict=True))
 
 
+def test_parquet_may_have_two_columns_of_a_name_but_not_of_the_text(tmp_path: Path) -> None:
+    path, copy = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    twice = r"a\.parquet has 2 columns of the name 'text'; rename all but one there$"
+    values = pyarrow.array(["a", "b"])
+    for names in (["text", "text"], ["n", "n", "text"]):
+        pyarrow.parquet.write_table(pyarrow.table([values] * len(names), names), path)
+        if names[0] == "text":
+            with pytest.raises(UserError, match=twice):
+                texts(path, "parquet")
+        else:
+            copy.write_bytes(written(path, "parquet"))
+            found = pyarrow.parquet.ParquetFile(copy).read()
+            assert found.column_names == [*names, "translation"]
+            assert found.column(3).to_pylist() == ["A", "B"]
+
+
 @pytest.mark.parametrize(
     ("form", "content", "sentence"),
     [
