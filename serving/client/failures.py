@@ -6,6 +6,7 @@ and a certificate that it does not trust; only its words tell them apart.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import random
@@ -35,6 +36,7 @@ _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _NO_PROXY = ("no_grpc_proxy", "no_proxy")
 
 _SPEAKS_HTTP = "HTTP is spoken there, not gRPC; give the port of its gRPC, not that of REST"
+_IS_NO_SERVER = "what answers there is no server of gRPC; give the host and port of one"
 _SPEAKS_NO_TLS = "it speaks no TLS; leave out --tls and the files of TLS"
 _HANGS_UP = {
     False: "somebody listens there, but hangs up; it may speak TLS (--tls)",
@@ -55,7 +57,8 @@ _WORDS = (
     ),
     ("WRONG_VERSION_NUMBER|HTTP_REQUEST", _SPEAKS_NO_TLS),
     ("andshake failed(.*)", "TLS fails{}; check --tls-authority, --tls-certificate and --tls-key"),
-    ("parsing HTTP/2|http1", _SPEAKS_HTTP),
+    ("http1", _SPEAKS_HTTP),
+    ("parsing HTTP/2", _IS_NO_SERVER),
     ("resol", "no host of this name is known; check it"),
 )
 
@@ -150,20 +153,23 @@ def _of_what_listens(address: str, tls: bool) -> str | None:
         return _SPEAKS_HTTP
     if said.startswith(_HTTP_2):
         return _SPEAKS_NO_TLS if tls else _HAS_COME_UP
+    if said:
+        return _IS_NO_SERVER
     return f"{_HANGS_UP[tls]}; or it has just come up: then ask again"
 
 
 def _words_of(address: str) -> bytes | None:
-    """What is said first by whoever listens there, nothing where it hangs up; None where nobody listens."""
+    """What is said first by whoever listens there, nothing where it hangs up or stays silent; None where nobody
+    listens."""
     host, port = _host_and_port(address)
     try:
-        with socket.create_connection((host.strip("[]"), port), timeout=1) as connection:
-            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            return connection.recv(5)
-    except ConnectionResetError:
-        return b""
+        listening = socket.create_connection((host.strip("[]"), port), timeout=1)
     except OSError:
         return None
+    with listening, contextlib.suppress(OSError):
+        listening.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return listening.recv(5)
+    return b""
 
 
 def _proxy(address: str) -> str | None:

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import re
 import socket
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -37,28 +38,32 @@ def said(address: str, tls: Tls | None = None) -> str:
     return str(caught.value)
 
 
-@pytest.fixture
-def hangs_up() -> Iterator[str]:
-    """The address of one that takes connections and closes them."""
+@contextlib.contextmanager
+def saying(words: bytes) -> Iterator[str]:
+    """The address of one that takes connections, says this, and closes them."""
 
-    def close_each() -> None:
-        while True:
-            try:
-                listening.accept()[0].close()
-            except OSError:
-                return
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                self.request.sendall(words)
+                self.request.shutdown(socket.SHUT_WR)
+                self.request.recv(1024)
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=close_each, daemon=True).start()
-        yield f"127.0.0.1:{listening.getsockname()[1]}"
-        listening.shutdown(socket.SHUT_RDWR)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
-def test_what_listens_is_no_server(text_server: Running, hangs_up: str) -> None:
+def test_what_listens_is_no_server(text_server: Running) -> None:
     for host in ("127.0.0.1", "localhost"):  # which has an address more, where nobody listens
         sentence = said(f"{host}:{text_server.rest_port}")
         assert "HTTP is spoken there, not gRPC; give the port of its gRPC" in sentence
-    assert "somebody listens there, but hangs up; it may speak TLS (--tls)" in said(hangs_up)
+    with saying(b"") as address:
+        assert "somebody listens there, but hangs up; it may speak TLS (--tls)" in said(address)
+    with saying(b"SSH-2.0-OpenSSH_9.2\r\n") as address:
+        sentence = said(address)
+    assert sentence.endswith(f"{address}: what answers there is no server of gRPC; give the host and port of one")
     assert "no host of this name is known" in said("nowhere.invalid:8500")
     nothing = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
     port = nothing.add_insecure_port("127.0.0.1:0")
