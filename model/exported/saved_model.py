@@ -180,7 +180,7 @@ class Exported(tf.Module):
         def identity(text: tf.Tensor) -> dict[str, tf.Tensor]:
             return {WEIGHTS_OUTPUT: tf.fill(tf.shape(limited(text)), digest)}
 
-        self.by_signature = {
+        functions = {
             SIGNATURE: serve,
             NBEST_SIGNATURE: nbest,
             SCORE_SIGNATURE: score,
@@ -192,10 +192,12 @@ class Exported(tf.Module):
             IDENTITY_SIGNATURE: identity,
         }
         if translator.model.attends:
-            self.by_signature[ALIGN_SIGNATURE] = align
+            functions[ALIGN_SIGNATURE] = align
         if translator.search.beam_groups == 1:
-            self.by_signature[NBEST_WITH_SIGNATURE] = nbest_with
-        graphs = [function.get_concrete_function().graph for function in self.by_signature.values()]
+            functions[NBEST_WITH_SIGNATURE] = nbest_with
+        # As graphs, for TensorFlow traces functions, and all that they call, once more when it saves them.
+        self.by_signature = {name: function.get_concrete_function() for name, function in functions.items()}
+        graphs = [function.graph for function in self.by_signature.values()]
         self.weights = list({id(weight): weight for graph in graphs for weight in graph.variables}.values())
 
 
