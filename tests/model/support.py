@@ -28,7 +28,7 @@ from workspace.history import read_history
 from workspace.layout import END_ID, PADDING_ID, WorkDirectory
 
 # What the tests of translation and export translate with, and what they translate.
-TINY = load_recipe("tiny", {"training": {"epochs": 2}, "search": {"batch_sentences": 7}})
+TINY = load_recipe("tiny", {"training": {"epochs": 2}, "search": {"batch_sentences": 7, "max_request_texts": 6}})
 TEXTS = [english(number) for number in (3, 71, 1234, 9876, 500)]
 
 SOURCE_VOCABULARY, TARGET_VOCABULARY = 13, 11

@@ -142,16 +142,19 @@ def test_other_signatures_answer_as_the_checkpoint(
     np.testing.assert_allclose(given["score"], drawn.score, rtol=1e-6)
 
 
-def test_a_request_of_too_many_texts_is_refused(trained: WorkDirectory[Path]) -> None:
-    search = TINY.search.model_copy(update={"max_request_texts": 4})
-    translator = TextTranslator(best(trained), load_subwords(trained, joint=True), search)
-    signatures = Exported(translator, trained.recipe, "digest").by_signature
+def test_a_request_of_too_many_texts_is_refused(signatures: Any) -> None:
+    most = TINY.search.max_request_texts
     for name, signature in signatures.items():
         inputs = {"text": tf.constant(TEXTS), **MORE_INPUTS.get(name, {})}
-        with pytest.raises(tf.errors.InvalidArgumentError, match="a request has more than 4 texts; ask for fewer"):
-            signature(**inputs)
-        (output, *_) = signature(**{key: texts[:4] for key, texts in inputs.items()}).values()
-        assert output.shape[0] == 4
+        enough, too_many = (
+            {key: tf.concat([values, values], axis=0)[:count] for key, values in inputs.items()}
+            for count in (most, most + 1)
+        )
+        refusal = f"a request has more than {most} texts; ask for fewer"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=refusal):
+            signature(**too_many)
+        (output, *_) = signature(**enough).values()
+        assert output.shape[0] == most
 
 
 def test_a_network_without_attention_has_no_alignment_to_give(trained: WorkDirectory[Path]) -> None:
@@ -271,12 +274,13 @@ def test_a_version_has_a_card(trained: WorkDirectory[Path], exported: Path, sign
 def test_failed_export_leaves_no_version(trained: WorkDirectory[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     before = trained.versions()
 
-    def full_disk(_: object, path: str, **__: object) -> None:
-        Path(path).mkdir()
-        (Path(path) / "saved_model.pb").write_bytes(b"half")
-        raise OSError(28, "No space left on device", path)
+    def full_disk(*arguments: Any) -> None:
+        path = arguments[-1]
+        path.mkdir()
+        (path / "saved_model.pb").write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(tf.saved_model, "save", full_disk)
+    monkeypatch.setattr("model.exported.version.write_saved_model", full_disk)
     with pytest.raises(OSError, match="No space left"):
         export(trained, TINY)
     assert trained.versions() == before
