@@ -179,7 +179,7 @@ class _Model:
         return list(map(Found, best, several, alignments))
 
 
-def _subwords_in(version: Path) -> sentencepiece.SentencePieceProcessor | None:
+def _subwords_in(version: Location) -> sentencepiece.SentencePieceProcessor | None:
     """None where the version does not say which it has. Raises UserError where it is not whole."""
     try:
         return sentencepiece.SentencePieceProcessor(model_proto=read_bytes(subwords_of(version)))
