@@ -32,14 +32,8 @@ def scratch_directory() -> Iterator[Path]:
 
     Raises UserError where none can be made, and where its disk is full when the body fails for want of room.
     """
-    try:
+    with _room_told():
         made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_chosen())
-    except OSError as error:
-        # Python looks through several, and names the last or none.
-        raise UserError(
-            f"there is no room for temporary files, or no right to write any, in {_temporary_place()}; make room "
-            "there, or set SCRATCH to a directory on another disk"
-        ) from error
     with made as directory, _locked(Path(directory)):
         _remove_left_over(Path(directory).parent)
         try:
@@ -52,6 +46,15 @@ def scratch_directory() -> Iterator[Path]:
                     "set SCRATCH to a directory on another disk"
                 ) from error
             raise
+
+
+def directory_to_remove(prefix: str) -> Path:
+    """A new directory in scratch, for whoever asks for it to remove, or to leave where a user is to look into it.
+
+    Raises UserError where none can be made.
+    """
+    with _room_told():
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=_chosen()))
 
 
 @contextlib.contextmanager
@@ -72,6 +75,18 @@ def own_temporary_directory() -> Iterator[None]:
         finally:
             _own.pop()
             tempfile.tempdir = before
+
+
+@contextlib.contextmanager
+def _room_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # Python looks through several, and names the last or none.
+        raise UserError(
+            f"there is no room for temporary files, or no right to write any, in {_temporary_place()}; make room "
+            "there, or set SCRATCH to a directory on another disk"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ from typing import Any
 from pipelines.runners.flink_jars import JOB_SERVER_CLASS, FlinkJars, flink_jars, java_command
 from workspace.errors import UserError
 from workspace.machine import LOOPBACK, free_port
+from workspace.scratch import directory_to_remove
 
 TASK_MANAGERS = 2
 # Twice what a job is given, so that one TaskManager can carry on when the other is lost.
@@ -48,13 +48,21 @@ _JAVA_OPTIONS = [
 ]
 
 
+# Reads the ids of processes until whoever writes them is gone, ends these, and removes their directory.
+_WATCH = 'while read -r id; do ids="$ids $id"; done; kill -9 $ids; rm -rf "$1"'
+
+
 @dataclass
 class JavaProcesses:
-    """Java processes that belong together: their logs in one directory, and one end for all."""
+    """Java processes that belong together: their logs in one directory, and one end for all.
+
+    watch: ends them, too, when this process is killed and can no longer.
+    """
 
     directory: Path
     jars: FlinkJars
     java: str
+    watch: subprocess.Popen[bytes]
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *arguments: str, machine: Sequence[str] = ()) -> None:
@@ -70,6 +78,9 @@ class JavaProcesses:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        assert self.watch.stdin
+        self.watch.stdin.write(b"%d\n" % self.running[name].pid)
+        self.watch.stdin.flush()
 
     def log(self, name: str) -> Path:
         return self.directory / f"{name}.log"
@@ -81,6 +92,9 @@ class JavaProcesses:
                 raise UserError(f"Flink's {name} ended with exit code {process.returncode}; see {self.log(name)}")
 
     def stop(self) -> None:
+        # Before their ids can be those of others.
+        self.watch.kill()
+        self.watch.communicate()
         # All that they would tidy up is in the temporary directory.
         for process in self.running.values():
             process.kill()
@@ -232,9 +246,16 @@ def _version(jars: FlinkJars) -> str:
 def _java_processes(prefix: str) -> Iterator[JavaProcesses]:
     """In a temporary directory, which stays where an error names a log in it."""
     java, jars = java_command(), flink_jars()
-    directory = Path(tempfile.mkdtemp(prefix=prefix))
+    directory = directory_to_remove(prefix)
     (directory / "log4j2.properties").write_text(_LOGGING)
-    processes = JavaProcesses(directory, jars, java)
+    watch = subprocess.Popen(
+        ["sh", "-c", _WATCH, "sh", str(directory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    processes = JavaProcesses(directory, jars, java, watch)
     keep = False
     try:
         yield processes

@@ -243,6 +243,20 @@ def test_a_cluster_of_its_own_ends_at_ctrl_c_without_a_word(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_cluster_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.flink", "--port", str(free_port())]
+    environment = {**os.environ, "SCRATCH": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"Flink runs: ")
+        assert len(java_processes(tmp_path)) == TASK_MANAGERS + 1
+        process.kill()
+    until = time.monotonic() + 10
+    while left := [*java_processes(tmp_path), *tmp_path.iterdir()]:
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
 def test_a_cluster_of_its_own_is_not_begun_where_its_port_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
