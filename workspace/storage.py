@@ -2,8 +2,9 @@
 output (``workspace.locations`` says what a location is, ``workspace.listing`` what is there).
 
 Nothing that is half written is ever taken as whole. On this machine and on Hadoop's file system it is written to a
-temporary name in the same directory, then renamed. An object store has no renaming, but shows an object only when it
-is whole; a directory appears there object by object, and the one that says that it is complete comes last.
+temporary name in the same directory, then renamed, here when it has reached the disk. An object store has no renaming,
+but shows an object only when it is whole; a directory appears there object by object, and the one that says that it is
+complete comes last.
 """
 
 from __future__ import annotations
@@ -173,6 +174,7 @@ def replacing(location: Location, last: str | None = None) -> Iterator[Path]:
     remove(temporary)
     try:
         yield temporary
+        _settle(temporary)
         move(temporary, location)
     except OSError as error:
         # Of a full disk, the system names the file only where it is opened.
@@ -181,6 +183,17 @@ def replacing(location: Location, last: str | None = None) -> Iterator[Path]:
         raise
     finally:
         remove(temporary)
+
+
+def _settle(written: Path) -> None:
+    """Has a file, or all files of a directory, written to the disk: where the power fails, one that was renamed before
+    can come out empty."""
+    for file in files_under(written) if written.is_dir() else [written]:
+        number = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 @contextlib.contextmanager

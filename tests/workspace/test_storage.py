@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workspace.storage import read_json, replacing
+from workspace.storage import read_json, replacing, write_text
 
 
 def test_what_a_killed_process_of_the_same_id_left_is_not_in_the_result(tmp_path: Path) -> None:
@@ -48,3 +48,20 @@ def test_a_directory_is_replaced_whole(tmp_path: Path) -> None:
             for name in names:
                 (temporary / name).touch()
     assert [entry.name for entry in path.iterdir()] == ["c"]
+
+
+def test_what_is_renamed_has_reached_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the power fails, it would else be there, and empty."""
+    real, settled = os.fsync, []
+
+    def fsync(number: int) -> None:
+        settled.append((os.fstat(number).st_size, sorted(path.name for path in tmp_path.glob("[!.]*"))))
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_text(tmp_path / "file", "four")
+    with replacing(tmp_path / "result") as temporary:
+        (temporary / "deep").mkdir(parents=True)
+        (temporary / "one").write_text("1")
+        (temporary / "deep" / "two").write_text("22")
+    assert settled == [(4, []), (2, ["file"]), (1, ["file"])]
