@@ -10,7 +10,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -25,7 +25,7 @@ from workspace.layout import SPLITS, Side, Split, WorkDirectory
 from workspace.listing import exists, is_file
 from workspace.locations import Location, is_url
 from workspace.lock import sole_use
-from workspace.storage import make_directory
+from workspace.storage import make_directory, read_bytes, read_json, write_bytes
 
 DEFAULT = "bible"
 
@@ -61,9 +61,9 @@ def go(
     check_named(recipe)
     make_directory(work.root)
     with sole_use(work, "recipes.run"):
-        keep(recipe, work)
         names = [stage.name for stage in STAGES]
-        ran = make_stages(recipe, work, names[: names.index(until) + 1], flags)
+        with kept(recipe, work):
+            ran = make_stages(recipe, work, names[: names.index(until) + 1], flags)
         if against is not None:
             importlib.import_module("model.compare").main(["--work", str(work.root), "--against", str(against)])
     if flags.get("prepare") and until != FETCH.name and "prepare" not in ran:
@@ -102,6 +102,26 @@ def resolve(work: WorkDirectory, asked: Asked) -> Recipe:
             f"{_in_words(recipe)}; {way}"
         )
     return recipe
+
+
+@contextlib.contextmanager
+def kept(recipe: Recipe, work: WorkDirectory) -> Iterator[None]:
+    """Writes the recipe into the work directory for the body, which makes stages by it. Where they refuse it before any
+    is made, or a training begun, the one that was there is put back."""
+    before = read_bytes(work.recipe) if is_file(work.recipe) else None
+    made = _made(work)
+    keep(recipe, work)
+    try:
+        yield
+    except UserError:
+        if before is not None and _made(work) == made:
+            write_bytes(work.recipe, before)
+        raise
+
+
+def _made(work: WorkDirectory) -> list[Any]:
+    """What changes when a stage is made, or a training begins."""
+    return [read_json(path) for path in (work.training_start, *(stage.mark.path(work) for stage in STAGES))]
 
 
 def keep(recipe: Recipe, work: WorkDirectory) -> None:

@@ -7,6 +7,7 @@ something is wrong it raises UserError with a sentence that says what to do; int
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from workspace.errors import UserError, user_errors
 from workspace.layout import Precision, WorkDirectory
@@ -29,7 +30,7 @@ def prepare(work: str | Location, recipe: str | None = None, beam: Sequence[str]
         from pipelines.fetch import run as fetch  # noqa: PLC0415
         from pipelines.prepare import run  # noqa: PLC0415
         from recipes.corpora import check_named, to_fetch  # noqa: PLC0415
-        from recipes.road import Asked, keep, resolve  # noqa: PLC0415
+        from recipes.road import Asked, kept, resolve  # noqa: PLC0415
         from recipes.stages import FETCH, resolved_recipe  # noqa: PLC0415
         from workspace.lock import sole_use  # noqa: PLC0415
 
@@ -37,9 +38,7 @@ def prepare(work: str | Location, recipe: str | None = None, beam: Sequence[str]
         if found is not None:
             check_named(found)
             make_directory(directory.root)
-        with sole_use(directory, "rnnsearch.prepare"):
-            if found is not None:
-                keep(found, directory)
+        with sole_use(directory, "rnnsearch.prepare"), kept(found, directory) if found else nullcontext():
             settings = resolved_recipe(directory)
             if to_fetch(settings) and FETCH.stale_because(settings, directory):
                 fetch(directory)

@@ -222,6 +222,11 @@ class WorkDirectory(Generic[Place_co]):
         return self.training / "diverged.jsonl"
 
     @property
+    def training_start(self) -> Place_co:
+        """What the training there is made from, written before its first checkpoint."""
+        return self.training / "started.json"
+
+    @property
     def training_mark(self) -> Place_co:
         return self.training / "training.json"
 

@@ -117,7 +117,7 @@ def bleu_with(tokenize: str) -> sacrebleu.metrics.BLEU:
         return sacrebleu.metrics.BLEU(tokenize=tokenize)
     except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        missing = missing_for(tokenize) or "choose another with evaluation.tokenize"
+        missing = (tokenize in _MODULES and missing_for(tokenize)) or "choose another with evaluation.tokenize"
         raise UserError(f"sacreBLEU's tokenizer {tokenize} cannot be had ({reason}); {missing}") from error
 
 

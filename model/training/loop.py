@@ -22,6 +22,7 @@ from model.network.network import Network
 from model.training.callbacks import History, Logs, ProgressBar
 from model.training.divergence import DivergenceError, check_state, check_update, diverged
 from model.training.finetuning import checked_initial_work
+from model.training.measure import check_tokenizer
 from model.training.state import newest_step
 from model.training.tensorboard import TensorBoard
 from model.training.training import Training
@@ -33,8 +34,6 @@ from workspace.listing import entries, exists
 from workspace.marks import TrainingMark, check_prepared, read_manifest, write_mark
 from workspace.signals import interruption_put_off
 from workspace.storage import move, read_json, remove, write_json
-
-STARTED = "started.json"
 
 
 def train(
@@ -54,6 +53,7 @@ def train(
     strategy = strategy or tf.distribute.get_strategy()
     with naming_lost_workers(strategy):
         if is_chief(strategy):
+            check_tokenizer(recipe)
             make_room(work, recipe)
         wait_for_all(strategy)  # Nobody looks for checkpoints before there is room.
         training = Training(work, recipe, manifest, strategy)
@@ -202,13 +202,13 @@ def make_room(work: WorkDirectory, recipe: schema.Recipe) -> None:
     """Puts a training made from something else aside, as training.previous; one of the same kind is gone on with."""
     made_from = TRAIN.made_from(recipe, work)
     if exists(work.training):
-        if read_json(work.training / STARTED) == made_from:
+        if read_json(work.training_start) == made_from:
             return
         previous = work.training.with_name(f"{work.training.name}.previous")
         # One that came to nothing takes no better one's place.
-        if newest_step(work) and exists(work.training / STARTED):
-            move(work.training, previous, last=STARTED)
+        if newest_step(work) and exists(work.training_start):
+            move(work.training, previous, last=work.training_start.name)
             print(f"the training of other settings or data is kept as {previous}")
         else:
             remove(work.training)
-    write_json(work.training / STARTED, made_from)
+    write_json(work.training_start, made_from)

@@ -17,6 +17,12 @@ from workspace.storage import read_json, write_json
 MEASURE = "measure.json"
 
 
+def check_tokenizer(recipe: Recipe) -> None:
+    """Raises UserError where the recipe names a tokenizer that is not here: before a training makes room for itself."""
+    if recipe.evaluation.tokenize:
+        bleu_with(measure_of(recipe)[0].tokenize)
+
+
 def kept_measure(work: WorkDirectory, recipe: Recipe, references: Sequence[str] = ()) -> Measure:
     """The measure of the training in ``work``; chosen, and said where there is something to say, when it begins.
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recipes.loading import load_recipe, settings_given
-from recipes.road import Asked, Files, keep, resolve
+from recipes.road import Asked, Files, keep, kept, resolve
 from recipes.run import main
 from recipes.schema import Recipe
 from recipes.stages import resolved_recipe
@@ -192,6 +192,24 @@ def test_a_recipe_of_no_use_takes_no_other_ones_place(work: WorkDirectory[Path],
     with pytest.raises(UserError, match=r"train corpus gone\.en: no such file in /.*, where the command was started"):
         main(["--work", str(work.root), "--recipe", "tiny", "--force", *gone])
     assert work.recipe.read_bytes() == before
+
+
+@pytest.mark.parametrize("begun", [None, "training/started.json", "data/manifest.json", "export/1"])
+def test_settings_that_are_refused_are_forgotten(
+    work: WorkDirectory[Path], two: dict[str, Files], begun: str | None
+) -> None:
+    """Unless something has been made of them."""
+    first = taken(work, Asked("tiny", two["one"]))
+    other = resolve(work, Asked(settings={"search": {"beam_size": 2}}))
+    with pytest.raises(UserError, match="no such settings"), kept(other, work):
+        assert resolved_recipe(work) == other
+        if begun:
+            made = work.root / begun
+            made = work.provenance(1) if made == work.version(1) else made
+            made.parent.mkdir(parents=True)
+            made.write_text("{}")
+        raise UserError("no such settings")
+    assert resolved_recipe(work) == (other if begun else first)
 
 
 @pytest.mark.slow

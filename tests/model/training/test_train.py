@@ -267,6 +267,19 @@ def test_other_settings_put_the_training_aside(tmp_path: Path, monkeypatch: pyte
     assert read_json(work.root / "training.previous" / "training.json") == before
 
 
+def test_settings_that_are_refused_put_no_training_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.evaluation.measures._MODULES", {"ja-mecab": ("nonesuch",)})
+    recipe = recipe_for(max_steps=2)
+    work = write_data(tmp_path / "run", recipe)
+    make_room(work, recipe)
+    work.checkpoint(5).mkdir(parents=True)
+    evaluation = recipe.evaluation.model_copy(update={"tokenize": "ja-mecab"})
+    with pytest.raises(UserError, match=r"evaluation\.tokenize is ja-mecab, but its packages are not installed"):
+        train(work, recipe.model_copy(update={"evaluation": evaluation}))
+    assert read_json(work.training_start) == TRAIN.made_from(recipe, work)
+    assert work.checkpoint(5).is_dir()
+
+
 def test_a_training_that_came_to_nothing_takes_no_better_ones_place(tmp_path: Path) -> None:
     work = write_data(tmp_path / "run", recipe_for())
     make_room(work, recipe_for())
