@@ -125,8 +125,8 @@ class FlinkCluster:
     def start(self) -> None:
         """Returns when all processes run and have found each other. Raises UserError if they do not."""
         self._start("job-manager", "entrypoint.StandaloneSessionClusterEntrypoint")
-        for number, machine in enumerate(self.machines, 1):
-            self._start(f"task-manager-{number}", "taskexecutor.TaskManagerRunner", machine)
+        for number in range(1, 1 + len(self.machines)):
+            self.start_task_manager(number)
         give_up = time.monotonic() + _SECONDS_TO_START
         joined = 0
         while joined < len(self.machines):
@@ -136,6 +136,10 @@ class FlinkCluster:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
             with contextlib.suppress(OSError):
                 joined = self.rest("/overview")["taskmanagers"]
+
+    def start_task_manager(self, number: int) -> None:
+        """The first is 1; also anew, when it has ended."""
+        self._start(f"task-manager-{number}", "taskexecutor.TaskManagerRunner", self.machines[number - 1])
 
     def wait(self) -> None:
         """Never returns. Raises UserError if a process ends."""

@@ -19,7 +19,7 @@ from serving.client.long_text import answered, by_sentence
 
 # Of a batch: enough to keep a core busy. A text counts as the longest beside it, to which it is filled up.
 BATCH_TEXTS = 128
-BATCH_SUBWORDS = 4_000
+BATCH_SUBWORDS = 8_000
 _LINE_END = re.compile(r"(\r\n|[\r\n])")
 _TOO_LONG = "it is longer than the model translates, and has no sentence end, comma or space where it could be split"
 

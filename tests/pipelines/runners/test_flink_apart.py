@@ -12,14 +12,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.corpora import fetching
 from pipelines.preparation import job
 from pipelines.runners.flink_cluster import TASK_MANAGERS, FlinkCluster, flink_cluster
 from pipelines.runners.flink_jars import cache_directory, flink_jars, java_command
 from pipelines.runners.options import ready_runner
+from pipelines.translation import chunks
 from pipelines.translation.asked import Asked
 from pipelines.translation.engines import ModelEngine
 from pipelines.translation.inputs import find_files
@@ -37,7 +40,8 @@ from tests.stores.proxy import Proxy, proxy_of
 from tests.stores.servers import Store
 from workspace.errors import UserError
 from workspace.layout import WorkDirectory
-from workspace.locations import located
+from workspace.listing import files_under
+from workspace.locations import Location, located
 from workspace.machine import free_port
 from workspace.storage import copy, read_text
 
@@ -151,24 +155,49 @@ def submit(work: WorkDirectory, apart: Apart) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-def test_a_text_of_this_machine_is_translated_by_a_model_in_a_store(apart: Apart, tmp_path: Path) -> None:
-    """Workers see neither the text nor the model's files here; each copies the model to its own scratch."""
-    lines = [f"line {number}" if number % 100 else "" for number in range(9_000)]
-    text = apart.hidden / "text"
+def test_a_text_of_this_machine_is_translated_by_a_model_in_a_store_though_a_task_manager_is_killed(
+    apart: Apart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers see neither the text nor the model's files here; each copies the model to its own scratch. The
+    TaskManager is killed when some chunks are done; others are left."""
+    monkeypatch.setattr(chunks, "CHUNK_RECORDS", 75)
+    before = job_ids(apart.cluster)
+    killed: list[int] = []
+    lines = [f"line {number}" if number % 100 else "" for number in range(3_000)]
+    text, here = apart.hidden / "text", tmp_path / "here"
     text.write_text("".join(f"{line}\n" for line in lines))
     save_text_model(apart.hidden / "1", "one:")
+
+    def kill(run: Location) -> None:
+        while len(done := [file for file in files_under(run) if file.parent.name == "done"]) < 5:
+            time.sleep(0.1)
+        apart.cluster.processes.running["task-manager-2"].kill()
+        killed.append(len(done))
+
+    def translated(output: Location, version: Location, options: PipelineOptions) -> dict[str, Any]:
+        files = find_files(str(text), output, False, None)
+        return translate_files(files, Asked(), ModelEngine(version), options)
+
+    with ready_runner([]) as options:
+        expected = translated(here, apart.hidden / "1", options)
     with in_use(apart.s3.with_own_root()) as store, ready_runner(apart.flags) as options:
         version, output = (located(f"{store.root}/{name}") for name in ("export/1", "out"))
         copy(apart.hidden / "1", version)
-        manifest = translate_files(find_files(str(text), output, False, None), Asked(), ModelEngine(version), options)
-        assert read_text(output) == "".join(f"one:{line}\n" if line else "\n" for line in lines)
-    assert manifest["translated_by_this_command"] == 9_000
+        threading.Thread(target=kill, args=(located(f"{store.root}/.out.run"),), daemon=True).start()
+        manifest = translated(output, version, options)
+        assert read_text(output) == read_text(here) == "".join(f"one:{line}\n" if line else "\n" for line in lines)
+    assert manifest["counts"] == expected["counts"]
+    assert manifest["translated_by_this_command"] == 3_000
+    assert killed[0] < 3_000 // 75
+    (job,) = job_ids(apart.cluster) - before
+    assert apart.cluster.rest(f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
+    apart.cluster.start_task_manager(2)
 
 
 def test_a_corpus_of_this_machine_and_a_killed_task_manager_change_nothing(apart: Apart, tmp_path: Path) -> None:
     """Only this process can read one corpus, any worker the other. The TaskManager is killed while it cleans: this is
     the last test, for the cluster has one TaskManager less."""
-    before = {job["jid"] for job in apart.cluster.rest("/jobs/overview")["jobs"]}
+    before = job_ids(apart.cluster)
     killed: list[str] = []
 
     def kill() -> None:
@@ -192,6 +221,10 @@ def test_a_corpus_of_this_machine_and_a_killed_task_manager_change_nothing(apart
         assert hashes(there) == hashes(here)
     assert state(apart.cluster, killed[0]) == "FINISHED"
     assert apart.cluster.rest(f"/jobs/{killed[0]}/exceptions")["exceptionHistory"]["entries"]
+
+
+def job_ids(cluster: FlinkCluster) -> set[str]:
+    return {job["jid"] for job in cluster.rest("/jobs/overview")["jobs"]}
 
 
 def texts(numbers: range) -> tuple[list[str], list[str]]:
