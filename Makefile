@@ -42,7 +42,8 @@ corpus := $(if $(SRC),--train-source "$$SRC") $(if $(TGT),--train-target "$$TGT"
 	$(if $(DEV_SRC),--dev-source "$$DEV_SRC") $(if $(DEV_TGT),--dev-target "$$DEV_TGT") \
 	$(if $(TEST_SRC),--test-source "$$TEST_SRC") $(if $(TEST_TGT),--test-target "$$TEST_TGT")
 batch := $(if $(FIELD),--field "$$FIELD") $(if $(COLUMN),--column "$$COLUMN") $(if $(SCORE),--score) \
-	$(if $(NBEST),--nbest "$$NBEST") $(if $(ALIGN),--alignment) $(if $(OVERWRITE),--overwrite) $(if $(COPIES),--model_copies "$$COPIES")
+	$(if $(NBEST),--nbest "$$NBEST") $(if $(ALIGN),--alignment) $(if $(TERMS),--terms "$$TERMS") \
+	$(if $(OVERWRITE),--overwrite) $(if $(COPIES),--model_copies "$$COPIES")
 evaluation := $(if $(AGAINST),--against "$$AGAINST") $(if $(SHOW),--show "$$SHOW") $(if $(ALIGN_GOLD),--align-gold "$$ALIGN_GOLD")
 spread := $(if $(STRATEGY),--strategy "$$STRATEGY") $(if $(WORKERS),--workers "$$WORKERS")
 # TESTS has the ids of tests as a shell takes them, for there are spaces and quotes in some.
@@ -65,7 +66,7 @@ help: $(check) ## list the targets
 	@echo "SET='training.epochs=2 subwords.vocabulary=1000'   settings in place of the recipe's (docs/settings.md)"
 	@echo 'FORCE=1   take a WORK that is of another recipe or corpus, and make it anew; export a model that is refused as too poor'
 	@echo 'SRC= TGT=  DEV_SRC= DEV_TGT=  TEST_SRC= TEST_TGT=   a corpus of your own, one sentence a line, plain or compressed'
-	@echo 'FIELD= COLUMN= SCORE=1 NBEST=n ALIGN=1 COPIES=n OVERWRITE=1   what a batch job reads, and what it leaves (docs/batch.md)'
+	@echo 'FIELD= COLUMN= TERMS= SCORE=1 NBEST=n ALIGN=1 COPIES=n OVERWRITE=1   what a batch job reads, and what it leaves (docs/batch.md)'
 	@echo 'WORKERS=2 or STRATEGY=mirrored|multi_worker|tpu|one   how the training is spread (default: as the machine is)'
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -42,6 +42,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--score", action="store_true", help="also the score of each translation")
     parser.add_argument("--nbest", type=_count, default=0, metavar="N", help="also the N best translations")
     parser.add_argument("--alignment", action="store_true", help="also which words each word attended to")
+    parser.add_argument(
+        "--terms", type=located, metavar="FILE", help="words with the translations that they are to have, a tab between"
+    )
     parser.add_argument("--overwrite", action="store_true", help="put the translation in the place of what is there")
     parser.add_argument(
         "--model_copies", type=_count, metavar="N", help="load the model in N processes of a machine (default: one)"
@@ -65,7 +68,8 @@ def main(arguments: list[str]) -> None:
         parser.error("neither --work nor --server is given; give one, to say what translates")
     if options.server and options.precision:
         parser.error("--server and --precision exclude one another; the server has its model in one precision")
-    asked = Asked(options.field, options.column, options.score, options.nbest, options.alignment)
+    if options.terms and (options.nbest or options.alignment or options.precision == "int8"):
+        parser.error("--terms takes no --nbest, no --alignment and no --precision int8; leave them out")
     work = WorkDirectory(options.work) if options.work else None
     model = _newest_version(work) if work and not options.server else None
     with starting_up():
@@ -74,8 +78,13 @@ def main(arguments: list[str]) -> None:
         from pipelines.translation.inputs import find_files
         from pipelines.translation.job import translate_files
         from pipelines.translation.outputs import check_all_translated, summary
+        from pipelines.translation.terms import read_terms
+    terms = read_terms(options.terms) if options.terms else ()
+    asked = Asked(options.field, options.column, options.score, options.nbest, options.alignment, terms)
     files = find_files(options.input, located(options.output), options.output.endswith("/"), options.format)
-    engine = ModelEngine(model, options.precision) if model else ServerEngine(options.server, work, options.patience)
+    # The engine in int8 knows nothing of terms.
+    model_engine = ModelEngine(model, "float32" if terms else options.precision) if model else None
+    engine = model_engine or ServerEngine(options.server, work, options.patience)
     engine.check(asked)
     with ready_runner([*flags, *_processes(options.model_copies)]) as beam_options:
         manifest = translate_files(files, asked, engine, beam_options, options.overwrite)

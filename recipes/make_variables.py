@@ -50,6 +50,7 @@ VARIABLES: dict[str, Sequence[str] | range | None] = {
     "SCORE": ("1",),
     "NBEST": range(1, 10_000),
     "ALIGN": ("1",),
+    "TERMS": None,
     "OVERWRITE": ("1",),
     "COPIES": range(1, 1_000),
     "SERVER": None,
@@ -67,7 +68,7 @@ _ROAD = {*_RUN, "SET", "FORCE", "SCRATCH"}
 _TRAINING = {*_ROAD, "STRATEGY", "WORKERS"}
 _EVALUATION = {"AGAINST", "SHOW", "ALIGN_GOLD"}
 _BEAM = {"RUNNER", "FLINK_MASTER", "BEAM"}
-_BATCH = {*_BEAM, "FIELD", "COLUMN", "SCORE", "NBEST", "ALIGN", "OVERWRITE", "COPIES"}
+_BATCH = {*_BEAM, "FIELD", "COLUMN", "SCORE", "NBEST", "ALIGN", "TERMS", "OVERWRITE", "COPIES"}
 USED: dict[str, set[str]] = {
     **dict.fromkeys(("train", "export", "quality"), _TRAINING),
     "evaluate": _TRAINING | _EVALUATION,

@@ -27,6 +27,7 @@ _MAKE = {
     "--column": "COLUMN",
     "--nbest": "NBEST",
     "--alignment": "ALIGN",
+    "--terms": "TERMS",
     "--show": "SHOW",
     "--align-gold": "ALIGN_GOLD",
 }

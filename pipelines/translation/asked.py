@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -20,13 +22,20 @@ TRANSLATION, SCORE, NBEST, ALIGNMENT = "translation", "score", "nbest", "alignme
 class Asked:
     """field: the key of the text in JSON Lines, which may lead into nested objects; column: its column in the other
     tables, by name, or in CSV and TSV by number from 1 where the first line is no header; nbest: how many translations
-    besides the best one alone, 0 for none."""
+    besides the best one alone, 0 for none; terms: words and phrases with what they have to be in the translation, which
+    then has no other translations and no alignment."""
 
     field: str = "text"
     column: str = "text"
     score: bool = False
     nbest: int = 0
     alignment: bool = False
+    terms: tuple[tuple[str, str], ...] = ()
+
+    def options(self) -> dict[str, Any]:
+        """In JSON, with the digest of the terms for all of them."""
+        terms = hashlib.sha256(json.dumps(self.terms).encode()).hexdigest() if self.terms else None
+        return {**vars(self), "terms": terms}
 
     @property
     def fields(self) -> list[str]:

@@ -17,8 +17,10 @@ import sentencepiece
 from model.exported.loading import ENGINE_PACKAGE, load_signatures, package_for
 from pipelines.translation.asked import Asked
 from pipelines.translation.batching import BATCH_SUBWORDS, Found, Ready, in_batches
+from pipelines.translation.terms import asked_of, not_met
 from serving.client.alignment import Alignment, align_words
-from serving.client.answers import TOO_LONG, NoTranslationError, Translation, TranslationError
+from serving.client.answers import TOO_LONG, ConstraintsError, NoTranslationError, Translation, TranslationError
+from serving.client.constraints import UNCONSTRAINED, Constraints
 from serving.client.questions import BATCH_SENTENCES
 from serving.client.same_model import check_model
 from serving.client.translator import Translator
@@ -26,6 +28,7 @@ from workspace.errors import UserError, as_given, check_installed
 from workspace.layout import (
     ALIGN_SIGNATURE,
     ALIGNMENT_OUTPUT,
+    CONSTRAINED_SIGNATURE,
     NBEST_SIGNATURE,
     SCORE_OUTPUT,
     SIGNATURE,
@@ -155,8 +158,10 @@ class _Model:
         return about if self._subwords is None or about > BATCH_SUBWORDS else len(self._subwords.encode(text))
 
     def translate(self, batch: list[str], asked: Asked) -> list[Found]:
+        if asked.terms:
+            return self._with_terms(batch, asked)
         if not asked.nbest and not asked.alignment:
-            return [Found(each) for each in _translations(self._signatures[SIGNATURE](**{TEXT_INPUT: batch}))]
+            return [Found(each) for each in self._best(batch)]
         if asked.alignment and ALIGN_SIGNATURE not in self._signatures:
             raise UserError(f"the model has no attention, and so no alignments; leave out {as_given('--alignment')}")
         nbest: list[list[Translation]] = [[] for _ in batch]
@@ -177,6 +182,24 @@ class _Model:
             alignments = [_alignment(outputs, row, translation) for row, translation in enumerate(best)]
         several = ([each for each in found if not each.too_long][: asked.nbest] for found in nbest)
         return list(map(Found, best, several, alignments))
+
+    def _best(self, batch: list[str]) -> list[Translation]:
+        return _translations(self._signatures[SIGNATURE](**{TEXT_INPUT: batch}))
+
+    def _with_terms(self, batch: list[str], asked: Asked) -> list[Found]:
+        if CONSTRAINED_SIGNATURE not in self._signatures:
+            raise UserError(f"the model knows nothing of terms; export it again, or leave out {as_given('--terms')}")
+        wanted = [asked_of(text, asked.terms) for text in batch]
+        inputs = {name: [each.inputs()[name] for each in wanted] for name in UNCONSTRAINED.inputs()}
+        found = _translations(self._signatures[CONSTRAINED_SIGNATURE](**{TEXT_INPUT: batch, **inputs}))
+        if not (places := [place for place, each in enumerate(found) if each.too_long and wanted[place].required]):
+            return list(map(Found, found))
+        # Those are too long, or have none with their terms.
+        plain = dict(zip(places, self._best([batch[place] for place in places]), strict=True))
+        return [
+            Found(TOO_LONG, why=not_met(wanted[place])) if place in plain and not plain[place].too_long else Found(each)
+            for place, each in enumerate(found)
+        ]
 
 
 def _subwords_in(version: Location) -> sentencepiece.SentencePieceProcessor | None:
@@ -279,7 +302,7 @@ class _Server:
 
     def translate(self, batch: list[str], asked: Asked) -> Iterator[Found]:
         """Raises UserError where the server is not back in time, or has another model than before."""
-        many = self._several if asked.nbest or asked.alignment else self._batches
+        many = self._several if asked.nbest or asked.alignment or asked.terms else self._batches
         given, alone_until, waits_until = 0, 0, 0.0
         while True:
             try:
@@ -309,6 +332,8 @@ class _Server:
     def one(self, text: str, asked: Asked) -> Found:
         """Of a single text, and why not where the server refuses it."""
         try:
+            if asked.terms:
+                return self._with_terms(text, asked_of(text, asked.terms))
             if not asked.nbest and not asked.alignment:
                 return Found(self._translator.translate(text))
             nbest = self._translator.nbest(text, asked.nbest) if asked.nbest else []
@@ -320,6 +345,15 @@ class _Server:
             if error.code not in _REFUSED:
                 raise
             return Found(TOO_LONG, why=str(error))
+
+    def _with_terms(self, text: str, wanted: Constraints) -> Found:
+        if not wanted.required:
+            return Found(self._translator.translate(text))
+        try:
+            return Found(self._translator.constrained(text, wanted))
+        except ConstraintsError:
+            self._translator.translate(text)  # where it is not too long, it has none with its terms
+            return Found(TOO_LONG, why=not_met(wanted))
 
     def _batches(self, texts: list[str], asked: Asked) -> Iterator[Found]:
         return map(Found, self._translator.translate_many(texts))

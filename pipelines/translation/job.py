@@ -53,7 +53,7 @@ def translate_files(
     states = {each.name: each.state() for each in files.inputs}
     made_from = {
         "inputs": {each.name: {"format": each.format, **states[each.name]} for each in files.inputs},
-        "options": vars(asked),
+        "options": asked.options(),
         "model": engine.identity(),
     }
     if not overwrite and not run_in(files.run, made_from).is_joining:

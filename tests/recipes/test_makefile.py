@@ -231,12 +231,12 @@ def test_values_come_to_commands_as_they_are(clone: Path) -> None:
     said = make(clone, "translate", "IN=in $1", "OUT=it's out", "WORK=my 'work'", "RUNNER=direct").stdout.splitlines()
     files = ["--work", "my 'work'", "--input", "in $1", "--output", "it's out", "--runner=direct"]
     assert said == ["-m", "pipelines.translate", *files]
-    more = ["FIELD=a b", "COLUMN=2", "SCORE=1", "NBEST=3", "ALIGN=1", "OVERWRITE=1", "COPIES=2"]
+    more = ["FIELD=a b", "COLUMN=2", "SCORE=1", "NBEST=3", "ALIGN=1", "TERMS=t $1", "OVERWRITE=1", "COPIES=2"]
     said = make(clone, "translate", "IN=in*", "OUT=o", "WORK=w", *more).stdout.splitlines()
     assert said[2:8] == ["--work", "w", "--input", "in*", "--output", "o"]
     assert said[8:] == [
-        *("--field", "a b", "--column", "2", "--score", "--nbest", "3", "--alignment", "--overwrite"),
-        *("--model_copies", "2"),
+        *("--field", "a b", "--column", "2", "--score", "--nbest", "3", "--alignment"),
+        *("--terms", "t $1", "--overwrite", "--model_copies", "2"),
     ]
     said = make(clone, "train", "SRC=my $dir/it's a.corpus.en.gz", "TGT=b", "STRATEGY=one").stdout.splitlines()
     corpus = ["--train-source", "my $dir/it's a.corpus.en.gz", "--train-target", "b"]
