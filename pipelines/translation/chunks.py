@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.translation.asked import Answer
+from workspace.errors import UserError
 from workspace.listing import entries, exists
 from workspace.locations import Location
 from workspace.storage import read_json, remove, write_json, write_text
@@ -83,15 +84,20 @@ class Run:
         write_text(self._texts(chunk), json.dumps(texts, ensure_ascii=False))
 
     def read_texts(self, chunk: str) -> ChunkTexts:
-        file, lines, texts, whys = read_json(self._texts(chunk))
+        """Raises UserError where they are damaged; the next run of the same plans anew."""
+        found = read_json(self._texts(chunk))
+        if found is None:
+            remove(self._plan)
+            raise UserError(f"{self._texts(chunk)} is damaged; run the same command again, and it is made anew")
+        file, lines, texts, whys = found
         return ChunkTexts(file, lines, texts, {int(place): why for place, why in whys.items()})
 
     def write_plan(self, files: Sequence[PlannedFile]) -> None:
-        write_json(self.directory / "plan.json", files)
+        write_json(self._plan, files)
 
     def read_plan(self) -> list[PlannedFile] | None:
         """None where there is none yet."""
-        found = read_json(self.directory / "plan.json")
+        found = read_json(self._plan)
         return None if found is None else [PlannedFile(*file) for file in found]
 
     def write_answers(
@@ -104,15 +110,20 @@ class Run:
         write_text(self._done(chunk), json.dumps([list(answers), counts], ensure_ascii=False))
 
     def read_answers(self, chunk: str) -> tuple[list[Answer], Counts]:
-        answers, counts = read_json(self._done(chunk))
+        """Raises UserError where they are damaged; the next run of the same has the chunk translated again."""
+        found = read_json(self._done(chunk))
+        if found is None:
+            raise UserError(f"{self._done(chunk)} is damaged; run the same command again, and it is made anew")
+        answers, counts = found
         return answers, Counts(*counts)
 
     def done(self) -> set[str]:
-        """The chunks that are done."""
+        """The chunks that are done, as far as their names tell."""
         return {found.stem for found in entries(self.directory / "done") if found.suffix == ".json"}
 
     def is_done(self, chunk: str) -> bool:
-        return exists(self._done(chunk))
+        """Whether its answers are there, and whole: where a machine lost its power, a file may be empty."""
+        return read_json(self._done(chunk)) is not None
 
     def failed(self) -> dict[str, Location]:
         """By chunk the lists of what has no translation, of those chunks that have such."""
@@ -125,6 +136,10 @@ class Run:
     @property
     def is_joining(self) -> bool:
         return exists(self.directory / "joining")
+
+    @property
+    def _plan(self) -> Location:
+        return self.directory / "plan.json"
 
     def _texts(self, chunk: str) -> Location:
         return self.directory / "texts" / f"{chunk}.json"

@@ -182,7 +182,7 @@ def _translate(
     """Has those chunks translated that are not done, by the engine of this identity; returns the number of their
     records."""
     records = {chunk: records_of(chunk) for planned in plan for chunk in planned.chunks}
-    done = run.done()
+    done = set(filter(run.is_done, run.done()))
     left = [chunk for chunk in records if chunk not in done]
     if not left:
         return 0

@@ -236,6 +236,26 @@ def test_what_is_done_is_not_done_again(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out", "out.manifest.json"]
 
 
+@pytest.mark.parametrize("what", ["done", "texts"])
+@pytest.mark.parametrize("left", [b"", b"[[]"])
+def test_files_of_a_run_that_a_power_cut_has_damaged_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, left: bytes
+) -> None:
+    """Of the texts, when the same command is run once more."""
+    chunks_of_five(monkeypatch)
+    text, output = tmp_path / "in", tmp_path / "out"
+    text.write_text("".join(f"line {number}\n" for number in range(23)))
+    broken_off(text, output)
+    (run,) = (tmp_path / ".out.run").glob("[!.]*")
+    last = max((run / what).iterdir())
+    last.write_bytes(left)
+    if what == "texts":
+        with pytest.raises(UserError, match=f"^{last} is damaged; run the same command again, and it is made anew$"):
+            translate(text, output)
+    assert translate(text, output)["counts"]["translated"] == 23
+    assert output.read_text() == text.read_text().upper()
+
+
 def test_what_a_lost_worker_has_done_is_not_done_again(tmp_path: Path) -> None:
     """A runner gives all chunks of such a worker to another one."""
     run, asked = Run(tmp_path), Asked()
