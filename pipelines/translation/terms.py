@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from serving.client.constraints import Constraints, Terms
+from workspace.errors import UserError, as_given
 from workspace.locations import Location
 from workspace.word_pairs import read_word_pairs
 
@@ -13,6 +14,8 @@ def read_terms(file: Location) -> tuple[tuple[str, str], ...]:
     """As ``Asked`` has them, of a file with a term and its translation in every line, between them a tab. Raises
     UserError where there are none, or they cannot be asked for."""
     pairs = read_word_pairs(file, "give a file of terms")
+    if not pairs:
+        raise UserError(f"{file} has no terms; write some there, or leave out {as_given('--terms')}")
     Constraints(required=list(pairs.values()))
     return tuple(sorted(pairs.items()))
 

@@ -76,6 +76,7 @@ def test_terms_are_in_the_translations_of_texts_that_have_them(by: str, tmp_path
 @pytest.mark.parametrize(
     ("terms", "sentence"),
     [
+        ("\n", "has no terms; write some there, or leave out --terms"),
         ("dog Hund\n", "line 1 has no two words with a tab between them"),
         (f"dog\t{'x' * 63}\n", "has 63 characters; give 62 at most"),
     ],
