@@ -1,7 +1,7 @@
 """How fast files are translated, and with how much memory: what ``benchmarks.translate`` measures.
 
-The batch job beside a tight loop that calls the same model with batches of all texts, sorted by their lengths: the
-least that a job could do. Every way is a process of its own, bound to one core or two. They take turns.
+The batch job beside a tight loop that calls the same model with batches of all texts, sorted by their lengths in
+subwords: the least that a job could do. Every way is a process of its own, bound to one core or two. They take turns.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import sentencepiece
 from rich.console import Console
 from rich.table import Table
 
 from model.exported.loading import load_signatures
 from pipelines.translation.batching import BATCH_TEXTS
-from workspace.layout import SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory
+from workspace.layout import SIGNATURE, TEXT_INPUT, TRANSLATION_OUTPUT, WorkDirectory, subwords_of
+from workspace.storage import read_bytes
 
 LOOP = "a loop over sorted batches"
 # The most processes of the job, None for the loop, and how many cores each way has.
@@ -120,12 +122,15 @@ def run(command: Sequence[str], cores: int) -> tuple[str, Used]:
 
 
 def loop(root: Path, text: Path) -> float:
-    """Seconds for all lines of a text, once the newest version in a work directory is loaded."""
+    """Seconds for all lines of a text, once the newest version in a work directory is loaded and they are sorted by its
+    subwords."""
     work = WorkDirectory(root)
-    translate = load_signatures(work.version(work.versions()[-1]))[SIGNATURE]
+    version = work.version(work.versions()[-1])
+    translate = load_signatures(version)[SIGNATURE]
+    subwords = sentencepiece.SentencePieceProcessor(model_proto=read_bytes(subwords_of(version)))
     lines = text.read_text(encoding="utf-8").split("\n")[:-1]
+    lines.sort(key=lambda line: len(subwords.encode(line)))
     began = time.monotonic()
-    lines.sort(key=len)
     for begin in range(0, len(lines), BATCH_TEXTS):
         batch = lines[begin : begin + BATCH_TEXTS]
         assert len(translate(**{TEXT_INPUT: batch})[TRANSLATION_OUTPUT]) == len(batch)
