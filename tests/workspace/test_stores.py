@@ -164,6 +164,16 @@ def test_what_a_store_turns_to_in_mid_job_is_said(
     assert set(answers(root)) == {sentence}
 
 
+def test_a_file_is_read_in_one_request(faulty_s3: tuple[Store, Proxy]) -> None:
+    """Or it might be parts of two."""
+    store, proxy = faulty_s3
+    for value in (b"", b"value"):
+        storage.write_bytes(root_of(store) / "file", value)
+        proxy.requests.clear()
+        assert storage.read_bytes(root_of(store) / "file") == value
+        assert proxy.requests == {"GET": 1}
+
+
 def test_a_directory_is_complete_or_does_not_say_so(faulty_s3: tuple[Store, Proxy]) -> None:
     """Wherever writing it anew is broken off: after any number of requests."""
     store, proxy = faulty_s3
