@@ -41,9 +41,12 @@ def leased(file: RemotePath, directory: Location, holder: Mapping[str, Any]) -> 
     try:
         with periodically(SECONDS_BETWEEN_RENEWALS, lease.renew):
             yield
-    finally:
-        if not lease.is_lost:
-            remove(file)
+    except BaseException:
+        # What went wrong may go wrong with this, too.
+        with contextlib.suppress(UserError, OSError):
+            lease.give_back()
+        raise
+    lease.give_back()
     if lease.is_lost:
         raise UserError(f"{directory} was taken by another command while this one stood still; run it again")
 
@@ -83,6 +86,12 @@ class _Lease:
                 self._times += 1
                 write_bytes(self._file, self._written())
         return self.is_lost
+
+    def give_back(self) -> None:
+        """Takes it away, unless it is lost: it may have been since it was last written."""
+        self.is_lost = self.is_lost or not self._is_ours()
+        if not self.is_lost:
+            remove(self._file)
 
     def _is_ours(self) -> bool:
         try:

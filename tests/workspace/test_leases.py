@@ -145,13 +145,15 @@ def test_of_several_who_take_it_one_does(quick: None, directory: RemotePath) -> 
     assert len(inside) == 1
 
 
-def test_who_lost_it_ends_with_that(quick: None, directory: RemotePath) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+def test_who_lost_it_ends_with_that(quick: None, directory: RemotePath, seconds: float) -> None:
+    """Also where there was no time to see it before the end: what another has is not taken away."""
     with (
         pytest.raises(UserError, match="was taken by another command while this one stood still"),
         locked(directory, "first"),
     ):
         left_behind(directory)
-        time.sleep(1)
+        time.sleep(seconds)
     assert read_json(lock_of(directory))["command"] == "gone"
 
 
