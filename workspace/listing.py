@@ -90,15 +90,24 @@ def entries(directory: Location) -> list[Location]:
             return sorted(directory.iterdir())
         except (FileNotFoundError, NotADirectoryError):
             return []
+    return sorted(_kinds_in(directory))
+
+
+def _kinds_in(directory: RemotePath) -> dict[RemotePath, str]:
+    """What is directly in a directory, and whether that is a file or a directory: from one list, however many."""
     try:
         with told(directory):
             system, path = file_system(directory)
-            found = system.ls(path, detail=False)
+            found = system.ls(path, detail=True)
     except (FileNotFoundError, NotADirectoryError):
-        return []
-    # An object store may have an object for the directory itself, and lists a file as if it were in itself.
-    names = {PurePosixPath(name).name for name in found if name.strip("/") != path.strip("/")}
-    return [directory / name for name in sorted(names)]
+        return {}
+    kinds: dict[RemotePath, str] = {}
+    # An object store may have a directory and a file of one name; it is taken for the file.
+    for known in sorted(found, key=lambda known: str(known["type"])):
+        # It may have an object for the directory itself, and lists a file as if it were in itself.
+        if known["name"].strip("/") != path.strip("/"):
+            kinds[directory / PurePosixPath(known["name"]).name] = str(known["type"])
+    return kinds
 
 
 def files_under(directory: Location) -> list[Location]:
@@ -145,19 +154,20 @@ def matching(pattern: str) -> list[Location]:
     if isinstance(location, Path):
         anchor = Path(location.anchor)
         return sorted(path for path in anchor.glob(str(location.relative_to(anchor))) if path.is_file())
-    places: list[Location] = [RemotePath(location.store, PurePosixPath("/"))]
+    # And what is known of their kinds without asking for each.
+    places: dict[RemotePath, str | None] = {RemotePath(location.store, PurePosixPath("/")): None}
     for part in location.path.parts[1:]:
         if part == "**":
-            places = [below for place in places for below in _directories(place)]
+            places = {below: "directory" for place in places for below in _directories(place)}
         elif _MAGIC.search(part):
-            found = (entry for place in places for entry in entries(place))
-            places = [entry for entry in found if fnmatch.fnmatchcase(entry.name, part)]
+            found = ((entry, kind) for place in places for entry, kind in _kinds_in(place).items())
+            places = {entry: kind for entry, kind in found if fnmatch.fnmatchcase(entry.name, part)}
         else:
-            places = [place / part for place in places]
-    return sorted({place for place in places if is_file(place)})
+            places = {place / part: None for place in places}
+    return sorted(place for place, kind in places.items() if kind == "file" or (kind is None and is_file(place)))
 
 
-def _directories(top: Location) -> set[Location]:
+def _directories(top: RemotePath) -> set[RemotePath]:
     """A directory and those below that have files."""
-    files = files_under(top)
-    return {top, *(above for file in files for above in file.parents if top in (above, *above.parents))}
+    names = (PurePosixPath(name_below(top, file)) for file in files_under(top))
+    return {top, *(top / above for name in names for above in name.parents)}

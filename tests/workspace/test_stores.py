@@ -174,6 +174,16 @@ def test_a_file_is_read_in_one_request(faulty_s3: tuple[Store, Proxy]) -> None:
         assert proxy.requests == {"GET": 1}
 
 
+def test_a_pattern_costs_one_list_however_many_files_it_names(faulty_s3: tuple[Store, Proxy]) -> None:
+    store, proxy = faulty_s3
+    files = [root_of(store) / name for name in ("a", "b", "c")]
+    for file in (*files, root_of(store) / "directory" / "d"):
+        storage.write_bytes(file, b"value")
+    proxy.requests.clear()
+    assert listing.matching(f"{store.root}/*") == files
+    assert proxy.requests == {"GET": 1}
+
+
 def test_a_directory_is_complete_or_does_not_say_so(faulty_s3: tuple[Store, Proxy]) -> None:
     """Wherever writing it anew is broken off: after any number of requests."""
     store, proxy = faulty_s3
