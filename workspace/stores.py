@@ -62,7 +62,7 @@ def file_system(location: RemotePath) -> tuple[AbstractFileSystem, str]:
             f"pip install '.[all,{extra}]'"
         ) from error
     # They print tracebacks of what they raise.
-    for name in ("fsspec", "gcsfs"):
+    for name in ("fsspec", "gcsfs", "aiobotocore"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return system, path
 
@@ -143,7 +143,11 @@ _OF_THE_STORE = (
         "again to go on",
     ),
     (
-        {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RefreshError", "TokenRetrievalError"},
+        {
+            *("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RefreshError", "TokenRetrievalError"),
+            # Of a session of single sign-on.
+            *("UnauthorizedSSOTokenError", "SSOTokenLoadError", "LoginRefreshRequired", "LoginTokenLoadError"),
+        },
         "the credentials for {store} have expired; renew them, and run the same command again to go on",
     ),
     (
@@ -151,7 +155,7 @@ _OF_THE_STORE = (
         "the address of {store} is no URL ({words}); {address} begins with http:// or https://",
     ),
     (
-        {"ProfileNotFound"},
+        {"ProfileNotFound", "CredentialRetrievalError", "ConfigNotFound", "ConfigParseError", "InvalidConfigError"},
         "{store}: {words}; check AWS_PROFILE, and the files of credentials where profiles are",
     ),
     (

@@ -34,7 +34,7 @@ from workspace import listing, storage, web_hdfs
 from workspace.errors import UserError
 from workspace.locations import Location, RemotePath, located
 from workspace.machine import free_port
-from workspace.stores import file_system
+from workspace.stores import StoreError, file_system
 
 pytestmark = pytest.mark.slow
 
@@ -260,6 +260,48 @@ def test_a_wrong_clock(s3: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_variable_that_names_nothing(changes: dict[str, str | None], sentence: str, s3_server: Store) -> None:
     with in_use(s3_server.with_own_root(), **changes) as store:
         assert set(answers(root_of(store))) == {sentence}
+
+
+SSO = """
+[default]
+sso_session = work
+sso_account_id = 1
+sso_role_name = reader
+[sso-session work]
+sso_start_url = http://127.0.0.1:9/start
+sso_region = us-east-1
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (SSO, "the credentials for {store} have expired; renew them, and run the same command again to go on"),
+        (
+            "[default]\ncredential_process = /bin/false\n",
+            "{store}: Error when retrieving credentials from custom-process:; check AWS_PROFILE, and the files of "
+            "credentials where profiles are",
+        ),
+        (
+            "no section",
+            "{store}: Unable to parse config file: {file}; check AWS_PROFILE, and the files of credentials where "
+            "profiles are",
+        ),
+    ],
+)
+def test_files_of_credentials_that_give_none(
+    config: str, sentence: str, s3_server: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And nothing else is said, as tracebacks of what is said."""
+    file = tmp_path / "config"
+    file.write_text(config)
+    changes = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_CONFIG_FILE": str(file)}
+    with in_use(s3_server.with_own_root(), **changes) as store:
+        asked = QUESTIONS[:2]
+        with pytest.raises(StoreError):
+            asked[0](root_of(store))
+        assert set(answers(root_of(store), asked)) == {sentence.format(file=file, store=f"s3://{BUCKET}")}
+    assert caplog.messages == []
 
 
 def test_no_credentials(s3_server: Store) -> None:
