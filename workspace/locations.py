@@ -12,6 +12,7 @@ Both kinds are joined and taken apart in the same way. What is there is read and
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias, TypeVar
@@ -19,6 +20,8 @@ from typing import TypeAlias, TypeVar
 from workspace.errors import UserError
 
 SCHEMES = ("s3", "gs", "hdfs", "webhdfs")
+# Of Hadoop's file system: user, host and port, where only the host must be given.
+HOST = re.compile(r"(?:([^@]*)@)?(\[[^]]+\]|[^:@]+)(?::(\d{1,5}))?")
 _MARK = "://"
 
 
@@ -102,6 +105,8 @@ def located(text: str | Location) -> Location:
         raise UserError(f"{text}: there are no files by {scheme}{_MARK}; give a path, or one of {known}")
     if not store:
         raise UserError(f"{text} names no {'bucket' if scheme in ('s3', 'gs') else 'host'}; write it after {_MARK}")
+    if scheme not in ("s3", "gs") and not HOST.fullmatch(store):
+        raise UserError(f"{text}: {store} is no address; write host:port, as in webhdfs://namenode:9870/work")
     return RemotePath(f"{scheme}{_MARK}{store}", PurePosixPath(posixpath.normpath(_ROOT / path.strip("/"))))
 
 

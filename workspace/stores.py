@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from workspace.errors import UserError
-from workspace.locations import Location, RemotePath
+from workspace.locations import HOST, Location, RemotePath
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -68,9 +68,10 @@ def file_system(location: RemotePath) -> tuple[AbstractFileSystem, str]:
 
 
 def _host_of(text: str) -> dict[str, Any]:
-    user, _, address = text.rpartition("@")
-    host, _, port = address.partition(":")
-    user = user or os.environ.get("HADOOP_USER_NAME", "")
+    found = HOST.fullmatch(text)
+    assert found is not None, text
+    user, host, port = found.groups()
+    user = user or os.environ.get("HADOOP_USER_NAME")
     return {"host": host, **({"port": int(port)} if port else {}), **({"user": user} if user else {})}
 
 

@@ -46,6 +46,7 @@ def test_a_url_is_of_a_store(text: str, written: str, name: str) -> None:
         ("gs:bucket/file", "gs:bucket/file is neither a path nor a URL; write gs://bucket/file"),
         ("s3:///file", "s3:///file names no bucket; write it after ://"),
         ("webhdfs:///file", "webhdfs:///file names no host; write it after ://"),
+        ("webhdfs://host:web/file", "webhdfs://host:web/file: host:web is no address; write host:port, as in"),
         (
             "s3://key:secret@bucket/file",
             "the password in a URL that begins with s3:// would be seen in files and messages",
