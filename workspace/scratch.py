@@ -57,6 +57,11 @@ def directory_to_remove(prefix: str) -> Path:
         return Path(tempfile.mkdtemp(prefix=prefix, dir=_chosen()))
 
 
+def is_scratch(path: Path) -> bool:
+    """Whether it is in a directory of this kind, of which nothing is of use when the machine fails."""
+    return any(above.name.startswith(_PREFIX) for above in path.parents)
+
+
 @contextlib.contextmanager
 def own_temporary_directory() -> Iterator[None]:
     """While the body runs, this process has a temporary directory of its own. It is removed afterwards, with all that

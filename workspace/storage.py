@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 from workspace.errors import UserError
 from workspace.listing import described, entries, files_under, is_directory, name_below, state_of
 from workspace.locations import Location, RemotePath
-from workspace.scratch import scratch_directory
+from workspace.scratch import is_scratch, scratch_directory
 from workspace.stores import CHANGED, file_system, told
 
 # How the names end of what is not yet whole.
@@ -176,7 +176,8 @@ def replacing(location: Location, last: str | None = None) -> Iterator[Path]:
     remove(temporary)
     try:
         yield temporary
-        _settle(temporary)
+        if not is_scratch(temporary):
+            _settle(temporary)
         move(temporary, location)
     except OSError as error:
         # Of a full disk, the system names the file only where it is opened.
@@ -190,7 +191,7 @@ def replacing(location: Location, last: str | None = None) -> Iterator[Path]:
 def _settle(written: Path) -> None:
     """Has a file, or all files of a directory, written to the disk: where the power fails, one that was renamed before
     can come out empty."""
-    for file in files_under(written) if written.is_dir() else [written]:
+    for file in (path for path in written.rglob("*") if path.is_file()) if written.is_dir() else [written]:
         number = os.open(file, os.O_RDONLY)
         try:
             os.fsync(number)

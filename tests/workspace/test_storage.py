@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from workspace.scratch import scratch_directory
 from workspace.storage import read_json, replacing, write_text
 
 
@@ -64,4 +65,13 @@ def test_what_is_renamed_has_reached_the_disk(tmp_path: Path, monkeypatch: pytes
         (temporary / "deep").mkdir(parents=True)
         (temporary / "one").write_text("1")
         (temporary / "deep" / "two").write_text("22")
-    assert settled == [(4, []), (2, ["file"]), (1, ["file"])]
+    assert sorted(settled) == [(1, ["file"]), (2, ["file"]), (4, [])]
+
+
+def test_what_is_in_scratch_need_not_reach_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of gigabytes would take the time of it."""
+    settled: list[int] = []
+    monkeypatch.setattr(os, "fsync", settled.append)
+    with scratch_directory() as directory:
+        write_text(directory / "deep" / "file", "four")
+    assert not settled
