@@ -45,7 +45,13 @@ HEAVY = (
     "tests/pipelines/runners/test_flink_workers.py",
 )
 # What needs every store: started once for them all.
-STORES = ("tests/workspace/test_storage_remote.py", "tests/workspace/test_stores.py")
+STORES = (
+    "tests/pipelines/preparation/test_in_a_store.py",
+    "tests/workspace/test_storage_remote.py",
+    "tests/workspace/test_stores.py",
+)
+# What takes longest comes first, and last what is in many small files, so that no core is idle at the end.
+FIRST = ("heavy", "stores", "test_commands.py", "rnnsearch", "recipes", "model", "serving")
 # What trains or serves for many tests.
 SLOW_FIXTURES = {
     "trained",
@@ -79,15 +85,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what is not asked for, and begins with what takes longest."""
+    """Leaves out what is not asked for, and puts the rest in order."""
     if config.option.fast:
         config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
         items[:] = [item for item in items if not is_slow(item)]
-    order = ["heavy", "model", "pipelines", "serving", "recipes", "workspace"]
 
     def place(item: pytest.Item) -> int:
-        group = "heavy" if file_of(item) in HEAVY else file_of(item).split("/")[1]
-        return order.index(group) if group in order else len(order)
+        group = group_of(file_of(item)) or file_of(item).split("/")[1]
+        return FIRST.index(group) if group in FIRST else len(FIRST)
 
     items.sort(key=place)
 
@@ -102,7 +107,12 @@ class FileAtATime(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "heavy" if file in HEAVY else "stores" if file in STORES else file
+        return group_of(file) or file
+
+
+def group_of(file: str) -> str | None:
+    """What one worker runs, one file after the other; None of a file that is by itself."""
+    return "heavy" if file in HEAVY else "stores" if file in STORES else None
 
 
 def is_slow(item: pytest.Item) -> bool:
