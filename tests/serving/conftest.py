@@ -34,7 +34,9 @@ def numbers_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base path with version 7 of the numbers model."""
     base = tmp_path_factory.mktemp("numbers")
     model = Numbers()
-    signatures = {name: getattr(model, name) for name in ("reciprocal", "total", "uneven", "blob", "fail", "slow")}
+    signatures = {
+        name: getattr(model, name) for name in ("reciprocal", "total", "uneven", "blob", "fail", "slow", "endless")
+    }
     tf.saved_model.save(model, str(base / "7"), signatures={"serving_default": model.add, **signatures})
     return base
 

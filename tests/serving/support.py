@@ -106,6 +106,13 @@ class Numbers(tf.Module):
         )
         return {"done": step + tf.cast(product[0, 0], tf.int32) * 0}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def endless(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Waits for what never comes, and keeps no core at work."""
+        queue = tf.raw_ops.FIFOQueueV2(component_types=[tf.float32])
+        (never,) = tf.raw_ops.QueueDequeueV2(handle=queue, component_types=[tf.float32])
+        return {"x": x + never}
+
 
 @dataclass
 class Running:

@@ -182,7 +182,8 @@ def test_more_calls_than_may_wait_are_refused_at_once_and_the_others_answered(
     waiting, seconds = (MOST_WAITING, 15) if EXHAUSTIVE else (100, 5)
     monkeypatch.setattr("serving.api.grpc_api.MOST_WAITING", waiting)
     with running(numbers_model, "numbers", grpc_max_threads=1) as server:
-        endless = server.prediction.Predict.future(request(signature="slow", steps=np.int32(10**9)), timeout=seconds)
+        one = request(signature="endless", x=np.array([4], np.float32))
+        endless = server.prediction.Predict.future(one, timeout=seconds)
         eventually(lambda: server.server._models._models["numbers"]._loaded[7].leases == 1)
         quick = request(signature="reciprocal", x=np.array([4], np.float32))
         asked = [server.prediction.Predict.future(quick, timeout=2 * DEADLINE) for _ in range(waiting + 100)]
