@@ -17,8 +17,10 @@ from pathlib import Path
 
 from workspace.at_once import is_command
 from workspace.errors import UserError, may_be_full_at
+from workspace.locations import Location
 
 _LEAST_ROOM = 1 << 20
+_ANOTHER_DISK = "make room there, or set SCRATCH to a directory on another disk"
 _PREFIX = "rnnsearch-scratch-"
 # Between being made and being locked, a directory could be taken for one that is left over.
 _SECONDS_TO_LOCK = 60.0
@@ -42,10 +44,19 @@ def scratch_directory() -> Iterator[Path]:
             # Full is also a disk with some last blocks for nobody. Once the directory is gone, there is room again.
             if may_be_full_at(error, directory) and shutil.disk_usage(directory).free < _LEAST_ROOM:
                 raise UserError(
-                    f"the disk of {Path(directory).parent} is full, which is for temporary files; make room there, or "
-                    "set SCRATCH to a directory on another disk"
+                    f"the disk of {_place()} is full, which is for temporary files; {_ANOTHER_DISK}"
                 ) from error
             raise
+
+
+def check_room(needed: int, location: Location) -> None:
+    """Raises UserError where scratch has no room for so many bytes of what is at ``location``."""
+    with _room_told():
+        free = shutil.disk_usage(_place()).free
+    if needed > free:
+        raise UserError(
+            f"{location} has {needed:,} bytes to be read, and there is room for {free:,} in {_place()}; {_ANOTHER_DISK}"
+        )
 
 
 def directory_to_remove(prefix: str) -> Path:
@@ -87,10 +98,13 @@ def _room_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if "SCRATCH" in os.environ and not Path(_place()).is_dir():
+            raise UserError(
+                f"SCRATCH is {_place()}, which is no directory of this machine; make it, or name another one"
+            ) from error
         # Python looks through several, and names the last or none.
         raise UserError(
-            f"there is no room for temporary files, or no right to write any, in {_temporary_place()}; make room "
-            "there, or set SCRATCH to a directory on another disk"
+            f"there is no room for temporary files, or no right to write any, in {_place()}; {_ANOTHER_DISK}"
         ) from error
 
 
@@ -131,5 +145,9 @@ def _chosen() -> str | None:
     return _own[-1] if _own else os.environ.get("SCRATCH") or None
 
 
-def _temporary_place() -> str:
-    return _chosen() or os.environ.get("TMPDIR") or os.environ.get("TEMP") or os.environ.get("TMP") or "/tmp"
+def _place() -> str:
+    """What was chosen by SCRATCH, or else by the system: not a directory in it, which is gone by then."""
+    if _own:
+        return str(Path(_own[0]).parent)
+    chosen = (os.environ.get(name) for name in ("SCRATCH", "TMPDIR", "TEMP", "TMP"))
+    return next(filter(None, chosen), "/tmp")

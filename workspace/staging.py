@@ -11,6 +11,7 @@ from workspace.errors import UserError
 from workspace.layout import SAVED_MODEL, provenance_of
 from workspace.listing import is_file, size_of, sizes_of
 from workspace.locations import Location, reached, relative
+from workspace.scratch import check_room
 from workspace.storage import local_copy, read_json, sha256_of
 
 
@@ -19,16 +20,23 @@ def staged(version: Location, part: Location | None = None) -> Iterator[Path]:
     """A version, or a directory in it, on this machine while the body runs: itself where it is here, else a copy in
     scratch, of which each file has the SHA-256 that the version's mark says, or in an older mark the size.
 
-    Raises UserError where a version in a store is gone, or not as it was exported.
+    Raises UserError where a version in a store is gone, or not as it was exported, or scratch has no room for it.
     """
     part = part or version
+    if isinstance(part, Path):
+        yield part
+        return
+    mark = _mark(version)
+    check_room(sum(size for _, _, size in _files_in(part, version, mark)), part)
     with contextlib.ExitStack() as copied:
         try:
             here = copied.enter_context(local_copy(part))
         except FileNotFoundError as error:
             raise UserError(f"{version} is gone; export it again, and run the same command again") from error
-        if here != part:
-            _check_copy(version, part, here)
+        for name, below, size in _files_in(part, version, mark):
+            file, digest = here / below, mark.get("sha256", {}).get(name)
+            if not is_file(file) or size_of(file) != size or (digest and sha256_of(file) != digest):
+                raise _damaged(version, name)
         yield here
 
 
@@ -50,16 +58,12 @@ def digest_of(version: Location) -> str | None:
     return None
 
 
-def _check_copy(version: Location, part: Location, here: Path) -> None:
-    mark = _mark(version)
-    sha256 = mark.get("sha256", {})
+def _files_in(part: Location, version: Location, mark: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """The files of a version that are in a directory of it: as the mark calls them, from there, and their sizes."""
     for name, size in mark.get("left", {}).items():
         below = relative(reached(provenance_of(version).parent, name), part)
-        if below.startswith("../"):
-            continue
-        file = here / below
-        if not is_file(file) or size_of(file) != size or (name in sha256 and sha256_of(file) != sha256[name]):
-            raise _damaged(version, name)
+        if not below.startswith("../"):
+            yield name, below, size
 
 
 def _mark(version: Location) -> dict[str, Any]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from workspace.errors import UserError
 from workspace.layout import Split, WorkDirectory
 from workspace.listing import sizes_of
 from workspace.marks import damaged_data, files_of, read_manifest
 from workspace.progress import BYTES, progress_bar
-from workspace.scratch import scratch_directory
+from workspace.scratch import check_room, scratch_directory
 from workspace.storage import copy, sha256_of
 
 
@@ -30,13 +28,9 @@ def data_here(work: WorkDirectory, *splits: Split) -> Iterator[WorkDirectory]:
     manifest = read_manifest(work)
     files = {name: digest for split in splits for name, digest in files_of(manifest, split).items()}
     sizes = sizes_of(files, work.data)
+    needed = sum(size or 0 for size in sizes.values())
+    check_room(needed, work.data)
     with scratch_directory() as directory:
-        needed, free = sum(size or 0 for size in sizes.values()), shutil.disk_usage(directory).free
-        if needed > free:
-            raise UserError(
-                f"{work.data} has {needed:,} bytes to be read, and there is room for {free:,} in {directory.parent}; "
-                "make room there, or set SCRATCH to a directory on another disk"
-            )
         copy(work.manifest, directory / work.manifest.name)
         with progress_bar(needed, "fetching data", BYTES) as bar:
             for name, digest in files.items():

@@ -231,16 +231,18 @@ def test_a_corpus_that_is_not_there(arguments: list[str], sentence: str, work: W
 
 @pytest.mark.slow
 def test_an_evaluation_is_made_anew_where_its_page_is_to_show_more(
-    corpus: dict[str, Any], work: WorkDirectory[Path], capsys: pytest.CaptureFixture
+    corpus: dict[str, Any], work: WorkDirectory[Path], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     """Though its mark is current, and stays so without the flags."""
     recipe = resolve(work, Asked("tiny", {("train", side): corpus["train"][side] for side in SIDES}))
     keep(recipe, work)
     finish_all(recipe, work)
     asked = ["--work", str(work.root), "--until", "evaluate"]
-    with pytest.raises(UserError, match=r"verses.source: No such file"):
-        main([*asked, "--show", "1, 3", "--align-gold", "verses"])
-    assert capsys.readouterr().out == "== evaluate: asked for with --show '1 3' --align-gold verses\n"
+    for ending in (".source", ".target", ".align"):
+        (tmp_path / f"verses{ending}").touch()
+    with pytest.raises(UserError, match=r"verses.align has no sure link"):
+        main([*asked, "--show", "1, 3", "--align-gold", f"{tmp_path}/verses"])
+    assert capsys.readouterr().out == f"== evaluate: asked for with --show '1 3' --align-gold {tmp_path}/verses\n"
     main(asked)
     assert capsys.readouterr().out.startswith(f"{work.root} is up to date: nothing to do")
 

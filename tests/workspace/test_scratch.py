@@ -42,9 +42,11 @@ def test_it_is_where_scratch_says_whatever_libraries_have_asked(
     tempfile.gettempdir()  # which remembers what it finds
     with scratch_directory() as directory:
         assert directory.parent == tmp_path
-    monkeypatch.setenv("SCRATCH", str(tmp_path / "none"))
-    with pytest.raises(UserError, match=rf"in {tmp_path}/none; make room there"), scratch_directory():
-        pass
+    (tmp_path / "file").touch()
+    for wrong in (str(tmp_path / "none"), str(tmp_path / "file"), "s3://bucket/scratch"):
+        monkeypatch.setenv("SCRATCH", wrong)
+        with pytest.raises(UserError, match=f"^SCRATCH is {wrong}, which is no directory of"), scratch_directory():
+            pass
 
 
 LEAVES = """

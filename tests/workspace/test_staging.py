@@ -114,3 +114,12 @@ def test_what_tells_a_version_from_another(tmp_path: Path) -> None:
     assert digest_of(version) == sha256_of(version / SAVED_MODEL)
     remove(version)
     assert digest_of(version) is None
+
+
+@pytest.mark.slow
+def test_room_is_asked_for_before_anything_is_copied(in_store: Location) -> None:
+    mark = read_json(provenance_of(in_store))
+    mark["left"] = dict.fromkeys(mark["left"], 1 << 60)
+    write_json(provenance_of(in_store), mark)
+    with pytest.raises(UserError, match=rf"^{in_store} has {3 << 60:,} bytes .* room for .* SCRATCH"), staged(in_store):
+        pass
