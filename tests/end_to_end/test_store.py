@@ -86,8 +86,8 @@ def check_served(work: WorkDirectory, expected: list[str], environment: dict[str
     with subprocess.Popen([*command, "--port", str(port)], env=environment, stderr=subprocess.PIPE) as server:
         try:
             with Translator(f"localhost:{port}") as translator:
-                translator.wait_until_ready(120)
+                translator.wait_until_ready(300)
                 assert [answer.text for answer in translator.translate_many(TEXTS)] == expected
         finally:
             server.terminate()
-        assert server.wait(40) == 0
+        assert server.wait(120) == 0
