@@ -23,7 +23,7 @@ from recipes.stages import EVALUATE, FETCH, STAGES, resolved_recipe
 from workspace.errors import UserError
 from workspace.layout import SPLITS, Side, Split, WorkDirectory
 from workspace.listing import exists, is_file
-from workspace.locations import Location, is_url
+from workspace.locations import Location, is_url, located
 from workspace.lock import sole_use
 from workspace.storage import make_directory, read_bytes, read_json, write_bytes
 
@@ -59,6 +59,7 @@ def go(
     recipe = resolve(work, asked)
     # Or a recipe that is of no use would take the place of one that is.
     check_named(recipe)
+    check_runs(recipe)
     make_directory(work.root)
     with sole_use(work, "recipes.run"):
         names = [stage.name for stage in STAGES]
@@ -102,6 +103,14 @@ def resolve(work: WorkDirectory, asked: Asked) -> Recipe:
             f"{_in_words(recipe)}; {way}"
         )
     return recipe
+
+
+def check_runs(recipe: Recipe) -> None:
+    """Raises UserError where another run that the recipe names is not there: before days of training."""
+    others = {"subwords.from_work": recipe.subwords.from_work, "training.init_from": recipe.training.init_from}
+    for setting, root in [*others.items(), *(("ensemble.runs", root) for root in recipe.ensemble.runs)]:
+        if root is not None and not is_file(WorkDirectory(located(root)).recipe):
+            raise UserError(f"{setting}: {root} holds no run; give a work directory that has one")
 
 
 @contextlib.contextmanager

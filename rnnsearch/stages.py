@@ -30,13 +30,14 @@ def prepare(work: str | Location, recipe: str | None = None, beam: Sequence[str]
         from pipelines.fetch import run as fetch  # noqa: PLC0415
         from pipelines.prepare import run  # noqa: PLC0415
         from recipes.corpora import check_named, to_fetch  # noqa: PLC0415
-        from recipes.road import Asked, kept, resolve  # noqa: PLC0415
+        from recipes.road import Asked, check_runs, kept, resolve  # noqa: PLC0415
         from recipes.stages import FETCH, resolved_recipe  # noqa: PLC0415
         from workspace.lock import sole_use  # noqa: PLC0415
 
         found = None if recipe is None else resolve(directory, Asked(recipe, is_forced=force))
         if found is not None:
             check_named(found)
+            check_runs(found)
             make_directory(directory.root)
         with sole_use(directory, "rnnsearch.prepare"), kept(found, directory) if found else nullcontext():
             settings = resolved_recipe(directory)

@@ -27,7 +27,7 @@ from pipelines.translation.chunks import Counts, PlannedFile, Run, Text, begin, 
 from pipelines.translation.engines import Engine
 from pipelines.translation.inputs import Files, Input
 from pipelines.translation.manifest import Manifest, read_manifest
-from pipelines.translation.outputs import described, remove_manifest, write_output
+from pipelines.translation.outputs import check_unchanged, described, remove_manifest, write_output
 from pipelines.translation.records import read_texts
 from pipelines.translation.workers import TranslateChunks
 from workspace.errors import UserError, as_given
@@ -68,6 +68,10 @@ def translate_files(
             times.append(time.monotonic())
             translated = _translate(run, plan, asked, engine, made_from["model"], options)
             times.append(time.monotonic())
+        # Before the first of several is there.
+        for each, planned in zip(files.inputs, plan, strict=True):
+            if not planned.why:
+                check_unchanged(each, states[each.name])
         run.begin_joining()
         remove_manifest(files)
         counts = _join(run, plan, files.inputs, states, asked)

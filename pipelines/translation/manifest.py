@@ -53,6 +53,11 @@ def _names_what_is_below(file: dict[str, Any]) -> bool:
         return False
     names = [name for name in (file["output"], file["failed"]) if name is not None]
     return all(
-        isinstance(name, str) and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
+        isinstance(name, str)
+        and "\0" not in name
+        and not (path := PurePosixPath(name)).is_absolute()
+        # Not the directory itself.
+        and path.name
+        and ".." not in path.parts
         for name in names
     )

@@ -16,6 +16,7 @@ from pipelines.translation.inputs import Files, Input, printable
 from pipelines.translation.manifest import Manifest, read_manifest
 from pipelines.translation.records import changed, write_answers
 from workspace.errors import UserError
+from workspace.listing import is_file
 from workspace.locations import Location, reached, relative
 from workspace.storage import reading, remove, writing
 
@@ -49,9 +50,7 @@ def write_output(
     with _compressing(source.output) as file:
         for _ in write_answers(source.source, source.format, asked, answers(), file):
             done(1)
-        # Not only then have its records no longer the translations of their own texts.
-        if source.state() != state:
-            raise changed(source.source)
+        check_unchanged(source, state)
     assert counts.records == planned.records
     if parts := [failed[chunk] for chunk in planned.chunks if chunk in failed]:
         with writing(source.failed) as joined:
@@ -59,6 +58,12 @@ def write_output(
                 with reading(part) as lines:
                     shutil.copyfileobj(lines, joined)
     return counts
+
+
+def check_unchanged(source: Input, state: Mapping[str, Any]) -> None:
+    """Raises UserError where a file is no longer what it was: its records would get translations of other texts."""
+    if source.state() != state:
+        raise changed(source.source)
 
 
 def described(
@@ -116,7 +121,8 @@ def remove_manifest(files: Files) -> None:
     outputs = {relative(each.output, files.manifest.parent) for each in files.inputs}
     for each in before["files"]:
         for name in {each["output"], each["failed"]} - outputs - {None}:
-            remove(reached(files.manifest.parent, name))
+            if is_file(place := reached(files.manifest.parent, name)):
+                remove(place)
 
 
 @contextlib.contextmanager

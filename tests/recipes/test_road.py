@@ -194,6 +194,17 @@ def test_a_recipe_of_no_use_takes_no_other_ones_place(work: WorkDirectory[Path],
     assert work.recipe.read_bytes() == before
 
 
+@pytest.mark.parametrize("setting", ["subwords.from_work", "training.init_from", "ensemble.runs"])
+def test_a_run_that_is_not_there_is_said_before_anything_is_made(
+    work: WorkDirectory[Path], two: dict[str, Files], tmp_path: Path, setting: str
+) -> None:
+    files = [f"--train-{side}={path}" for (_, side), path in two["one"].items()]
+    command = ["--work", str(work.root), "--recipe", "tiny", *files, "--set", f"{setting}={tmp_path}/none"]
+    with pytest.raises(UserError, match=f"^{setting}: {tmp_path}/none holds no run; give a work directory that has"):
+        main(command)
+    assert not work.recipe.exists()
+
+
 @pytest.mark.parametrize("begun", [None, "training/started.json", "data/manifest.json", "export/1"])
 def test_settings_that_are_refused_are_forgotten(
     work: WorkDirectory[Path], two: dict[str, Files], begun: str | None

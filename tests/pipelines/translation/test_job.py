@@ -144,7 +144,10 @@ def test_what_is_there_is_replaced_only_if_that_is_asked_for(texts: Path, tmp_pa
         '{"files": {"main.css": "/x"}}',
         "[1, 2]",
         "no JSON",
-        '{"files": [{"output": "../precious", "failed": null}], "options": {}, "model": {}, "counts": {}}',
+        *(
+            f'{{"files": [{{"output": "{name}", "failed": null}}], "options": {{}}, "model": {{}}, "counts": {{}}}}'
+            for name in ("../precious", "/precious", "", ".", "a\\u0000b")
+        ),
     ],
 )
 def test_a_manifest_of_something_else_and_what_it_names_are_left_alone(
@@ -178,6 +181,22 @@ def test_translations_of_what_an_input_was_are_not_put_beside_what_it_is(
     assert not output.exists()
     translate(given, output)
     assert "TEN" in output.read_text()
+
+
+def test_of_several_files_none_is_written_where_one_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the same command begins anew."""
+    given, output = tmp_path / "in", tmp_path / "out"
+    given.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (given / name).write_text("one\n")
+    monkeypatch.setitem(BREAK, "how", lambda: (given / "b.txt").write_text("two\n"))
+    ASKED.clear()
+    with pytest.raises(UserError, match=r"b\.txt changed while it was translated; run the same command again$"):
+        translate(given, output, Capitals(breaks_after=0))
+    translate(given, output)
+    assert [(output / name).read_text() for name in ("a.txt", "b.txt")] == ["ONE\n", "TWO\n"]
 
 
 def test_translations_are_translated_on(texts: Path, tmp_path: Path) -> None:
