@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -112,17 +113,26 @@ def check_all_translated(manifest: Manifest, files: Files) -> None:
 
 
 def remove_manifest(files: Files) -> None:
-    """Takes away the manifest of an earlier job at the same output, its lists of what had no translation, and those
-    files that only it has made."""
+    """Takes away the manifest of an earlier job at the same output, and its lists of what had no translation in files
+    that are translated anew. What it made of other files stays, which is said."""
     before = read_manifest(files.manifest)
     if before is None:
         return
     remove(files.manifest)
-    outputs = {relative(each.output, files.manifest.parent) for each in files.inputs}
+    directory = files.manifest.parent
+    outputs = {relative(each.output, directory) for each in files.inputs}
+    others = []
     for each in before["files"]:
-        for name in {each["output"], each["failed"]} - outputs - {None}:
-            if is_file(place := reached(files.manifest.parent, name)):
-                remove(place)
+        if each["output"] not in outputs:
+            others += [each["output"]] if each["output"] and is_file(reached(directory, each["output"])) else []
+        elif each["failed"] and is_file(list_before := reached(directory, each["failed"])):
+            remove(list_before)
+    if others:
+        print(
+            f"note: {len(others):,} of the translations in {directory}, such as {others[0]}, are of an earlier job, "
+            "and stay; the manifest is of this one",
+            file=sys.stderr,
+        )
 
 
 @contextlib.contextmanager

@@ -123,19 +123,27 @@ def test_nothing_is_left_where_the_model_fails_at_once(texts: Path, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def test_what_is_there_is_replaced_only_if_that_is_asked_for(texts: Path, tmp_path: Path) -> None:
-    """And a file that only the earlier job has made goes."""
+def test_what_is_there_is_replaced_only_if_that_is_asked_for(
+    texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A file that only the earlier job has made stays, and a list of what has no translation goes with its cause."""
     output = tmp_path / "out"
     translate(texts, output)
     before = contents(output)
-    (texts / "empty.txt").unlink()
+    made = (output / "deep" / "b.jsonl.gz").read_bytes()
+    (texts / "deep" / "b.jsonl.gz").unlink()
     (output / "ours").touch()
     with pytest.raises(UserError, match=f"^{output}/a.txt exists; .* --overwrite"):
         translate(texts, output, Capitals("others"))
     del before["manifest.json"]
     assert contents(output).items() >= before.items()
+    (texts / "a.txt").write_text("one\n")
+    capsys.readouterr()
     translate(texts, output, Capitals("others"), overwrite=True)
-    assert set(contents(output)) == {*before, "ours", "manifest.json"} - {"empty.txt"}
+    said = f"note: 1 of the translations in {output}, such as deep/b.jsonl.gz, are of an earlier job, and stay; "
+    assert said in capsys.readouterr().err
+    assert set(contents(output)) == {*before, "ours", "manifest.json"} - {"failed/a.txt.jsonl"}
+    assert (output / "deep" / "b.jsonl.gz").read_bytes() == made
 
 
 @pytest.mark.parametrize(
