@@ -92,7 +92,8 @@ class WebHdfs(WebHDFS):
         if answer.status_code == 201:
             return
         said = answer.text
-        if "FileAlreadyExistsException" in said:
+        # Of several who create one, those who come while the first writes it are told so.
+        if "FileAlreadyExistsException" in said or (not overwrite and "AlreadyBeingCreatedException" in said):
             raise FileExistsError(path)
         if "AccessControlException" in said:
             raise PermissionError(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -181,18 +182,14 @@ def test_of_a_directory_that_is_replaced_nothing_stays(root: Location) -> None:
 def test_of_several_who_create_one_does(root: Location) -> None:
     storage.make_directory(root)
     together = threading.Barrier(8)
-    won: list[bytes] = []
 
-    def create(value: bytes) -> None:
+    def create(value: bytes) -> bool:
         together.wait()
-        if storage.create(root / "lock", value):
-            won.append(value)
+        return storage.create(root / "lock", value)
 
-    threads = [threading.Thread(target=create, args=[b"%d" % number]) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    values = [b"%d" % number for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        won = [value for value, is_ours in zip(values, threads.map(create, values), strict=True) if is_ours]
     assert len(won) == 1
     assert storage.read_bytes(root / "lock") == won[0]
     assert not storage.create(root / "lock", b"late")
