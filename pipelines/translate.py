@@ -74,10 +74,11 @@ def main(arguments: list[str]) -> None:
     model = _newest_version(work) if work and not options.server else None
     with starting_up():
         from pipelines.runners.options import ready_runner
-        from pipelines.translation.engines import ModelEngine, ServerEngine
         from pipelines.translation.inputs import find_files
         from pipelines.translation.job import translate_files
+        from pipelines.translation.model_engine import ModelEngine
         from pipelines.translation.outputs import check_all_translated, summary
+        from pipelines.translation.server_engine import ServerEngine
         from pipelines.translation.terms import read_terms
     terms = read_terms(options.terms) if options.terms else ()
     asked = Asked(options.field, options.column, options.score, options.nbest, options.alignment, terms)

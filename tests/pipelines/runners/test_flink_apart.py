@@ -24,9 +24,9 @@ from pipelines.runners.flink_jars import cache_directory, flink_jars, java_comma
 from pipelines.runners.options import ready_runner
 from pipelines.translation import chunks
 from pipelines.translation.asked import Asked
-from pipelines.translation.engines import ModelEngine
 from pipelines.translation.inputs import find_files
 from pipelines.translation.job import translate_files
+from pipelines.translation.model_engine import ModelEngine
 from recipes.loading import load_recipe, save_recipe
 from recipes.stages import resolved_recipe
 from tests.numbers_corpus import english, french

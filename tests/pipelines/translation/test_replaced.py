@@ -12,11 +12,12 @@ import pytest
 
 from model.exported.loading import load_signatures
 from pipelines.runners.options import ready_runner
-from pipelines.translation import engines
+from pipelines.translation import model_engine
 from pipelines.translation.asked import Asked
-from pipelines.translation.engines import ModelEngine, ServerEngine
 from pipelines.translation.inputs import find_files
 from pipelines.translation.job import translate_files
+from pipelines.translation.model_engine import ModelEngine
+from pipelines.translation.server_engine import ServerEngine
 from tests import marks
 from tests.serving.support import running, save_text_model
 from tests.stores.servers import Store
@@ -93,7 +94,7 @@ def test_a_version_that_is_replaced_while_a_worker_elsewhere_loads_it(
     with engine.for_workers(engine.identity(), are_here=False) as of_workers:
         assert of_workers.made_ready()
         with monkeypatch.context() as patched, pytest.raises(UserError, match=ENDED.format(version)):
-            patched.setattr(engines, "load_signatures", load)
+            patched.setattr(model_engine, "load_signatures", load)
             of_workers.made_ready()
         with pytest.raises(UserError, match=ENDED.format(version)):
             of_workers.made_ready()

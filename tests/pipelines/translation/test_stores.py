@@ -15,9 +15,9 @@ from pipelines.runners.options import ready_runner
 from pipelines.translation import chunks
 from pipelines.translation.asked import Asked
 from pipelines.translation.chunks import Run
-from pipelines.translation.engines import ModelEngine
 from pipelines.translation.inputs import find_files
 from pipelines.translation.job import translate_files
+from pipelines.translation.model_engine import ModelEngine
 from tests import marks
 from tests.pipelines.translation.support import ASKED, BREAK, Capitals, contents
 from tests.recipes.support import NAMESPACE, can_mount

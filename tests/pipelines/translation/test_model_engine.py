@@ -9,7 +9,7 @@ import pytest
 import sentencepiece
 
 from pipelines.translation.batching import BATCH_SUBWORDS
-from pipelines.translation.engines import ModelEngine
+from pipelines.translation.model_engine import ModelEngine
 from tests.serving.support import save_text_model
 from workspace.errors import UserError
 from workspace.layout import subwords_of

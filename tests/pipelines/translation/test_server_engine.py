@@ -20,7 +20,7 @@ import tensorflow as tf
 from pipelines import translate
 from pipelines.translation.asked import Asked
 from pipelines.translation.batching import Found
-from pipelines.translation.engines import ServerEngine
+from pipelines.translation.server_engine import ServerEngine
 from serving.client import messages
 from serving.client.answers import TranslationError
 from tests import marks
