@@ -48,6 +48,7 @@ HEAVY = (
 STORES = (
     "tests/pipelines/preparation/test_in_a_store.py",
     "tests/workspace/test_storage_remote.py",
+    "tests/workspace/test_store_faults.py",
     "tests/workspace/test_stores.py",
 )
 # What takes longest comes first, and last what is in many small files, so that no core is idle at the end.

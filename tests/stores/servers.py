@@ -27,6 +27,7 @@ from urllib.request import Request, urlopen
 from pipelines.runners.flink_jars import cache_directory, java_command
 from tests.stores.hdfs_jars import hdfs_jars
 from workspace.errors import UserError
+from workspace.locations import RemotePath, located
 from workspace.machine import LOOPBACK, free_port, free_ports
 
 BUCKET = "rnnsearch-tests"
@@ -220,3 +221,10 @@ def _running(
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def root_of(store: Store) -> RemotePath:
+    """Where a store's tests have their files."""
+    root = located(store.root)
+    assert isinstance(root, RemotePath)
+    return root
